@@ -1,0 +1,80 @@
+"""Failures that are for people, and bugs that are for us.
+
+An expected failure is a `Failure`: its message names the thing and says what happened, its hint
+says what to type next; exit status 1. Anything else is a bug of ocaptain: a crash report is
+written to a file and the exit status is 3. An interrupt ends with 130.
+"""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Failure(Exception):
+    """Something that can go wrong did: `message` for people, `hint` is what to type next."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(f"{message}\n{hint}" if hint else message)
+
+
+class Faults(Failure):
+    """Several failures found in one go, shown one a line."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Turn whatever is raised within into words on stderr and an exit status (SystemExit)."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        sys.exit(report(error))
+
+
+def report(error: BaseException) -> int:
+    """Tell the person at the terminal about `error`; return the exit status that it deserves."""
+    if isinstance(error, BaseExceptionGroup):  # what an asyncio.TaskGroup raises
+        return max(report(inner) for inner in error.exceptions)
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, BrokenPipeError):
+        # Python flushes stdout once more as it ends: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+    if isinstance(error, Failure):
+        print(f"ocaptain: {error}", file=sys.stderr)
+        return 1
+    print(f"ocaptain: {scrub(repr(error))}", file=sys.stderr)
+    print("This is a bug in ocaptain, not something that you did wrong.", file=sys.stderr)
+    print(f"Please report it with {_crash_report(error)}, which holds no token.", file=sys.stderr)
+    return 3
+
+
+def _crash_report(error: BaseException) -> Path:
+    import platform
+    import traceback
+
+    from . import __version__
+
+    facts = f"ocaptain {__version__}\npython {sys.version}\nplatform {platform.platform()}"
+    text = f"{facts}\nargv {sys.argv}\n\n{''.join(traceback.format_exception(error))}"
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state", "ocaptain")
+    state.mkdir(parents=True, exist_ok=True)
+    path = state / f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
+    path.touch(mode=0o600)
+    path.write_text(scrub(text))
+    return path
+
+
+def scrub(text: str) -> str:
+    """`text` without the values of secret environment variables and whatever looks like a token."""
+    for name, value in os.environ.items():
+        if len(value) > 7 and re.search("TOKEN|KEY|SECRET|PASSW|HEADERS", name):
+            text = text.replace(value, "***")
+    return re.sub(r"(?<=://)[^/\s@]+(?=@)|\b(sk-|gh[opsur]_|github_pat_)[\w-]+", "***", text)

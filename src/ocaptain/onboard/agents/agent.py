@@ -1,0 +1,79 @@
+"""What helm knows of a coding agent: the job it gives one, what it hears back, and the Protocol."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Job:
+    """One claim of one task, as an agent is started for it."""
+
+    voyage: str
+    ship: str
+    task: str
+    task_list: str
+    """Name of the task list in Claude's format, `<voyage>-tasks`."""
+    hook: tuple[str, ...] = ()
+    """Command line of `taskhook` for this claim; without one, the agent may not change tasks."""
+    run: str = ""
+    """The task's `metadata.run`: a shell command."""
+    model: str | None = None
+    budget_usd: float | None = None
+    """What this session may spend."""
+    captain: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The captain's environment variables for agents, tokens among them."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that an agent let be known."""
+
+    kind: str
+    """`text` (what it says) and `tool` (what it does, or its program prints) are for the log.
+
+    `begin` and `end` enclose a turn; when something in the `background` is done, the agent begins
+    one by itself, be it right after an `end`. Also: `wait`, and `heard` (a message taken in)."""
+    text: str = ""
+    """One line to log or, of an `end`, the reason."""
+    until: float = 0
+    """Of a `wait`: when it ends, in epoch seconds."""
+    count: int = 0
+    """Of `background`: how many of the agent's tasks go on by themselves."""
+    outcome: str = ""
+    """Of an `end` (of a turn):
+
+    - `done`
+    - `error`: the agent failed at it
+    - `limited`: usage limit, overload or no connection; the same session can go on once the wait
+      announced before it is over, or after a while if there was none
+    - `spent`: the job's budget is used up
+    - `refused`: credential or model are not accepted, and will not be before the captain acts; the
+      process may still be trying
+    """
+    cost_usd: float = 0
+    """Of an `end`: spent by the session so far."""
+
+
+class Agent(Protocol):
+    """A coding agent: a module that has these functions, all of them pure."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether the process outlives its turns and ends when its stdin is closed. One that is not
+        steady ends with its turn, and its exit status is the outcome."""
+
+    def missing(self, environ: Mapping[str, str], /) -> str | None:
+        """A sentence on the credential that is not in `environ`, if the agent needs one."""
+
+    def command(self, job: Job, /) -> list[str]:
+        """The command line, without anything secret."""
+
+    def environment(self, job: Job, /) -> dict[str, str]:
+        """What the agent needs in its environment besides helm's own."""
+
+    def message(self, text: str, /) -> bytes | None:
+        """What to write to the running agent's stdin to say `text`; None if it cannot be told."""
+
+    def events(self, line: bytes, /) -> Iterator[Event]:
+        """What a line of the agent's stdout says. Never raises, whatever the line."""

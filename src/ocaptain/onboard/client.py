@@ -1,0 +1,65 @@
+"""A ship's side of asking harbor: one SSH command a question, asked again until it is answered."""
+
+import json
+import os
+import random
+import threading
+import time
+from collections.abc import Sequence
+from subprocess import PIPE, STDOUT
+from typing import Any
+
+from . import PROTOCOL, process
+from .log import redacted
+
+ANSWER_S = 90.0
+SLOWEST_S = 30.0
+
+Answer = dict[str, Any]
+
+
+class Unreachable(Exception):
+    """Storage did not answer."""
+
+
+class Harbor:
+    """Asks harbor over `ssh`, the argv that reaches storage; `secrets` never go out."""
+
+    def __init__(self, ssh: Sequence[str], secrets: Sequence[str]) -> None:
+        self.command, self.secrets = [*ssh, "harbor"], secrets
+
+    def ask(self, op: str, *, patience: float = float("inf"), **fields: Any) -> Answer:
+        """Ask, again for `patience` seconds where no answer comes; raises Unreachable after that.
+
+        The same request id each time, so that asking twice changes nothing twice. A refusal is an
+        answer: `ok` is false, `code` and `error` say why."""
+        request = {"protocol": PROTOCOL, "op": op, "id": os.urandom(8).hex(), **fields}
+        line = redacted(json.dumps(request), self.secrets)
+        ends, pause = time.monotonic() + patience, 0.2
+        while True:
+            try:
+                return exchange(self.command, line)
+            except Unreachable:
+                if time.monotonic() + pause > ends:
+                    raise
+            time.sleep(pause * random.uniform(0.5, 1))
+            pause = min(pause * 2, SLOWEST_S)
+
+
+def exchange(argv: Sequence[str], line: str) -> Answer:
+    """Send a line, get one; stdin stays open until then, for its end tells harbor that we died."""
+    with process.start(argv, stdin=PIPE, stdout=PIPE, stderr=STDOUT) as child:
+        timer = threading.Timer(ANSWER_S, child.kill)
+        timer.start()
+        said = b""
+        try:
+            process.feed(child, line.encode() + b"\n")
+            said = child.stdout.readline() if child.stdout else b""
+            answer = json.loads(said)
+        except (OSError, ValueError) as error:
+            raise Unreachable(f"{said!r:.300} ({error})") from None
+        finally:
+            timer.cancel()
+    if not isinstance(answer, dict):
+        raise Unreachable(f"{answer!r:.300}")
+    return answer

@@ -1,0 +1,455 @@
+"""What ships may ask of storage, and what comes of it.
+
+A request is decided under the journal's lock, from the voyage's state alone: an operation looks at a
+`Call`, puts its changes there and returns its answer, or raises `Refused`. All changes of a call,
+the clock's and the sweep's among them, become one journal line.
+
+Leases are in seconds of the voyage clock; what people read is UNIX time.
+"""
+
+import time
+from typing import Any
+
+from . import process, tasklist
+from .journal import Journal, Sections
+from .tasklist import Task
+from .text import clean
+
+Answer = dict[str, Any]
+Request = dict[str, Any]
+Claim = dict[str, Any]
+
+KEPT_ANSWERS = 16
+TEXT_LIMIT = 16_000
+SHIP_STATES = ("working", "landing", "verifying", "limited")
+HOW_IT_ENDS = "It is completed when you have ended your turn and your work has landed."
+REPAIR = (
+    "All tasks are completed, but the plan's verify.sh fails on a fresh clone of the branch. Find "
+    "out why and mend it; verify.sh itself (~/voyage/verify.sh) is the captain's and stays as it "
+    "is. It said:\n\n"
+)
+
+
+class Refused(Exception):
+    """A request that cannot be granted: a code for the program, a sentence for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.answer = {"ok": False, "code": code, "error": message}
+
+
+class Call:
+    """One request under the lock: the state that it sees, and the entries that it sets."""
+
+    def __init__(self, journal: Journal, voyage: dict[str, Any], who: str) -> None:
+        self.journal, self.voyage, self.who = journal, voyage, who
+        self.now = time.time()
+        self.sets: Sections = {}
+
+    def section(self, name: str) -> dict[str, Any]:
+        """All entries of a section, this call's own changes included."""
+        if name not in self.sets:
+            return self.journal.sections[name]
+        merged = {**self.journal.sections[name], **self.sets[name]}
+        return {key: value for key, value in merged.items() if value is not None}
+
+    def put(self, name: str, key: str, value: Any) -> None:
+        """Set an entry; None removes it."""
+        self.sets.setdefault(name, {})[key] = value
+
+    def meta(self, name: str, default: Any = None) -> Any:
+        """One entry of the voyage's own state."""
+        return self.section("meta").get(name, default)
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """The task list by id."""
+        return self.section("tasks")
+
+    def put_tasks(self, *tasks: Task) -> None:
+        """Set tasks."""
+        for task in tasks:
+            self.put("tasks", task["id"], task)
+
+    def live(self, ship: str | None = None) -> list[Claim]:
+        """Claims that hold, of one ship or of all."""
+        claims = self.section("claims").values()
+        return [c for c in claims if c["state"] == "live" and ship in (None, c["ship"])]
+
+    def put_claim(self, claim: Claim, **fields: Any) -> Claim:
+        """Set a claim with these fields changed, and return it so."""
+        changed = {**claim, **fields}
+        self.put("claims", str(claim["number"]), changed)
+        return changed
+
+    def git(self, *words: str) -> str:
+        """What a git command on the shared repository prints, empty where it fails."""
+        return process.run(["git", "-C", self.journal.repo, *words]).out.strip()
+
+
+# Time: the voyage clock, leases, and the sweep of what has expired
+
+
+def arrive(call: Call) -> None:
+    """Let time pass: the clock moves by the time since any ship last called, within bounds."""
+    gap = min(max(call.now - call.meta("called", call.now), 0), call.voyage["lease_seconds"] / 4)
+    call.put("meta", "clock", round(call.meta("clock", 0) + gap, 3))
+    call.put("meta", "called", call.now)
+
+
+def renew(call: Call, claim: Claim, **fields: Any) -> Claim:
+    """Give a live claim its full lease again."""
+    expires = call.meta("clock") + call.voyage["lease_seconds"]
+    return call.put_claim(claim, expires=expires, **fields)
+
+
+def sweep(call: Call) -> None:
+    """Take back what has expired."""
+    for claim in call.live():
+        if claim["expires"] < call.meta("clock"):
+            end_claim(call, claim, "expired", f"{claim['ship']} was not heard from in time")
+
+
+def end_claim(call: Call, claim: Claim, state: str, why: str, fault: str = "") -> None:
+    """End a live claim without landing; `fault` is "agent" where that uses up an attempt."""
+    call.put_claim(claim, state=state, why=why)
+    if claim["task"]:
+        kind, limit = ("attempts", 1) if fault == "agent" else ("interruptions", 2)
+        task = tasklist.patched(call.tasks[claim["task"]], status="pending", owner=None)
+        count = tasklist.metadata(task).get(kind, 0) + 1
+        given_up = count >= limit * call.voyage["max_attempts"]
+        failed = f"after {count} {kind}, the last: {why}" if given_up else None
+        call.put_tasks(tasklist.annotated(task, **{kind: count, "failed": failed}))
+
+
+# What ships may ask
+
+
+def claim(call: Call, request: Request) -> Answer:
+    """`run`: helm's run id. Answers with the claim that this run has or now gets, or with none."""
+    run, mine = text(request, "run"), None
+    for held in call.live(call.who):
+        if held["run"] == run:
+            mine = renew(call, held)
+        else:
+            end_claim(call, held, "abandoned", f"{call.who} started anew")
+    sweep(call)
+    mine = mine or take(call, run)
+    if mine:
+        return describe(call, mine)
+    state, reason = voyage_state(call)
+    return {"ok": True, "claim": None, "state": state, "reason": reason}
+
+
+def take(call: Call, run: str) -> Claim | None:
+    """Make a claim on the best task, or on the verification."""
+    if not worth_asking(call):
+        return None
+    task = None if verification_is_due(call) else tasklist.choose(call.tasks)
+    number = call.meta("claims", 0) + 1
+    call.put("meta", "claims", number)
+    new = {"number": number, "ship": call.who, "run": run, "state": "live", "races": 0}
+    seen = {"base": call.meta("head"), "tasks": len(call.tasks), "at": call.now}
+    if task:
+        task = tasklist.patched(task, status="in_progress", owner=call.who)
+        call.put_tasks(tasklist.annotated(task, claim=number))
+    return renew(call, {**new, **seen, "task": task and task["id"]})
+
+
+def held_back(call: Call) -> str | None:
+    """Why no task is handed out now; None where tasks are."""
+    budget, spent = call.voyage["budget_usd"], cost(call)
+    if budget and spent >= budget:
+        return f"${spent:.2f} of the budget of ${budget:g} are spent"
+    why: str | None = call.meta("paused")
+    return why
+
+
+def worth_asking(call: Call) -> bool:
+    """Whether a claim that found nothing would find something now."""
+    some = tasklist.ready(call.tasks) and not call.meta("gave_up") and not held_back(call)
+    return bool(some) or verification_is_due(call)
+
+
+def verification_is_due(call: Call) -> bool:
+    """Whether all tasks are completed, and neither verified nor being verified nor given up."""
+    idle = not call.live() and not call.meta("gave_up")
+    return idle and all_completed(call) and not verified(call)
+
+
+def all_completed(call: Call) -> bool:
+    """Whether every task is completed."""
+    return all(tasklist.state(task) == "completed" for task in call.tasks.values())
+
+
+def verified(call: Call) -> bool:
+    """Whether verify.sh passed on just this head with just these tasks, all completed."""
+    passed = (call.meta("head"), len(call.tasks))
+    found = call.meta("verified") or {}
+    return (found.get("head"), found.get("tasks")) == passed and all_completed(call)
+
+
+def describe(call: Call, held: Claim) -> Answer:
+    """A claim, with all that a ship needs to work on it."""
+    answer = {"ok": True, "claim": held["number"], "head": call.meta("head"), "task": None}
+    if not held["task"]:
+        return answer
+    task, budget = call.tasks[held["task"]], call.voyage["budget_usd"]
+    landed = [call.tasks[blocker] for blocker in tasklist.blockers(task)]
+    told = {"ref": ref_of(held), "landed": landed, "wrecks": wrecks(call, task["id"])}
+    return {**answer, "task": task, **told, "budget_usd": budget and budget - cost(call)}
+
+
+def wrecks(call: Call, task_id: str) -> list[dict[str, Any]]:
+    """What earlier claims on a task left behind: work refs that did not land, the latest first."""
+    ended = [c for c in call.section("claims").values() if c["task"] == task_id and "why" in c]
+    refs = work_refs(call, f"work/{task_id}-*") if ended else {}
+    left = [(claim, ref_of(claim), refs.get(ref_of(claim))) for claim in reversed(ended)]
+    return [
+        {**claim, "ref": ref, "commit": commit, "finished": claim.get("finished") == commit}
+        for claim, ref, commit in left
+        if commit
+    ]
+
+
+def work_refs(call: Call, pattern: str) -> dict[str, str]:
+    """Work refs that exist, and their commits."""
+    wanted = ("--format=%(refname:lstrip=2) %(objectname)", f"refs/heads/{pattern}")
+    return dict(line.split() for line in call.git("for-each-ref", *wanted).splitlines())
+
+
+def beat(call: Call, request: Request) -> Answer:
+    """`claim`: renews it, or says why it is `lost`; takes in `state`, `reason`, `until`.
+
+    `finished` is the commit with which the agent's part of the task is done: should this ship be
+    lost before it lands, the next can land that without an agent."""
+    held = own_claim(call, request)
+    if held["state"] == "live":
+        renew(call, held, finished=text(request, "finished") or held.get("finished"))
+    sweep(call)
+    return {"ok": True, "lost": held.get("why")}
+
+
+def land(call: Call, request: Request) -> Answer:
+    """`claim`, `commit`: move the branch there and complete the task, in one.
+
+    `commit` is null where nothing had to change, and `note` says why. For a verification it is the
+    head that passed."""
+    held, commit = own_claim(call, request), request.get("commit")
+    if held["state"] != "landed" or held["commit"] != commit:
+        held = renew(call, must_be_live(held))
+        if not held["task"]:
+            pass_verification(call, held, commit)
+        else:
+            complete(call, held, commit, text(request, "note") or None)
+        call.put_claim(held, state="landed", commit=commit, ended=call.now)
+    return {"ok": True, "head": call.meta("head")}
+
+
+def complete(call: Call, held: Claim, commit: Any, note: str | None) -> None:
+    """Move the branch, where there is something to land, and complete the task."""
+    if commit is not None:
+        admit(call, held, commit)
+        call.put("meta", "head", commit)
+    task = tasklist.patched(call.tasks[held["task"]], status="completed")
+    call.put_tasks(tasklist.annotated(task, commit=commit, note=note))
+
+
+def admit(call: Call, held: Claim, commit: Any) -> None:
+    """Refuse a landing that is not next: somebody has the berth, the ref differs, or head moved."""
+    clock = call.meta("clock")
+    holder, until = call.meta("berth", (0, 0))
+    if until > clock and any(c["number"] == holder != held["number"] for c in call.live()):
+        raise Refused("berth", f"claim {holder} has the berth")
+    pushed = call.git("rev-parse", "--verify", f"refs/heads/{ref_of(held)}")
+    if pushed != commit:
+        raise Refused("ref", f"{ref_of(held)} is at {pushed or 'nothing'}, not at {commit}")
+    if call.git("merge-base", call.meta("head"), pushed) != call.meta("head"):
+        call.put_claim(held, races=held["races"] + 1)
+        if held["races"]:
+            limit = call.voyage["time_limit_minutes"] * 60
+            call.put("meta", "berth", (held["number"], clock + limit))
+        raise Refused("stale", "the branch has moved on")
+
+
+def pass_verification(call: Call, held: Claim, commit: Any) -> None:
+    """The voyage is complete, unless the branch or the tasks changed under the verification."""
+    if commit != call.meta("head") or changed_since(call, held):
+        end_claim(call, held, "released", "the branch or the tasks changed meanwhile")
+        raise Refused("void", "the branch or the tasks changed during the verification")
+    found = {"head": commit, "tasks": len(call.tasks), "at": call.now, "claim": held["number"]}
+    call.put("meta", "verified", found)
+
+
+def changed_since(call: Call, held: Claim) -> bool:
+    """Whether the branch or the set of tasks changed since a claim was made."""
+    return (held["base"], held["tasks"]) != (call.meta("head"), len(call.tasks))
+
+
+def release(call: Call, request: Request) -> Answer:
+    """Give a claim back: `why`; `fault` is agent, infrastructure, or refused (stops the voyage)."""
+    held, fault = own_claim(call, request), text(request, "fault")
+    why = text(request, "why") or "no reason given"
+    if held["state"] == "live":
+        end_claim(call, held, "released", why, fault)
+        if fault == "refused":
+            call.put("meta", "paused", why)
+        if fault == "agent" and not held["task"] and not changed_since(call, held):
+            repair(call, why)
+    return {"ok": True}
+
+
+def repair(call: Call, output: str) -> None:
+    """A red verification makes a task that carries its output, as often as the voyage allows."""
+    count, limit = call.meta("repairs", 0) + 1, call.voyage["repairs"]
+    if count > limit:
+        call.put("meta", "gave_up", f"verify.sh is red after {limit} repair tasks: {output}")
+        return
+    call.put("meta", "repairs", count)
+    subject = f"Make verify.sh pass (repair {count} of {limit})"
+    put_new(call, {"subject": subject, "description": REPAIR + output}, {"repair": count})
+
+
+def add(call: Call, request: Request) -> Answer:
+    """`claim`, `task`: a task that an agent found needs doing comes into the list."""
+    held, given = must_be_live(own_claim(call, request)), request.get("task")
+    if not isinstance(given, dict) or not text(given, "subject").strip():
+        raise Refused("task", "a task needs a subject")
+    notes = {"files": tasklist.files(given), "addedBy": call.who, "addedIn": held["number"]}
+    return {"ok": True, "say": f"Task {put_new(call, given, notes)} is in the fleet's list now."}
+
+
+def put_new(call: Call, given: Task, notes: dict[str, Any]) -> str:
+    """Put a new task into the list, and return its id."""
+    fields = {k: text(given, k) for k in ("subject", "description", "activeForm") if k in given}
+    task = {"id": tasklist.new_id(call.tasks), "description": "", **fields, "status": "pending"}
+    call.put_tasks({**task, "blocks": [], "blockedBy": [], "metadata": notes})
+    return str(task["id"])
+
+
+def update(call: Call, request: Request) -> Answer:
+    """`claim`, `task`: what an agent wants to change of a task is refused, with the reason."""
+    held, task_id = own_claim(call, request), text(request, "task")
+    if task_id == held["task"]:
+        raise Refused("task", f"task {task_id} is yours already. {HOW_IT_ENDS}")
+    owner = call.tasks.get(task_id, {}).get("owner", "nobody")
+    mine = f"ocaptain hands tasks out, and yours is {held['task']}. {HOW_IT_ENDS}"
+    raise Refused("task", f"task {task_id} belongs to {owner}; {mine}")
+
+
+# What operations share
+
+
+def own_claim(call: Call, request: Request) -> Claim:
+    """The claim that a request names, which must be the asking ship's, with its cost by now."""
+    number = request.get("claim")
+    held: Claim | None = call.section("claims").get(str(number))
+    if not held or held["ship"] != call.who:
+        raise Refused("claim", f"{call.who} has no claim {number!r:.20}")
+    if "cost_usd" in request:
+        held = call.put_claim(held, cost_usd=amount(request, "cost_usd"))
+    return held
+
+
+def must_be_live(held: Claim) -> Claim:
+    """Refuse what only a live claim may do."""
+    if held["state"] != "live":
+        why = held.get("why", "it has landed")
+        raise Refused("lost", f"claim {held['number']} is no longer live: {why}")
+    return held
+
+
+def see(call: Call, request: Request) -> None:
+    """Keep what a ship says of itself, and that it was heard now."""
+    before = call.section("ships").get(call.who, {})
+    held = next(iter(call.live(call.who)), {"task": None, "number": None})
+    state = ship_state(call, request, held)
+    same = (before.get("state"), before.get("claim")) == (state, held["number"])
+    record = {
+        "id": call.who,
+        "state": state,
+        "claim": held["number"],
+        "task": held["task"],
+        "subject": call.tasks.get(held["task"] or "", {}).get("subject"),
+        "reason": text(request, "reason")[:500],
+        "until": amount(request, "until"),
+        "since": before["since"] if same else call.now,
+        "seen": call.now,
+    }
+    call.put("ships", call.who, record)
+
+
+def ship_state(call: Call, request: Request, held: Claim) -> str:
+    """What a ship is doing, as it says or as its claim has it."""
+    if held["number"]:
+        said = text(request, "state")
+        return said if said in SHIP_STATES else "working" if held["task"] else "verifying"
+    state = voyage_state(call)[0]
+    return {"complete": "done", "failed": "done", "paused": "paused"}.get(state, "waiting")
+
+
+def cost(call: Call) -> float:
+    """What the voyage has cost so far, in USD, as the agents' reports have it."""
+    return sum(float(claim.get("cost_usd", 0)) for claim in call.section("claims").values())
+
+
+def voyage_state(call: Call) -> tuple[str, str | None]:
+    """The voyage's state and, where there is one, the reason for it."""
+    live = call.live()
+    if verified(call):
+        return "complete", None
+    if call.meta("gave_up"):
+        return "failed", call.meta("gave_up")
+    if not live and not tasklist.ready(call.tasks) and not verification_is_due(call):
+        return "failed", stopped_by(call.tasks)
+    if any(not claim["task"] for claim in live):
+        return "verifying", None
+    return ("paused" if held_back(call) else "running"), held_back(call)
+
+
+def stopped_by(tasks: dict[str, Task]) -> str:
+    """Which tasks keep a voyage from its end."""
+    failed = [task for task in tasks.values() if tasklist.state(task) == "failed"]
+    named = [f"task {task['id']} {tasklist.metadata(task)['failed']}" for task in failed]
+    return "; ".join(named) or "no task can be claimed"
+
+
+def ref_of(held: Claim) -> str:
+    """The work ref of a claim."""
+    return f"work/{held['task']}-{held['number']}"
+
+
+def text(given: Request, key: str) -> str:
+    """A text that a ship sent: anything else is empty, too much is cut, no control characters."""
+    value = given.get(key)
+    return clean(value[-TEXT_LIMIT:], keep="\n\t") if isinstance(value, str) else ""
+
+
+def amount(given: Request, key: str) -> float:
+    """A number, not negative, that a ship sent: anything else is 0."""
+    value = given.get(key)
+    return float(value) if isinstance(value, (int, float)) and 0 <= value < 1e12 else 0.0
+
+
+SHIP_OPS = {f.__name__: f for f in (claim, beat, land, release, add, update)}
+REMEMBERED = ("land", "release", "add", "update")
+
+
+def decide(journal: Journal, voyage: dict[str, Any], who: str, request: Request) -> Answer:
+    """Decide a ship's request under the lock, and make its change; a repeated one changes nothing."""
+    call = Call(journal, voyage, who)
+    request_id = text(request, "id") if request["op"] in REMEMBERED else ""
+    answers: dict[str, Answer] = call.section("answers").get(who, {})
+    if request_id in answers:
+        return answers[request_id]
+    arrive(call)
+    try:
+        answer = SHIP_OPS[request["op"]](call, request)
+    except Refused as refusal:
+        answer = refusal.answer
+    see(call, request)
+    if request_id:
+        kept = list(answers.items())[1 - KEPT_ANSWERS :]
+        call.put("answers", who, dict([*kept, (request_id, answer)]))
+    journal.commit(who, {"op": request["op"], "claim": request.get("claim")}, call.sets)
+    return answer

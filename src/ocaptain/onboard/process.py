@@ -1,0 +1,101 @@
+"""The one place onboard that starts processes, and the one that finds and stops them."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any, NamedTuple
+
+TIMED_OUT = 124
+"""Status of a program stopped at its time limit, as coreutils' timeout(1) has it."""
+
+Argv = Sequence["str | Path"]
+
+
+class Done(NamedTuple):
+    """How a program ended: its exit status (negative: the signal), and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+def start(
+    argv: Argv, *, cwd: Path | None = None, env: Mapping[str, str] | None = None, **streams: Any
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own; `env` is added to this process's environment.
+
+    `streams` are stdin, stdout and stderr as Popen has them. Raises OSError where there is no such
+    program."""
+    environ = {**os.environ, **(env or {})}
+    return subprocess.Popen(argv, cwd=cwd, env=environ, start_new_session=True, **streams)
+
+
+def feed(child: subprocess.Popen[bytes], data: bytes) -> None:
+    """Write to a child's stdin, where it has one, and leave it open. Raises OSError."""
+    if child.stdin:
+        child.stdin.write(data)
+        child.stdin.flush()
+
+
+def run(
+    argv: Argv,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    merged: bool = False,
+) -> Done:
+    """Run a program to its end, for at most `timeout` seconds (its status is TIMED_OUT then).
+
+    What it writes goes to files, so that neither a flood nor a daemon that it leaves behind holds us
+    up; `merged` has stderr's lines in `out`, where they belong."""
+    with TemporaryFile() as out, TemporaryFile() as err:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out if merged else err}
+        child = start(argv, cwd=cwd, env=env, **streams)
+        try:
+            status = child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            status = TIMED_OUT
+        return Done(status, _written(out), _written(err))
+
+
+def _written(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
+
+
+def marked(entry: str) -> set[int]:
+    """Pids of the processes whose environment holds exactly `entry` (NAME=value)."""
+    pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
+    return {pid for pid in pids if entry.encode() in _read(pid, "environ").split(b"\0")}
+
+
+def kill_marked(entry: str, spare: Iterable[int] = ()) -> None:
+    """Kill all processes that carry `entry`, but us and the spared, until none is left."""
+    patience = 50
+    while (pids := marked(entry) - {os.getpid(), *spare}) and patience:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        patience -= 1
+        time.sleep(0.02)
+
+
+def cpu_ticks(pids: Iterable[int]) -> int:
+    """CPU time that these processes have used, in clock ticks (proc(5): stat, fields 14 and 15)."""
+    stats = [_read(pid, "stat").rpartition(b")")[2].split() for pid in pids]
+    return sum(int(fields[11]) + int(fields[12]) for fields in stats if fields)
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,137 @@
+"""The door to harbor: who asks, what they may, and one request from its line to its answer."""
+
+import json
+import os
+import select
+import shlex
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from . import PROTOCOL, harbor, logbook, orders
+from .journal import Journal
+
+Json = dict[str, Any]
+
+MAX_REQUEST = 2_000_000
+MAX_WAIT_S = 25.0
+LOOK_S = 0.1
+ROOM = 500_000_000
+UPDATE = "use the version of ocaptain that the voyage was sailed with"
+LIBEXEC = "/usr/lib/openssh:/usr/libexec/openssh:/usr/libexec:/usr/lib/ssh"
+
+
+def open_voyage(home: Path) -> tuple[Journal, Json]:
+    """The voyage that lives in this home directory."""
+    voyage = json.loads((home / "voyage" / "voyage.json").read_text())
+    return Journal(home, voyage["voyage"]), voyage
+
+
+def captain(home: Path, _argv: list[str]) -> int:
+    """Answer the captain's request on stdin."""
+    return serve(home, "captain")
+
+
+def dispatch(home: Path, argv: list[str]) -> int:
+    """What a ship's SSH login runs, whatever command it asks for: one of four things, or none."""
+    words = shlex.split(os.environ.get("SSH_ORIGINAL_COMMAND", ""))
+    program, ship = Path(words[0] if words else "").name, argv[0]
+    if program == "harbor":
+        return serve(home, ship)
+    if program in ("git-upload-pack", "git-receive-pack"):
+        os.environ["OCAPTAIN_SHIP"] = ship
+        os.execvp("git", ["git", program[4:], str(home / "voyage" / "repo.git")])
+    if program in ("internal-sftp", "sftp-server"):
+        server = shutil.which("sftp-server", path=LIBEXEC) or "sftp-server"
+        os.execvp(server, [server, "-R", "-d", str(home)])
+    print(f"ocaptain: {ship} may not run {program or 'a shell'} on storage", file=sys.stderr)
+    return 1
+
+
+def serve(home: Path, who: str) -> int:
+    """Answer the one request on stdin: one line of JSON in, one line of JSON out."""
+    try:
+        request = json.loads(sys.stdin.buffer.readline(MAX_REQUEST))
+    except (ValueError, RecursionError):
+        request = None
+    answer = respond(home, who, request if isinstance(request, dict) else {})
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 0
+
+
+def respond(home: Path, who: str, request: Json) -> Json:
+    """The answer to a request."""
+    told, op = request.get("protocol"), request.get("op")
+    if told != PROTOCOL:
+        return refuse("protocol", f"storage speaks protocol {PROTOCOL}, not {told!r:.20}: {UPDATE}")
+    journal, voyage = open_voyage(home)
+    if op in (orders.ORDERS if who == "captain" else harbor.SHIP_OPS):
+        return decide(journal, voyage, who, request)
+    if op == "log" and who != "captain":
+        return log(journal, who, request)
+    return refuse("op", f"{who} cannot ask for {op!r:.40}")
+
+
+def refuse(code: str, error: str) -> Json:
+    """The answer to what cannot be done."""
+    return {"ok": False, "code": code, "error": error}
+
+
+def decide(journal: Journal, voyage: Json, who: str, request: Json) -> Json:
+    """Decide a request under the lock; one that waits is decided anew when that may help."""
+    waits = MAX_WAIT_S if request.get("wait") is True else 0
+    # Not longer than the voyage clock takes account of.
+    ends = time.monotonic() + min(waits, voyage["lease_seconds"] / 8)
+    with journal.locked():
+        if who == "captain":
+            return orders.obey(journal, voyage, who, request)
+        answer = harbor.decide(journal, voyage, who, request)
+    while answer.get("claim", 0) is None and changed(journal, ends):
+        with journal.locked():
+            if harbor.worth_asking(harbor.Call(journal, voyage, who)):
+                answer = harbor.decide(journal, voyage, who, request)
+    return answer
+
+
+def changed(journal: Journal, ends: float) -> bool:
+    """Wait until the journal grows (true), the time is up or the asker has gone (false)."""
+    path = journal.folder / "journal.jsonl"
+    size = path.stat().st_size
+    while time.monotonic() < ends:
+        if select.select([sys.stdin], [], [], LOOK_S)[0]:
+            return False
+        if path.stat().st_size != size:
+            return True
+    return False
+
+
+def log(journal: Journal, who: str, request: Json) -> Json:
+    """Append to the ship's log, where there is room; `at` and `size` as `logbook.append` has them."""
+    if not roomy(journal.folder):
+        return refuse("room", "storage has no room for logs")
+    path, at = journal.folder / "logs" / f"{who}.log", int(harbor.amount(request, "at"))
+    return {"ok": True, "size": logbook.append(path, at, harbor.text(request, "text"))}
+
+
+def roomy(folder: Path) -> bool:
+    """Whether the disk has room for more than the voyage's own state."""
+    return shutil.disk_usage(folder).free >= ROOM
+
+
+def receive(home: Path, _argv: list[str]) -> int:
+    """Git's pre-receive hook: a ship may write the work refs of its own claims, nothing else."""
+    ship = os.environ.get("OCAPTAIN_SHIP")
+    journal, _ = open_voyage(home)
+    with journal.locked():
+        claims = [c for c in journal.sections["claims"].values() if c["ship"] == ship]
+    allowed = {f"refs/heads/{harbor.ref_of(claim)}" for claim in claims}
+    refusal = "" if roomy(home) else "storage has no room for pushes"
+    for line in sys.stdin:
+        _, new, ref = line.rstrip("\n").split(" ", 2)
+        if ref not in allowed or not new.strip("0"):
+            refusal = f"{ship} may not write {ref}"
+    if refusal:
+        print(f"ocaptain: {refusal}", file=sys.stderr)
+    return 1 if refusal else 0

@@ -1,0 +1,133 @@
+"""One session of a coding agent, from its first message to its end."""
+
+import queue
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+from . import process
+from .agents import Agent, Event, Job
+from .watch import Watch
+
+LINE_LIMIT = 4_000_000
+BACKGROUND_S = 120.0
+QUIET_S = 2.0
+CLOSE_S = 10.0
+LIMITED_S = 60.0
+
+
+class Session:
+    """A running agent process: sends it messages, and returns how each turn ended.
+
+    `said` is the last that the agent said in its turn."""
+
+    def __init__(self, agent: Agent, job: Job, watch: Watch) -> None:
+        self.agent, self.watch, self.said = agent, watch, ""
+        self._lines: queue.Queue[bytes] = queue.Queue(maxsize=1000)
+        self._events: list[Event] = []
+        self._wait_ends = self._heard_at = self._ended_at = 0.0
+        self._background = self._busy = 0
+        self._loose = False
+        name, _, value = watch.marker.partition("=")
+        env = {**agent.environment(job), name: value}
+        stdin = subprocess.PIPE if agent.steady else subprocess.DEVNULL
+        streams = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        cwd = watch.ship.clone.path
+        self._child = process.start(agent.command(job), cwd=cwd, env=env, **streams)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def turn(self, text: str) -> Event:
+        """Say `text`, and return the event with which the turn ends. Raises Lost.
+
+        An agent that left something running may go on by itself when that is over: then its turn
+        ends when all is quiet."""
+        with suppress(OSError):  # it is dead, then, and that ends the turn
+            process.feed(self._child, self.agent.message(text) or b"")
+        self.said, self._heard_at, end = "", time.monotonic(), None
+        while end is None or (end.outcome == "done" and self._unsettled()):
+            self.watch.check()
+            event = self._next()
+            if event and event.kind == "end":
+                end, self._ended_at = event, time.monotonic()
+            elif event:
+                end = None if event.kind == "begin" else end
+                self._take(event)
+            elif not end and self._stalled():
+                minutes = self.watch.ship.voyage["stall_minutes"]
+                why = f"it said and did nothing for {minutes:g} minutes"
+                end = Event("end", why, outcome="stalled")
+        return self._ended(end)
+
+    def close(self) -> None:
+        """End the session: politely, then not."""
+        with suppress(OSError, subprocess.TimeoutExpired):
+            if self._child.stdin:
+                self._child.stdin.close()
+                self._child.wait(CLOSE_S)
+        process.kill_marked(self.watch.marker)
+
+    def _read(self) -> None:
+        line = b"-"
+        while line and self._child.stdout:
+            line = self._child.stdout.readline(LINE_LIMIT)
+            self._lines.put(line)
+
+    def _next(self) -> Event | None:
+        """The next event; None where a second passes without."""
+        while not self._events:
+            try:
+                line = self._lines.get(timeout=1)
+            except queue.Empty:
+                return None
+            self._heard_at = time.monotonic()
+            self._events = list(self.agent.events(line) if line else [self._exit()])
+        return self._events.pop(0)
+
+    def _exit(self) -> Event:
+        status, self._loose = self._child.wait(), False
+        outcome = "done" if status == 0 and not self.agent.steady else "error"
+        return Event("end", f"the agent exited with status {status}", outcome=outcome)
+
+    def _take(self, event: Event) -> None:
+        if event.kind in ("text", "tool", "wait"):
+            self.watch.say(event.text)
+            waits = event.kind == "wait"
+            self.watch.report("limited" if waits else "working", waits * event.text, event.until)
+        if event.kind == "text":
+            self.said = event.text
+        if event.kind == "background":
+            self._background, self._loose = event.count, True
+        self._wait_ends = event.until or self._wait_ends
+
+    def _unsettled(self) -> bool:
+        """Whether the agent may yet go on by itself; ends what it has left running for too long."""
+        now = time.monotonic()
+        if self._background and now - self._ended_at > BACKGROUND_S:
+            self.watch.say("stopping what the agent left running")
+            process.kill_marked(self.watch.marker, spare=[self._child.pid])
+            self._background = 0
+        return self._loose and (self._background > 0 or now - self._heard_at < QUIET_S)
+
+    def _stalled(self) -> bool:
+        """Whether the agent is silent for too long, with no child at work and no wait announced."""
+        stall_s = self.watch.ship.voyage["stall_minutes"] * 60
+        if time.monotonic() - self._heard_at < stall_s or time.time() < self._wait_ends:
+            return False
+        busy = process.cpu_ticks(process.marked(self.watch.marker) - {self._child.pid})
+        if busy > self._busy:
+            self._busy, self._heard_at = busy, time.monotonic()
+            return False
+        return True
+
+    def _ended(self, end: Event) -> Event:
+        """The event, with what the session has cost made known, and of a limit when it ends."""
+        self.watch.cost_usd = max(self.watch.cost_usd, end.cost_usd)
+        if end.outcome != "limited":
+            return end
+        until = (
+            max(self._wait_ends, time.time() + 1) if self._wait_ends else time.time() + LIMITED_S
+        )
+        self.watch.report("limited", end.text, until)
+        return replace(end, until=until)

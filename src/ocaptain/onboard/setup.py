@@ -1,0 +1,140 @@
+"""Makes a VM into storage or a ship, from what `sail` sent along: one command, run once or again."""
+
+import compileall
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from subprocess import DEVNULL, STDOUT
+from typing import Any
+
+from . import process
+from .journal import Journal, write
+
+Json = dict[str, Any]
+
+REPOSITORY = {
+    "core.logAllRefUpdates": "always",
+    "core.fsync": "committed,reference",
+    "gc.auto": "0",
+    "gc.reflogExpire": "never",
+    "gc.reflogExpireUnreachable": "never",
+    "receive.autogc": "false",
+}
+SSH_CONFIG = """\
+Host storage
+  HostKeyAlias storage
+  UserKnownHostsFile "{folder}/known_hosts"
+  StrictHostKeyChecking yes
+  IdentityFile "{folder}/key"
+  IdentitiesOnly yes
+  BatchMode yes
+  ControlPersist 60
+  ConnectTimeout 15
+  ServerAliveInterval 15
+"""
+
+
+class CannotSetUp(Exception):
+    """The VM cannot be made ready; the message says why."""
+
+
+def main(home: Path, _argv: list[str]) -> int:
+    """Set up what ~/voyage/boot.json says, and remove that file, which may hold tokens."""
+    path = home / "voyage" / "boot.json"
+    boot = json.loads(path.read_text())
+    path.unlink()
+    compileall.compile_dir(home / "voyage" / "lib", quiet=1)
+    try:
+        storage(home, boot) if boot["role"] == "storage" else ship(home, boot)
+    except CannotSetUp as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+def program(home: Path, *words: str) -> list[str]:
+    """The command that runs a program of this package."""
+    return [sys.executable, "-IS", str(home / "voyage" / "lib"), *words]
+
+
+def storage(home: Path, boot: Json) -> None:
+    """Folders, repository, the ships' logins, and the journal's first line."""
+    folder, voyage = home / "voyage", boot["voyage"]
+    journal = Journal(home, voyage["voyage"])
+    for path in (folder / "artifacts", folder / "ships", folder / "logs", journal.tasks_folder):
+        path.mkdir(parents=True, exist_ok=True)
+    for name, body in boot["artifacts"].items():
+        (folder / "artifacts" / name).write_text(body)
+    admit(home, boot["ships"])
+    head = repository(home, journal.repo, voyage["voyage"], boot["source"])
+    write(folder / "voyage.json", json.dumps(voyage, indent=2))
+    with journal.locked():
+        if not journal.sections["meta"]:
+            tasks = {task["id"]: task for task in boot["tasks"]}
+            meta = {"start": head, "head": head}
+            journal.commit("captain", {"op": "sail"}, {"tasks": tasks, "meta": meta})
+
+
+def admit(home: Path, keys: dict[str, str]) -> None:
+    """Let ships in by their keys, each to its own dispatcher and nothing else."""
+    lines = ""
+    for ship, key in keys.items():
+        command = shlex.join(program(home, "dispatch", ship)).replace('"', '\\"')
+        lines += f'restrict,command="{command}" {key}\n'
+    (home / ".ssh").mkdir(mode=0o700, exist_ok=True)
+    write(home / ".ssh" / "authorized_keys", lines)
+
+
+def repository(home: Path, repo: Path, branch: str, source: Json) -> str:
+    """Make the bare repository from `source`: `url` (null: the bundle sent along), `ref`, and
+    `shallow`, where its history ends. Returns the branch's commit."""
+    git(home, "init", "--quiet", "--bare", str(repo))
+    for key, value in REPOSITORY.items():
+        git(repo, "config", key, value)
+    hook, bundle = repo / "hooks" / "pre-receive", home / "voyage" / "source.bundle"
+    head = f"refs/heads/{branch}"
+    hook.write_text(f"#!/bin/sh\nexec {shlex.join(program(home, 'receive'))}\n")
+    hook.chmod(0o755)
+    if source["shallow"]:
+        (repo / "shallow").write_text(source["shallow"])
+    if not git(repo, "for-each-ref", head):
+        origin = source["url"] or str(bundle)
+        git(repo, "fetch", "--quiet", "--no-tags", origin, f"{source['ref']}:{head}")
+    git(repo, "symbolic-ref", "HEAD", head)
+    bundle.unlink(missing_ok=True)
+    return git(repo, "rev-parse", head)
+
+
+def git(folder: Path, *words: str) -> str:
+    """What git prints in `folder`; raises CannotSetUp where it fails."""
+    done = process.run(["git", "-C", folder, *words], env={"GIT_TERMINAL_PROMPT": "0"})
+    if done.status:
+        raise CannotSetUp(f"git {words[0]} failed on storage: {done.err.strip()}")
+    return done.out.strip()
+
+
+def ship(home: Path, boot: Json) -> None:
+    """Key, configuration, tokens, the plan's scripts and links into what will be mounted; helm."""
+    folder = home / "voyage"
+    reach = "".join(f"  {key} {value}\n" for key, value in boot["reach"])
+    files = {
+        "key": boot["key"],
+        "known_hosts": f"storage {boot['host_key']}\n",
+        "ssh_config": SSH_CONFIG.format(folder=folder) + reach,
+        "captain.json": json.dumps(boot["captain"]),
+        "ship.json": json.dumps({"ship": boot["ship"], "voyage": boot["voyage"]}),
+        **boot["artifacts"],
+    }
+    os.umask(0o077)
+    for name, body in files.items():
+        (folder / name).write_text(body)
+    (folder / "storage").mkdir(exist_ok=True)
+    tasks = f".claude/tasks/{boot['voyage']['voyage']}-tasks"
+    for path in ("voyage/artifacts", "voyage/logs", tasks):
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        if not (home / path).is_symlink():
+            (home / path).symlink_to(folder / "storage" / path)
+    with (folder / "helm.out").open("ab") as out:
+        process.start(program(home, "helm"), cwd=home, stdin=DEVNULL, stdout=out, stderr=STDOUT)

@@ -1,0 +1,139 @@
+"""The task list: pure functions over task dicts in Claude Code's own format.
+
+A task is patched, never rebuilt, so that fields which ocaptain does not know survive.
+What ocaptain adds is in `metadata`: `claim`, `attempts`, `interruptions`, `commit`, `failed`, `note`,
+`repair`, `addedBy`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Task = dict[str, Any]
+Tasks = Mapping[str, Task]
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def order(task_id: str) -> tuple[int, str]:
+    """Sort key of ids: numbers by their value first, then names."""
+    return (int(task_id), "") if task_id.isdecimal() else (1 << 62, task_id)
+
+
+def metadata(task: Task) -> dict[str, Any]:
+    """The task's metadata, empty where there is none."""
+    notes = task.get("metadata")
+    return notes if isinstance(notes, dict) else {}
+
+
+def files(task: Task) -> list[str]:
+    """Paths that the task says it will touch."""
+    paths = metadata(task).get("files")
+    return [p.rstrip("/") for p in paths if isinstance(p, str)] if isinstance(paths, list) else []
+
+
+def patched(task: Task, **fields: Any) -> Task:
+    """A copy of `task` with these fields; a field that is None is left out."""
+    return {k: v for k, v in {**task, **fields}.items() if v is not None}
+
+
+def annotated(task: Task, **notes: Any) -> Task:
+    """A copy of `task` with these entries of its metadata; an entry that is None is left out."""
+    merged = {**metadata(task), **notes}
+    return {**task, "metadata": {k: v for k, v in merged.items() if v is not None}}
+
+
+def state(task: Task) -> str:
+    """pending, in_progress, completed, or failed: set aside, though Claude's file says pending."""
+    if metadata(task).get("failed"):
+        return "failed"
+    return str(task.get("status", "pending"))
+
+
+def blockers(task: Task) -> list[str]:
+    """Ids of the tasks that must be completed before this one."""
+    return task.get("blockedBy") or []
+
+
+def waiting_for(task: Task, tasks: Tasks) -> list[str]:
+    """Blockers of `task` that are not completed (unknown ones never are)."""
+    return [b for b in blockers(task) if b not in tasks or state(tasks[b]) != "completed"]
+
+
+def ready(tasks: Tasks) -> list[Task]:
+    """Tasks that can be claimed: pending, with all blockers completed."""
+    return [t for t in tasks.values() if state(t) == "pending" and not waiting_for(t, tasks)]
+
+
+def dependants(tasks: Tasks) -> dict[str, list[str]]:
+    """For each id the ids of the tasks that wait for it directly."""
+    found: dict[str, list[str]] = {task_id: [] for task_id in tasks}
+    for task_id, task in tasks.items():
+        for blocker in blockers(task):
+            found.setdefault(blocker, []).append(task_id)
+    return found
+
+
+def chains(tasks: Tasks) -> dict[str, int]:
+    """For each id the number of tasks on the longest chain that starts with it.
+
+    Raises ValueError where tasks block one another in a circle."""
+    below = dependants(tasks)
+    unseen = {task_id: len(below[task_id]) for task_id in tasks}
+    leaves = [task_id for task_id, count in unseen.items() if not count]
+    length: dict[str, int] = {}
+    while leaves:
+        task_id = leaves.pop()
+        length[task_id] = 1 + max((length[d] for d in below[task_id]), default=0)
+        for blocker in set(blockers(tasks[task_id])) & unseen.keys():
+            unseen[blocker] -= blockers(tasks[task_id]).count(blocker)
+            if not unseen[blocker]:
+                leaves.append(blocker)
+    if len(length) < len(tasks):
+        raise ValueError("tasks block one another in a circle")
+    return length
+
+
+def share_files(task: Task, others: Iterable[Task]) -> bool:
+    """Whether `task` will touch a path, or something below a path, that one of `others` will."""
+    theirs = [path for other in others for path in files(other)]
+    return any(_covers(a, b) or _covers(b, a) for a in files(task) for b in theirs)
+
+
+def _covers(path: str, other: str) -> bool:
+    return f"{other}/".startswith(f"{path}/")
+
+
+def choose(tasks: Tasks) -> Task | None:
+    """The task to claim next, None where there is none.
+
+    Longest remaining chain first, then most dependants, then id; one that shares files
+    with work in progress only when there is nothing else."""
+    candidates = ready(tasks)
+    if len(candidates) < 2:
+        return candidates[0] if candidates else None
+    length, below = chains(tasks), dependants(tasks)
+    busy = [t for t in tasks.values() if t.get("status") == "in_progress" and files(t)]
+    return min(
+        candidates,
+        key=lambda t: (
+            share_files(t, busy),
+            -length[t["id"]],
+            -len(below[t["id"]]),
+            order(t["id"]),
+        ),
+    )
+
+
+def counts(tasks: Tasks) -> dict[str, int]:
+    """How many tasks there are, in all and by state."""
+    found = dict.fromkeys(("total", "pending", "in_progress", "completed", "failed"), 0)
+    for task in tasks.values():
+        found[state(task)] += 1
+    found["total"] = len(tasks)
+    return found
+
+
+def new_id(tasks: Tasks) -> str:
+    """The next free number, as Claude Code numbers its tasks."""
+    return str(1 + max((int(i) for i in tasks if i.isdecimal()), default=0))

@@ -1,0 +1,167 @@
+"""The `local` provider: a VM is a directory, and a real sshd per connection serves it.
+
+    <data_dir>/local/<vm>/home/          its home directory
+    <data_dir>/local/<vm>/captain_key    what lets the captain in
+    <data_dir>/local/<vm>/sshd_config    with host_key and sshd.log
+
+There is no daemon, no port and no need for root: `ProxyCommand sshd -i` starts it. All of it runs
+as you and sees your files: this is for trying a plan out, and no security boundary. What a VM runs
+carries OCAPTAIN_VM=<name> in its environment, by which `destroy` finds it.
+"""
+
+import asyncio
+import os
+import re
+import shlex
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from pwd import getpwuid
+
+from ocaptain.config import Config
+from ocaptain.errors import Failure
+from ocaptain.onboard.process import marked
+from ocaptain.ssh import VM, program, quoted, run
+
+from . import VM_NAME
+
+SSHD_CONFIG = """\
+HostKey {host_key}
+PidFile none
+LogLevel ERROR
+UsePAM no
+StrictModes no
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+AuthorizedKeysFile {captain} {ships}
+Subsystem sftp {sftp_server}
+MaxSessions 50
+PrintMotd no
+SetEnv {environment}
+"""
+
+
+class Local:
+    """VMs that are directories below `<data_dir>/local`."""
+
+    def __init__(self, config: Config) -> None:
+        self.root = config.data_dir.resolve() / "local"
+        self.facts = {"systemd": False, "python": sys.executable}
+
+    async def create(self, name: str) -> VM:
+        """Make the directory; what is left of it where that fails is for `destroy`."""
+        if not VM_NAME.fullmatch(name) or (self.root / name).exists():
+            raise Failure(f"{name!r} cannot be made: it exists, or is no name of ocaptain's.")
+        folder = self.root / name
+        config = sshd_config(folder, os.environ.get("PATH", os.defpath))
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / "home/.ssh").mkdir(mode=0o700, parents=True)
+        for key in ("host_key", "captain_key"):
+            keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]
+            await run([*keygen, str(folder / key)])
+        (folder / "sshd_config").write_text(config)
+        (folder / "sshd.log").touch()
+        return self._vm(folder)
+
+    async def list(self) -> Sequence[VM]:
+        """The VMs there are, also those that are half made."""
+        folders = sorted(self.root.glob("voyage-*"))
+        return [self._vm(folder) for folder in folders if VM_NAME.fullmatch(folder.name)]
+
+    def _vm(self, folder: Path) -> VM:
+        if os.geteuid() == 0 and Path("/run").is_dir():
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # Debian's sshd wants it of root
+        public = folder / "host_key.pub"
+        host_key = public.read_text().strip() if public.exists() else ""
+        identity = quoted(folder / "captain_key").replace("%", "%%")
+        options = (("IdentityFile", identity), ("IdentitiesOnly", "yes"))
+        return VM(folder.name, _way(folder) + options, host_key, folder.stat().st_mtime)
+
+    def reach(self, storage: VM) -> tuple[tuple[str, str], ...]:
+        """A ship starts storage's sshd just as the captain does, with a key of its own."""
+        return _way(self.root / storage.name)
+
+    async def admit(self, storage: VM, user: str, public_key: str) -> None:
+        """Nothing to do: storage's own authorized_keys decides."""
+
+    async def destroy(self, names: Iterable[str]) -> dict[str, str]:
+        """Kill what carries the VM's marker, unmount what is mounted in it, remove it."""
+        wanted = [name for name in names if VM_NAME.fullmatch(name)]
+        reasons = await asyncio.gather(*(_remove(self.root / name) for name in wanted))
+        return {name: why for name, why in zip(wanted, reasons, strict=True) if why}
+
+
+def sshd_config(folder: Path, path: str) -> str:
+    """The sshd_config(5) of the VM at `folder`, whose sessions get `path` as PATH."""
+    home = folder / "home"
+    # Our own interpreter first: one of pyenv's shims takes 50 ms for each call of harbor.
+    own = Path(sys.executable).parent
+    environment = (f"HOME={home}", f"OCAPTAIN_VM={folder.name}", f"PATH={own}:{path}")
+    return SSHD_CONFIG.format(
+        host_key=quoted(folder / "host_key"),
+        captain=quoted(folder / "captain_key.pub").replace("%", "%%"),
+        ships=quoted(home / ".ssh/authorized_keys").replace("%", "%%"),
+        sftp_server=quoted(program("sftp-server")),
+        environment=" ".join(quoted(variable) for variable in environment),
+    )
+
+
+def _way(folder: Path) -> tuple[tuple[str, str], ...]:
+    """How ssh on this machine gets to the sshd of the VM at `folder`."""
+    config, log = str(folder / "sshd_config"), str(folder / "sshd.log")
+    proxy = shlex.join([program("sshd"), "-i", "-f", config, "-E", log])
+    # `%` is ssh's own escape there. A User that the captain's own config names is another's.
+    return (("ProxyCommand", proxy.replace("%", "%%")), ("User", getpwuid(os.geteuid()).pw_name))
+
+
+async def _remove(folder: Path) -> str:
+    """Remove a VM with all that runs on it; returns why that failed, or nothing."""
+    began = time.monotonic()
+    while pids := _processes(folder):
+        age = time.monotonic() - began
+        if age > 5:
+            return f"processes {pids} do not end"
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if age > 1 else signal.SIGTERM)
+        await asyncio.sleep(0.05)
+    for mount in _mounts(folder):
+        unmounted = await run(["fusermount3", "-u", "-z", mount])
+        if unmounted.status:
+            return unmounted.err.decode()
+    return _remove_tree(folder)
+
+
+def _remove_tree(folder: Path) -> str:
+    try:
+        for directory, _, _ in os.walk(folder):
+            Path(directory).chmod(0o700)  # a module cache of Go's is read-only, for one
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+def _processes(folder: Path) -> set[int]:
+    """What runs on the VM, and each sshd that serves it: that one is known by its log."""
+    pids = set(marked(f"OCAPTAIN_VM={folder.name}")) - {os.getpid()}
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(OSError):
+            if comm.read_text().startswith("sshd"):
+                files = [fd.readlink() for fd in (comm.parent / "fd").iterdir()]
+                pids |= {int(comm.parent.name)} if folder / "sshd.log" in files else set()
+    return pids
+
+
+def _mounts(folder: Path) -> list[str]:
+    """Mount points below `folder`, innermost first; proc(5) writes a space as \\040."""
+    fields = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    points = [re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), field) for field in fields]
+    return sorted((p for p in points if Path(p).is_relative_to(folder)), reverse=True)

@@ -1,0 +1,138 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from ocaptain.config import RUN_DIR_BYTES, Config, Secret, load
+from ocaptain.errors import Failure, Faults
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"HOME": str(tmp_path)}
+
+
+def write(environ: dict[str, str], text: str, mode: int = 0o600) -> Path:
+    path = Path(environ["HOME"], ".config/ocaptain/config.toml")
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_defaults(environ, tmp_path):
+    """With nothing set there are three ships on exe.dev, and the data directory that XDG says."""
+    config = load(environ)
+    assert (config.provider, config.default_ships) == ("exedev", 3)
+    assert (config.ssh_config, config.gh_token, config.agent_env) == (None, None, {})
+    assert config.data_dir == tmp_path / ".local/share/ocaptain"
+
+
+def test_xdg_directories_are_honoured(environ):
+    """XDG_* variables move the directories; relative ones are ignored, as XDG has it."""
+    path = write(environ, 'provider = "local"')
+    config_home = str(path.parent.parent)
+    elsewhere = {"HOME": "/h", "XDG_DATA_HOME": "/data", "XDG_CONFIG_HOME": config_home}
+    config = load(elsewhere)
+    assert (config.data_dir, config.provider) == (Path("/data/ocaptain"), "local")
+    assert load({"HOME": "/h", "XDG_DATA_HOME": "d"}).data_dir == Path("/h/.local/share/ocaptain")
+
+
+def test_the_environment_wins_over_the_file(environ):
+    """A variable takes precedence over the same key of config.toml; an empty one does not."""
+    write(environ, 'provider = "hosts"\ndefault_ships = 5\nssh_config = "~/conf"')
+    environ |= {"OCAPTAIN_PROVIDER": "local", "OCAPTAIN_DEFAULT_SHIPS": ""}
+    config = load(environ)
+    assert (config.provider, config.default_ships) == ("local", 5)
+    assert config.ssh_config == Path("~/conf").expanduser()
+
+
+def test_what_agents_are_given(environ):
+    """Agents get their credentials and OpenTelemetry's variables, never the git host's token."""
+    write(environ, 'gh_token = "g"\nanthropic_api_key = "k"\n[otel]\nmetrics_exporter = "otlp"')
+    environ |= {
+        "CLAUDE_CODE_OAUTH_TOKEN": "t",
+        "ANTHROPIC_BASE_URL": "http://localhost",
+        "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+        "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=x",
+    }
+    config = load(environ)
+    assert {name: value.reveal() for name, value in config.agent_env.items()} == {
+        "ANTHROPIC_API_KEY": "k",
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "CLAUDE_CODE_OAUTH_TOKEN": "t",
+        "ANTHROPIC_BASE_URL": "http://localhost",
+        "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+        "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=x",
+    }
+    assert config.gh_token == Secret("g")
+
+
+def test_a_secret_is_shown_nowhere(environ):
+    """Printing, formatting and the repr of a whole Config do not show a token."""
+    config = load(environ | {"GH_TOKEN": "hush", "CLAUDE_CODE_OAUTH_TOKEN": "hush"})
+    assert "hush" not in f"{config} {config.gh_token} {config.gh_token!r} {config.agent_env}"
+    assert str(config.gh_token) == "***"
+
+
+def test_all_faults_at_once(environ):
+    """Unknown keys and wrong types are all named, with the file, and without their values."""
+    path = write(environ, 'shipps = 3\ndefault_ships = 0\ngh_token = ["hush"]')
+    with pytest.raises(Faults) as raised:
+        load(environ | {"OCAPTAIN_DEFAULT_SHIPS": "many"})
+    assert str(raised.value).splitlines() == [
+        f"{path}: shipps: there is no such key",
+        f"{path}: default_ships: has to be a whole number above 0",
+        f"{path}: gh_token: has to be a string",
+        "environment: OCAPTAIN_DEFAULT_SHIPS: has to be a whole number above 0",
+    ]
+
+
+def test_a_file_that_does_not_parse(environ):
+    """TOML that does not parse is a Failure with the file, line and column."""
+    path = write(environ, "provider = \n")
+    with pytest.raises(Failure, match=f"^{path} cannot be read: .*line 1, column 12"):
+        load(environ)
+
+
+def test_a_token_that_others_can_read(environ):
+    """A config.toml with a token has to be private; one without need not be."""
+    path = write(environ, 'claude_code_oauth_token = "t"', mode=0o640)
+    with pytest.raises(Failure, match=f"chmod 600 {path}"):
+        load(environ)
+    path.write_text('provider = "local"')
+    assert load(environ).provider == "local"
+
+
+def test_sockets_get_a_short_private_directory(environ, tmp_path):
+    """The directory for sockets is made 0700, in XDG_RUNTIME_DIR where that is short and ours."""
+    short = Path(f"/tmp/oc-{os.getpid()}")
+    short.mkdir()
+    try:
+        folder = load(environ | {"XDG_RUNTIME_DIR": str(short)}).run_dir()
+        assert folder == short / "ocaptain"
+        assert folder.stat().st_mode & 0o777 == 0o700
+        folder.rmdir()
+    finally:
+        short.rmdir()
+    fallback = Path(f"/tmp/ocaptain-{os.geteuid()}")
+    (tmp_path / ("x" * 60)).mkdir()
+    for unusable in (tmp_path / ("x" * 60), "/run/user/no-such"):
+        assert load(environ | {"XDG_RUNTIME_DIR": str(unusable)}).socket_dir == fallback
+    assert len(str(fallback)) <= RUN_DIR_BYTES
+
+
+@pytest.mark.parametrize("what", ["open to others", "a link", "a file"])
+def test_a_doubtful_socket_directory_is_refused(tmp_path, what):
+    """Sockets go into no directory that somebody else could have put there."""
+    folder = tmp_path / "run"
+    if what == "a link":
+        folder.symlink_to(tmp_path)
+    elif what == "a file":
+        folder.touch(mode=0o600)
+    else:
+        folder.mkdir()
+        folder.chmod(0o750)
+    config = Config(data_dir=tmp_path, socket_dir=folder)
+    with pytest.raises(Failure, match="has to be a directory of yours alone"):
+        config.run_dir()

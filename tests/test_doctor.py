@@ -1,0 +1,61 @@
+import asyncio
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ocaptain.config import load
+from ocaptain.doctor import Finding, examine, mend
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
+    with tempfile.TemporaryDirectory(prefix="oc-", dir="/tmp") as runtime:  # pytest's is too long
+        yield {"HOME": str(tmp_path), "OCAPTAIN_PROVIDER": "local", "XDG_RUNTIME_DIR": runtime}
+
+
+def findings(environ: dict[str, str]) -> dict[str, Finding]:
+    return {found.what: found for found in asyncio.run(examine(load(environ)))}
+
+
+def test_a_machine_that_has_everything(environ, tmp_path):
+    """Every program is found, a VM of `local` is made and used, and nothing is left of it."""
+    found = findings(environ)
+    assert [
+        f for f in found.values() if not f.ok and f.what in ("ssh", "sshd", "tmux", "git")
+    ] == []
+    assert found["a VM of local"].ok, found["a VM of local"]
+    assert list((tmp_path / ".local/share/ocaptain/local").iterdir()) == []
+    assert mend(found.values()) == ""
+
+
+def test_tokens_are_told_of_but_not_shown(environ):
+    """doctor says which credentials are set, and never their values."""
+    without = findings(environ)
+    assert not without["Claude's credentials"].ok
+    found = findings(environ | {"ANTHROPIC_API_KEY": "hush", "GH_TOKEN": "hush"})
+    assert found["Claude's credentials"] == Finding(
+        "Claude's credentials", True, "ANTHROPIC_API_KEY"
+    )
+    assert found["GH_TOKEN"].found == "set"
+    assert "hush" not in str(found)
+
+
+def test_what_is_missing_is_one_command_away(environ, monkeypatch, tmp_path):
+    """Missing programs are named, with one command that installs the packages of all of them."""
+    monkeypatch.setattr("ocaptain.ssh.DAEMONS", "/nonexistent")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = findings(environ)
+    assert found["sshd"] == Finding("sshd", False, "sshd is not on this machine.")
+    packages = "git openssh-client openssh-server sshfs tmux"
+    sudo = "sudo " if os.geteuid() else ""
+    assert mend(found.values()) == f"{sudo}apt-get install -y {packages}"
+    assert not found["a VM of local"].ok
+
+
+def test_an_unknown_provider_is_found_out(environ):
+    """A provider that does not exist is reported with those that do."""
+    found = findings(environ | {"OCAPTAIN_PROVIDER": "azure"})
+    assert found["provider"].found == "There is no provider 'azure' here; there is: local."

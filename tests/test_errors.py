@@ -1,0 +1,92 @@
+import asyncio
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ocaptain.errors import Failure, Faults, guarded, report, scrub
+
+
+def python(code: str, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` as a program of its own, guarded as the CLI is."""
+    program = f"from ocaptain.errors import *\nwith guarded():\n    {code}"
+    return subprocess.run(
+        [sys.executable, "-c", program, *args],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_failure_is_a_message_and_a_hint(capsys):
+    """What can go wrong is told in two lines, what happened and what to type, with status 1."""
+    assert report(Failure("ship-1 does not answer.", "ocaptain reinforce")) == 1
+    assert capsys.readouterr().err == "ocaptain: ship-1 does not answer.\nocaptain reinforce\n"
+
+
+def test_all_faults_are_shown(capsys):
+    """Faults found in one go are shown one a line."""
+    assert report(Faults(["a.json: no id", "b.json: no subject"])) == 1
+    assert capsys.readouterr().err == "ocaptain: a.json: no id\nb.json: no subject\n"
+
+
+def test_failures_of_a_task_group_are_failures(capsys):
+    """Failures of tasks that ran side by side are each shown, and are no bug."""
+
+    async def fail(message: str) -> None:
+        raise Failure(message)
+
+    async def both() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail("one"))
+            group.create_task(fail("two"))
+
+    with pytest.raises(SystemExit) as ended, guarded():
+        asyncio.run(both())
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "ocaptain: one\nocaptain: two\n"
+
+
+def test_an_interrupt_ends_with_130():
+    """Ctrl-C ends with the status that shells give it, without a word."""
+    ended = python("raise KeyboardInterrupt")
+    assert (ended.returncode, ended.stderr) == (130, "")
+
+
+def test_a_closed_pipe_is_quiet():
+    """`ocaptain logs | head` ends without a traceback."""
+    code = "[print('x' * 999) for _ in range(999)]"
+    program = f"from ocaptain.errors import *\nwith guarded():\n    {code}"
+    command = f'{{ "{sys.executable}" -c "{program}"; echo "status $?" >&2; }} | head -n 1'
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert ended.stderr == "status 141\n"
+
+
+def test_a_bug_leaves_a_report_without_secrets(tmp_path: Path):
+    """A bug ends with status 3 and a private report, which tells no token of argv or traceback."""
+    ended = python(
+        "1 / 0 if 'hush-hush-hush' else 0",
+        "https://me:pa55word@host/x",
+        XDG_STATE_HOME=str(tmp_path),
+        GH_TOKEN="hush-hush-hush",
+    )
+    assert ended.returncode == 3
+    assert "This is a bug in ocaptain" in ended.stderr
+    (path,) = (tmp_path / "ocaptain").glob("crash-*.txt")
+    assert str(path) in ended.stderr
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    text = path.read_text()
+    assert "ZeroDivisionError" in text
+    assert "https://***@host/x" in text
+    assert "hush" not in text
+    assert "pa55word" not in text
+
+
+def test_what_looks_like_a_token_is_scrubbed():
+    """Tokens of Anthropic's and GitHub's are known by their form, wherever they come from."""
+    text = "sk-ant-oat01-abc_d ghp_0aB github_pat_1_2 risk-free"
+    assert scrub(text) == "*** *** *** risk-free"

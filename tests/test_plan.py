@@ -1,0 +1,723 @@
+"""Plans: what is read, what is at fault, and what a sound one would do."""
+
+import asyncio
+import json
+import os
+import re
+import stat
+import subprocess
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocaptain.check import Report, check
+from ocaptain.errors import Failure
+from ocaptain.graph import longest_chain, max_parallel, overlaps
+from ocaptain.plan import SIZE_LIMIT, Plan, Settings, Source, init, install_skill
+
+ME = ("-c", "user.name=Me", "-c", "user.email=me@example.org", "-c", "protocol.file.allow=always")
+NUL = "\0"
+
+
+def git(directory: Path, *args: str) -> str:
+    command = ["git", "-C", str(directory), *ME, *args]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """A repository with one commit on `main`, beside the plan."""
+    directory = tmp_path / "code"
+    directory.mkdir()
+    git(directory, "init", "-q", "-b", "main")
+    git(directory, "commit", "-q", "--allow-empty", "-m", "first")
+    return directory
+
+
+@pytest.fixture
+def plan(tmp_path: Path, repo: Path) -> Path:
+    """A sound plan: a diamond of four tasks for the shell agent."""
+    directory = tmp_path / "plan"
+    (directory / "tasks").mkdir(parents=True)
+    write(directory, "voyage.json", {"name": "diamond", "repo": str(repo), "agent": "shell"})
+    write(directory, "spec.md", "Some words first.\n\n## Draw a diamond ##\n\n# Not this\n")
+    write(directory, "verify.sh", "#!/bin/bash\ntrue\n")
+    for task_id, blockers in {"1": [], "2": ["1"], "3": ["1"], "10": ["2", "3"]}.items():
+        write(directory, f"tasks/{task_id}.json", task(task_id, blockedBy=blockers))
+    return directory
+
+
+def task(task_id: str, **fields: Any) -> dict[str, Any]:
+    return {"id": task_id, "subject": f"Do {task_id}", "metadata": {"run": "true"}, **fields}
+
+
+def write(plan: Path, name: str, content: object) -> None:
+    """Put text, bytes or JSON into a file of the plan; None removes it."""
+    if content is None:
+        (plan / name).unlink()
+    elif isinstance(content, bytes):
+        (plan / name).write_bytes(content)
+    else:
+        text = content if isinstance(content, str) else json.dumps(content)
+        (plan / name).write_text(text)
+
+
+def patch(plan: Path, name: str, /, **fields: Any) -> None:
+    """Change fields of a JSON file of the plan; one that is `...` is removed."""
+    merged = {**json.loads((plan / name).read_text()), **fields}
+    write(plan, name, {key: value for key, value in merged.items() if value is not ...})
+
+
+def claude_lacks(environ: Mapping[str, str]) -> str | None:
+    return None if environ.get("CLAUDE_CODE_OAUTH_TOKEN") else "CLAUDE_CODE_OAUTH_TOKEN is not set"
+
+
+def checked(plan: Path, **environ: str) -> Report:
+    agents = {"claude": claude_lacks, "shell": lambda _: None}
+    return asyncio.run(check(plan, agents=agents, environ=environ))
+
+
+def sound(plan: Path, **environ: str) -> Plan:
+    report = checked(plan, **environ)
+    assert report.plan, report.faults
+    return report.plan
+
+
+def faults(plan: Path, **environ: str) -> list[str]:
+    return [str(fault) for fault in checked(plan, **environ).faults]
+
+
+# One row for each way in which a plan can be broken: which file, what it holds instead (fields to
+# change, or the whole content), and the faults that must be reported, no more and no fewer.
+BROKEN: dict[str, tuple[str, Any, list[str]]] = {
+    "no settings": ("voyage.json", None, ["voyage.json: is missing"]),
+    "no spec": ("spec.md", None, ["spec.md: is missing"]),
+    "no verify": ("verify.sh", None, ["verify.sh: is missing"]),
+    "empty verify": ("verify.sh", " \n", ["verify.sh: is empty"]),
+    "settings that do not parse": (
+        "voyage.json",
+        '{\n  "name": "x"\n  "repo": "."\n}',
+        ["voyage.json: Expecting ',' delimiter: line 3 column 3 (char 18)"],
+    ),
+    "settings that are a list": ("voyage.json", "[]", ["voyage.json: is not a JSON object"]),
+    "no name": ("voyage.json", {"name": ...}, ['voyage.json: "name": is missing']),
+    "no repo": ("voyage.json", {"repo": ...}, ['voyage.json: "repo": is missing']),
+    "empty name": (
+        "voyage.json",
+        {"name": ""},
+        ['voyage.json: "name": Expected `str` of length >= 1'],
+    ),
+    "several bad settings": (
+        "voyage.json",
+        {"recommended_ships": 0, "max_attempts": "3", "stall_minutes": -1, "budget_usd": True},
+        [
+            'voyage.json: "recommended_ships": Expected `int` >= 1',
+            'voyage.json: "max_attempts": Expected `int`, got `str`',
+            'voyage.json: "stall_minutes": Expected `float` > 0.0',
+            'voyage.json: "budget_usd": Expected `float | null`, got `bool`',
+        ],
+    ),
+    "too many ships": (
+        "voyage.json",
+        {"recommended_ships": 100},
+        ['voyage.json: "recommended_ships": Expected `int` <= 99'],
+    ),
+    "unknown agent": (
+        "voyage.json",
+        {"agent": "parrot"},
+        ['voyage.json: "agent": "parrot" does not exist; there are claude, shell'],
+    ),
+    "agent without credentials": (
+        "voyage.json",
+        {"agent": "claude"},
+        ['voyage.json: "agent": CLAUDE_CODE_OAUTH_TOKEN is not set'],
+    ),
+    "check that is no shell": (
+        "voyage.json",
+        {"check": "make lint && ("},
+        [
+            'voyage.json: "check": is no valid shell: line 2: syntax error: unexpected end of file',
+        ],
+    ),
+    "branch that does not exist": (
+        "voyage.json",
+        {"branch": "nowhere"},
+        ['voyage.json: "repo": has no branch "nowhere"'],
+    ),
+    "repo that is nothing known": (
+        "voyage.json",
+        {"repo": "ext::sh"},
+        [
+            'voyage.json: "repo": "ext::sh" is no owner/name, git URL or path (/…, ./…, ../…, ~/…)',
+        ],
+    ),
+    "repo with a token": (
+        "voyage.json",
+        {"repo": "https://me:s3cret@example.org/x.git"},
+        [
+            'voyage.json: "repo": has a password or token in it: take it out, set GH_TOKEN',
+        ],
+    ),
+    "verify that is no shell": (
+        "verify.sh",
+        "true\nif true; then\n  fi fi\n",
+        ["verify.sh: is no valid shell: line 3: syntax error near unexpected token `fi'"],
+    ),
+    "setup that is no shell": (
+        "setup.sh",
+        "done\n",
+        ["setup.sh: is no valid shell: line 1: syntax error near unexpected token `done'"],
+    ),
+    "setup with Windows line ends": (
+        "setup.sh",
+        b"true\r\n",
+        ["setup.sh: has Windows line ends, which bash takes for part of the commands"],
+    ),
+    "spec that is not UTF-8": (
+        "spec.md",
+        b"caf\xe9 au lait",
+        ["spec.md: 'utf-8' codec can't decode byte 0xe9 in position 3: invalid continuation byte"],
+    ),
+    "spec with NUL bytes": ("spec.md", f"# A{NUL}B", ["spec.md: has NUL bytes in it"]),
+    "spec beyond all measure": (
+        "spec.md",
+        "x" * (SIZE_LIMIT + 1),
+        ["spec.md: is larger than 256 KB"],
+    ),
+    "task that does not parse": (
+        "tasks/3.json",
+        '{"id": "3" 7}',
+        [
+            "tasks/3.json: Expecting ',' delimiter: line 1 column 12 (char 11)",
+        ],
+    ),
+    "task that is a number": ("tasks/3.json", "3", ["tasks/3.json: is not a JSON object"]),
+    "task that is not UTF-8": (
+        "tasks/3.json",
+        b'{"id": "\xff"}',
+        ["tasks/3.json: 'utf-8' codec can't decode byte 0xff in position 8: invalid start byte"],
+    ),
+    "task with escaped NUL bytes": (
+        "tasks/3.json",
+        {"description": "\\\\\0"},
+        ["tasks/3.json: has NUL bytes or half characters in it (\\u0000, \\ud800 to \\udfff)"],
+    ),
+    "task with half a character": (
+        "tasks/3.json",
+        {"description": "\ud83d"},
+        ["tasks/3.json: has NUL bytes or half characters in it (\\u0000, \\ud800 to \\udfff)"],
+    ),
+    "task with a number that is none": (
+        "tasks/3.json",
+        {"metadata": {"run": "true", "weight": float("nan")}},
+        ["tasks/3.json: Out of range float values are not JSON compliant"],
+    ),
+    "task without an id": ("tasks/3.json", {"id": ...}, ["tasks/3.json: has no id"]),
+    "task with another id than its file": (
+        "tasks/3.json",
+        {"id": "4"},
+        ["tasks/3.json: id '4' is not the file's name"],
+    ),
+    "id used twice": (
+        "tasks/3.json",
+        {"id": "2"},
+        [
+            "tasks/2.json: id '2' is in more than one file",
+            "tasks/3.json: id '2' is not the file's name",
+            "tasks/3.json: id '2' is in more than one file",
+        ],
+    ),
+    "id that is a list": (
+        "tasks/3.json",
+        {"id": ["3"]},
+        ["tasks/3.json: id ['3'] is not the file's name"],
+    ),
+    "id that git would refuse": (
+        "tasks/a..b.json",
+        task("a..b"),
+        ["tasks/a..b.json: its name is no task id (letters, digits, '-', '_', '.')"],
+    ),
+    "id that git takes for a lock": (
+        "tasks/a.lock.json",
+        task("a.lock"),
+        [
+            "tasks/a.lock.json: its name is no task id (letters, digits, '-', '_', '.')",
+        ],
+    ),
+    "no subject": (
+        "tasks/3.json",
+        {"subject": ...},
+        ["tasks/3.json: has no subject, or one that is no text"],
+    ),
+    "subject that is no text": (
+        "tasks/3.json",
+        {"subject": 7},
+        ["tasks/3.json: has no subject, or one that is no text"],
+    ),
+    "fields of the wrong type": (
+        "tasks/3.json",
+        {"description": ["x"], "blocks": "10", "blockedBy": [1.5], "metadata": "x"},
+        [
+            "tasks/3.json: description is not a string",
+            "tasks/3.json: blocks is not a list of task ids",
+            "tasks/3.json: blockedBy is not a list of task ids",
+            "tasks/3.json: metadata is not an object",
+            "tasks/3.json: lacks metadata.run, which the shell agent executes",
+        ],
+    ),
+    "metadata of the wrong type": (
+        "tasks/3.json",
+        {"metadata": {"files": "a.py", "run": 7}},
+        [
+            "tasks/3.json: metadata.files is not a list of paths",
+            "tasks/3.json: metadata.run is not a command",
+        ],
+    ),
+    "nothing to run": (
+        "tasks/3.json",
+        {"metadata": {}},
+        ["tasks/3.json: lacks metadata.run, which the shell agent executes"],
+    ),
+    "metadata of an earlier voyage": (
+        "tasks/3.json",
+        {"metadata": {"run": "true", "failed": "gave up", "claim": 7}},
+        ["tasks/3.json: metadata has claim, failed, which only a voyage writes"],
+    ),
+    "task that is done": (
+        "tasks/3.json",
+        {"status": "completed"},
+        ["tasks/3.json: status is 'completed', not 'pending'"],
+    ),
+    "unknown blocker": (
+        "tasks/3.json",
+        {"blockedBy": ["1", "9"]},
+        ['tasks/3.json: unknown blocker "9"'],
+    ),
+    "unknown task in blocks": (
+        "tasks/3.json",
+        {"blocks": ["10", "9"]},
+        ['tasks/3.json: unknown task in blocks, "9"'],
+    ),
+    "task that blocks itself": (
+        "tasks/3.json",
+        {"blockedBy": ["1", "3"]},
+        ["tasks/3.json: blockedBy has the task itself in it"],
+    ),
+    "circle": (
+        "tasks/1.json",
+        {"blockedBy": ["10"]},
+        ["tasks/1.json: is in a circle of blockers: 1 → 2 → 10 → 1"],
+    ),
+    "blocks without blockedBy": (
+        "tasks/2.json",
+        {"blocks": ["10", "3"]},
+        ['tasks/2.json: blocks has "3", but blockedBy of tasks/3.json lacks "2"'],
+    ),
+    "blockedBy without blocks": (
+        "tasks/2.json",
+        {"blocks": []},
+        ['tasks/10.json: blockedBy has "2", but blocks of tasks/2.json lacks "10"'],
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "change", "expected"), BROKEN.values(), ids=BROKEN.keys())
+def test_broken_plan(plan: Path, name: str, change: Any, expected: list[str]):
+    """Each way of breaking a plan is reported with its file, and with nothing else."""
+    if isinstance(change, dict) and (plan / name).exists():
+        patch(plan, name, **change)
+    else:
+        write(plan, name, change)
+    report = checked(plan)
+    assert [str(fault) for fault in report.faults] == expected
+    assert report.plan is None
+
+
+def test_task_nested_without_end(plan: Path):
+    """JSON nested beyond what Python can read is a fault of its file."""
+    write(plan, "tasks/3.json", "[" * 100_000)
+    assert [fault.file for fault in checked(plan).faults] == ["tasks/3.json"]
+
+
+def test_many_faults_in_one_go(plan: Path):
+    """A plan with many faults in all its parts has all of them reported at once."""
+    patch(plan, "voyage.json", agent="claude", branch="nowhere", lease_seconds=0)
+    write(plan, "spec.md", None)
+    write(plan, "verify.sh", "fi\n")
+    write(plan, "setup.sh", "")
+    write(plan, "tasks/1.json", "{")
+    patch(plan, "tasks/2.json", blockedBy=["1", "3"], status="completed")
+    patch(plan, "tasks/3.json", blockedBy=["2"], subject=...)
+    for one, two in (("x", "y"), ("y", "x")):
+        write(plan, f"tasks/{one}.json", task(one, blockedBy=[two]))
+    assert faults(plan) == [
+        'voyage.json: "lease_seconds": Expected `float` > 0.0',
+        "spec.md: is missing",
+        "setup.sh: is empty",
+        "tasks/1.json: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+        "tasks/2.json: status is 'completed', not 'pending'",
+        "tasks/3.json: has no subject, or one that is no text",
+        "tasks/2.json: is in a circle of blockers: 2 → 3 → 2",
+        "tasks/x.json: is in a circle of blockers: x → y → x",
+        "verify.sh: is no valid shell: line 1: syntax error near unexpected token `fi'",
+        'voyage.json: "agent": CLAUDE_CODE_OAUTH_TOKEN is not set',
+        'voyage.json: "repo": has no branch "nowhere"',
+    ]
+
+
+def test_no_directory(tmp_path: Path):
+    """A plan that is not there is one fault that says how to make one."""
+    where = tmp_path / "plan"
+    assert faults(where) == [f"{where}: is not a directory (`ocaptain plan init DIR` makes one)"]
+
+
+@pytest.mark.parametrize("directory", [True, False])
+def test_no_tasks(plan: Path, directory: bool):
+    """A plan without tasks, or without the directory for them, is at fault."""
+    for path in (plan / "tasks").iterdir():
+        path.unlink()
+    if not directory:
+        (plan / "tasks").rmdir()
+    assert faults(plan) == ["tasks/: is missing, or has no task like tasks/1.json"]
+
+
+def test_part_that_is_a_directory(plan: Path):
+    """A directory where a file should be is as good as no file."""
+    (plan / "setup.sh").mkdir()
+    assert faults(plan) == ["setup.sh: is missing"]
+
+
+def test_sound_plan(plan: Path, repo: Path):
+    """A sound plan comes with its defaults, its source, and the facts about its graph."""
+    write(plan, "setup.sh", "echo ready\n")
+    report = checked(plan)
+    assert report.faults == ()
+    assert (report.tasks, report.max_parallel, report.recommended_ships) == (4, 2, 3)
+    assert report.longest_chain == ("1", "2", "10")
+    assert report.notes == ("recommended_ships is 3, but no more than 2 tasks can run at once",)
+    voyage = report.plan
+    assert voyage is not None
+    head = git(repo, "rev-parse", "HEAD")
+    assert voyage.source == Source("path", str(repo), repo, "main", head, False)
+    assert (voyage.objective, voyage.model, voyage.check) == ("Draw a diamond", None, None)
+    assert (voyage.stall_minutes, voyage.lease_seconds, voyage.time_limit_minutes) == (10, 300, 60)
+    assert (voyage.max_attempts, voyage.budget_usd, voyage.setup) == (3, None, "echo ready\n")
+    assert [task["id"] for task in voyage.tasks] == ["1", "2", "3", "10"]
+
+
+def test_report_as_json(plan: Path):
+    """`check --json` prints the report in one shape, whether the plan is sound or not."""
+    patch(plan, "voyage.json", recommended_ships=2)
+    for name in ("tasks/2.json", "tasks/3.json"):
+        patch(plan, name, metadata={"run": "true", "files": ["src/a.py"]})
+    assert json.loads(json.dumps(checked(plan).as_json())) == {
+        "plan": "diamond",
+        "faults": [],
+        "notes": [],
+        "tasks": 4,
+        "longest_chain": ["1", "2", "10"],
+        "max_parallel": 2,
+        "recommended_ships": 2,
+        "overlaps": [{"tasks": ["2", "3"], "files": ["src/a.py"]}],
+    }
+    write(plan, "spec.md", None)
+    unsound = json.loads(json.dumps(checked(plan).as_json()))
+    assert unsound["plan"] is None
+    assert unsound["faults"] == [{"file": "spec.md", "message": "is missing"}]
+
+
+def test_tasks_are_patched_not_rebuilt(plan: Path):
+    """Plans of the original tool are read; numbers as ids and unknown fields are no obstacle."""
+    old = {"id": 3, "title": "Old", "assignee": None, "blockedBy": [1], "metadata": {"run": "x"}}
+    write(plan, "tasks/3.json", old)
+    voyage = sound(plan)
+    assert voyage.tasks[2] == {
+        "id": "3",
+        "subject": "Old",
+        "description": "",
+        "status": "pending",
+        "assignee": None,
+        "blockedBy": ["1"],
+        "blocks": ["10"],
+        "metadata": {"run": "x"},
+    }
+
+
+@pytest.mark.parametrize("side", ["blocks", "blockedBy"])
+def test_edges_from_one_side(plan: Path, side: str):
+    """Where a plan gives only one of `blocks` and `blockedBy`, the other is derived from it."""
+    given = {
+        "blocks": {"1": ["2", "3"], "2": ["10"], "3": ["10"], "10": []},
+        "blockedBy": {"1": [], "2": ["1"], "3": ["1"], "10": ["2", "3"]},
+    }
+    for task_id in given[side]:
+        write(plan, f"tasks/{task_id}.json", task(task_id, **{side: given[side][task_id]}))
+    voyage = sound(plan)
+    for key, edges in given.items():
+        assert {task["id"]: task[key] for task in voyage.tasks} == edges
+
+
+def test_unknown_settings_are_noted(plan: Path):
+    """A key of voyage.json that means nothing here is worth a note, not a fault."""
+    patch(plan, "voyage.json", recommended_ships=1, verify_command="make")
+    report = checked(plan)
+    assert report.faults == ()
+    assert report.notes == ('voyage.json: "verify_command" is no key of ocaptain\'s, and ignored',)
+
+
+def test_objective(plan: Path):
+    """The objective is the one in voyage.json, else the spec's first heading, else the name."""
+    patch(plan, "voyage.json", objective="Shine")
+    assert sound(plan).objective == "Shine"
+    patch(plan, "voyage.json", objective="")
+    write(plan, "spec.md", "No #heading here.\n")
+    assert sound(plan).objective == "diamond"
+
+
+def test_branch_of_a_checkout(plan: Path, repo: Path):
+    """A branch other than the one checked out is read at its own commit."""
+    git(repo, "checkout", "-q", "-b", "feature/x")
+    git(repo, "commit", "-q", "--allow-empty", "-m", "second")
+    feature = git(repo, "rev-parse", "HEAD")
+    git(repo, "checkout", "-q", "main")
+    patch(plan, "voyage.json", branch="feature/x")
+    source = sound(plan).source
+    assert (source.branch, source.head) == ("feature/x", feature)
+
+
+def test_detached_head(plan: Path, repo: Path):
+    """A checkout on no branch is read at its commit."""
+    git(repo, "checkout", "-q", "--detach")
+    source = sound(plan).source
+    assert (source.branch, source.head) == (None, git(repo, "rev-parse", "HEAD"))
+
+
+def test_relative_repo(plan: Path, repo: Path, monkeypatch: pytest.MonkeyPatch):
+    """A relative repo counts from the current directory, which may be deep in a checkout."""
+    (repo / "deep/er").mkdir(parents=True)
+    patch(plan, "voyage.json", repo=".")
+    monkeypatch.chdir(repo / "deep/er")
+    source = sound(plan).source
+    assert (source.path, source.branch) == (repo / "deep/er", "main")
+
+
+def test_bare_repo(plan: Path, repo: Path, tmp_path: Path):
+    """A bare repository on this machine will do as well."""
+    git(tmp_path, "clone", "-q", "--bare", str(repo), "bare.git")
+    patch(plan, "voyage.json", repo=str(tmp_path / "bare.git"))
+    report = checked(plan)
+    assert report.plan
+    assert report.plan.source.head == git(repo, "rev-parse", "HEAD")
+    assert [note for note in report.notes if "bare.git" in note] == []
+
+
+def test_repo_that_is_none(plan: Path, tmp_path: Path):
+    """A path without a repository, and one where nothing was ever committed, are at fault."""
+    patch(plan, "voyage.json", repo=str(tmp_path / "nowhere"))
+    assert "cannot change to" in faults(plan)[0]
+    git(tmp_path, "init", "-q", "empty")
+    patch(plan, "voyage.json", repo=str(tmp_path / "empty"))
+    assert faults(plan) == ['voyage.json: "repo": has no commit to start from']
+
+
+def test_what_stays_behind(plan: Path, repo: Path, tmp_path: Path):
+    """Shallow history, uncommitted changes, submodules and LFS are noted."""
+    (repo / "assets").mkdir()
+    (repo / "assets/.gitattributes").write_text("*.png filter=lfs diff=lfs merge=lfs -text\n")
+    git(repo, "submodule", "add", "-q", str(repo), "sub")
+    git(repo, "add", ".")
+    git(repo, "commit", "-q", "-m", "second")
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{repo}", "shallow")
+    shallow = tmp_path / "shallow"
+    (shallow / "new.txt").touch()
+    patch(plan, "voyage.json", repo=str(shallow), recommended_ships=1)
+    report = checked(plan)
+    assert report.plan
+    assert report.plan.source.shallow
+    assert report.notes == (
+        f"{shallow}: this is a shallow clone: the voyage has only the history that is here",
+        f"{shallow}: changes that are not committed stay behind (see `git status`)",
+        f"{shallow}: submodules stay empty unless setup.sh runs `git submodule update --init`",
+        f"{shallow}: files in LFS stay pointers unless setup.sh runs `git lfs pull`",
+    )
+
+
+@pytest.fixture
+def github(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in for GitHub: git goes to a directory, and tells `seen` what it was run with."""
+    git(tmp_path, "clone", "-q", "--bare", str(repo), "github/me/code.git")
+    config, seen = tmp_path / "gitconfig", tmp_path / "seen"
+    config.write_text(f'[url "file://{tmp_path}/github/"]\n\tinsteadOf = https://github.com/\n')
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    real = subprocess.run(["which", "git"], check=True, capture_output=True, text=True).stdout
+    wrapper = tmp_path / "bin/git"
+    wrapper.parent.mkdir()
+    wrapper.write_text(
+        f'#!/bin/sh\n{{ echo "argv: $*"; env; }} >>{seen}\nexec {real.strip()} "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    return seen
+
+
+def test_github(plan: Path, repo: Path, github: Path):
+    """owner/name is on GitHub, even if there is a directory of that name."""
+    patch(plan, "voyage.json", repo="me/code")
+    source = sound(plan).source
+    head = git(repo, "rev-parse", "HEAD")
+    assert source == Source("url", "https://github.com/me/code.git", None, "main", head)
+
+
+def test_github_without_the_branch(plan: Path, github: Path):
+    """A branch that GitHub does not have, and a repository that it does not have, are at fault."""
+    patch(plan, "voyage.json", repo="me/code", branch="mai*")
+    assert faults(plan) == ['voyage.json: "repo": has no branch "mai*"']
+    patch(plan, "voyage.json", repo="me/nothing", branch=...)
+    assert "does not appear to be a git repository" in faults(plan)[0]
+
+
+def test_github_token_is_in_no_argv(plan: Path, github: Path, monkeypatch: pytest.MonkeyPatch):
+    """GH_TOKEN reaches git through its environment, for github.com alone, beside what is there."""
+    patch(plan, "voyage.json", repo="me/code")
+    mine = {"COUNT": "1", "KEY_0": "http.proxy", "VALUE_0": "http://proxy.example.org"}
+    for name, value in mine.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    sound(plan, GH_TOKEN="ghp_0123456789", GIT_CONFIG_COUNT="1")
+    lines = github.read_text().splitlines()
+    assert "GIT_CONFIG_KEY_0=http.proxy" in lines
+    assert "GIT_CONFIG_KEY_1=http.https://github.com/.extraHeader" in lines
+    login = "eC1hY2Nlc3MtdG9rZW46Z2hwXzAxMjM0NTY3ODk="
+    assert f"GIT_CONFIG_VALUE_1=Authorization: Basic {login}" in lines
+    assert "GIT_TERMINAL_PROMPT=0" in lines
+    argv = [line for line in lines if line.startswith("argv: ")]
+    assert argv
+    assert not [line for line in argv if "ghp_" in line or login in line]
+
+
+def test_repo_over_ssh(plan: Path, repo: Path, tmp_path: Path):
+    """A URL is read through the user's own ssh command, which may not ask for anything."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text(
+        "#!/bin/sh\n"
+        'test "$1 $2" = "-o BatchMode=yes" || exit 1\n'
+        "for command; do :; done\n"
+        'case "$command" in git-*) eval "exec $command" ;; *) exit 1 ;; esac\n'
+    )
+    ssh.chmod(0o755)
+    patch(plan, "voyage.json", repo=f"me@example.org:{repo}")
+    assert sound(plan, GIT_SSH_COMMAND=str(ssh)).source.head == git(repo, "rev-parse", "HEAD")
+    ssh.write_text("#!/bin/sh\necho 'Permission denied (publickey).' >&2\nexit 255\n")
+    (fault,) = faults(plan, GIT_SSH_COMMAND=str(ssh))
+    assert fault.startswith('voyage.json: "repo": Permission denied (publickey). fatal: ')
+
+
+def test_template_passes_check(tmp_path: Path, repo: Path, monkeypatch: pytest.MonkeyPatch):
+    """What `plan init` writes is a plan that passes `check` in any checkout with a commit."""
+    monkeypatch.chdir(repo)
+    written = init(Path("plans/new"))
+    assert Path("plans/new/PLAN.md") in written
+    report = checked(Path("plans/new"), CLAUDE_CODE_OAUTH_TOKEN="x")
+    assert report.faults == ()
+    assert report.overlaps == ()
+    assert (report.tasks, report.longest_chain, report.max_parallel) == (3, ("1", "3"), 2)
+    assert Path("plans/new/verify.sh").stat().st_mode & stat.S_IXUSR
+
+
+def test_template_verify_decides(tmp_path: Path):
+    """The template's verify.sh is red before its tasks are done, and green afterwards."""
+    verify = next(path for path in init(tmp_path / "plan") if path.name == "verify.sh")
+    assert subprocess.run(["bash", verify], cwd=tmp_path, capture_output=True).returncode
+    guide = tmp_path / "docs/guide"
+    guide.mkdir(parents=True)
+    for page in ("building.md", "layout.md", "README.md"):
+        (guide / page).write_text("See [building](building.md) and [layout](layout.md).\n")
+    assert not subprocess.run(["bash", verify], cwd=tmp_path, capture_output=True).returncode
+
+
+def test_init_spares_what_is_there(tmp_path: Path):
+    """`plan init` writes into an empty directory, never into one that holds something."""
+    (tmp_path / "empty").mkdir()
+    assert init(tmp_path / "empty")
+    for taken in (tmp_path / "empty", tmp_path / "empty/spec.md"):
+        with pytest.raises(Failure, match="exists and is not an empty directory"):
+            init(taken)
+
+
+def test_settings_are_documented():
+    """docs/plans.md has a row for each key of voyage.json, with its default, and no other."""
+    text = (Path(__file__).parent.parent / "docs/plans.md").read_text()
+    section = text.partition("## voyage.json")[2].partition("### ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(.+?)`)? *\|", section, re.M)
+    assert dict(rows) == {
+        each.name: "" if each.default is MISSING else json.dumps(each.default)
+        for each in fields(Settings)
+    }
+
+
+def test_skill_is_installed(tmp_path: Path):
+    """The skill lands where Claude Code looks for it, over an older one, with its frontmatter."""
+    for _ in range(2):
+        path = install_skill(tmp_path)
+        assert path == tmp_path / ".claude/skills/voyage-plan/SKILL.md"
+        assert path.read_text().startswith("---\nname: voyage-plan\ndescription: ")
+        path.write_text("an older one")
+
+
+Dag = dict[str, list[str]]
+
+
+@st.composite
+def dags(draw: st.DrawFn) -> Dag:
+    """Small graphs without circles: each task may have any of the tasks before it as blockers."""
+    size = draw(st.integers(1, 9))
+    return {
+        str(n): sorted(str(b) for b in draw(st.sets(st.integers(0, n - 1)))) if n else []
+        for n in range(size)
+    }
+
+
+def reachable(graph: Dag, task_id: str) -> set[str]:
+    return {r for b in graph[task_id] for r in {b, *reachable(graph, b)}}
+
+
+def unordered(graph: Dag, some: tuple[str, ...]) -> bool:
+    return not any(reachable(graph, one).intersection(some) for one in some)
+
+
+@given(dags())
+def test_max_parallel(graph: Dag):
+    """The most tasks that can run at once are those of the largest set without an order."""
+    sets = (some for size in range(len(graph) + 1) for some in combinations(graph, size))
+    assert max_parallel(graph) == max(len(some) for some in sets if unordered(graph, some))
+
+
+@given(dags())
+def test_longest_chain(graph: Dag):
+    """The longest chain is one, and no other is longer."""
+
+    def depth(task_id: str) -> int:
+        return 1 + max((depth(blocker) for blocker in graph[task_id]), default=0)
+
+    chain = longest_chain(graph)
+    assert all(one in graph[two] for one, two in pairwise(chain))
+    assert len(chain) == max(depth(task_id) for task_id in graph)
+
+
+def test_max_parallel_of_a_long_plan():
+    """A chain of thousands of tasks is no obstacle to any of the facts."""
+    graph = {str(n): [str(n - 1)] if n else [] for n in range(3000)}
+    assert max_parallel(graph) == 1
+    assert len(longest_chain(graph)) == 3000
+
+
+def test_overlaps():
+    """Tasks overlap if they share a path or one is below the other's, and neither waits."""
+    graph: Dag = {"1": [], "2": [], "3": ["2"], "4": []}
+    files = {"1": ["src/", "README.md"], "2": ["src/a.py"], "3": ["src/a.py"], "4": ["srcs"]}
+    assert list(overlaps(graph, files)) == [("1", "2", ("src",)), ("1", "3", ("src",))]

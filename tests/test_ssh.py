@@ -1,0 +1,182 @@
+import asyncio
+import shlex
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ocaptain.errors import Failure
+from ocaptain.ssh import VM, Home, Remote, Ssh, Unreachable, attach, clean, prepare, render, run
+
+SHIP = "voyage-0123456789ab-ship0"
+
+
+def test_run_tells_status_and_output():
+    """A program gets its input and environment; how it ended is no error."""
+    program = ["sh", "-c", "cat; echo $NAME >&2; exit 7"]
+    done = asyncio.run(run(program, stdin=b"in", env={"NAME": "value"}))
+    assert (done.status, done.out, done.err) == (7, b"in", b"value\n")
+
+
+def test_run_reads_a_file(tmp_path):
+    """Input can be a file that the program reads for itself, in a directory of its own."""
+    (tmp_path / "big").write_bytes(b"x" * 300_000)
+    with (tmp_path / "big").open("rb") as file:
+        done = asyncio.run(run(["sh", "-c", "wc -c; pwd"], stdin=file, cwd=tmp_path))
+    assert done.out.split() == [b"300000", bytes(tmp_path)]
+
+
+def test_run_ends_what_takes_too_long():
+    """A program that outlives its time is ended, and named."""
+    with pytest.raises(Failure, match=r"sleep did not end within 0\.1 s: 98765"):
+        asyncio.run(run(["sleep", "98765"], timeout=0.1))
+    assert subprocess.run(["pgrep", "-f", "^sleep 98765"], check=False).returncode == 1
+
+
+def test_run_ends_with_its_caller():
+    """Cancelling the caller, as Ctrl-C does, ends the program."""
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(run(["sleep", "98764"]))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(cancelled())
+    assert subprocess.run(["pgrep", "-f", "^sleep 98764"], check=False).returncode == 1
+
+
+def test_a_missing_program_is_named():
+    """A program that is not installed is a Failure that leads to doctor."""
+    with pytest.raises(Failure, match=r"^no-such is not on this machine\.\n.*ocaptain doctor"):
+        asyncio.run(run(["no-such"]))
+    with pytest.raises(Failure, match=r"^no-such is not"):
+        attach(["no-such"])
+
+
+def test_attach_hands_over_the_terminal(capfd):
+    """An interactive program writes where we do, and its exit status comes back."""
+    assert attach(["sh", "-c", "echo $NAME; exit 3"], env={"NAME": "here"}) == 3
+    assert capfd.readouterr().out == "here\n"
+
+
+WORDS = ["plain", "two words", "it's", "$HOME", "`id`", "a\nb", "", "*", "~", "-n", "ü%"]
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_words_arrive_as_they_were(shell, tmp_path):
+    """A shell makes of a remote line exactly the words it was built from; `~` is its home."""
+    line = str(Remote("printf", r"%s\0", *WORDS, Home("a b/$c"), Home("")))
+    got = subprocess.run([shell, "-c", line], env={"HOME": "/h"}, capture_output=True, check=True)
+    assert got.stdout.decode().split("\0")[:-1] == [*WORDS, "/h/a b/$c", "/h"]
+
+
+def test_remote_output_is_cleaned():
+    """What a VM says can move no cursor, set no title and turn no text around."""
+    hostile = b"ok\r\n\x1b]0;title\x07\x1b[2J\x9b1m\xe2\x80\xaex\ttab\rback \xff"
+    cleaned = clean(hostile)
+    assert cleaned.startswith("ok\n")
+    assert all(char.isprintable() or char in "\n\t" for char in cleaned)
+    assert "tab" in cleaned
+
+
+def effective(path: Path, host: str) -> dict[str, str]:
+    """What the real ssh makes of a configuration."""
+    shown = subprocess.run(
+        ["ssh", "-G", "-F", path, host], capture_output=True, text=True, check=True
+    ).stdout
+    return dict(line.split(" ", 1) for line in shown.splitlines())
+
+
+def test_our_options_come_first_and_the_users_own_still_count(tmp_path):
+    """OpenSSH reads our values before the user's, and the user's where we say nothing."""
+    user_config = tmp_path / "mine %h"
+    user_config.write_text(
+        "Host *\n  User somebody\n  StrictHostKeyChecking no\n  ForwardAgent yes\n"
+        "  IPQoS throughput\n  ControlPath none\n"
+    )
+    folder = tmp_path / "a b%d"
+    vm = VM(SHIP, (("User", "me"), ("HostName", "h.example")), "ssh-ed25519 AAAA")
+    other = VM("voyage-0123456789ab-storage", (("ProxyCommand", "nc %h 1"),), "ssh-ed25519 BBBB")
+    sockets = Path("/tmp/s p%d")
+    ssh = prepare(folder, [vm, other], user_config=user_config, sockets=sockets)
+    options = effective(ssh.path, SHIP)
+    assert options["user"] == "me"
+    assert options["hostname"] == "h.example"
+    assert options["hostkeyalias"] == SHIP
+    assert options["stricthostkeychecking"] == "true"
+    assert options["forwardagent"] == "no"
+    assert options["batchmode"] == "yes"
+    assert options["ipqos"].startswith("throughput")
+    assert options["controlpath"].startswith("/tmp/s p%d/")
+    assert len(options["controlpath"]) == len("/tmp/s p%d/") + 40
+    assert str(folder / "known_hosts") in options["userknownhostsfile"].replace("%%", "%")
+    assert effective(ssh.path, other.name)["proxycommand"] == "nc %h 1"
+    assert effective(ssh.path, "github.com")["user"] == "somebody"
+    assert (folder / "known_hosts").read_text().splitlines()[0] == f"{SHIP} ssh-ed25519 AAAA"
+
+
+def test_a_configuration_as_text():
+    """The whole ssh_config of one VM."""
+    vm = VM(SHIP, (("User", "me"),), "ssh-ed25519 AAAA")
+    sockets, known_hosts = Path("/run/o"), Path("/v/known_hosts")
+    text = render([vm], user_config=Path("/c"), sockets=sockets, known_hosts=known_hosts)
+    assert text.startswith(f"Host {SHIP}\n  HostKeyAlias {SHIP}\n  User me\nHost voyage-*\n")
+    assert '  ControlPath "/run/o/%C"\n' in text
+    assert '  UserKnownHostsFile "/v/known_hosts"\n' in text
+    assert text.endswith('Match all\n  Include "/c"\n')
+
+
+def test_a_configuration_is_replaced_at_once(tmp_path):
+    """A configuration is written anew by each command, while the ssh of another may read it."""
+    vms = [VM(f"{SHIP}{n}", (("User", "me"),), "ssh-ed25519 AAAA") for n in range(200)]
+    path = prepare(tmp_path, vms, user_config=None, sockets=tmp_path).path
+    whole = path.read_text()
+    again = partial(prepare, tmp_path, vms, user_config=None, sockets=tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        writing = [pool.submit(again) for _ in range(200)]
+        while not writing[-1].done():
+            assert path.read_text() == whole
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["known_hosts", "ssh_config"]
+
+
+def test_commands_are_values():
+    """What is run on a VM can be looked at without one."""
+    ssh = Ssh(Path("/v/ssh config"))
+    line = Remote("python3", "-IS", Home("voyage/lib"), "a b")
+    head = ["ssh", "-F", "/v/ssh config"]
+    assert ssh.command(SHIP, line) == [*head, "-T", SHIP, "--", "python3 -IS ~/voyage/lib 'a b'"]
+    assert ssh.command(SHIP, line, tty=True)[3] == "-t"
+    assert shlex.split(ssh.git_env()["GIT_SSH_COMMAND"]) == head
+
+
+@pytest.fixture
+def dead(tmp_path: Path) -> Ssh:
+    """A way to a VM that closes every connection, noting each."""
+    proxy = f"sh -c 'echo x >> {tmp_path}/tries; echo gone; exit 1'"
+    options = (("ProxyCommand", proxy), ("ControlPath", "none"))
+    vm = VM(SHIP, options, "ssh-ed25519 AAAA")
+    return prepare(tmp_path, [vm], user_config=tmp_path / "none", sockets=tmp_path)
+
+
+def test_a_vm_that_cannot_be_reached_is_named(dead, tmp_path):
+    """ssh's own failure is told with the VM, ssh's last words and the command to look closer."""
+    with pytest.raises(Unreachable) as raised:
+        asyncio.run(dead.run(SHIP, Remote("true")))
+    message, hint = str(raised.value).split("\n")
+    assert message.startswith(f"{SHIP} cannot be reached: ")
+    assert hint == f"ssh -v -F {tmp_path}/ssh_config -T {SHIP} -- true"
+    assert (tmp_path / "tries").read_text() == "x\n"
+
+
+def test_only_the_transport_is_tried_again(dead, tmp_path, capfd):
+    """With `retries` an unreachable VM is tried for about so many seconds, without any noise."""
+    began = time.monotonic()
+    with pytest.raises(Unreachable):
+        asyncio.run(dead.run(SHIP, Remote("true"), retries=2))
+    assert len((tmp_path / "tries").read_text().split()) > 1
+    assert time.monotonic() - began < 5
+    assert capfd.readouterr() == ("", "")
