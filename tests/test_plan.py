@@ -16,13 +16,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocaptain.check import Report, check
+from ocaptain.check import check
 from ocaptain.errors import Failure
-from ocaptain.graph import longest_chain, max_parallel, overlaps
-from ocaptain.plan import SIZE_LIMIT, Plan, Settings, Source, init, install_skill
+from ocaptain.graph import longest_chain, max_parallel, overlaps, reach
+from ocaptain.plan import Plan, Report, Settings, Source, init, install_skill
+from ocaptain.source import WITH_TOKEN
 
 ME = ("-c", "user.name=Me", "-c", "user.email=me@example.org", "-c", "protocol.file.allow=always")
-NUL = "\0"
+
+
+NO_LFS = ("-c", "filter.lfs.required=false", "-c", "filter.lfs.clean=", "-c", "filter.lfs.smudge=")
 
 
 def git(directory: Path, *args: str) -> str:
@@ -90,7 +93,7 @@ def sound(plan: Path, **environ: str) -> Plan:
 
 
 def faults(plan: Path, **environ: str) -> list[str]:
-    return [str(fault) for fault in checked(plan, **environ).faults]
+    return checked(plan, **environ).faults
 
 
 # One row for each way in which a plan can be broken: which file, what it holds instead (fields to
@@ -157,13 +160,6 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
             'voyage.json: "repo": "ext::sh" is no owner/name, git URL or path (/…, ./…, ../…, ~/…)',
         ],
     ),
-    "repo with a token": (
-        "voyage.json",
-        {"repo": "https://me:s3cret@example.org/x.git"},
-        [
-            'voyage.json: "repo": has a password or token in it: take it out, set GH_TOKEN',
-        ],
-    ),
     "verify that is no shell": (
         "verify.sh",
         "true\nif true; then\n  fi fi\n",
@@ -174,21 +170,10 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
         "done\n",
         ["setup.sh: is no valid shell: line 1: syntax error near unexpected token `done'"],
     ),
-    "setup with Windows line ends": (
-        "setup.sh",
-        b"true\r\n",
-        ["setup.sh: has Windows line ends, which bash takes for part of the commands"],
-    ),
     "spec that is not UTF-8": (
         "spec.md",
         b"caf\xe9 au lait",
         ["spec.md: 'utf-8' codec can't decode byte 0xe9 in position 3: invalid continuation byte"],
-    ),
-    "spec with NUL bytes": ("spec.md", f"# A{NUL}B", ["spec.md: has NUL bytes in it"]),
-    "spec beyond all measure": (
-        "spec.md",
-        "x" * (SIZE_LIMIT + 1),
-        ["spec.md: is larger than 256 KB"],
     ),
     "task that does not parse": (
         "tasks/3.json",
@@ -203,22 +188,22 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
         b'{"id": "\xff"}',
         ["tasks/3.json: 'utf-8' codec can't decode byte 0xff in position 8: invalid start byte"],
     ),
-    "task with escaped NUL bytes": (
-        "tasks/3.json",
-        {"description": "\\\\\0"},
-        ["tasks/3.json: has NUL bytes or half characters in it (\\u0000, \\ud800 to \\udfff)"],
-    ),
     "task with half a character": (
         "tasks/3.json",
         {"description": "\ud83d"},
-        ["tasks/3.json: has NUL bytes or half characters in it (\\u0000, \\ud800 to \\udfff)"],
+        [
+            (
+                "tasks/3.json: 'utf-8' codec can't encode character '\\ud83d' in position 96: "
+                "surrogates not allowed"
+            ),
+        ],
     ),
     "task with a number that is none": (
         "tasks/3.json",
         {"metadata": {"run": "true", "weight": float("nan")}},
         ["tasks/3.json: Out of range float values are not JSON compliant"],
     ),
-    "task without an id": ("tasks/3.json", {"id": ...}, ["tasks/3.json: has no id"]),
+    "task without an id": ("tasks/3.json", {"id": ...}, ['tasks/3.json: "id": is missing']),
     "task with another id than its file": (
         "tasks/3.json",
         {"id": "4"},
@@ -228,15 +213,15 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
         "tasks/3.json",
         {"id": "2"},
         [
-            "tasks/2.json: id '2' is in more than one file",
             "tasks/3.json: id '2' is not the file's name",
+            "tasks/2.json: id '2' is in more than one file",
             "tasks/3.json: id '2' is in more than one file",
         ],
     ),
     "id that is a list": (
         "tasks/3.json",
         {"id": ["3"]},
-        ["tasks/3.json: id ['3'] is not the file's name"],
+        ['tasks/3.json: "id": Expected `str`, got `array`'],
     ),
     "id that git would refuse": (
         "tasks/a..b.json",
@@ -253,21 +238,21 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
     "no subject": (
         "tasks/3.json",
         {"subject": ...},
-        ["tasks/3.json: has no subject, or one that is no text"],
+        ['tasks/3.json: "subject": is missing'],
     ),
     "subject that is no text": (
         "tasks/3.json",
         {"subject": 7},
-        ["tasks/3.json: has no subject, or one that is no text"],
+        ['tasks/3.json: "subject": Expected `str`, got `int`'],
     ),
     "fields of the wrong type": (
         "tasks/3.json",
         {"description": ["x"], "blocks": "10", "blockedBy": [1.5], "metadata": "x"},
         [
-            "tasks/3.json: description is not a string",
-            "tasks/3.json: blocks is not a list of task ids",
-            "tasks/3.json: blockedBy is not a list of task ids",
-            "tasks/3.json: metadata is not an object",
+            'tasks/3.json: "description": Expected `str`, got `array`',
+            'tasks/3.json: "blocks": Expected `array | null`, got `str`',
+            'tasks/3.json: "blockedBy": Expected `str`, got `float` - at `$[0]`',
+            'tasks/3.json: "metadata": Expected `object | null`, got `str`',
             "tasks/3.json: lacks metadata.run, which the shell agent executes",
         ],
     ),
@@ -275,19 +260,14 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
         "tasks/3.json",
         {"metadata": {"files": "a.py", "run": 7}},
         [
-            "tasks/3.json: metadata.files is not a list of paths",
-            "tasks/3.json: metadata.run is not a command",
+            'tasks/3.json: metadata: "files": Expected `array | null`, got `str`',
+            'tasks/3.json: metadata: "run": Expected `str | null`, got `int`',
         ],
     ),
     "nothing to run": (
         "tasks/3.json",
         {"metadata": {}},
         ["tasks/3.json: lacks metadata.run, which the shell agent executes"],
-    ),
-    "metadata of an earlier voyage": (
-        "tasks/3.json",
-        {"metadata": {"run": "true", "failed": "gave up", "claim": 7}},
-        ["tasks/3.json: metadata has claim, failed, which only a voyage writes"],
     ),
     "task that is done": (
         "tasks/3.json",
@@ -297,17 +277,17 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
     "unknown blocker": (
         "tasks/3.json",
         {"blockedBy": ["1", "9"]},
-        ['tasks/3.json: unknown blocker "9"'],
+        ['tasks/3.json: "blockedBy": there is no task "9"'],
     ),
     "unknown task in blocks": (
         "tasks/3.json",
         {"blocks": ["10", "9"]},
-        ['tasks/3.json: unknown task in blocks, "9"'],
+        ['tasks/3.json: "blocks": there is no task "9"'],
     ),
     "task that blocks itself": (
         "tasks/3.json",
         {"blockedBy": ["1", "3"]},
-        ["tasks/3.json: blockedBy has the task itself in it"],
+        ["tasks/3.json: is in a circle of blockers: 3 → 3"],
     ),
     "circle": (
         "tasks/1.json",
@@ -317,12 +297,12 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
     "blocks without blockedBy": (
         "tasks/2.json",
         {"blocks": ["10", "3"]},
-        ['tasks/2.json: blocks has "3", but blockedBy of tasks/3.json lacks "2"'],
+        ['tasks/2.json: "blocks": has "3", but "blockedBy" of tasks/3.json lacks "2"'],
     ),
     "blockedBy without blocks": (
         "tasks/2.json",
         {"blocks": []},
-        ['tasks/10.json: blockedBy has "2", but blocks of tasks/2.json lacks "10"'],
+        ['tasks/10.json: "blockedBy": has "2", but "blocks" of tasks/2.json lacks "10"'],
     ),
 }
 
@@ -335,14 +315,14 @@ def test_broken_plan(plan: Path, name: str, change: Any, expected: list[str]):
     else:
         write(plan, name, change)
     report = checked(plan)
-    assert [str(fault) for fault in report.faults] == expected
+    assert report.faults == expected
     assert report.plan is None
 
 
 def test_task_nested_without_end(plan: Path):
     """JSON nested beyond what Python can read is a fault of its file."""
     write(plan, "tasks/3.json", "[" * 100_000)
-    assert [fault.file for fault in checked(plan).faults] == ["tasks/3.json"]
+    assert [fault.partition(":")[0] for fault in faults(plan)] == ["tasks/3.json"]
 
 
 def test_many_faults_in_one_go(plan: Path):
@@ -359,13 +339,13 @@ def test_many_faults_in_one_go(plan: Path):
     assert faults(plan) == [
         'voyage.json: "lease_seconds": Expected `float` > 0.0',
         "spec.md: is missing",
+        "verify.sh: is no valid shell: line 1: syntax error near unexpected token `fi'",
         "setup.sh: is empty",
         "tasks/1.json: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
         "tasks/2.json: status is 'completed', not 'pending'",
-        "tasks/3.json: has no subject, or one that is no text",
+        'tasks/3.json: "subject": is missing',
         "tasks/2.json: is in a circle of blockers: 2 → 3 → 2",
         "tasks/x.json: is in a circle of blockers: x → y → x",
-        "verify.sh: is no valid shell: line 1: syntax error near unexpected token `fi'",
         'voyage.json: "agent": CLAUDE_CODE_OAUTH_TOKEN is not set',
         'voyage.json: "repo": has no branch "nowhere"',
     ]
@@ -395,16 +375,17 @@ def test_part_that_is_a_directory(plan: Path):
 
 def test_sound_plan(plan: Path, repo: Path):
     """A sound plan comes with its defaults, its source, and the facts about its graph."""
-    write(plan, "setup.sh", "echo ready\n")
+    write(plan, "setup.sh", b"echo ready\r\n")
+    patch(plan, "voyage.json", recommended_ships=3)
     report = checked(plan)
-    assert report.faults == ()
+    assert report.faults == []
     assert (report.tasks, report.max_parallel, report.recommended_ships) == (4, 2, 3)
     assert report.longest_chain == ("1", "2", "10")
-    assert report.notes == ("recommended_ships is 3, but no more than 2 tasks can run at once",)
+    assert report.notes == ["3 ships are recommended, but only 2 tasks can run at once"]
     voyage = report.plan
     assert voyage is not None
     head = git(repo, "rev-parse", "HEAD")
-    assert voyage.source == Source("path", str(repo), repo, "main", head, False)
+    assert voyage.source == Source(str(repo), repo, "main", head, False)
     assert (voyage.objective, voyage.model, voyage.check) == ("Draw a diamond", None, None)
     assert (voyage.stall_minutes, voyage.lease_seconds, voyage.time_limit_minutes) == (10, 300, 60)
     assert (voyage.max_attempts, voyage.budget_usd, voyage.setup) == (3, None, "echo ready\n")
@@ -424,17 +405,23 @@ def test_report_as_json(plan: Path):
         "longest_chain": ["1", "2", "10"],
         "max_parallel": 2,
         "recommended_ships": 2,
-        "overlaps": [{"tasks": ["2", "3"], "files": ["src/a.py"]}],
+        "overlaps": [["2", "3"]],
     }
     write(plan, "spec.md", None)
     unsound = json.loads(json.dumps(checked(plan).as_json()))
     assert unsound["plan"] is None
-    assert unsound["faults"] == [{"file": "spec.md", "message": "is missing"}]
+    assert unsound["faults"] == ["spec.md: is missing"]
 
 
 def test_tasks_are_patched_not_rebuilt(plan: Path):
-    """Plans of the original tool are read; numbers as ids and unknown fields are no obstacle."""
-    old = {"id": 3, "title": "Old", "assignee": None, "blockedBy": [1], "metadata": {"run": "x"}}
+    """Plans of the original tool are read, and unknown fields are kept."""
+    old = {
+        "id": "3",
+        "title": "Old",
+        "assignee": None,
+        "blockedBy": ["1"],
+        "metadata": {"run": "x"},
+    }
     write(plan, "tasks/3.json", old)
     voyage = sound(plan)
     assert voyage.tasks[2] == {
@@ -467,8 +454,8 @@ def test_unknown_settings_are_noted(plan: Path):
     """A key of voyage.json that means nothing here is worth a note, not a fault."""
     patch(plan, "voyage.json", recommended_ships=1, verify_command="make")
     report = checked(plan)
-    assert report.faults == ()
-    assert report.notes == ('voyage.json: "verify_command" is no key of ocaptain\'s, and ignored',)
+    assert report.faults == []
+    assert report.notes == ['voyage.json: "verify_command" is no key of ocaptain\'s, and ignored']
 
 
 def test_objective(plan: Path):
@@ -530,22 +517,23 @@ def test_what_stays_behind(plan: Path, repo: Path, tmp_path: Path):
     """Shallow history, uncommitted changes, submodules and LFS are noted."""
     (repo / "assets").mkdir()
     (repo / "assets/.gitattributes").write_text("*.png filter=lfs diff=lfs merge=lfs -text\n")
+    (repo / "assets/map.png").touch()
     git(repo, "submodule", "add", "-q", str(repo), "sub")
-    git(repo, "add", ".")
-    git(repo, "commit", "-q", "-m", "second")
-    git(tmp_path, "clone", "-q", "--depth=1", f"file://{repo}", "shallow")
+    git(repo, *NO_LFS, "add", ".")
+    git(repo, *NO_LFS, "commit", "-q", "-m", "second")
+    git(tmp_path, *NO_LFS, "clone", "-q", "--depth=1", f"file://{repo}", "shallow")
     shallow = tmp_path / "shallow"
     (shallow / "new.txt").touch()
     patch(plan, "voyage.json", repo=str(shallow), recommended_ships=1)
     report = checked(plan)
     assert report.plan
     assert report.plan.source.shallow
-    assert report.notes == (
+    assert report.notes == [
         f"{shallow}: this is a shallow clone: the voyage has only the history that is here",
         f"{shallow}: changes that are not committed stay behind (see `git status`)",
-        f"{shallow}: submodules stay empty unless setup.sh runs `git submodule update --init`",
-        f"{shallow}: files in LFS stay pointers unless setup.sh runs `git lfs pull`",
-    )
+        f"{shallow}: submodules stay empty unless setup.sh updates them",
+        f"{shallow}: files in LFS stay pointers unless setup.sh pulls them",
+    ]
 
 
 @pytest.fixture
@@ -571,7 +559,7 @@ def test_github(plan: Path, repo: Path, github: Path):
     patch(plan, "voyage.json", repo="me/code")
     source = sound(plan).source
     head = git(repo, "rev-parse", "HEAD")
-    assert source == Source("url", "https://github.com/me/code.git", None, "main", head)
+    assert source == Source("https://github.com/me/code.git", None, "main", head)
 
 
 def test_github_without_the_branch(plan: Path, github: Path):
@@ -582,22 +570,38 @@ def test_github_without_the_branch(plan: Path, github: Path):
     assert "does not appear to be a git repository" in faults(plan)[0]
 
 
-def test_github_token_is_in_no_argv(plan: Path, github: Path, monkeypatch: pytest.MonkeyPatch):
-    """GH_TOKEN reaches git through its environment, for github.com alone, beside what is there."""
+def test_github_token_is_in_no_argv(plan: Path, github: Path):
+    """git is given GH_TOKEN by its environment, and a helper that tells it to github.com alone."""
     patch(plan, "voyage.json", repo="me/code")
-    mine = {"COUNT": "1", "KEY_0": "http.proxy", "VALUE_0": "http://proxy.example.org"}
-    for name, value in mine.items():
-        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
-    sound(plan, GH_TOKEN="ghp_0123456789", GIT_CONFIG_COUNT="1")
+    sound(plan, GH_TOKEN="ghp_0123456789")
     lines = github.read_text().splitlines()
-    assert "GIT_CONFIG_KEY_0=http.proxy" in lines
-    assert "GIT_CONFIG_KEY_1=http.https://github.com/.extraHeader" in lines
-    login = "eC1hY2Nlc3MtdG9rZW46Z2hwXzAxMjM0NTY3ODk="
-    assert f"GIT_CONFIG_VALUE_1=Authorization: Basic {login}" in lines
+    assert "GH_TOKEN=ghp_0123456789" in lines
     assert "GIT_TERMINAL_PROMPT=0" in lines
-    argv = [line for line in lines if line.startswith("argv: ")]
+    argv = [line.removeprefix("argv: ") for line in lines if line.startswith("argv: ")]
     assert argv
-    assert not [line for line in argv if "ghp_" in line or login in line]
+    assert not [line for line in argv if "ghp_" in line]
+
+
+def test_github_token_is_for_github(tmp_path: Path):
+    """The helper answers for github.com and nobody else, and no helper of the user's is told."""
+    kept = tmp_path / "kept"
+    theirs = ("-c", f"credential.helper=!cat >>{kept}; echo username=u; echo password=p; :")
+
+    def asked(host: str, action: str = "fill", **login: str) -> str:
+        told = {"protocol": "https", "host": host, **login}
+        return subprocess.run(
+            ["git", *theirs, *WITH_TOKEN, "credential", action],
+            input="".join(f"{key}={value}\n" for key, value in told.items()),
+            env={**os.environ, "GH_TOKEN": "ghp_0", "GIT_TERMINAL_PROMPT": "0"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    assert "password=ghp_0" in asked("github.com")
+    asked("github.com", "approve", username="x-access-token", password="ghp_0")
+    assert not kept.exists()
+    assert "password=p" in asked("github.com.example.org")
 
 
 def test_repo_over_ssh(plan: Path, repo: Path, tmp_path: Path):
@@ -623,8 +627,8 @@ def test_template_passes_check(tmp_path: Path, repo: Path, monkeypatch: pytest.M
     written = init(Path("plans/new"))
     assert Path("plans/new/PLAN.md") in written
     report = checked(Path("plans/new"), CLAUDE_CODE_OAUTH_TOKEN="x")
-    assert report.faults == ()
-    assert report.overlaps == ()
+    assert report.faults == []
+    assert report.overlaps == []
     assert (report.tasks, report.longest_chain, report.max_parallel) == (3, ("1", "3"), 2)
     assert Path("plans/new/verify.sh").stat().st_mode & stat.S_IXUSR
 
@@ -694,7 +698,7 @@ def unordered(graph: Dag, some: tuple[str, ...]) -> bool:
 def test_max_parallel(graph: Dag):
     """The most tasks that can run at once are those of the largest set without an order."""
     sets = (some for size in range(len(graph) + 1) for some in combinations(graph, size))
-    assert max_parallel(graph) == max(len(some) for some in sets if unordered(graph, some))
+    assert max_parallel(reach(graph)) == max(len(some) for some in sets if unordered(graph, some))
 
 
 @given(dags())
@@ -712,12 +716,13 @@ def test_longest_chain(graph: Dag):
 def test_max_parallel_of_a_long_plan():
     """A chain of thousands of tasks is no obstacle to any of the facts."""
     graph = {str(n): [str(n - 1)] if n else [] for n in range(3000)}
-    assert max_parallel(graph) == 1
+    assert max_parallel(reach(graph)) == 1
     assert len(longest_chain(graph)) == 3000
 
 
 def test_overlaps():
     """Tasks overlap if they share a path or one is below the other's, and neither waits."""
     graph: Dag = {"1": [], "2": [], "3": ["2"], "4": []}
-    files = {"1": ["src/", "README.md"], "2": ["src/a.py"], "3": ["src/a.py"], "4": ["srcs"]}
-    assert list(overlaps(graph, files)) == [("1", "2", ("src",)), ("1", "3", ("src",))]
+    paths = {"1": ["src/", "README.md"], "2": ["src/a.py"], "3": ["src/a.py"], "4": ["srcs"]}
+    tasks = [{"id": task_id, "metadata": {"files": paths[task_id]}} for task_id in graph]
+    assert list(overlaps(reach(graph), tasks)) == [("1", "2"), ("1", "3")]

@@ -3,43 +3,19 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .graph import longest_chain, max_parallel, overlaps
-from .plan import Fault, Findings, Plan, read_parts, read_settings
+from .graph import longest_chain, max_parallel, overlaps, reach
+from .onboard.tasklist import blockers
+from .plan import Plan, Report, read_settings, read_text
 from .source import locate
 from .ssh import run
 from .taskfiles import read_tasks
 
 Credentials = Callable[[Mapping[str, str]], str | None]
-Overlap = tuple[str, str, tuple[str, ...]]
 
-
-@dataclass(frozen=True)
-class Report:
-    """What a check found. Without faults there is a `plan`, and the facts after `notes` count.
-
-    `longest_chain` is the ids of a longest run of tasks that wait for one another, `max_parallel`
-    the most tasks that can ever run at once, and `overlaps` the pairs of tasks that could run
-    together though their `metadata.files` share paths.
-    """
-
-    plan: Plan | None
-    faults: tuple[Fault, ...]
-    notes: tuple[str, ...]
-    tasks: int = 0
-    longest_chain: tuple[str, ...] = ()
-    max_parallel: int = 0
-    recommended_ships: int = 0
-    overlaps: tuple[Overlap, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """The report as `check --json` prints it; `plan` is the plan's name, null if unsound."""
-        shared = [{"tasks": [one, two], "files": files} for one, two, files in self.overlaps]
-        facts = asdict(replace(self, plan=None))
-        return {**facts, "plan": self.plan and self.plan.name, "overlaps": shared}
+PARTS = {"spec": "spec.md", "verify": "verify.sh", "setup": "setup.sh"}
 
 
 async def check(
@@ -49,58 +25,50 @@ async def check(
 
     `agents` has, for each agent, a function that says which credential `environ` lacks, if any.
     """
-    if wrong := _wrong_place(path):
-        return Report(None, (Fault(str(path), wrong),), ())
-    findings = Findings()
-    settings, parts = read_settings(path, findings), read_parts(path, findings)
+    if not path.is_dir():
+        return Report(faults=[f"{path}: is not a directory (`ocaptain plan init DIR` makes one)"])
+    report = Report()
+    settings = read_settings(path, report)
+    parts: dict[str, Any] = {}
+    for part, name in PARTS.items():
+        with report.reading(name):
+            if part != "setup" or (path / name).exists():
+                parts[part] = read_text(path / name)
+                await _parse(parts[part] if name.endswith(".sh") else "")
     agent = settings.get("agent", "")
-    tasks = read_tasks(path, agent, findings)
-    for file, script in {"verify.sh": parts.get("verify"), "setup.sh": parts["setup"]}.items():
-        with findings.reading(file):
-            await _parse(script or "")
-    with findings.reading("voyage.json", '"check": '):
-        await _parse(settings.get("check") or "")
+    parts["tasks"] = list(read_tasks(path, agent, report).values())
+    with report.reading('voyage.json: "check"'):
+        await _parse(settings.get("check", ""))
     unknown = f'"{agent}" does not exist; there are {", ".join(sorted(agents))}'
     lacking = agents[agent](environ) if agent in agents else unknown
     if agent and lacking:
-        findings.faults.append(Fault("voyage.json", f'"agent": {lacking}'))
-    with findings.reading("voyage.json", '"repo": '):
+        report.faults.append(f'voyage.json: "agent": {lacking}')
+    with report.reading('voyage.json: "repo"'):
         if repo := settings.get("repo"):
             parts["source"], notes = await locate(repo, settings.get("branch"), environ)
-            findings.notes += notes
-    if findings.faults:
-        return Report(None, tuple(findings.faults), tuple(findings.notes))
-    settings["objective"] = settings["objective"] or _heading(parts["spec"]) or settings["name"]
-    plan = Plan(path=path, tasks=list(tasks.values()), **settings, **parts)
-    return _report(plan, findings.notes)
-
-
-def _wrong_place(path: Path) -> str:
-    return "" if path.is_dir() else "is not a directory (`ocaptain plan init DIR` makes one)"
+            report.notes += notes
+    if not report.faults:
+        headings = re.findall(r"^#+[ \t]+(.+?)[ \t#]*$", parts["spec"], re.M)
+        settings["objective"] = settings["objective"] or [*headings, settings["name"]][0]
+        _look_ahead(Plan(path=path, **settings, **parts), report)
+    return report
 
 
 async def _parse(script: str) -> None:
     """Raise ValueError if bash cannot parse `script`."""
-    if "\r\n" in script:
-        raise ValueError("has Windows line ends, which bash takes for part of the commands")
     result = await run(["bash", "-n"], stdin=script.encode(), env={"LC_ALL": "C"})
     if result.status:
         said = os.fsdecode(result.err).partition("\n")[0].partition(": ")[2]
         raise ValueError(f"is no valid shell: {said}")
 
 
-def _heading(spec: str) -> str:
-    """The first heading of a Markdown text; empty if it has none."""
-    found = re.search(r"^#+[ \t]+(.+?)[ \t#]*$", spec, re.M)
-    return found[1] if found else ""
-
-
-def _report(plan: Plan, notes: list[str]) -> Report:
-    """What the sound `plan` would do."""
-    graph = {task["id"]: task["blockedBy"] for task in plan.tasks}
-    files = {task["id"]: task.get("metadata", {}).get("files", []) for task in plan.tasks}
-    most, ships = max_parallel(graph), plan.recommended_ships
-    if ships > most:
-        notes.append(f"recommended_ships is {ships}, but no more than {most} tasks can run at once")
-    shared = tuple(overlaps(graph, files))
-    return Report(plan, (), tuple(notes), len(files), longest_chain(graph), most, ships, shared)
+def _look_ahead(plan: Plan, report: Report) -> None:
+    """Report what the sound `plan` would do."""
+    graph = {task["id"]: blockers(task) for task in plan.tasks}
+    reached = reach(graph)
+    most, ships = max_parallel(reached), plan.recommended_ships
+    report.plan, report.tasks, report.recommended_ships = plan, len(plan.tasks), ships
+    report.longest_chain, report.max_parallel = longest_chain(graph), most
+    report.overlaps = list(overlaps(reached, plan.tasks))
+    if ships and ships > most:
+        report.notes.append(f"{ships} ships are recommended, but only {most} tasks can run at once")

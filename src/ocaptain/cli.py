@@ -5,7 +5,6 @@ import json
 import os
 import re
 import sys
-import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,16 +15,18 @@ from . import __version__
 from .errors import Failure, Faults, guarded
 
 if TYPE_CHECKING:
-    from .check import Report
     from .config import Config
+    from .plan import Report
     from .voyage import Voyage
 
 T = TypeVar("T")
 
-TIMED_OUT, ENDED_OTHERWISE = 5, 4
+ENDED_OTHERWISE, TIMED_OUT = 4, 5
+NEXT = ("status --watch", "logs --follow", "shell", "wait", "fetch", "sink -s")
 
 voyage_argument = click.argument("voyage", required=False)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
+path_argument = click.Path(path_type=Path)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,7 +41,13 @@ def cli() -> None:
 def main() -> None:
     """Run a verb; exit status 0, 1 expected failure, 2 usage, 3 bug, 4 and 5 of `wait`, 130."""
     with guarded():
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        try:
+            sys.exit(cli.main(standalone_mode=False) or 0)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.Abort as abort:
+            sys.exit(130 if abort.__cause__ else 1)
 
 
 def _config() -> "Config":
@@ -49,14 +56,8 @@ def _config() -> "Config":
     return load(os.environ)
 
 
-def _find(name: str | None) -> "Voyage":
-    from .voyage import find
-
-    return asyncio.run(find(_config(), name))
-
-
 def _with(name: str | None, act: "Callable[[Voyage], Coroutine[Any, Any, T]]") -> T:
-    """Find a voyage and do something with it, in one event loop."""
+    """Find a voyage and do something with it."""
 
     async def both() -> T:
         from .voyage import find
@@ -66,37 +67,40 @@ def _with(name: str | None, act: "Callable[[Voyage], Coroutine[Any, Any, T]]") -
     return asyncio.run(both())
 
 
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2))
+def _show(value: Any, as_json: bool, picture: str, *more: Any) -> None:
+    """Print a value as JSON, or as the function of `view` that `picture` names has it."""
+    if as_json:
+        click.echo(json.dumps(value, indent=2))
+    else:
+        from . import view
+
+        view.show(getattr(view, picture)(value, *more))
 
 
 # Plans
 
 
-async def _checked(plan: Path, config: "Config") -> "Report":
+async def _check(plan: Path, config: "Config") -> "tuple[Report, int]":
+    """What is found in a plan, and how many ships it would have."""
     from .check import check
     from .onboard.agents import AGENTS
 
-    given = {name: secret.reveal() for name, secret in config.agent_env.items()}
-    token = {"GH_TOKEN": config.gh_token.reveal()} if config.gh_token else {}
+    given = config.agent_env
+    token = {"GH_TOKEN": config.gh_token} if config.gh_token else {}
     agents = {name: agent.missing for name, agent in AGENTS.items()}
-    return await check(plan, agents=agents, environ={**os.environ, **given, **token})
+    found = await check(plan, agents=agents, environ={**os.environ, **given, **token})
+    return found, found.recommended_ships or config.default_ships
 
 
 @cli.command()
-@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("plan", type=path_argument)
 @json_option
 def check(plan: Path, as_json: bool) -> None:
     """Read PLAN and say what it would do, or everything that is wrong with it."""
-    found = asyncio.run(_checked(plan, _config()))
-    if as_json:
-        _print_json(found.as_json())
-    else:
-        from . import view
-
-        view.show(view.report(found))
+    found, ships = asyncio.run(_check(plan, _config()))
+    _show(found.as_json() if as_json else found, as_json, "report", ships)
     if found.faults:
-        raise Faults([str(fault) for fault in found.faults]) if not as_json else SystemExit(1)
+        raise SystemExit(1) if as_json else Faults(found.faults)
 
 
 @cli.group()
@@ -105,7 +109,7 @@ def plan() -> None:
 
 
 @plan.command("init")
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=path_argument)
 def plan_init(directory: Path) -> None:
     """Write a small plan to start from into DIRECTORY."""
     from .plan import init
@@ -128,39 +132,33 @@ def plan_skill() -> None:
 
 
 @cli.command()
-@click.argument("plan", type=click.Path(path_type=Path))
-@click.option(
-    "-n", "--ships", type=click.IntRange(1, 99), help="How many ships; the plan's default."
-)
-@click.option("--wait", "wait_", is_flag=True, help="Stay until the voyage has ended.")
-def sail(plan: Path, ships: int | None, wait_: bool) -> None:
+@click.argument("plan", type=path_argument)
+@click.option("-n", "--ships", type=click.IntRange(1, 99), help="How many; else as the plan says.")
+@click.option("--wait", "stay", is_flag=True, help="Stay until the voyage has ended.")
+def sail(plan: Path, ships: int | None, stay: bool) -> None:
     """Launch a voyage from PLAN, a directory."""
-    voyage = _sail(plan, ships)
+    voyage = _sail(_config(), plan, ships)
     click.echo(f"\n{voyage} is under way. Next:")
-    for verb in ("status --watch", "logs --follow", "shell", "wait", "fetch", "sink -s"):
+    for verb in NEXT:
         name, _, options = verb.partition(" ")
         click.echo(f"  ocaptain {name} {voyage} {options}".rstrip())
-    if wait_:
+    if stay:
         _wait(voyage, None)
 
 
-def _sail(plan: Path, ships: int | None) -> str:
-    config = _config()
-
+def _sail(config: "Config", plan: Path, ships: int | None) -> str:
     async def go() -> str:
         from . import voyage as fleet
 
-        found = await _checked(plan, config)
+        found, count = await _check(plan, config)
         if found.plan is None:
-            raise Faults([str(fault) for fault in found.faults])
-        count = ships or found.plan.recommended_ships or config.default_ships
-        return await fleet.sail(config, found.plan, count, _progress)
+            raise Faults(found.faults)
+        return await fleet.sail(config, found.plan, ships or count, progress)
+
+    def progress(name: str, what: str) -> None:
+        click.echo(f"{name:<9} {what}", err=True)
 
     return asyncio.run(go())
-
-
-def _progress(name: str, what: str) -> None:
-    click.echo(f"{name:<10} {what}", err=True)
 
 
 @cli.command()
@@ -170,13 +168,9 @@ def _progress(name: str, what: str) -> None:
 def status(voyage: str | None, watch: bool, as_json: bool) -> None:
     """Show a voyage at a glance."""
     if watch:
-        return _watch(voyage)
-    seen = _with(voyage, lambda v: v.ask("status"))
-    if as_json:
-        return _print_json({k: seen[k] for k in seen if k != "ok"})
-    from . import view
-
-    view.show(view.status(seen))
+        _watch(voyage)
+    else:
+        _show(_with(voyage, lambda found: found.ask("status")), as_json, "status")
 
 
 def _watch(voyage: str | None, timeout_s: float | None = None) -> dict[str, Any]:
@@ -184,14 +178,14 @@ def _watch(voyage: str | None, timeout_s: float | None = None) -> dict[str, Any]
     from rich.live import Live
 
     from . import view
-    from .voyage import wait as wait_for
+    from .voyage import wait
 
-    with Live(auto_refresh=False, vertical_overflow="crop") as live:
+    with Live(auto_refresh=False) as live:
 
         def show(seen: dict[str, Any]) -> None:
             live.update(view.status(seen), refresh=True)
 
-        return _with(voyage, lambda v: wait_for(v, timeout_s, show))
+        return _with(voyage, lambda found: wait(found, timeout_s, show))
 
 
 @cli.command()
@@ -200,44 +194,31 @@ def _watch(voyage: str | None, timeout_s: float | None = None) -> dict[str, Any]
 @json_option
 def tasks(voyage: str | None, wanted: str | None, as_json: bool) -> None:
     """List the tasks."""
-    rows = _with(voyage, lambda v: v.ask("tasks"))["tasks"]
-    rows = [row for row in rows if wanted in (None, row["status"])]
-    if as_json:
-        return _print_json(rows)
-    from . import view
-
-    view.show(view.tasks(rows))
+    answer = _with(voyage, lambda found: found.ask("tasks"))
+    rows = [row for row in answer["tasks"] if wanted in (None, row["status"])]
+    _show(rows, as_json, "tasks")
 
 
 @cli.command()
 @voyage_argument
-@click.option("-s", "--ship", help="Only this ship's, such as ship-0.")
+@click.option("-s", "--ship", default="", help="Only this ship's, such as ship-0.")
 @click.option("-f", "--follow", is_flag=True, help="Go on as it grows.")
-@click.option("-g", "--grep", "pattern", help="Only lines that match this regular expression.")
-@click.option("-n", "--tail", type=click.IntRange(1), help="Only the last N lines.")
+@click.option("-g", "--grep", "pattern", default="", help="Only lines that match this regex.")
+@click.option("-n", "--tail", type=int, default=0, help="Only the last N lines.")
 @json_option
-def logs(
-    voyage: str | None,
-    ship: str | None,
-    follow: bool,
-    pattern: str | None,
-    tail: int | None,
-    as_json: bool,
-) -> None:
+def logs(voyage: str | None, as_json: bool, **wanted: Any) -> None:
     """Print the ships' logs, by time."""
     try:
-        re.compile(pattern or "")
+        re.compile(wanted["pattern"])
     except re.error as error:
-        raise click.BadParameter(f"{pattern!r} is no regular expression: {error}") from None
-    wanted = {"ship": ship, "pattern": pattern, "tail": tail, "follow": follow}
+        raise click.BadParameter(f"no regular expression: {error}", param_hint="--grep") from None
 
     async def go(found: "Voyage") -> None:
         async for line in found.log_lines(wanted):
-            time_, name, text = (line.split(" ", 2) + ["", ""])[:3]
-            if as_json:
-                click.echo(json.dumps({"time": time_, "ship": name, "text": text}))
-            else:
-                click.echo(f"{time_[11:19]} {name:<8} {text}")
+            at, _, rest = line.partition(" ")
+            ship, _, text = rest.partition(" ")
+            entry = {"time": at, "ship": ship, "text": text}
+            click.echo(json.dumps(entry) if as_json else f"{at[11:19]} {ship:<8} {text}")
 
     _with(voyage, go)
 
@@ -248,9 +229,11 @@ def logs(
 @click.option("--raw", is_flag=True, help="A shell on the ship's VM, or on storage.")
 def shell(voyage: str | None, ship: str | None, raw: bool) -> None:
     """Watch the ships at work in tmux: all, or SHIP (ship-0)."""
-    if voyage and re.fullmatch(r"ship-\d+", voyage):
-        voyage, ship = None, voyage
-    raise SystemExit(_find(voyage).shell(ship, raw=raw))
+
+    async def attach(found: "Voyage") -> int:
+        return found.shell(ship, raw=raw)
+
+    raise SystemExit(_with(voyage, attach))
 
 
 @cli.command()
@@ -263,15 +246,13 @@ def wait(voyage: str | None, timeout: float | None) -> None:
 
 def _wait(voyage: str | None, timeout_s: float | None) -> None:
     from .voyage import ENDED
-    from .voyage import wait as wait_for
+    from .voyage import wait as until_it_ends
 
     if sys.stdout.isatty():
         last = _watch(voyage, timeout_s)
     else:
-        last = _with(voyage, lambda v: wait_for(v, timeout_s, lambda _: None))
-        click.echo(
-            f"{last['voyage']} {last['state']}{': ' + last['reason'] if last['reason'] else ''}"
-        )
+        last = _with(voyage, lambda found: until_it_ends(found, timeout_s, lambda _: None))
+        click.echo(f"{last['voyage']} {last['state']} {last['reason'] or ''}".rstrip())
     if last["state"] != "complete":
         raise SystemExit(ENDED_OTHERWISE if last["state"] in ENDED else TIMED_OUT)
 
@@ -279,19 +260,19 @@ def _wait(voyage: str | None, timeout_s: float | None) -> None:
 @cli.command()
 @voyage_argument
 @click.option("--all", "everything", is_flag=True, help="Also wrecks, logs, journal and artifacts.")
-@click.option("--into", default=".", type=click.Path(path_type=Path), help="Your repository.")
+@click.option("--into", default=".", type=path_argument, help="Your repository.")
 def fetch(voyage: str | None, everything: bool, into: Path) -> None:
     """Bring the voyage's branch into a repository of yours."""
-    from .voyage import fetch as fetch_into
+    from .voyage import fetch as bring
 
     async def go(found: "Voyage") -> None:
-        before = await fetch_into(found, into, everything=everything)
-        click.echo(f"{found.id} is at {before['head'][:12]}, {before['commits']} commits of it new")
-        click.echo(f"  git log {found.id}   git merge {found.id}")
+        new = await bring(found, into, everything=everything)
+        click.echo(f"{found.id} is at {new['head'][:12]}; {new['commits']} commits were new")
+        click.echo(f"Look at them: git log {found.id}")
         if everything:
-            click.echo(f"logs, journal and artifacts are in {into / found.id}/")
-        elif before["wrecks"]:
-            click.echo(f"{len(before['wrecks'])} wrecks stay on storage; with --all they come too")
+            click.echo(f"Logs, journal and artifacts: {into / found.id}/")
+        elif new["wrecks"]:
+            click.echo(f"Unlanded work is on storage only: {', '.join(new['wrecks'])} (--all)")
 
     _with(voyage, go)
 
@@ -305,28 +286,25 @@ def sink(voyage: str | None, include_storage: bool, all_: bool, force: bool) -> 
     """Destroy a voyage's VMs: the ships, or all."""
     from . import voyage as fleet
 
-    storage = include_storage or all_
-
     async def go() -> None:
-        config = _config()
+        config, storage = _config(), include_storage or all_
         found = await fleet.voyages(config) if all_ else [await fleet.find(config, voyage)]
-        names = [name for each in found for name in fleet.doomed(each, storage=storage)]
-        if not names:
-            return click.echo("There is nothing to sink.")
-        if storage and not force:
-            await _warn(found)
-        click.echo(f"This destroys {', '.join(names)}")
-        if not force:
+        names = [name for each in found for name in each.doomed(storage=storage)]
+        if storage:
+            await _offer(found, force=force)
+        click.echo(f"To be destroyed: {', '.join(names) or 'nothing'}")
+        if names and not force:
             click.confirm("Go on?", abort=True)
-        left = await fleet.sink(found, storage=storage)
-        if left:
-            raise Faults([f"{name} is still there: {why}" for name, why in left.items()])
+        left = [await fleet.sink(each, storage=storage) for each in found]
+        faults = [f"{name} is still there: {why}" for each in left for name, why in each.items()]
+        if faults:
+            raise Faults(faults)
         click.echo(f"Destroyed {len(names)} VMs.")
 
     asyncio.run(go())
 
 
-async def _warn(found: "list[Voyage]") -> None:
+async def _offer(found: "list[Voyage]", *, force: bool) -> None:
     """Say what only storage has, and offer to fetch it."""
     from . import voyage as fleet
 
@@ -334,8 +312,8 @@ async def _warn(found: "list[Voyage]") -> None:
         risk = await fleet.at_risk(each)
         if risk:
             click.echo(risk)
-            if click.confirm("Fetch it into the repository here first?", default=False):
-                await fleet.fetch(each, Path(), everything=True)
+        if risk and not force and click.confirm("Fetch it first, into the repository here?"):
+            await fleet.fetch(each, Path(), everything=True)
 
 
 # This machine
@@ -345,11 +323,10 @@ async def _warn(found: "list[Voyage]") -> None:
 @click.option("--deep", is_flag=True, help="Also make, try and destroy a local VM.")
 def doctor(deep: bool) -> None:
     """Say what this machine lacks, and the command that mends it."""
-    from . import view
     from .doctor import examine
 
     found = asyncio.run(examine(_config(), deep=deep))
-    view.show(view.findings(found))
+    _show(found, False, "findings")
     if not all(finding.ok for finding in found):
         raise SystemExit(1)
 
@@ -361,24 +338,22 @@ def demo(ships: int) -> None:
     from .demo import make
 
     os.environ["OCAPTAIN_PROVIDER"] = "local"
-    repo = make()
-    click.echo(f"A repository and a plan are in {repo}\n")
-    voyage = _sail(repo / "plan", ships)
-    began = time.monotonic()
+    repo = asyncio.run(make())
+    click.echo(f"A repository with a plan in it is at {repo}\n")
+    voyage = _sail(_config(), repo / "plan", ships)
     last = _watch(voyage)
-    _with(voyage, lambda v: _bring_home(v, repo))
     if last["state"] != "complete":
-        raise Failure(f"the demo ended {last['state']}", f"ocaptain logs {voyage}")
-    click.echo(f"\nAll done in {time.monotonic() - began:.0f} s. Have a look:")
-    for verb in ("tasks", "logs", "shell"):
+        raise Failure(f"The demo ended {last['state']}.", f"ocaptain logs {voyage}")
+    _with(voyage, lambda found: _show_landed(found, repo))
+    click.echo("\nIt is still there. Have a look, then sink it:")
+    for verb in ("tasks", "logs", "shell", "sink -s"):
         click.echo(f"  OCAPTAIN_PROVIDER=local ocaptain {verb} {voyage}")
-    click.echo(f"  OCAPTAIN_PROVIDER=local ocaptain sink -s {voyage}")
 
 
-async def _bring_home(found: "Voyage", repo: Path) -> None:
+async def _show_landed(found: "Voyage", repo: Path) -> None:
     from .ssh import attach
-    from .voyage import fetch as fetch_into
+    from .voyage import fetch as bring
 
-    await fetch_into(found, repo, everything=False)
-    click.echo("\nWhat landed, newest first:\n")
+    await bring(found, repo, everything=False)
+    click.echo(f"\nWhat landed on {found.id}, fetched into {repo}:\n")
     attach(["git", "-C", str(repo), "--no-pager", "log", "--format=%h %an  %s", found.id])

@@ -1,8 +1,7 @@
 """What ocaptain is told besides its arguments: the environment, and config.toml.
 
-`$XDG_CONFIG_HOME/ocaptain/config.toml` holds the same names in lower case, without `OCAPTAIN_`;
-OpenTelemetry's may stand in a table [otel], without `otel_`. The environment wins. Every
-fault of both is reported at once, by file and key, and never with its value.
+`$XDG_CONFIG_HOME/ocaptain/config.toml` holds the same names in lower case, without `OCAPTAIN_`.
+The environment wins. A fault is reported by its key, and never with its value.
 """
 
 import os
@@ -15,28 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .errors import Failure, Faults
+from .errors import Failure
 
-OWN = ("OCAPTAIN_PROVIDER", "OCAPTAIN_DEFAULT_SHIPS", "OCAPTAIN_SSH_CONFIG", "GH_TOKEN")
-CLAUDE = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
-TELEMETRY = "CLAUDE_CODE_ENABLE_TELEMETRY"
+OWN = {key: f"OCAPTAIN_{key.upper()}" for key in ("provider", "default_ships", "ssh_config")}
+AGENTS = re.compile(
+    "CLAUDE_CODE_OAUTH_TOKEN|ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL|CLAUDE_CODE_ENABLE_TELEMETRY|OTEL_.+"
+)
 
 RUN_DIR_BYTES = 45
 """macOS allows a socket's path 103 bytes, of which ssh takes 58: `/`, 40 of %C, 17 of its own."""
-
-
-@dataclass(frozen=True, repr=False)
-class Secret:
-    """A value that no print, log or traceback shows; `reveal` it only to stdin or a 0600 file."""
-
-    _value: str
-
-    def reveal(self) -> str:
-        """The value itself."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "***"
 
 
 @dataclass(frozen=True)
@@ -44,7 +30,7 @@ class Config:
     """The captain's settings.
 
     `agent_env` is what agents are given, by the names it has there: their credentials and the
-    variables of OpenTelemetry, all secret, as an OTLP header is. GH_TOKEN is not among them.
+    variables of OpenTelemetry. It and `gh_token` are secret: they go to stdin or a 0600 file only.
     """
 
     data_dir: Path
@@ -52,8 +38,8 @@ class Config:
     provider: str = "exedev"
     default_ships: int = 3
     ssh_config: Path | None = None
-    gh_token: Secret | None = None
-    agent_env: Mapping[str, Secret] = field(default_factory=dict)
+    gh_token: str | None = field(default=None, repr=False)
+    agent_env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def run_dir(self) -> Path:
         """A short directory for sockets, made if missing; Failure unless it is ours alone."""
@@ -68,43 +54,29 @@ class Config:
 
 
 def load(environ: Mapping[str, str]) -> Config:
-    """Read the settings. Raises Faults that name every wrong key."""
+    """Read the settings. Raises Failure."""
     path = _directory(environ, "XDG_CONFIG_HOME", ".config") / "config.toml"
-    ours = {name: value for name, value in environ.items() if value and _is_ours(name)}
-    faults: list[str] = []
-    values = _checked(_read(path), str(path), faults) | _checked(ours, "environment", faults)
-    if faults:
-        raise Faults(faults)
-    ssh_config, gh_token = values.get("OCAPTAIN_SSH_CONFIG"), values.get("GH_TOKEN")
+    table = _read(path)
+    values = {OWN.get(key, key.upper()): str(value) for key, value in table.items()}
+    values |= {name: value for name, value in environ.items() if value}
+    ships = values.get("OCAPTAIN_DEFAULT_SHIPS", "3")
+    if not re.fullmatch("[1-9][0-9]?", ships):
+        raise Failure("OCAPTAIN_DEFAULT_SHIPS (default_ships) has to be a number from 1 to 99.")
+    theirs = values.get("OCAPTAIN_SSH_CONFIG")
     return Config(
         data_dir=_directory(environ, "XDG_DATA_HOME", ".local/share"),
         socket_dir=_socket_dir(environ),
         provider=values.get("OCAPTAIN_PROVIDER", Config.provider),
-        default_ships=int(values.get("OCAPTAIN_DEFAULT_SHIPS", Config.default_ships)),
-        ssh_config=Path(ssh_config).expanduser() if ssh_config else None,
-        gh_token=Secret(gh_token) if gh_token else None,
-        agent_env={name: Secret(values[name]) for name in values if name not in OWN},
+        default_ships=int(ships),
+        ssh_config=Path(theirs).expanduser() if theirs else None,
+        gh_token=values.get("GH_TOKEN"),
+        agent_env={name: values[name] for name in values if AGENTS.fullmatch(name)},
     )
 
 
-def _is_ours(variable: str) -> bool:
-    return variable in (*OWN, *CLAUDE, TELEMETRY) or variable.startswith("OTEL_")
-
-
-def _checked(table: Mapping[str, Any], origin: str, faults: list[str]) -> dict[str, str]:
-    """The table's values by variable; what is wrong with them is added to `faults`."""
-    values = {}
-    for key, value in table.items():
-        own = f"OCAPTAIN_{key.upper()}"
-        variable = own if own in OWN else key.upper()
-        if not _is_ours(variable):
-            faults.append(f"{origin}: {key}: there is no such key")
-        elif type(value) not in (str, int):
-            faults.append(f"{origin}: {key}: has to be a string")
-        elif variable == "OCAPTAIN_DEFAULT_SHIPS" and not re.fullmatch("[1-9][0-9]*", str(value)):
-            faults.append(f"{origin}: {key}: has to be a whole number above 0")
-        values[variable] = str(value)
-    return values
+def _is_sound(key: str, value: Any) -> bool:
+    known = key in OWN or key == "gh_token" or AGENTS.fullmatch(key.upper())
+    return bool(known) and isinstance(value, str | int)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -114,11 +86,10 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise Failure(f"{path} cannot be read: {error}") from None
-    if isinstance(table.get("otel"), dict):
-        table |= {f"otel_{key}": value for key, value in table.pop("otel").items()}
-    if path.stat().st_mode & 0o077 and any(
-        key.endswith(("token", "key", "headers")) for key in table
-    ):
+    if wrong := [key for key in table if not _is_sound(key, table[key])]:
+        raise Failure(f"{path}: no such key, or no string: {', '.join(wrong)}")
+    secret = any(key.endswith(("token", "key", "headers")) for key in table)
+    if secret and path.stat().st_mode & 0o077:
         raise Failure(f"{path} holds a token, and others can read it.", f"chmod 600 {path}")
     return table
 
@@ -131,9 +102,9 @@ def _directory(environ: Mapping[str, str], name: str, fallback: str) -> Path:
 
 
 def _socket_dir(environ: Mapping[str, str]) -> Path:
-    folder = Path(environ.get("XDG_RUNTIME_DIR") or "/", "ocaptain")
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    folder = Path(runtime, "ocaptain")
     # After su or sudo the variable still names somebody else's.
-    usable = folder.parent != Path("/") and os.access(folder.parent, os.W_OK)
-    if usable and len(os.fsencode(folder)) <= RUN_DIR_BYTES:
+    if os.access(runtime, os.W_OK) and len(os.fsencode(folder)) <= RUN_DIR_BYTES:
         return folder
     return Path(f"/tmp/ocaptain-{os.geteuid()}")  # noqa: S108 - run_dir sees to it

@@ -3,19 +3,18 @@
 import getpass
 import os
 import secrets
-import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .config import Config
 from .errors import Failure
+from .onboard.agents import AGENTS
 from .providers import open_provider
 from .providers.local import Local
-from .ssh import Remote, prepare, program, run
+from .ssh import Remote, Unreachable, prepare, run, where
 
 PACKAGES = {
     "ssh": "openssh-client",
@@ -40,63 +39,59 @@ class Finding:
 
 async def examine(config: Config, *, deep: bool = False) -> list[Finding]:
     """Look at all that ocaptain needs here; `deep` tries a VM of `local` out, whatever is set."""
-    findings = [Finding("python", sys.version_info >= (3, 11), sys.version.split()[0])]
-    findings += [_attempt(name, program, name) for name in PACKAGES]
     fuse = os.access("/dev/fuse", os.R_OK | os.W_OK)
-    findings.append(_has("/dev/fuse", "usable" if fuse else "", "sudo chmod 666 /dev/fuse"))
-    if shutil.which("git"):
-        findings += [await _git_config(key) for key in ("user.name", "user.email")]
-    findings.append(_attempt("provider", open_provider, config))
-    findings.append(_attempt("sockets", config.run_dir))
-    claude = sorted({"CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY"} & config.agent_env.keys())
-    remedy = "claude setup-token, for CLAUDE_CODE_OAUTH_TOKEN; the shell agent needs none"
-    findings.append(_has("Claude's credentials", " and ".join(claude), remedy))
-    findings.append(Finding("GH_TOKEN", True, "set" if config.gh_token else "not set"))
+    lacking = AGENTS["claude"].missing(config.agent_env)
+    findings = [
+        _programs(),
+        Finding("/dev/fuse", fuse, "usable" if fuse else "lacking", "sudo chmod 666 /dev/fuse"),
+        Finding("Claude's credentials", not lacking, lacking or "set"),
+        Finding("GH_TOKEN", True, "set" if config.gh_token else "not set"),
+        await _attempt("provider", _open(config)),
+    ]
+    for key in ("user.name", "user.email") if where("git") else ():
+        value = (await run(["git", "config", key])).out.decode().strip()
+        remedy = f"git config --global {key} …"
+        findings.append(Finding(f"git {key}", bool(value), value or "lacking", remedy))
     if deep or config.provider == "local":
-        findings.append(await _round_trip(config))
+        findings.append(await _attempt("a VM of local", _round_trip(config)))
     return findings
 
 
-def mend(findings: Iterable[Finding]) -> str:
-    """One command that installs every program found missing, or nothing."""
-    missing = sorted({PACKAGES[f.what] for f in findings if f.what in PACKAGES and not f.ok})
-    debian = "sudo apt-get install -y" if os.geteuid() else "apt-get install -y"
-    install = "brew install" if sys.platform == "darwin" else debian
-    return " ".join([install, *missing]) if missing else ""
+def _programs() -> Finding:
+    missing = [name for name in PACKAGES if not where(name)]
+    if not missing:
+        return Finding("programs", True, ", ".join(PACKAGES))
+    install = "brew install" if sys.platform == "darwin" else "sudo apt-get install -y"
+    remedy = " ".join([install, *sorted({PACKAGES[name] for name in missing})])
+    return Finding("programs", False, f"lacking: {', '.join(missing)}", remedy)
 
 
-def _has(what: str, value: str, remedy: str) -> Finding:
-    return Finding(what, bool(value), value or "lacking", "" if value else remedy)
-
-
-def _attempt(what: str, look: Callable[..., object], *of: object) -> Finding:
+async def _attempt(what: str, trial: Awaitable[str]) -> Finding:
     try:
-        return Finding(what, True, str(look(*of)))
+        return Finding(what, True, await trial)
     except Failure as failure:
         found, _, remedy = str(failure).partition("\n")
-        return Finding(what, False, found, "" if what in PACKAGES else remedy)
+        return Finding(what, False, found, remedy)
 
 
-async def _git_config(key: str) -> Finding:
-    value = (await run(["git", "config", key])).out.decode().strip()
-    return _has(f"git {key}", value, f"git config --global {key} …")
+async def _open(config: Config) -> str:
+    open_provider(config)
+    return config.provider
 
 
-async def _round_trip(config: Config) -> Finding:
+async def _round_trip(config: Config) -> str:
     """Make a VM of `local`, run a command on it, and destroy it."""
-    what = "a VM of local"
-    local, name, began = Local(config), f"voyage-{secrets.token_hex(6)}-ship0", time.monotonic()
+    local, name = Local(config), f"voyage-{secrets.token_hex(6)}-ship0"
     try:
         vm = await local.create(name)
         with tempfile.TemporaryDirectory() as folder:
             ssh = prepare(Path(folder), [vm], user_config=None, sockets=config.run_dir())
             await ssh.run(name, Remote("true"), timeout=30)
             await ssh.close(name)
-    except Failure as failure:
-        # sshd refuses a locked account in just these words, and says why to its log alone.
-        locked = "Permission denied" in str(failure)
-        remedy = f"sudo usermod -p '*' {getpass.getuser()}" if locked else ""
-        return Finding(what, False, str(failure).partition("\n")[0], remedy)
+    except Unreachable as failure:
+        # sshd refuses a locked account in no other way, and says why to its log alone.
+        said = str(failure).partition("\n")[0]
+        raise Failure(said, f"If it is locked: sudo usermod -p '*' {getpass.getuser()}") from None
     finally:
         await local.destroy([name])
-    return Finding(what, True, f"made, used and destroyed in {time.monotonic() - began:.2f} s")
+    return "made, used and destroyed"

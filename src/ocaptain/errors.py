@@ -9,9 +9,12 @@ import os
 import re
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from . import __version__
 
 
 class Failure(Exception):
@@ -50,25 +53,20 @@ def report(error: BaseException) -> int:
     if isinstance(error, Failure):
         print(f"ocaptain: {error}", file=sys.stderr)
         return 1
-    print(f"ocaptain: {scrub(repr(error))}", file=sys.stderr)
-    print("This is a bug in ocaptain, not something that you did wrong.", file=sys.stderr)
-    print(f"Please report it with {_crash_report(error)}, which holds no token.", file=sys.stderr)
+    bug = f"ocaptain: {scrub(repr(error))}\nThis is a bug in ocaptain, not something that you did"
+    print(f"{bug}; please report it with {_crash_report(error)}.", file=sys.stderr)
     return 3
 
 
 def _crash_report(error: BaseException) -> Path:
-    import platform
-    import traceback
-
-    from . import __version__
-
-    facts = f"ocaptain {__version__}\npython {sys.version}\nplatform {platform.platform()}"
-    text = f"{facts}\nargv {sys.argv}\n\n{''.join(traceback.format_exception(error))}"
+    """Write down, without any token, what happened and where; returns the file."""
+    facts = f"ocaptain {__version__}, python {sys.version} on {sys.platform}\nargv {sys.argv}\n\n"
+    text = scrub(facts + "".join(traceback.format_exception(error)))
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state", "ocaptain")
     state.mkdir(parents=True, exist_ok=True)
     path = state / f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
     path.touch(mode=0o600)
-    path.write_text(scrub(text))
+    path.write_text(text)
     return path
 
 

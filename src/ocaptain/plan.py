@@ -1,22 +1,18 @@
 """A plan, as data: the directory that a voyage is sailed from. docs/plans.md has the format."""
 
 import json
-import os
-import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
 from .errors import Failure
 
-SIZE_LIMIT = 256 * 1024
-_HERE = Path(__file__).parent
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+HERE = Path(__file__).parent
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=99)]
@@ -30,7 +26,7 @@ class Settings:
     name: Text
     repo: Text
     objective: str = ""
-    recommended_ships: Count = 3
+    recommended_ships: Count | None = None
     agent: Text = "claude"
     model: Text | None = None
     check: Text | None = None
@@ -47,11 +43,10 @@ class Settings:
 class Source:
     """Where the voyage's code comes from, as it was when the plan was checked.
 
-    `url` is what git takes: for kind "path", `path` as text. `branch` is None where HEAD is on no
-    branch; `head` is the full name of the commit to start from.
+    `url` is what git takes; a checkout on this machine has its `path` as well. `branch` is None
+    where HEAD is on no branch; `head` is the full name of the commit to start from.
     """
 
-    kind: Literal["path", "url"]
     url: str
     path: Path | None
     branch: str | None
@@ -67,46 +62,46 @@ class Plan(Settings):
     source: Source
     spec: str
     verify: str
-    setup: str | None
+    setup: str | None = None
     tasks: list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Fault:
-    """Something in a plan that must be mended before it can sail."""
-
-    file: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.message}"
-
-
 @dataclass
-class Findings:
-    """What reading a plan brings to light: faults, and notes on what is legal but worth knowing."""
+class Report:
+    """What a check has found so far; `plan`, and all after `notes`, only where nothing is at fault.
 
-    faults: list[Fault] = field(default_factory=list)
+    `faults` begin with the file that each is in. `longest_chain` is the ids of a longest run of
+    tasks that wait for one another, `max_parallel` the most tasks that can ever run at once, and
+    `overlaps` the pairs of tasks that could run together though their `metadata.files` share paths.
+    """
+
+    plan: Plan | None = None
+    faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    tasks: int = 0
+    longest_chain: Sequence[str] = ()
+    max_parallel: int = 0
+    recommended_ships: int | None = None
+    overlaps: Sequence[tuple[str, str]] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as `check --json` prints it; `plan` is the plan's name, null if unsound."""
+        return {**vars(self), "plan": self.plan and self.plan.name}
 
     @contextmanager
-    def reading(self, file: str, about: str = "") -> Iterator[None]:
-        """Write down what is raised within as a fault of `file`, and go on after it."""
+    def reading(self, what: str) -> Iterator[None]:
+        """Write down what is raised within as a fault of `what`, and go on after it."""
         try:
             yield
-        except (OSError, ValueError, RuntimeError, msgspec.ValidationError, Failure) as error:
-            self.faults.append(Fault(file, f"{about}{error}"))
+        except (OSError, ValueError, RecursionError, msgspec.ValidationError, Failure) as error:
+            self.faults.append(f"{what}: {error}")
 
 
 def read_text(path: Path) -> str:
     """The text in `path`; raises ValueError or OSError where there is none that can be used."""
     if not path.is_file():
         raise ValueError("is missing")
-    if path.stat().st_size > SIZE_LIMIT:
-        raise ValueError(f"is larger than {SIZE_LIMIT // 1024} KB")
-    text = path.read_bytes().decode("utf-8-sig")
-    if "\0" in text:
-        raise ValueError("has NUL bytes in it")
+    text = path.read_text("utf-8-sig")
     if not text.strip():
         raise ValueError("is empty")
     return text
@@ -117,36 +112,32 @@ def read_object(path: Path) -> dict[str, Any]:
     value = json.loads(read_text(path))
     if not isinstance(value, dict):
         raise ValueError("is not a JSON object")
-    written = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    if _NUL.search(written) or written.encode(errors="replace").decode() != written:
-        raise ValueError("has NUL bytes or half characters in it (\\u0000, \\ud800 to \\udfff)")
+    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     return value
 
 
-def read_settings(root: Path, findings: Findings) -> dict[str, Any]:
-    """What the voyage.json in `root` says, and the defaults; without what is at fault in it."""
-    sound: dict[str, Any] = {}
-    with findings.reading("voyage.json"):
+def validated(shape: type, raw: Mapping[str, Any], where: str, report: Report) -> dict[str, Any]:
+    """What `raw` gives of the fields of `shape`, with their defaults; a null is as good as none.
+
+    What does not fit its field's annotation is left out, and is at fault."""
+    sound = {}
+    for key, kind in get_type_hints(shape, include_extras=True).items():
+        with report.reading(f'{where}: "{key}"'):
+            if key not in raw and not hasattr(shape, key):
+                raise ValueError("is missing")
+            sound[key] = msgspec.convert(raw.get(key, getattr(shape, key, None)), kind)
+    return {key: value for key, value in sound.items() if value is not None}
+
+
+def read_settings(root: Path, report: Report) -> dict[str, Any]:
+    """What the voyage.json in `root` says, as far as it is sound."""
+    settings: dict[str, Any] = {}
+    with report.reading("voyage.json"):
         raw = read_object(root / "voyage.json")
-        kinds = get_type_hints(Settings, include_extras=True)
-        for key, kind in kinds.items():
-            with findings.reading("voyage.json", f'"{key}": '):
-                if key not in raw and not hasattr(Settings, key):
-                    raise ValueError("is missing")
-                sound[key] = msgspec.convert(raw.get(key, getattr(Settings, key, None)), kind)
-        for key in sorted(raw.keys() - kinds.keys()):
-            findings.notes.append(f'voyage.json: "{key}" is no key of ocaptain\'s, and ignored')
-    return sound
-
-
-def read_parts(root: Path, findings: Findings) -> dict[str, Any]:
-    """The texts `spec`, `verify` and `setup` of the plan in `root`, as far as they can be used."""
-    texts: dict[str, Any] = {"setup": None}
-    for part, name in {"spec": "spec.md", "verify": "verify.sh", "setup": "setup.sh"}.items():
-        with findings.reading(name):
-            if part != "setup" or os.path.lexists(root / name):
-                texts[part] = read_text(root / name)
-    return texts
+        settings |= validated(Settings, raw, "voyage.json", report)
+        for key in raw.keys() - get_type_hints(Settings):
+            report.notes.append(f'voyage.json: "{key}" is no key of ocaptain\'s, and ignored')
+    return settings
 
 
 def init(directory: Path) -> list[Path]:
@@ -154,7 +145,7 @@ def init(directory: Path) -> list[Path]:
     holds something already."""
     if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
         raise Failure(f"{directory} exists and is not an empty directory.", "Name a new one.")
-    shutil.copytree(_HERE / "templates/plan", directory, dirs_exist_ok=True)
+    shutil.copytree(HERE / "templates/plan", directory, dirs_exist_ok=True)
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
@@ -162,5 +153,5 @@ def install_skill(home: Path) -> Path:
     """Put the `voyage-plan` skill where Claude Code finds it under `home`; returns its path."""
     target = home / ".claude/skills/voyage-plan/SKILL.md"
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(_HERE / "skill/SKILL.md", target)
+    shutil.copyfile(HERE / "skill/SKILL.md", target)
     return target

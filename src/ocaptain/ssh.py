@@ -8,21 +8,18 @@ import os
 import shlex
 import shutil
 import subprocess
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import DEVNULL, PIPE, Process, create_subprocess_exec
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, Self, cast
 
 from .errors import Failure
 
-DAEMONS = (
-    "/usr/sbin:/usr/local/sbin:/usr/lib/openssh:/usr/libexec:/usr/libexec/openssh:/usr/lib/ssh"
-)
+DAEMONS = "/usr/sbin:/usr/lib/openssh:/usr/libexec:/usr/libexec/openssh:/usr/lib/ssh"
 """Where systems keep sshd and sftp-server, which are in few people's PATH."""
-
-
-LINE_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -34,87 +31,74 @@ class Result:
     err: bytes
 
 
+def where(name: str) -> str | None:
+    """The path of a program, also of one that is in no PATH, as sshd; None if it is missing."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{DAEMONS}")
+
+
 def program(name: str) -> str:
-    """The path of a program, also of one that is in no PATH, as sshd. Failure if it is missing."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{DAEMONS}")
-    if not found:
-        raise Failure(f"{name} is not on this machine.", "Run `ocaptain doctor`.")
-    return found
+    """As `where`; Failure if it is missing."""
+    if found := where(name):
+        return found
+    raise Failure(f"{name} is not on this machine.", "Run `ocaptain doctor`.")
 
 
-async def run(
-    argv: Sequence[str],
-    *,
-    stdin: bytes | BinaryIO = b"",
-    timeout: float | None = None,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-) -> Result:
-    """Run `argv` to its end, without a terminal; a status other than 0 is no error here.
+@asynccontextmanager
+async def _started(argv: Sequence[str], **how: Any) -> AsyncIterator[Process]:
+    """A process without a terminal, so that Ctrl-C reaches us only, and no shared ControlMaster.
 
-    `stdin` is what to feed it: bytes, or a file it reads itself. `env` is added to ours;
-    `timeout` is in seconds. Raises Failure if the program is missing or the time is up. A caller
-    that is cancelled ends the process.
-    """
-    process = await asyncio.create_subprocess_exec(
-        program(argv[0]),
-        *argv[1:],
-        stdin=PIPE if isinstance(stdin, bytes) else stdin,
-        stdout=PIPE,
-        stderr=PIPE,
-        env={**os.environ, **(env or {})},
-        cwd=cwd,
-        start_new_session=True,  # so that Ctrl-C reaches us only, and no shared ControlMaster
-    )
+    Whoever leaves, or is cancelled, ends it."""
+    words = program(argv[0]), *argv[1:]
+    process = await create_subprocess_exec(*words, stdout=PIPE, start_new_session=True, **how)
     try:
-        async with asyncio.timeout(timeout):
-            out, err = await process.communicate(stdin if isinstance(stdin, bytes) else None)
-    except TimeoutError:
-        raise Failure(f"{argv[0]} did not end within {timeout:g} s: {argv[-1]}") from None
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-    return Result(await process.wait(), out, err)
-
-
-async def lines(argv: Sequence[str]) -> AsyncIterator[bytes]:
-    """The lines that a program writes, as they come; it is ended with the loop over them."""
-    process = await asyncio.create_subprocess_exec(
-        program(argv[0]), *argv[1:], stdin=DEVNULL, stdout=PIPE, limit=LINE_LIMIT
-    )
-    try:
-        async for line in cast(asyncio.StreamReader, process.stdout):
-            yield line
+        yield process
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
 
 
-def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+async def run(
+    argv: Sequence[str], *, stdin: bytes = b"", timeout: float = inf, env: Mapping[str, str] = {}
+) -> Result:
+    """Feed `stdin` to `argv` and run it to its end; a status other than 0 is no error here.
+
+    `env` is added to ours; `timeout` is in seconds. Raises Failure if the program is missing or
+    the time is up.
+    """
+    try:
+        async with (
+            asyncio.timeout(timeout),
+            _started(argv, stdin=PIPE, stderr=PIPE, env={**os.environ, **env}) as process,
+        ):
+            out, err = await process.communicate(stdin)
+            return Result(await process.wait(), out, err)
+    except TimeoutError:
+        raise Failure(f"{argv[0]} did not end within {timeout:g} s: {argv[-1]}") from None
+
+
+async def lines(argv: Sequence[str]) -> AsyncIterator[bytes]:
+    """The lines that a program writes, as they come; it is ended with the loop over them."""
+    async with _started(argv, stdin=DEVNULL, limit=1 << 20) as process:
+        async for line in cast(asyncio.StreamReader, process.stdout):
+            yield line
+
+
+def attach(argv: Sequence[str]) -> int:
     """Run `argv` on our own terminal, to its end; returns its exit status."""
-    return subprocess.call([program(argv[0]), *argv[1:]], env={**os.environ, **(env or {})})
+    return subprocess.call([program(argv[0]), *argv[1:]])
 
 
-@dataclass(frozen=True)
-class Home:
+class Home(str):
     """A path below the home directory on the VM: `Home("voyage/lib")` is `~/voyage/lib` there."""
 
-    path: str
 
-    def __str__(self) -> str:
-        return f"~/{shlex.quote(self.path)}" if self.path else "~"
+class Remote(str):
+    """A command for a VM, from words: only here do they become a line of shell, each one quoted."""
 
-
-class Remote:
-    """A command for a VM, as words: only here do they become a line of shell, each one quoted."""
-
-    def __init__(self, *words: str | Home) -> None:
-        self.words = words
-
-    def __str__(self) -> str:
-        return " ".join(str(w) if isinstance(w, Home) else shlex.quote(w) for w in self.words)
+    def __new__(cls, *words: str) -> Self:
+        parts = ("~/" * isinstance(word, Home) + shlex.quote(word) for word in words)
+        return super().__new__(cls, " ".join(parts))
 
 
 def quoted(value: str | Path) -> str:
@@ -149,18 +133,14 @@ Host voyage-*
   BatchMode yes
   ConnectTimeout 20
   ServerAliveInterval 15
-  ServerAliveCountMax 3
   StrictHostKeyChecking yes
-  UpdateHostKeys no
   UserKnownHostsFile {known_hosts}
-  GlobalKnownHostsFile /dev/null
   ControlMaster auto
   ControlPath {sockets}
   ControlPersist 60
   ForwardAgent no
   ForwardX11 no
   ClearAllForwardings yes
-  PermitLocalCommand no
   LogLevel ERROR
 Match all
   Include {theirs}
@@ -184,17 +164,15 @@ def render(vms: Sequence[VM], *, user_config: Path | None, sockets: Path, known_
 def prepare(folder: Path, vms: Sequence[VM], *, user_config: Path | None, sockets: Path) -> "Ssh":
     """Write an ssh_config for `vms`, and their host keys, into `folder`."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path, known_hosts = folder / "ssh_config", folder / "known_hosts"
-    _write(known_hosts, "".join(f"{vm.name} {vm.host_key}\n" for vm in vms))
-    _write(path, render(vms, user_config=user_config, sockets=sockets, known_hosts=known_hosts))
+    known_hosts, path = folder / "known_hosts", folder / "ssh_config"
+    config = render(vms, user_config=user_config, sockets=sockets, known_hosts=known_hosts)
+    keys = "".join(f"{vm.name} {vm.host_key}\n" for vm in vms)
+    for file, text in ((known_hosts, keys), (path, config)):
+        # At once, for an ssh of some other command of ours may be about to read it.
+        draft = file.with_name(f"{file.name}.{os.getpid()}")
+        draft.write_text(text)
+        draft.replace(file)
     return Ssh(path)
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace `path` at once: an ssh of some other command of ours may be about to read it."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_text(text)
-    draft.replace(path)
 
 
 class Unreachable(Failure):
@@ -209,7 +187,7 @@ class Ssh:
 
     def command(self, vm: str, remote: Remote, *, tty: bool = False) -> list[str]:
         """The argv that runs `remote` on `vm`."""
-        return ["ssh", "-F", str(self.path), "-t" if tty else "-T", vm, "--", str(remote)]
+        return ["ssh", "-F", str(self.path), "-t" if tty else "-T", vm, "--", remote]
 
     async def run(
         self, vm: str, remote: Remote, *, stdin: bytes = b"", timeout: float = 60, retries: int = 0
@@ -218,14 +196,19 @@ class Ssh:
 
         For `retries` seconds that is tried again, which only what is idempotent may ask for.
         """
-        argv = self.command(vm, remote)
-        if not retries:
-            return await _reach(vm, argv, stdin, timeout)
-        import stamina  # takes longer than most commands, which do without
+        if retries:
+            import stamina  # takes longer than most commands, which do without
 
-        stamina.instrumentation.set_on_retry_hooks([])  # it would log to the terminal
-        again = stamina.AsyncRetryingCaller(attempts=None, timeout=retries).on(Unreachable)
-        return await again(_reach, vm, argv, stdin, timeout)
+            stamina.instrumentation.set_on_retry_hooks([])  # it would log to the terminal
+            again = stamina.AsyncRetryingCaller(attempts=None, timeout=retries).on(Unreachable)
+            return await again(self.run, vm, remote, stdin=stdin, timeout=timeout)
+        argv = self.command(vm, remote)
+        result = await run(argv, stdin=stdin, timeout=timeout)
+        if result.status == 255:
+            why = clean(result.err).strip().rpartition("\n")[2] or "the connection was lost"
+            look_closer = shlex.join(["ssh", "-v", *argv[1:]])
+            raise Unreachable(f"{vm} cannot be reached: {why}", look_closer)
+        return result
 
     def git_env(self) -> dict[str, str]:
         """What makes git reach VMs by this configuration."""
@@ -235,11 +218,3 @@ class Ssh:
         """End the shared connections to `vms`, where there are any."""
         exits = [run(["ssh", "-F", str(self.path), "-O", "exit", vm]) for vm in vms]
         await asyncio.gather(*exits)
-
-
-async def _reach(vm: str, argv: Sequence[str], stdin: bytes, timeout: float) -> Result:
-    result = await run(argv, stdin=stdin, timeout=timeout)
-    if result.status == 255:
-        why = clean(result.err).strip().rpartition("\n")[2] or "the connection was lost"
-        raise Unreachable(f"{vm} cannot be reached: {why}", shlex.join(["ssh", "-v", *argv[1:]]))
-    return result

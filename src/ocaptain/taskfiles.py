@@ -1,40 +1,60 @@
-"""The tasks of a plan: files in Claude Code's own format, checked by plain code and only patched.
+"""The tasks of a plan: files in Claude Code's own format, which are checked and only patched.
 
 Source of the format: what Claude Code keeps in `~/.claude/tasks/LIST/ID.json`.
 """
 
-from collections.abc import Iterator
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from .onboard.tasklist import ID
-from .plan import Fault, Findings, read_object
+from .graph import circles
+from .onboard.tasklist import ID, order
+from .plan import Report, Text, read_object, validated
 
 Task = dict[str, Any]
 Tasks = dict[str, Task]
 
-_BACK = {"blockedBy": "blocks", "blocks": "blockedBy"}
-_OURS = {"attempts", "claim", "commit", "failed", "sweeps"}
+BACK = {"blockedBy": "blocks", "blocks": "blockedBy"}
 
 
-def read_tasks(root: Path, agent: str, findings: Findings) -> Tasks:
+class Fields:
+    """What a task file may hold; each annotation is what its value must be."""
+
+    id: str
+    subject: Text
+    description: str = ""
+    status: str = "pending"
+    blocks: list[Text] | None = None
+    blockedBy: list[Text] | None = None  # noqa: N815 - Claude Code's name for it
+    metadata: dict[str, Any] | None = None
+
+
+class Metadata:
+    """What ocaptain reads of a task's metadata."""
+
+    files: list[Text] | None = None
+    run: Text | None = None
+
+
+def read_tasks(root: Path, agent: str, report: Report) -> Tasks:
     """The tasks of the plan in `root` by id, numbers first; `agent` is the one they are for.
 
     Each has a description, a status, `blocks` and `blockedBy`, whatever its file left out."""
     tasks: Tasks = {}
-    stems = [path.stem for path in root.glob("tasks/*.json") if path.name[0] != "."]
-    if not stems:
-        findings.faults.append(Fault("tasks/", "is missing, or has no task like tasks/1.json"))
-    for stem in sorted(stems, key=_by_number):
-        with findings.reading(_file(stem)):
-            tasks[stem] = _patched(read_object(root / _file(stem)))
+    stems = sorted((path.stem for path in root.glob("tasks/[!.]*.json")), key=order)
+    with report.reading("tasks/"):
+        if not stems:
+            raise ValueError("is missing, or has no task like tasks/1.json")
+    for stem in stems:
+        with report.reading(_file(stem)):
+            tasks[stem] = _checked(stem, read_object(root / _file(stem)), agent, report)
     ids = [task.get("id") for task in tasks.values()]
     for stem, task in tasks.items():
-        faults = _shape_faults(stem, task, ids, agent)
-        findings.faults += [Fault(_file(stem), message) for message in faults]
-    _complete_edges(tasks)
-    findings.faults += [*_edge_faults(tasks, stems), *_cycle_faults(tasks)]
+        if ids.count(task.get("id", stem)) > 1:
+            report.faults.append(f"{_file(stem)}: id {task['id']!r} is in more than one file")
+    _link(tasks, stems, report)
+    for ring in circles({task_id: task["blockedBy"] for task_id, task in tasks.items()}):
+        report.faults.append(f"{_file(ring[0])}: is in a circle of blockers: {' → '.join(ring)}")
     return tasks
 
 
@@ -42,96 +62,40 @@ def _file(stem: str) -> str:
     return f"tasks/{stem}.json"
 
 
-def _by_number(stem: str) -> str:
-    return stem.zfill(64) if stem.isdecimal() else stem
-
-
-def _patched(raw: Task) -> Task:
-    """`raw` as Claude Code would have written it; what is wrong in it stays as it is."""
-    task = {"description": "", "status": "pending", **raw}
+def _checked(stem: str, task: Task, agent: str, report: Report) -> Task:
+    """`task` as Claude Code would have written it, without what is at fault in it."""
     if "title" in task and "subject" not in task:
         task["subject"] = task.pop("title")
-    if "id" in task:
-        task["id"] = _as_id(task["id"])
-    for key in _BACK:
-        if isinstance(task.get(key), list):
-            task[key] = [_as_id(value) for value in task[key]]
-    return task
-
-
-def _as_id(value: Any) -> Any:
-    return str(value) if type(value) is int else value
-
-
-def _shape_faults(stem: str, task: Task, ids: list[Any], agent: str) -> list[str]:
-    given = task.get("metadata", {})
-    metadata = given if isinstance(given, dict) else {}
-    task_id, ours = task.get("id", stem), ", ".join(sorted(_OURS & metadata.keys()))
+    sound = validated(Fields, task, _file(stem), report)
+    metadata = sound.get("metadata", {})
+    validated(Metadata, metadata, f"{_file(stem)}: metadata", report)
+    # Ids become parts of git refs (work/ID-CLAIM), which may not look like these.
+    usable = ID.fullmatch(stem) and ".." not in stem and not stem.endswith((".", ".lock"))
     wrong = {
-        "its name is no task id (letters, digits, '-', '_', '.')": not _is_id(stem),
-        "has no id": "id" not in task,
-        f"id {task_id!r} is not the file's name": task_id != stem,
-        f"id {task_id!r} is in more than one file": ids.count(task_id) > 1,
-        "has no subject, or one that is no text": not _is_filled(task.get("subject")),
-        "description is not a string": not isinstance(task["description"], str),
-        f"status is {task['status']!r}, not 'pending'": task["status"] != "pending",
-        "blocks is not a list of task ids": not _is_strings(task.get("blocks", [])),
-        "blockedBy is not a list of task ids": not _is_strings(task.get("blockedBy", [])),
-        "metadata is not an object": metadata is not given,
-        "metadata.files is not a list of paths": not _is_strings(metadata.get("files", [])),
-        "metadata.run is not a command": not _is_filled(metadata.get("run", "true")),
+        "its name is no task id (letters, digits, '-', '_', '.')": not usable,
+        f"id {sound.get('id')!r} is not the file's name": sound.get("id", stem) != stem,
+        f"status is {sound.get('status')!r}, not 'pending'": sound.get("status") != "pending",
         "lacks metadata.run, which the shell agent executes": (
             agent == "shell" and "run" not in metadata
         ),
-        f"metadata has {ours}, which only a voyage writes": bool(ours),
     }
-    return [message for message, is_so in wrong.items() if is_so]
+    report.faults += [f"{_file(stem)}: {message}" for message, is_so in wrong.items() if is_so]
+    unknown = {key: value for key, value in task.items() if key not in Fields.__annotations__}
+    return sound | unknown
 
 
-def _is_id(text: str) -> bool:
-    # Ids become parts of git refs (work/ID-CLAIM), which may not look like these.
-    return bool(ID.fullmatch(text)) and ".." not in text and not text.endswith((".", ".lock"))
-
-
-def _is_filled(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_strings(value: Any) -> bool:
-    return isinstance(value, list) and all(_is_filled(item) for item in value)
-
-
-def _complete_edges(tasks: Tasks) -> None:
-    """Derive each `blocks` and `blockedBy` that was not given, or is of no use."""
-    given = {key: {i: t[key] for i, t in tasks.items() if _is_strings(t.get(key))} for key in _BACK}
-    for task_id, task in tasks.items():
-        for key, back in _BACK.items():
-            if task_id not in given[key]:
-                task[key] = [o for o, ids in given[back].items() if task_id in ids and o != task_id]
-
-
-def _edge_faults(tasks: Tasks, known: list[str]) -> Iterator[Fault]:
-    """Faults in `blocks` and `blockedBy`; `known` has the ids of unreadable tasks as well."""
-    edges = [(key, i, other) for key in _BACK for i in tasks for other in tasks[i][key]]
+def _link(tasks: Tasks, stems: Collection[str], report: Report) -> None:
+    """Derive each `blocks` and `blockedBy` that was not given; where both were, they must agree."""
+    given = {key: {i: task[key] for i, task in tasks.items() if key in task} for key in BACK}
+    edges = [(key, i, other) for key in BACK for i in given[key] for other in given[key][i]]
     for key, task_id, other in edges:
-        if other == task_id:
-            yield Fault(_file(task_id), f"{key} has the task itself in it")
-        elif other not in known:
-            kind = "blocker" if key == "blockedBy" else "task in blocks,"
-            yield Fault(_file(task_id), f'unknown {kind} "{other}"')
-        elif other in tasks and task_id not in tasks[other][_BACK[key]]:
-            lack = f'{_BACK[key]} of {_file(other)} lacks "{task_id}"'
-            yield Fault(_file(task_id), f'{key} has "{other}", but {lack}')
-
-
-def _cycle_faults(tasks: Tasks) -> Iterator[Fault]:
-    """One fault for each of the circles of blockers that share no task."""
-    befores = {task_id: task["blockedBy"] for task_id, task in tasks.items()}
-    graph = {i: [b for b in befores[i] if b in tasks and b != i] for i in tasks}
-    while graph:
-        try:
-            return TopologicalSorter(graph).prepare()
-        except CycleError as error:
-            ring = error.args[1]
-        yield Fault(_file(ring[0]), f"is in a circle of blockers: {' → '.join(ring)}")
-        graph = {i: [b for b in graph[i] if b not in ring] for i in graph if i not in ring}
+        back = BACK[key]
+        with report.reading(f'{_file(task_id)}: "{key}"'):
+            if other not in stems:
+                raise ValueError(f'there is no task "{other}"')
+            if task_id not in given[back].get(other, [task_id]):
+                raise ValueError(f'has "{other}", but "{back}" of {_file(other)} lacks "{task_id}"')
+        if other in tasks and other not in given[back]:
+            tasks[other].setdefault(back, []).append(task_id)
+    for task in tasks.values():
+        task.update({key: task.get(key, []) for key in BACK})

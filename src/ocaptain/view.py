@@ -1,4 +1,4 @@
-"""What the captain sees: answers of harbor and reports of `check`, as text for a terminal."""
+"""What the captain sees: harbor's answers, and what was found, as text for a terminal."""
 
 import time
 from collections.abc import Sequence
@@ -8,141 +8,110 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .check import Report
 from .doctor import Finding
+from .plan import Report
 from .ssh import clean
 
 Answer = dict[str, Any]
 
 COLOURS = {
-    "complete": "green",
-    "completed": "green",
-    "done": "green",
-    "failed": "red",
-    "lost": "red",
-    "stalled": "red",
-    "limited": "yellow",
-    "paused": "yellow",
-    "working": "cyan",
-    "in_progress": "cyan",
-    "landing": "magenta",
-    "verifying": "magenta",
+    **dict.fromkeys(("complete", "completed", "done"), "green"),
+    **dict.fromkeys(("failed", "lost", "stalled"), "red"),
+    **dict.fromkeys(("limited", "paused"), "yellow"),
+    **dict.fromkeys(("working", "in_progress"), "cyan"),
+    **dict.fromkeys(("landing", "verifying"), "magenta"),
 }
+UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
 
-def show(*what: RenderableType) -> None:
-    """Print to the terminal; long lines of a pipe stay whole."""
-    console = Console(highlight=False, soft_wrap=False)
+def show(what: RenderableType) -> None:
+    """Print to the terminal; into a pipe without cutting anything off."""
+    console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=max(console.width, 200))
-    console.print(*what, sep="\n")
+        console = Console(highlight=False, width=1000)
+    with console.capture() as capture:
+        console.print(what)
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 def status(seen: Answer) -> RenderableType:
-    """A voyage at a glance, in at most 80 columns."""
+    """A voyage at a glance, in 80 columns where that is what there is."""
     tasks, now = seen["tasks"], time.time()
-    head = Text.assemble(
-        (clean(seen["voyage"]), "bold"),
-        "  ",
-        _state(seen["state"]),
-        f"  {_age(now - seen['created'])}",
-    )
-    lines: list[RenderableType] = [
-        head,
-        Text(_one_line(seen["objective"]), "dim", overflow="ellipsis", no_wrap=True),
-    ]
-    if seen.get("reason"):
-        lines.append(Text(_one_line(seen["reason"])[:300], "yellow"))
-    counts = [
-        f"{tasks[key]} {key.replace('_', ' ')}"
-        for key in ("in_progress", "pending", "failed")
-        if tasks[key]
-    ]
-    done = f"tasks   {tasks['completed']} of {tasks['total']} completed"
-    lines.append(Text(", ".join([done, *counts])))
-    cost = f"   cost ${seen['cost_usd']:.2f}" if seen["cost_usd"] else ""
-    lines.append(Text(f"verify  {seen['verify']}{cost}"))
-    return Group(*lines, Text(), _ships(seen["ships"], now))
+    age = f"  since {_age(now - seen['created'])}"
+    head = Text.assemble((seen["voyage"], "bold"), "  ", _state(seen["state"]), age)
+    names = ("in_progress", "pending", "failed")
+    rest = "".join(f", {tasks[name]} {name.replace('_', ' ')}" for name in names if tasks[name])
+    cost = f"    cost ${seen['cost_usd']:.2f}" if seen["cost_usd"] else ""
+    lines = [head, _line(seen["objective"], "dim")]
+    if seen["reason"]:
+        lines.append(_line(seen["reason"], COLOURS.get(seen["state"], ""), wrapped=True))
+    lines.append(Text(f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}"))
+    lines.append(Text(f"verify  {seen['verify']}{cost}\n"))
+    return Group(*lines, _ships(seen["ships"], now))
 
 
 def _ships(ships: Sequence[Answer], now: float) -> Table:
-    table = _table("ship", "state", "for", "task", "done", "seen")
+    table = _table("ship", "state", "for", "done", "seen", "task")
     for ship in ships:
-        since = _age(now - ship["since"]) if ship["since"] else "–"
+        since = _age(now - ship["since"]) if ship["since"] else "-"
         seen = "never" if ship["seen_s"] is None else f"{_age(ship['seen_s'])} ago"
-        what = " ".join(clean(str(ship[key])) for key in ("task", "subject") if ship.get(key))
-        why = clean(ship["reason"] or "") + (
-            f", until {_clock(ship['until'])}" if ship["until"] else ""
-        )
-        about = (
-            _one_line(why or what)
-            if ship["state"] in ("limited", "lost", "paused")
-            else _one_line(what)
-        )
-        table.add_row(ship["id"], _state(ship["state"]), since, about, str(ship["completed"]), seen)
+        task = f"{ship['task']} {ship['subject']}" if ship["task"] else ""
+        until = f" until {time.strftime('%H:%M', time.localtime(ship['until']))}"
+        why = f"{ship['reason']}{until if ship['until'] else ''}" if ship["reason"] else task
+        done = str(ship["completed"])
+        table.add_row(ship["id"], _state(ship["state"]), since, done, seen, _line(why))
     return table
 
 
-def tasks(rows: Sequence[Answer]) -> RenderableType:
+def tasks(rows: Sequence[Answer]) -> Table:
     """The task list."""
-    table = _table("id", "status", "owner", "blocked by", "subject", flexible="subject")
+    table = _table("id", "status", "owner", "blocked by", "commit", "subject")
     for row in rows:
-        note = f" — {_one_line(row['reason'])[:200]}" if row["reason"] else ""
-        commit = f" [{row['commit'][:10]}]" if row["commit"] else ""
-        table.add_row(
-            clean(row["id"]),
-            _state(row["status"]),
-            clean(row["owner"] or ""),
-            clean(", ".join(row["blocked_by"])),
-            Text(clean(row["subject"]) + commit + note),
-        )
+        why = f" ({row['reason']})" if row["reason"] else ""
+        commit, blockers = (row["commit"] or "")[:10], ", ".join(row["blocked_by"])
+        start = [_line(row["id"]), _state(row["status"]), _line(row["owner"] or "")]
+        table.add_row(*start, _line(blockers), _line(commit), _line(row["subject"] + why))
     return table
 
 
-def report(found: Report) -> RenderableType:
-    """What `check` found."""
-    lines = [Text(f"note: {clean(note)}", "yellow") for note in found.notes]
-    if found.plan is None:
-        return Group(*lines)
+def report(found: Report, ships: int) -> RenderableType:
+    """What `check` found in a sound plan; `ships` is how many would sail."""
+    plan = found.plan
+    notes = [_line(f"note: {note}", "yellow", wrapped=True) for note in found.notes]
+    if plan is None:
+        return Group(*notes)
     chain = found.longest_chain
-    facts = {
-        "plan": f"{found.plan.name}: {found.plan.objective}",
-        "repository": f"{found.plan.source.url} at {found.plan.source.head[:12]}",
-        "tasks": str(found.tasks),
-        "longest chain": f"{len(chain)} tasks: {' → '.join(chain)}",
-        "at once": f"at most {found.max_parallel} tasks",
-        "ships": f"{found.recommended_ships} recommended",
-        "agent": found.plan.agent,
-    }
     table = Table.grid(padding=(0, 2))
-    for name, fact in facts.items():
-        table.add_row(Text(name, "dim"), Text(clean(fact)))
-    for one, two, files in found.overlaps:
-        lines.append(
-            Text(
-                clean(f"note: tasks {one} and {two} may run together and share {', '.join(files)}"),
-                "yellow",
-            )
-        )
-    return Group(table, *lines)
+    for name, fact in {
+        "plan": f"{plan.name}: {plan.objective}",
+        "repository": f"{plan.source.url} at {plan.source.head[:12]}",
+        "tasks": f"{found.tasks}, at most {found.max_parallel} of them at once",
+        "longest chain": f"{len(chain)}: {' → '.join(chain)}",
+        "ships": str(ships),
+        "agent": plan.agent,
+    }.items():
+        table.add_row(Text(name, "dim"), _line(fact, wrapped=True))
+    for one, two in found.overlaps:
+        text = f"note: tasks {one} and {two} could run at once, and touch the same files"
+        notes.append(_line(text, "yellow", wrapped=True))
+    return Group(table, *notes)
 
 
-def findings(found: Sequence[Finding]) -> RenderableType:
+def findings(found: Sequence[Finding]) -> Table:
     """What `doctor` found."""
     table = Table.grid(padding=(0, 2))
     for finding in found:
-        mark = Text("ok", "green") if finding.ok else Text("--", "red")
-        table.add_row(mark, Text(finding.what), Text(finding.found))
+        mark = Text("ok", "green") if finding.ok else Text("no", "red")
+        table.add_row(mark, finding.what, _line(finding.found, wrapped=True))
         if finding.remedy and not finding.ok:
-            table.add_row("", "", Text(f"→ {finding.remedy}", "yellow"))
+            table.add_row("", "", _line(f"→ {finding.remedy}", "yellow", wrapped=True))
     return table
 
 
-def _table(*columns: str, flexible: str = "task") -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=False)
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for column in columns:
-        loose = column == flexible
-        table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=1 if loose else None)
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
     return table
 
 
@@ -150,22 +119,15 @@ def _state(state: str) -> Text:
     return Text(clean(state), COLOURS.get(state, ""))
 
 
-def _one_line(text: str) -> str:
-    return " ".join(clean(text).split())
+def _line(text: str, style: str = "", *, wrapped: bool = False) -> Text:
+    one = " ".join(clean(text).split())
+    return Text(one, style, overflow="fold" if wrapped else "ellipsis", no_wrap=not wrapped)
 
 
 def _age(seconds: float) -> str:
     """A duration, to two places: 42s, 7m03s, 2h05m, 3d04h."""
     whole = max(0, int(seconds))
-    for size, unit, smaller, name in (
-        (86400, "d", 3600, "h"),
-        (3600, "h", 60, "m"),
-        (60, "m", 1, "s"),
-    ):
+    for size, unit, smaller, name in UNITS:
         if whole >= size:
             return f"{whole // size}{unit}{whole % size // smaller:02}{name}"
     return f"{whole}s"
-
-
-def _clock(epoch: float) -> str:
-    return time.strftime("%H:%M", time.localtime(epoch))

@@ -2,6 +2,7 @@ import asyncio
 import os
 import secrets
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 from ocaptain.config import Config, load
 from ocaptain.errors import Failure
 from ocaptain.onboard.process import marked
-from ocaptain.providers import VM, open_provider
+from ocaptain.providers import VM, Provider, open_provider
 from ocaptain.providers.local import Local
 from ocaptain.ssh import Home, Remote, Result, Ssh, prepare
 
@@ -175,7 +176,7 @@ def test_a_vm_with_everything_running_is_destroyed(fleet):
 
     assert not (fleet.folder / SHIP).exists()
     assert str(fleet.folder / SHIP) not in Path("/proc/mounts").read_text().replace(r"\040", " ")
-    assert marked(f"OCAPTAIN_VM={SHIP}") == []
+    assert marked(f"OCAPTAIN_VM={SHIP}") == set()
     assert not any(SHIP in line for line in servers(fleet))
     assert (fleet.folder / STORAGE / "home/precious").exists()
     assert fleet.run(STORAGE, "pgrep", "-x", "sleep").status == 0
@@ -236,7 +237,9 @@ def test_a_machine_without_sshd(config, monkeypatch, tmp_path):
 
 def test_open_provider(config):
     """A provider is opened by its name; an unknown one is a Failure that lists the known."""
-    assert isinstance(open_provider(config), Local)
+    provider: Provider = Local(config)
+    assert vars(open_provider(config)) == vars(provider)
+    assert provider.python == sys.executable
     exedev = load({"HOME": "/nonexistent"})
     with pytest.raises(Failure, match="no provider 'exedev' here; there is: local"):
         open_provider(exedev)

@@ -49,17 +49,15 @@ class Harbor:
 def exchange(argv: Sequence[str], line: str) -> Answer:
     """Send a line, get one; stdin stays open until then, for its end tells harbor that we died."""
     with process.start(argv, stdin=PIPE, stdout=PIPE, stderr=STDOUT) as child:
-        timer = threading.Timer(ANSWER_S, child.kill)
+        timer, said = threading.Timer(ANSWER_S, child.kill), b""
         timer.start()
-        said = b""
         try:
             process.feed(child, line.encode() + b"\n")
-            said = child.stdout.readline() if child.stdout else b""
-            answer = json.loads(said)
+            for said in child.stdout or ():
+                if said.startswith(b"{"):
+                    return dict(json.loads(said))
         except (OSError, ValueError) as error:
-            raise Unreachable(f"{said!r:.300} ({error})") from None
+            said = str(error).encode()
         finally:
             timer.cancel()
-    if not isinstance(answer, dict):
-        raise Unreachable(f"{answer!r:.300}")
-    return answer
+    raise Unreachable(said.decode(errors="replace").strip()[:300] or "no answer")

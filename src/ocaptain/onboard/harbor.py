@@ -8,6 +8,7 @@ Leases are in seconds of the voyage clock; what people read is UNIX time.
 """
 
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import process, tasklist
@@ -18,24 +19,25 @@ from .text import clean
 Answer = dict[str, Any]
 Request = dict[str, Any]
 Claim = dict[str, Any]
+Operation = Callable[["Call", Request], Answer]
 
 KEPT_ANSWERS = 16
 TEXT_LIMIT = 16_000
 SHIP_STATES = ("working", "landing", "verifying", "limited")
-HOW_IT_ENDS = "It is completed when you have ended your turn and your work has landed."
+NO_FAULTS = ("", "infrastructure", "refused", "spent")
 REPAIR = (
-    "All tasks are completed, but the plan's verify.sh fails on a fresh clone of the branch. Find "
-    "out why and mend it; verify.sh itself (~/voyage/verify.sh) is the captain's and stays as it "
-    "is. It said:\n\n"
+    "All tasks are completed, but the plan's verify.sh fails on a fresh clone of the branch. Mend "
+    "what it finds; the script (~/voyage/verify.sh) is the captain's and stays as it is.\n\n"
 )
 
 
 class Refused(Exception):
     """A request that cannot be granted: a code for the program, a sentence for people."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.answer = {"ok": False, "code": code, "error": message}
+
+def refusal(code: str, error: str) -> Answer:
+    """The answer to what cannot be granted."""
+    return {"ok": False, "code": code, "error": error}
 
 
 class Call:
@@ -66,10 +68,9 @@ class Call:
         """The task list by id."""
         return self.section("tasks")
 
-    def put_tasks(self, *tasks: Task) -> None:
-        """Set tasks."""
-        for task in tasks:
-            self.put("tasks", task["id"], task)
+    def put_task(self, task: Task) -> None:
+        """Set a task."""
+        self.put("tasks", task["id"], task)
 
     def live(self, ship: str | None = None) -> list[Claim]:
         """Claims that hold, of one ship or of all."""
@@ -81,6 +82,12 @@ class Call:
         changed = {**claim, **fields}
         self.put("claims", str(claim["number"]), changed)
         return changed
+
+    def commit(self, request: Request) -> None:
+        """Make the changes, in one."""
+        if self.sets:
+            change = {"op": request["op"], "claim": request.get("claim")}
+            self.journal.commit(self.who, change, self.sets)
 
     def git(self, *words: str) -> str:
         """What a git command on the shared repository prints, empty where it fails."""
@@ -111,15 +118,15 @@ def sweep(call: Call) -> None:
 
 
 def end_claim(call: Call, claim: Claim, state: str, why: str, fault: str = "") -> None:
-    """End a live claim without landing; `fault` is "agent" where that uses up an attempt."""
+    """End a live claim without landing; that uses up an attempt where it is the agent's fault."""
     call.put_claim(claim, state=state, why=why)
     if claim["task"]:
-        kind, limit = ("attempts", 1) if fault == "agent" else ("interruptions", 2)
+        kind, limit = ("interruptions", 2) if fault in NO_FAULTS else ("attempts", 1)
         task = tasklist.patched(call.tasks[claim["task"]], status="pending", owner=None)
         count = tasklist.metadata(task).get(kind, 0) + 1
         given_up = count >= limit * call.voyage["max_attempts"]
         failed = f"after {count} {kind}, the last: {why}" if given_up else None
-        call.put_tasks(tasklist.annotated(task, **{kind: count, "failed": failed}))
+        call.put_task(tasklist.annotated(task, **{kind: count, "failed": failed}))
 
 
 # What ships may ask
@@ -152,7 +159,7 @@ def take(call: Call, run: str) -> Claim | None:
     seen = {"base": call.meta("head"), "tasks": len(call.tasks), "at": call.now}
     if task:
         task = tasklist.patched(task, status="in_progress", owner=call.who)
-        call.put_tasks(tasklist.annotated(task, claim=number))
+        call.put_task(tasklist.annotated(task, claim=number))
     return renew(call, {**new, **seen, "task": task and task["id"]})
 
 
@@ -252,7 +259,7 @@ def complete(call: Call, held: Claim, commit: Any, note: str | None) -> None:
         admit(call, held, commit)
         call.put("meta", "head", commit)
     task = tasklist.patched(call.tasks[held["task"]], status="completed")
-    call.put_tasks(tasklist.annotated(task, commit=commit, note=note))
+    call.put_task(tasklist.annotated(task, commit=commit, note=note))
 
 
 def admit(call: Call, held: Claim, commit: Any) -> None:
@@ -287,14 +294,15 @@ def changed_since(call: Call, held: Claim) -> bool:
 
 
 def release(call: Call, request: Request) -> Answer:
-    """Give a claim back: `why`; `fault` is agent, infrastructure, or refused (stops the voyage)."""
+    """Give a claim back: `why`, and whose `fault` it was: the agent's, or one of NO_FAULTS, of which
+    refused, by the agent's API, stops the voyage."""
     held, fault = own_claim(call, request), text(request, "fault")
     why = text(request, "why") or "no reason given"
     if held["state"] == "live":
         end_claim(call, held, "released", why, fault)
         if fault == "refused":
             call.put("meta", "paused", why)
-        if fault == "agent" and not held["task"] and not changed_since(call, held):
+        if fault not in NO_FAULTS and not held["task"] and not changed_since(call, held):
             repair(call, why)
     return {"ok": True}
 
@@ -321,20 +329,13 @@ def add(call: Call, request: Request) -> Answer:
 
 def put_new(call: Call, given: Task, notes: dict[str, Any]) -> str:
     """Put a new task into the list, and return its id."""
-    fields = {k: text(given, k) for k in ("subject", "description", "activeForm") if k in given}
-    task = {"id": tasklist.new_id(call.tasks), "description": "", **fields, "status": "pending"}
-    call.put_tasks({**task, "blocks": [], "blockedBy": [], "metadata": notes})
-    return str(task["id"])
-
-
-def update(call: Call, request: Request) -> Answer:
-    """`claim`, `task`: what an agent wants to change of a task is refused, with the reason."""
-    held, task_id = own_claim(call, request), text(request, "task")
-    if task_id == held["task"]:
-        raise Refused("task", f"task {task_id} is yours already. {HOW_IT_ENDS}")
-    owner = call.tasks.get(task_id, {}).get("owner", "nobody")
-    mine = f"ocaptain hands tasks out, and yours is {held['task']}. {HOW_IT_ENDS}"
-    raise Refused("task", f"task {task_id} belongs to {owner}; {mine}")
+    known: Task = {
+        k: text(given, k) for k in ("subject", "description", "activeForm") if k in given
+    }
+    task_id = tasklist.new_id(call.tasks)
+    links = {"status": "pending", "blocks": [], "blockedBy": [], "metadata": notes}
+    call.put_task({"id": task_id, "description": "", **known, **links})
+    return task_id
 
 
 # What operations share
@@ -363,29 +364,15 @@ def see(call: Call, request: Request) -> None:
     """Keep what a ship says of itself, and that it was heard now."""
     before = call.section("ships").get(call.who, {})
     held = next(iter(call.live(call.who)), {"task": None, "number": None})
-    state = ship_state(call, request, held)
+    said = text(request, "state")
+    at_work = said if said in SHIP_STATES else "working" if held["task"] else "verifying"
+    state = at_work if held["number"] else "waiting"
     same = (before.get("state"), before.get("claim")) == (state, held["number"])
-    record = {
-        "id": call.who,
-        "state": state,
-        "claim": held["number"],
-        "task": held["task"],
-        "subject": call.tasks.get(held["task"] or "", {}).get("subject"),
-        "reason": text(request, "reason")[:500],
-        "until": amount(request, "until"),
-        "since": before["since"] if same else call.now,
-        "seen": call.now,
-    }
-    call.put("ships", call.who, record)
-
-
-def ship_state(call: Call, request: Request, held: Claim) -> str:
-    """What a ship is doing, as it says or as its claim has it."""
-    if held["number"]:
-        said = text(request, "state")
-        return said if said in SHIP_STATES else "working" if held["task"] else "verifying"
-    state = voyage_state(call)[0]
-    return {"complete": "done", "failed": "done", "paused": "paused"}.get(state, "waiting")
+    subject = call.tasks.get(held["task"] or "", {}).get("subject")
+    record = {"id": call.who, "state": state, "claim": held["number"], "task": held["task"]}
+    told = {"reason": text(request, "reason")[:500], "until": amount(request, "until")}
+    seen = {"since": before["since"] if same else call.now, "seen": call.now, "subject": subject}
+    call.put("ships", call.who, {**record, **told, **seen})
 
 
 def cost(call: Call) -> float:
@@ -431,25 +418,29 @@ def amount(given: Request, key: str) -> float:
     return float(value) if isinstance(value, (int, float)) and 0 <= value < 1e12 else 0.0
 
 
-SHIP_OPS = {f.__name__: f for f in (claim, beat, land, release, add, update)}
-REMEMBERED = ("land", "release", "add", "update")
+OPERATIONS = {f.__name__: f for f in (claim, beat, land, release, add)}
 
 
 def decide(journal: Journal, voyage: dict[str, Any], who: str, request: Request) -> Answer:
     """Decide a ship's request under the lock, and make its change; a repeated one changes nothing."""
     call = Call(journal, voyage, who)
-    request_id = text(request, "id") if request["op"] in REMEMBERED else ""
-    answers: dict[str, Answer] = call.section("answers").get(who, {})
+    request_id = text(request, "id") if request["op"] not in ("claim", "beat") else ""
+    answers = call.section("answers").get(who, {})
     if request_id in answers:
-        return answers[request_id]
+        return dict(answers[request_id])
     arrive(call)
-    try:
-        answer = SHIP_OPS[request["op"]](call, request)
-    except Refused as refusal:
-        answer = refusal.answer
+    answer = answered(call, OPERATIONS, request)
     see(call, request)
     if request_id:
-        kept = list(answers.items())[1 - KEPT_ANSWERS :]
-        call.put("answers", who, dict([*kept, (request_id, answer)]))
-    journal.commit(who, {"op": request["op"], "claim": request.get("claim")}, call.sets)
+        kept = [*answers.items(), (request_id, answer)][-KEPT_ANSWERS:]
+        call.put("answers", who, dict(kept))
+    call.commit(request)
     return answer
+
+
+def answered(call: Call, operations: Mapping[str, Operation], request: Request) -> Answer:
+    """What an operation answers, or why it is refused."""
+    try:
+        return operations[request["op"]](call, request)
+    except Refused as why:
+        return refusal(*why.args)

@@ -5,15 +5,14 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import NoReturn
 
 from . import process, prompt
 from .agents import AGENTS, Job
 from .client import Answer, Unreachable
-from .landing import GitFailed, patiently
+from .landing import GitFailed
 from .session import Session
 from .ship import Ship
 from .watch import Lost, Watch
@@ -22,23 +21,12 @@ FEEDBACKS = 3
 LOG_S = 2.0
 AGAIN_S = 5.0
 BERTH_S = 1.0
-TAKEN_OVER = "(an earlier attempt's work)"
-FAULTS = {"refused": "refused", "spent": "infrastructure"}
 MOUNT_S = 60.0
-MOUNT = (
-    "ro,reconnect,ServerAliveInterval=15,ServerAliveCountMax=3,"
-    "dir_cache=no,attr_timeout=0,entry_timeout=0"
-)
-
-T = TypeVar("T")
+MOUNT = "ro,reconnect,ServerAliveInterval=15,ServerAliveCountMax=3,dir_cache=no,attr_timeout=0,entry_timeout=0"
 
 
 class GiveUp(Exception):
     """The claim goes back: why, and whose fault it is (agent, infrastructure, refused)."""
-
-    def __init__(self, why: str, fault: str = "agent") -> None:
-        super().__init__(why)
-        self.fault = fault
 
 
 def main(home: Path, _argv: list[str]) -> int:
@@ -49,10 +37,9 @@ def main(home: Path, _argv: list[str]) -> int:
         except BlockingIOError:
             return 0
         sail(Ship(home))
-    return 0
 
 
-def sail(ship: Ship) -> None:
+def sail(ship: Ship) -> NoReturn:
     """Race for tasks, for ever."""
     ship.log.say(f"{ship.name} is under way")
     for beside in (mount, send_log):
@@ -68,14 +55,10 @@ def sail(ship: Ship) -> None:
 
 def send_log(ship: Ship) -> None:
     """Bring the log to storage as it grows."""
-
-    def ask(at: int, text: str) -> Any:
-        return ship.harbor.ask("log", patience=LOG_S, at=at, text=text).get("size")
-
     while True:
         time.sleep(LOG_S)
         with suppress(Unreachable):
-            ship.log.send(ask)
+            ship.log.send(ship.harbor.ask)
 
 
 def mount(ship: Ship) -> None:
@@ -98,13 +81,13 @@ def hold(ship: Ship, claim: Answer) -> None:
         except Lost:
             watch.say("drops what it was doing")
         except GiveUp as reason:
-            release(watch, str(reason), reason.fault)
+            release(watch, *reason.args)
         except (GitFailed, OSError) as error:
             release(watch, f"{ship.name}: {error}", "infrastructure")
             time.sleep(AGAIN_S)
 
 
-def release(watch: Watch, why: str, fault: str) -> None:
+def release(watch: Watch, why: str, fault: str = "agent") -> None:
     """Give a claim back."""
     watch.say(f"gives up: {why}")
     watch.ask("release", why=why, fault=fault)
@@ -114,16 +97,14 @@ def verify(watch: Watch) -> None:
     """Run setup.sh and verify.sh on a fresh clone of the branch."""
     ship, head = watch.ship, watch.claim["head"]
     watch.say(f"verifies {head[:12]}")
-    name = "setup.sh"
-    done = patiently(lambda: ship.set_up(watch.marker), watch.lost, watch.say)
+    done = ship.set_up(watch.env)
     if not done.status:
-        name = "verify.sh"
         ship.clone.git("checkout", "--quiet", "--detach", head)
-        done = ship.run("exec bash ~/voyage/verify.sh", watch.marker)
+        done = ship.run("exec bash ~/voyage/verify.sh", watch.env)
     watch.check()
-    watch.say(f"{name} exited {done.status}\n{done.out[-4000:]}")
+    watch.say(f"verify.sh exited {done.status}\n{done.out[-4000:]}")
     if done.status:
-        raise GiveUp(f"{name} exited {done.status}:\n{done.out[-8000:]}")
+        raise GiveUp(f"verify.sh exited {done.status}:\n{done.out[-8000:]}")
     watch.ask("land", commit=head)
 
 
@@ -142,9 +123,9 @@ class Attempt:
         self.watch.say(f"claims it: {self.claim['task'].get('subject', '')}")
         self.begin()
         try:
-            feedback = self.take_over() or prompt.first(self.voyage, self.claim)
+            feedback = "" if self.take_over() else prompt.first(self.voyage, self.claim)
             for _ in range(1 + FEEDBACKS):
-                if feedback != TAKEN_OVER:
+                if feedback:
                     self.turn(feedback)
                 feedback = self.land()
                 if not feedback:
@@ -155,49 +136,50 @@ class Attempt:
                 self.session.close()
 
     def begin(self) -> None:
-        """A fresh branch; in a fresh clone where there is none, or it is broken."""
+        """A fresh branch; in a fresh clone where none is set up, or it is broken."""
         try:
-            self.patiently(lambda: self.clone.begin(self.ref))
+            self.ship.ready.stat()
+            self.clone.begin(self.ref)
         except (GitFailed, OSError):
-            done = self.patiently(lambda: self.ship.set_up(self.watch.marker))
+            done = self.ship.set_up(self.watch.env)
             if done.status:
-                why = f"setup.sh exited {done.status}: {done.out[-2000:]}"
-                raise GiveUp(why, "infrastructure") from None
-            self.patiently(lambda: self.clone.begin(self.ref))
+                raise GiveUp(done.out[-2000:], "infrastructure") from None
+            self.clone.begin(self.ref)
 
-    def take_over(self) -> str:
+    def take_over(self) -> bool:
         """Go on from an earlier attempt whose agent was done, and which only had to land."""
         finished = [wreck for wreck in self.claim["wrecks"] if wreck["finished"]]
         if finished:
             self.watch.say(f"lands what {finished[0]['ship']} had finished")
-            self.patiently(lambda: self.clone.take_over(finished[0]["ref"]))
-        return TAKEN_OVER if finished else ""
+            self.clone.take_over(finished[0]["ref"])
+        return bool(finished)
 
     def turn(self, text: str) -> None:
         """One turn of the agent, however long the API makes it wait."""
         if self.session and not self.agent.steady:
             raise GiveUp(f"its command cannot be told: {text}")
-        self.session = self.session or Session(self.agent, self.job(), self.watch)
+        if not self.session:
+            text = f"{prompt.first(self.voyage, self.claim)}\n\n{text}"
+            self.session = Session(self.agent, self.job(), self.watch)
         while True:
             self.watch.report("working")
             end = self.session.turn(text)
             if end.outcome == "done":
                 return
             if end.outcome != "limited":
-                raise GiveUp(f"{end.outcome}: {end.text}", FAULTS.get(end.outcome, "agent"))
+                raise GiveUp(f"{end.outcome}: {end.text}", end.outcome)
             self.watch.pause(end.until - time.time())
             text = prompt.GO_ON
 
     def job(self) -> Job:
         """What the agent is started with."""
         task, voyage, ship = self.claim["task"], self.voyage["voyage"], self.ship
-        hook = [sys.executable, "-IS", str(ship.folder / "lib"), "hook", str(self.claim["claim"])]
+        about = {"voyage.id": voyage, "ship.id": ship.name, "task.id": task["id"]}
+        program = (sys.executable, "-IS", str(ship.folder / "lib"), "taskhook.main")
         return Job(
-            voyage=voyage,
-            ship=ship.name,
-            task=task["id"],
-            task_list=f"{voyage}-tasks",
-            hook=(*hook, *ship.ssh, "storage"),
+            about,
+            f"{voyage}-tasks",
+            hook=(*program, str(self.claim["claim"]), *ship.ssh, "storage"),
             run=str((task.get("metadata") or {}).get("run") or ""),
             model=self.voyage["model"],
             budget_usd=self.claim["budget_usd"],
@@ -214,7 +196,7 @@ class Attempt:
             if self.clone.contains(self.ship.secrets):
                 self.clone.uncommit()
                 return prompt.SECRET
-            self.push()
+            self.clone.push(self.ref)
             self.watch.report("landing", finished=self.clone.head())
             self.watch.beat(patience=AGAIN_S)
         while True:
@@ -224,14 +206,14 @@ class Attempt:
 
     def rebase_and_check(self) -> str:
         """Put the work on top of the branch, and check it there; empty where all is well."""
-        paths = self.patiently(self.clone.rebase)
+        paths = self.clone.rebase()
         if paths:
             self.watch.say(f"is in conflict over {' '.join(paths.split())}")
             return prompt.conflict(paths, self.voyage["voyage"])
         self.clone.tidy()
         check = self.voyage["check"]
         if check:
-            done = self.ship.run(check, self.watch.marker)
+            done = self.ship.run(check, self.watch.env)
             self.watch.check()
             self.watch.say(f"check exited {done.status}")
             if done.status:
@@ -245,7 +227,7 @@ class Attempt:
         note = None if commit else "the branch has all that it did"
         while True:
             if commit:
-                self.push()
+                self.clone.push(self.ref)
             answer = self.watch.ask("land", commit=commit, note=note)
             if answer["ok"]:
                 self.watch.say(f"landed {commit[:12] if commit else note}")
@@ -270,11 +252,3 @@ class Attempt:
         self.watch.ask("land", commit=None, note=note.strip())
         self.watch.say(f"completed without a change: {note.strip()}")
         return ""
-
-    def push(self) -> None:
-        """Bring HEAD to the work ref."""
-        self.patiently(lambda: self.clone.push(self.ref, self.clone.head()))
-
-    def patiently(self, act: Callable[[], T]) -> T:
-        """Do what needs storage."""
-        return patiently(act, self.watch.lost, self.watch.say)

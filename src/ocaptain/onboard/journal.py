@@ -31,7 +31,7 @@ SNAPSHOT_BYTES = 64_000
 
 
 class Damaged(Exception):
-    """The journal does not parse before its last line: no crash does that."""
+    """The journal does not parse before its last line, or git cannot follow it: no crash does that."""
 
 
 class Journal:
@@ -78,7 +78,8 @@ class Journal:
     def _load(self) -> None:
         if not self._offset:
             self._load_snapshot()
-        applied, known = self._read_applied(), self._seq
+        told, known = (self.folder / "lock").read_bytes(), self._seq
+        applied = int(told) if told.isdigit() else 0  # never synced, so a crash may have spoilt it
         self._applied = applied if applied >= known else 0
         for line in self._new_lines():
             self._fold(line)
@@ -94,10 +95,11 @@ class Journal:
             size = file.seek(0, os.SEEK_END)
             file.seek(self._offset)
             for raw in file:
-                line = _parsed(raw)
-                if line is None and self._offset + len(raw) < size:
-                    raise Damaged(f"{self._lines} is damaged after change {self._seq}")
-                if line is None:
+                try:
+                    line = json.loads(raw if raw.endswith(b"\n") else b"")
+                except ValueError:
+                    if self._offset + len(raw) < size:
+                        raise Damaged(f"damaged after change {self._seq}") from None
                     self.note(f"cut off a torn line of the journal, after change {self._seq}")
                     file.truncate(self._offset)
                     return
@@ -119,17 +121,17 @@ class Journal:
     def _load_snapshot(self) -> None:
         try:
             state = json.loads((self.folder / "state.json").read_bytes())
+            known = [state[key] for key in ("sections", "stamps", "seq", "offset")]
             whole = state["offset"] <= self._lines.stat().st_size
-        except (OSError, ValueError):
+        except (OSError, ValueError, KeyError, TypeError):
             return
         if whole:
-            self.sections, self._stamps = state["sections"], state["stamps"]
-            self._seq, self._offset = state["seq"], state["offset"]
+            self.sections, self._stamps, self._seq, self._offset = known
             self._snapshot_offset = self._offset
 
     def _save_snapshot(self) -> None:
         state = {"sections": self.sections, "stamps": self._stamps, "seq": self._seq}
-        write(self.folder / "state.json", json.dumps({**state, "offset": self._offset}))
+        write(self.folder / "state.json", {**state, "offset": self._offset})
         self._snapshot_offset = self._offset
 
     # From state to what follows from it
@@ -143,23 +145,24 @@ class Journal:
             file.write(b"%020d" % self._seq)
         self._applied = self._seq
 
-    def _read_applied(self) -> int:
-        raw = (self.folder / "lock").read_bytes()
-        return int(raw) if raw.isdigit() else 0
-
     def _write(self, name: str, key: str, value: Any) -> None:
         if name == "tasks":
-            write_or_remove(self.tasks_folder / f"{key}.json", value, self._stamps[key])
+            write(self.tasks_folder / f"{key}.json", value, self._stamps[key])
         if name == "ships":
-            write_or_remove(self.folder / "ships" / f"{key}.json", value)
+            write(self.folder / "ships" / f"{key}.json", value)
         if (name, key) == ("meta", "verified"):
-            write_or_remove(self.folder / "artifacts" / "voyage-complete.marker", value)
+            write(self.folder / "artifacts" / "voyage-complete.marker", value)
         if (name, key) == ("meta", "head"):
             ref = f"refs/heads/{self.voyage}"
-            process.run(["git", "-C", self.repo, "update-ref", "-m", "landed", ref, value])
+            for left in (f"{ref}.lock", "HEAD.lock"):  # by a crash: only we take these
+                (self.repo / left).unlink(missing_ok=True)
+            update = ["git", "-C", self.repo, "update-ref", "-m", "landed", ref, value]
+            if (done := process.run(update)).status:
+                raise Damaged(f"the branch cannot follow the journal: {done.err.strip()}")
 
     def _restore_tasks(self) -> None:
         """Put back every task file that is not as its last change left it."""
+        self.tasks_folder.mkdir(parents=True, exist_ok=True)
         with os.scandir(self.tasks_folder) as listing:
             seen = {file.name: file.stat(follow_symlinks=False).st_mtime_ns for file in listing}
         for task_id in self.sections["tasks"]:
@@ -174,40 +177,20 @@ class Journal:
             file.write(f"{utc(time.time())} {text}\n")
 
 
-def _parsed(raw: bytes) -> dict[str, Any] | None:
-    try:
-        line = json.loads(raw) if raw.endswith(b"\n") else None
-    except ValueError:
-        return None
-    return line if isinstance(line, dict) else None
-
-
-def write(path: Path, text: str, ns: int | None = None) -> None:
-    """Replace a file's contents for good: all or nothing, whatever crashes.
-
-    `ns`: its time of modification, in ns since the epoch."""
+def write(path: Path, value: Any, ns: int | None = None) -> None:
+    """Replace a file's contents by `value` as JSON, or remove it where that is None: all or nothing,
+    and for good, whatever crashes. `ns` is its time of modification, in ns since the epoch."""
     new = path.with_name(f".{path.name}.new")
-    with new.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        if ns is not None:
-            os.utime(file.fileno(), ns=(ns, ns))
-        os.fsync(file.fileno())
-    new.rename(path)
-    sync_folder(path.parent)
-
-
-def write_or_remove(path: Path, value: Any, ns: int | None = None) -> None:
-    """Write `value` as JSON, or remove the file where it is None."""
-    if value is not None:
-        write(path, json.dumps(value, indent=2), ns)
-    else:
+    if value is None:
         path.unlink(missing_ok=True)
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames and removals in a folder last."""
-    fd = os.open(folder, os.O_RDONLY)
-    os.fsync(fd)
-    os.close(fd)
+    else:
+        with new.open("w") as file:
+            json.dump(value, file, indent=2)
+            file.flush()
+            if ns is not None:
+                os.utime(file.fileno(), ns=(ns, ns))
+            os.fsync(file.fileno())
+        new.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)

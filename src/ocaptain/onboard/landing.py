@@ -3,13 +3,12 @@
 import contextlib
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from . import process
 
-SETTINGS = ("core.hooksPath=/dev/null", "core.editor=true", "commit.gpgSign=false", "gc.auto=0")
+GIT = "git -c core.hooksPath=/dev/null -c core.editor=true -c commit.gpgSign=false -c gc.auto=0"
 OUT_OF_REACH = ("Could not read from remote", "storage has no room", "unexpected disconnect")
 JUNK = "__pycache__/\n*.pyc\nnode_modules/\n.venv/\n.pytest_cache/\n.DS_Store\n"
 
@@ -22,31 +21,39 @@ class Clone:
     """A ship's own clone of the shared repository, at `path`.
 
     `ssh` is the command line that reaches storage, `settings` git's for whoever works in the clone.
-    Methods raise GitFailed. `guard` is held while refs and index are being moved about."""
+    Methods raise GitFailed; what needs storage waits for it until `give_up` is set. `guard` is held
+    while refs and index are being moved about."""
 
     def __init__(self, path: Path, branch: str, ssh: str, settings: Mapping[str, str]) -> None:
         self.path, self.branch, self.ssh, self.settings = path, branch, ssh, settings
-        self.guard = threading.Lock()
+        self.guard, self.give_up = threading.Lock(), threading.Event()
         self._pushed = self._saved = ""
+        # A git of the agent's leaves it behind when it is killed.
+        self._lock_file = path / ".git" / "index.lock"
 
-    def git(self, *words: str, cwd: Path | None = None, **env: str) -> str:
+    def git(self, *words: str, **env: str) -> str:
         """Run git in the clone, untouched by the repository's own hooks; what it printed."""
-        settings = [word for setting in SETTINGS for word in ("-c", setting)]
         given = {"GIT_SSH_COMMAND": self.ssh, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-        where = str(cwd or self.path)
-        done = process.run(["git", "-C", where, *settings, *words], env={**given, **env})
+        # Should the agent delete .git, no repository further up is taken for the clone.
+        given["GIT_CEILING_DIRECTORIES"] = str(self.path.parent)
+        done = process.run([*GIT.split(), "-C", str(self.path), *words], env={**given, **env})
         if done.status:
             raise GitFailed((done.err or done.out).strip()[-2000:])
         return done.out.strip()
 
-    # Beginning
+    def remote(self, *words: str) -> str:
+        """Run a git command that needs storage, again while storage is out of reach."""
+        pause = 1.0
+        while True:
+            try:
+                return self.git(*words)
+            except GitFailed as failure:
+                out_of_reach = any(sign in str(failure) for sign in OUT_OF_REACH)
+                if not out_of_reach or self.give_up.wait(pause):
+                    raise
+            pause = min(pause * 2, 30.0)
 
-    def exists(self) -> bool:
-        """Whether there is a clone that git takes for one."""
-        try:
-            return bool(self.git("rev-parse", "--verify", "refs/remotes/origin/" + self.branch))
-        except GitFailed:
-            return False
+    # Beginning
 
     def make(self) -> None:
         """Clone anew; what was there goes."""
@@ -54,7 +61,8 @@ class Clone:
         shutil.rmtree(aside, ignore_errors=True)
         if self.path.exists():
             self.path.rename(aside)
-        self.git("clone", "--quiet", "storage:repo.git", str(self.path), cwd=self.path.parent)
+        self.path.mkdir()
+        self.remote("clone", "--quiet", "storage:repo.git", ".")
         for key, value in self.settings.items():
             self.git("config", key, value)
         (self.path / ".git" / "info" / "exclude").write_text(JUNK)
@@ -64,20 +72,16 @@ class Clone:
         """Start a fresh branch `ref` at the voyage branch's head; ignored files stay."""
         with self.guard:
             shutil.rmtree(self.path / ".git" / "rebase-merge", ignore_errors=True)
-            self._unlock()
-            self.git("fetch", "--quiet", "origin", self.branch)
+            self._lock_file.unlink(missing_ok=True)
+            self.remote("fetch", "--quiet", "origin", self.branch)
             self.git("checkout", "--quiet", "--force", "-B", ref, self.upstream)
             self.git("clean", "--quiet", "-ffd")
             self._saved = self.head()
 
-    def _unlock(self) -> None:
-        """Remove the lock that a git of the agent's left when it was killed."""
-        (self.path / ".git" / "index.lock").unlink(missing_ok=True)
-
     def take_over(self, ref: str) -> None:
         """Go on from a wreck."""
         with self.guard:
-            self.git("fetch", "--quiet", "origin", ref)
+            self.remote("fetch", "--quiet", "origin", ref)
             self.git("reset", "--quiet", "--hard", "FETCH_HEAD")
 
     @property
@@ -94,7 +98,7 @@ class Clone:
     def commit_rest(self, message: str) -> None:
         """Commit whatever the agent left uncommitted; a rebase it has resolved goes on with it."""
         with self.guard:
-            self._unlock()
+            self._lock_file.unlink(missing_ok=True)
             if self.rebasing():
                 return self._resolve()
             self.git("add", "--all")
@@ -113,11 +117,9 @@ class Clone:
                 self.git("rebase", "--continue")
 
     def _has_markers(self, path: str) -> bool:
-        try:
-            text = (self.path / path).read_bytes()
-        except OSError:
-            return False
-        return any(line.startswith((b"<<<<<<< ", b">>>>>>> ")) for line in text.splitlines())
+        file = self.path / path
+        lines = file.read_bytes().splitlines() if file.is_file() else []
+        return any(line.startswith((b"<<<<<<< ", b">>>>>>> ")) for line in lines)
 
     def commits(self) -> list[str]:
         """Commits that are not on the voyage branch as last fetched."""
@@ -133,15 +135,14 @@ class Clone:
     def uncommit(self) -> None:
         """Undo the commits, and keep what they changed in the working tree."""
         with self.guard:
-            self.git("reset", "--quiet", "--soft", self.git("merge-base", self.upstream, "HEAD"))
-            self.git("reset", "--quiet")
+            self.git("reset", "--quiet", self.git("merge-base", self.upstream, "HEAD"))
 
     # To the branch
 
     def rebase(self) -> str:
         """Rebase onto the voyage branch; the paths in conflict, empty where there are none."""
         with self.guard:
-            self.git("fetch", "--quiet", "origin", self.branch)
+            self.remote("fetch", "--quiet", "origin", self.branch)
             upstream = self.git("rev-parse", self.upstream)
             if self.git("merge-base", upstream, "HEAD") != upstream:
                 try:
@@ -167,11 +168,12 @@ class Clone:
         self.git("reset", "--quiet", "--hard")
         self.git("clean", "--quiet", "-ffd")
 
-    def push(self, ref: str, commit: str) -> None:
+    def push(self, ref: str, commit: str = "HEAD") -> None:
         """Push a commit to the claim's work ref, unless it is there already."""
         with self.guard:
+            commit = self.git("rev-parse", commit)
             if commit != self._pushed:
-                self.git("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{ref}")
+                self.remote("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{ref}")
                 self._pushed = commit
 
     def save(self, ref: str, secrets: Sequence[str], *, dirty: bool) -> None:
@@ -193,19 +195,3 @@ class Clone:
         if not patch or any(secret in patch for secret in secrets):
             return head
         return self.git("commit-tree", tree, "-p", head, "-m", "Unfinished work, saved by ocaptain")
-
-
-T = TypeVar("T")
-
-
-def patiently(act: Callable[[], T], give_up: threading.Event, say: Callable[[str], None]) -> T:
-    """Do what needs storage, again while storage is out of reach and `give_up` is not set."""
-    pause = 1.0
-    while True:
-        try:
-            return act()
-        except GitFailed as failure:
-            if not any(sign in str(failure) for sign in OUT_OF_REACH) or give_up.wait(pause):
-                raise
-            say(f"git waits for storage: {failure}")
-        pause = min(pause * 2, 30.0)

@@ -32,7 +32,7 @@ class Log:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets, self._guard = list(secrets), threading.Lock()
-        self._text, self._arrived = "", 0
+        self._text, self._size = "", 0
 
     def say(self, text: str, task: str = "") -> None:
         """Add lines, each with the time and the task."""
@@ -40,19 +40,16 @@ class Log:
         lines = redacted(text, self._secrets).splitlines()
         added = "".join(f"{head}{line[:CLIP]}\n" for line in lines if line.strip())
         with self._guard:
-            self._text += added
-            if len(self._text) > KEEP:
-                self._text = f"{head}(lines were dropped here)\n{self._text[-KEEP // 2 :]}"
+            self._text = (self._text + added)[-KEEP:]
 
-    def send(self, ask: Callable[[int, str], Any]) -> None:
-        """Send what there is: `ask`, with the size of the log so far and lines, answers with its
-        size afterwards, or None where they did not arrive."""
+    def send(self, ask: Callable[..., Any]) -> None:
+        """Send what there is by `ask`, as `Harbor` has it."""
         while self._text:
             with self._guard:
                 lines = self._text[: self._text.rfind("\n", 0, CHUNK) + 1 or None]
-            size = ask(self._arrived, lines)
-            if not isinstance(size, int):
+            answer = ask("log", patience=0, at=self._size, text=lines)
+            if not answer["ok"]:
                 return
-            self._arrived = size
+            self._size = answer["size"]
             with self._guard:
                 self._text = self._text.removeprefix(lines)

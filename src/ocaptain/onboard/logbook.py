@@ -50,28 +50,26 @@ class Lines:
         return [clean(line) for line in whole.decode("utf-8", "replace").splitlines()]
 
 
-def read(
-    folder: Path, ship: str | None, pattern: str | None, tail: int | None, follow: bool
-) -> Iterator[str]:
-    """Lines `time ship text` of one ship or all, by time; with `follow` without end."""
+def read(folder: Path, ship: str, pattern: str, tail: int, follow: bool) -> Iterator[str]:
+    """Lines `time ship text` of one ship or all (""), by time: those that match a pattern, and of
+    those there are the last `tail`, or all (0); with `follow` without end."""
     logs: dict[str, Lines] = {}
     while True:
         for path in folder.glob("*.log"):
-            if ship in (None, path.stem):
+            if ship in ("", path.stem):
                 logs.setdefault(path.stem, Lines(path))
         lines = sorted(
             line.replace(" ", f" {name} ", 1) for name, log in logs.items() for line in log.new()
         )
-        found = [line for line in lines if re.search(pattern or "", line)]
-        yield from found[-tail:] if tail else found
+        found = [line for line in lines if re.search(pattern, line)]
+        yield from found[-tail:]
         if not follow:
             return
-        tail = None
+        tail = 0
         time.sleep(LOOK_S)
 
 
-def main(home: Path, argv: list[str]) -> int:
+def main(home: Path, argv: list[str]) -> None:
     """Print log lines; `argv[0]` has the arguments of `read`, as a JSON object."""
     for line in read(home / "voyage" / "logs", **json.loads(argv[0])):
         print(line, flush=True)
-    return 0

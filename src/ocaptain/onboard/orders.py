@@ -3,28 +3,23 @@
 from typing import Any
 
 from . import tasklist
-from .harbor import Answer, Call, Refused, Request, cost, voyage_state, work_refs
+from .harbor import Answer, Call, Request, answered, cost, voyage_state, work_refs
 from .journal import Journal
 
+RESTING = {"complete": "done", "failed": "done", "paused": "paused"}
 TOLD = ("voyage", "name", "objective", "repo", "agent", "created")
 
 
 def status(call: Call, _request: Request) -> Answer:
     """The voyage at a glance; docs/json.md has the shape."""
-    ships = [ship(call, name) for name in call.voyage["ships"]]
+    resting = RESTING.get(voyage_state(call)[0], "waiting")
+    ships = [ship(call, name, resting) for name in call.voyage["ships"]]
     state, reason = fleet_state(call, ships)
-    return {
-        "ok": True,
-        **{key: call.voyage[key] for key in TOLD},
-        "state": state,
-        "reason": reason,
-        "branch": call.voyage["voyage"],
-        "head": call.meta("head"),
-        "ships": ships,
-        "tasks": tasklist.counts(call.tasks),
-        "verify": verification(call, state),
-        "cost_usd": round(cost(call), 4),
-    }
+    told = {key: call.voyage[key] for key in TOLD}
+    now = {"state": state, "reason": reason, "branch": told["voyage"], "head": call.meta("head")}
+    verify, spent = verification(call, state), round(cost(call), 4)
+    found = {"tasks": tasklist.counts(call.tasks), "verify": verify, "cost_usd": spent}
+    return {"ok": True, **told, **now, "ships": ships, **found}
 
 
 def fleet_state(call: Call, ships: list[dict[str, Any]]) -> tuple[str, str | None]:
@@ -38,22 +33,20 @@ def fleet_state(call: Call, ships: list[dict[str, Any]]) -> tuple[str, str | Non
     return "provisioning", "no ship has called in yet"
 
 
-def ship(call: Call, name: str) -> dict[str, Any]:
-    """One ship as it last said of itself, or lost where that is too long ago."""
+def ship(call: Call, name: str, resting: str) -> dict[str, Any]:
+    """One ship as it last said of itself, or lost where that is too long ago; `resting` is what the
+    state of one is that has nothing to do."""
     said = call.section("ships").get(name, {"state": "starting", "seen": None})
     claims = [claim for claim in call.section("claims").values() if claim["ship"] == name]
     seen_s = None if said["seen"] is None else max(0.0, round(call.now - said["seen"], 1))
     told = {key: said.get(key) or None for key in ("task", "subject", "since", "reason", "until")}
     if seen_s and seen_s > max(call.voyage["lease_seconds"] / 2, 5):
         said, told["reason"] = {"state": "lost"}, f"not heard from for {seen_s:.0f} s"
-    return {
-        "id": name,
-        "state": said["state"],
-        **told,
-        "completed": sum(1 for c in claims if c["state"] == "landed" and c["task"]),
-        "cost_usd": round(sum(float(c.get("cost_usd", 0)) for c in claims), 4),
-        "seen_s": seen_s,
-    }
+    spent = round(sum(float(claim.get("cost_usd", 0)) for claim in claims), 4)
+    landed = sum(1 for claim in claims if claim["state"] == "landed" and claim["task"])
+    counts = {"completed": landed, "cost_usd": spent, "seen_s": seen_s}
+    state = resting if said["state"] == "waiting" else said["state"]
+    return {"id": name, "state": state, **told, **counts}
 
 
 def verification(call: Call, state: str) -> str:
@@ -74,17 +67,11 @@ def tasks(call: Call, _request: Request) -> Answer:
 def row(call: Call, task: tasklist.Task) -> dict[str, Any]:
     """One task as `tasks --json` has it."""
     notes = tasklist.metadata(task)
-    return {
-        "id": task["id"],
-        "subject": task.get("subject", ""),
-        "status": tasklist.state(task),
-        "owner": task.get("owner"),
-        "blocked_by": tasklist.waiting_for(task, call.tasks),
-        "claim": notes.get("claim"),
-        "attempts": notes.get("attempts", 0),
-        "commit": notes.get("commit"),
-        "reason": notes.get("failed") or notes.get("note"),
-    }
+    what = {"id": task["id"], "subject": task.get("subject", ""), "status": tasklist.state(task)}
+    who = {"owner": task.get("owner"), "blocked_by": tasklist.waiting_for(task, call.tasks)}
+    how = {"claim": notes.get("claim"), "attempts": notes.get("attempts", 0)}
+    end = {"commit": notes.get("commit"), "reason": notes.get("failed") or notes.get("note")}
+    return {**what, **who, **how, **end}
 
 
 def unfetched(call: Call, _request: Request) -> Answer:
@@ -100,22 +87,16 @@ def unfetched(call: Call, _request: Request) -> Answer:
 
 def fetched(call: Call, request: Request) -> Answer:
     """`refs`: what the captain has brought home (`head`, and wrecks by their ref), by commit."""
-    if not isinstance(request.get("refs"), dict):
-        raise Refused("refs", "refs must be an object")
     call.put("meta", "fetched", {**call.meta("fetched", {}), **request["refs"]})
     return {"ok": True}
 
 
-ORDERS = {f.__name__: f for f in (status, tasks, unfetched, fetched)}
+OPERATIONS = {f.__name__: f for f in (status, tasks, unfetched, fetched)}
 
 
-def obey(journal: Journal, voyage: dict[str, Any], who: str, request: Request) -> Answer:
+def decide(journal: Journal, voyage: dict[str, Any], who: str, request: Request) -> Answer:
     """Carry out the captain's request, under the lock."""
     call = Call(journal, voyage, who)
-    try:
-        answer = ORDERS[request["op"]](call, request)
-    except Refused as refusal:
-        return refusal.answer
-    if call.sets:
-        journal.commit(who, {"op": request["op"]}, call.sets)
+    answer = answered(call, OPERATIONS, request)
+    call.commit(request)
     return answer

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -10,25 +11,22 @@ from . import process
 from .logbook import LOOK_S, Lines
 from .text import clean
 
-OPTIONS = {
-    "pane-border-status": "top",
-    "pane-border-format": " #{pane_title} ",
-    "remain-on-exit": "on",
-    "mouse": "on",
-}
+OPTIONS = (
+    "set -g pane-border-status top ; set -g pane-border-format ' #{pane_title} ' ; set -g mouse on"
+)
 
 
 def main(home: Path, argv: list[str]) -> int:
-    """`pane SHIP` is what runs in a pane; `show [SHIP]` attaches to the session with all of them."""
+    """`show [SHIP]`: attach to the session, with all ships or one. `pane SHIP`: what a pane runs."""
     if argv[0] == "pane":
         pane(home / "voyage", argv[1])
     voyage = json.loads((home / "voyage" / "voyage.json").read_text())
-    tmux = ["tmux", "-L", voyage["voyage"]]
-    python = [sys.executable, "-IS", str(home / "voyage" / "lib"), "watch", "pane"]
+    tmux, ships = ["tmux", "-L", voyage["voyage"]], voyage["ships"]
+    python = [sys.executable, "-IS", str(home / "voyage" / "lib"), "panes.main", "pane"]
+    commands = focusing(ships, argv[1] if len(argv) > 1 else None)
     if process.run([*tmux, "has-session"]).status:
-        for command in building(voyage["ships"], python):
-            process.run([*tmux, *command])
-    for command in focusing(voyage["ships"], argv[1] if len(argv) > 1 else None):
+        commands = building(ships, python) + commands
+    for command in commands:
         process.run([*tmux, *command])
     os.execvp("tmux", [*tmux, "attach-session"])
 
@@ -37,7 +35,7 @@ def building(ships: list[str], python: list[str]) -> list[list[str]]:
     """The tmux commands that make the session: large, and tiled after each split, because a small
     window has no room for many panes."""
     commands = [["new-session", "-d", "-s", "fleet", "-x", "200", "-y", "50", *python, ships[0]]]
-    commands += [["set-option", "-g", name, value] for name, value in OPTIONS.items()]
+    commands.append(shlex.split(OPTIONS))
     for ship in ships[1:]:
         commands += [["split-window", *python, ship], ["select-layout", "tiled"]]
     return commands

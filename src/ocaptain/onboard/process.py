@@ -24,15 +24,11 @@ class Done(NamedTuple):
     err: str
 
 
-def start(
-    argv: Argv, *, cwd: Path | None = None, env: Mapping[str, str] | None = None, **streams: Any
-) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own; `env` is added to this process's environment.
-
-    `streams` are stdin, stdout and stderr as Popen has them. Raises OSError where there is no such
-    program."""
+def start(argv: Argv, env: Mapping[str, str] | None = None, **how: Any) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own; `env` is added to this process's environment, `how`
+    has what else Popen takes. Raises OSError where there is no such program."""
     environ = {**os.environ, **(env or {})}
-    return subprocess.Popen(argv, cwd=cwd, env=environ, start_new_session=True, **streams)
+    return subprocess.Popen(argv, env=environ, start_new_session=True, **how)
 
 
 def feed(child: subprocess.Popen[bytes], data: bytes) -> None:
@@ -42,27 +38,22 @@ def feed(child: subprocess.Popen[bytes], data: bytes) -> None:
         child.stdin.flush()
 
 
-def run(
-    argv: Argv,
-    *,
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
-    timeout: float | None = None,
-    merged: bool = False,
-) -> Done:
-    """Run a program to its end, for at most `timeout` seconds (its status is TIMED_OUT then).
+def run(argv: Argv, *, timeout: float | None = None, merged: bool = False, **how: Any) -> Done:
+    """Run a program as `start` does, to its end, for at most `timeout` seconds (its status is
+    TIMED_OUT then); what it started in its session ends with it.
 
     What it writes goes to files, so that neither a flood nor a daemon that it leaves behind holds us
     up; `merged` has stderr's lines in `out`, where they belong."""
     with TemporaryFile() as out, TemporaryFile() as err:
-        streams = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out if merged else err}
-        child = start(argv, cwd=cwd, env=env, **streams)
+        how |= {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out if merged else err}
+        child = start(argv, **how)
         try:
             status = child.wait(timeout)
         except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
             status = TIMED_OUT
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
         return Done(status, _written(out), _written(err))
 
 

@@ -19,7 +19,7 @@ MAX_REQUEST = 2_000_000
 MAX_WAIT_S = 25.0
 LOOK_S = 0.1
 ROOM = 500_000_000
-UPDATE = "use the version of ocaptain that the voyage was sailed with"
+UPDATE = f"storage speaks {PROTOCOL}; use the version of ocaptain that the voyage was sailed with"
 LIBEXEC = "/usr/lib/openssh:/usr/libexec/openssh:/usr/libexec:/usr/lib/ssh"
 
 
@@ -29,17 +29,12 @@ def open_voyage(home: Path) -> tuple[Journal, Json]:
     return Journal(home, voyage["voyage"]), voyage
 
 
-def captain(home: Path, _argv: list[str]) -> int:
-    """Answer the captain's request on stdin."""
-    return serve(home, "captain")
-
-
 def dispatch(home: Path, argv: list[str]) -> int:
     """What a ship's SSH login runs, whatever command it asks for: one of four things, or none."""
     words = shlex.split(os.environ.get("SSH_ORIGINAL_COMMAND", ""))
     program, ship = Path(words[0] if words else "").name, argv[0]
     if program == "harbor":
-        return serve(home, ship)
+        return serve(home, [ship])
     if program in ("git-upload-pack", "git-receive-pack"):
         os.environ["OCAPTAIN_SHIP"] = ship
         os.execvp("git", ["git", program[4:], str(home / "voyage" / "repo.git")])
@@ -50,13 +45,13 @@ def dispatch(home: Path, argv: list[str]) -> int:
     return 1
 
 
-def serve(home: Path, who: str) -> int:
-    """Answer the one request on stdin: one line of JSON in, one line of JSON out."""
+def serve(home: Path, argv: list[str]) -> int:
+    """Answer the one request of `argv[0]` on stdin: a line of JSON in, a line of JSON out."""
     try:
         request = json.loads(sys.stdin.buffer.readline(MAX_REQUEST))
     except (ValueError, RecursionError):
         request = None
-    answer = respond(home, who, request if isinstance(request, dict) else {})
+    answer = respond(home, argv[0], request if isinstance(request, dict) else {})
     sys.stdout.write(json.dumps(answer) + "\n")
     return 0
 
@@ -65,34 +60,25 @@ def respond(home: Path, who: str, request: Json) -> Json:
     """The answer to a request."""
     told, op = request.get("protocol"), request.get("op")
     if told != PROTOCOL:
-        return refuse("protocol", f"storage speaks protocol {PROTOCOL}, not {told!r:.20}: {UPDATE}")
+        return harbor.refusal("protocol", f"protocol {told!r:.20}: {UPDATE}")
     journal, voyage = open_voyage(home)
-    if op in (orders.ORDERS if who == "captain" else harbor.SHIP_OPS):
-        return decide(journal, voyage, who, request)
+    if who == "captain" and op in orders.OPERATIONS:
+        with journal.locked():
+            return orders.decide(journal, voyage, who, request)
+    if who != "captain" and op in harbor.OPERATIONS:
+        with journal.locked():
+            answer = harbor.decide(journal, voyage, who, request)
+        # No longer than the voyage clock takes account of.
+        wait_s = min(MAX_WAIT_S, voyage["lease_seconds"] / 8)
+        ends = time.monotonic() + wait_s * (request.get("wait") is True)
+        while answer.get("claim", 0) is None and changed(journal, ends):
+            with journal.locked():
+                if harbor.worth_asking(harbor.Call(journal, voyage, who)):
+                    answer = harbor.decide(journal, voyage, who, request)
+        return answer
     if op == "log" and who != "captain":
         return log(journal, who, request)
-    return refuse("op", f"{who} cannot ask for {op!r:.40}")
-
-
-def refuse(code: str, error: str) -> Json:
-    """The answer to what cannot be done."""
-    return {"ok": False, "code": code, "error": error}
-
-
-def decide(journal: Journal, voyage: Json, who: str, request: Json) -> Json:
-    """Decide a request under the lock; one that waits is decided anew when that may help."""
-    waits = MAX_WAIT_S if request.get("wait") is True else 0
-    # Not longer than the voyage clock takes account of.
-    ends = time.monotonic() + min(waits, voyage["lease_seconds"] / 8)
-    with journal.locked():
-        if who == "captain":
-            return orders.obey(journal, voyage, who, request)
-        answer = harbor.decide(journal, voyage, who, request)
-    while answer.get("claim", 0) is None and changed(journal, ends):
-        with journal.locked():
-            if harbor.worth_asking(harbor.Call(journal, voyage, who)):
-                answer = harbor.decide(journal, voyage, who, request)
-    return answer
+    return harbor.refusal("op", f"{who} cannot ask for {op!r:.40}")
 
 
 def changed(journal: Journal, ends: float) -> bool:
@@ -110,7 +96,7 @@ def changed(journal: Journal, ends: float) -> bool:
 def log(journal: Journal, who: str, request: Json) -> Json:
     """Append to the ship's log, where there is room; `at` and `size` as `logbook.append` has them."""
     if not roomy(journal.folder):
-        return refuse("room", "storage has no room for logs")
+        return harbor.refusal("room", "storage has no room for logs")
     path, at = journal.folder / "logs" / f"{who}.log", int(harbor.amount(request, "at"))
     return {"ok": True, "size": logbook.append(path, at, harbor.text(request, "text"))}
 
@@ -123,6 +109,8 @@ def roomy(folder: Path) -> bool:
 def receive(home: Path, _argv: list[str]) -> int:
     """Git's pre-receive hook: a ship may write the work refs of its own claims, nothing else."""
     ship = os.environ.get("OCAPTAIN_SHIP")
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        del os.environ[name]  # or git would move no branch, should a crash have left that to do
     journal, _ = open_voyage(home)
     with journal.locked():
         claims = [c for c in journal.sections["claims"].values() if c["ship"] == ship]

@@ -30,8 +30,7 @@ class Session:
         self._wait_ends = self._heard_at = self._ended_at = 0.0
         self._background = self._busy = 0
         self._loose = False
-        name, _, value = watch.marker.partition("=")
-        env = {**agent.environment(job), name: value}
+        env = {**agent.environment(job), **watch.env}
         stdin = subprocess.PIPE if agent.steady else subprocess.DEVNULL
         streams = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         cwd = watch.ship.clone.path
@@ -55,9 +54,7 @@ class Session:
                 end = None if event.kind == "begin" else end
                 self._take(event)
             elif not end and self._stalled():
-                minutes = self.watch.ship.voyage["stall_minutes"]
-                why = f"it said and did nothing for {minutes:g} minutes"
-                end = Event("end", why, outcome="stalled")
+                end = Event("end", "it said and did nothing for stall_minutes", outcome="stalled")
         return self._ended(end)
 
     def close(self) -> None:

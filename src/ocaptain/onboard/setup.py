@@ -14,14 +14,7 @@ from .journal import Journal, write
 
 Json = dict[str, Any]
 
-REPOSITORY = {
-    "core.logAllRefUpdates": "always",
-    "core.fsync": "committed,reference",
-    "gc.auto": "0",
-    "gc.reflogExpire": "never",
-    "gc.reflogExpireUnreachable": "never",
-    "receive.autogc": "false",
-}
+KEEPS_ALL = {"core.logAllRefUpdates": "always", "gc.auto": "0", "core.fsync": "committed,reference"}
 SSH_CONFIG = """\
 Host storage
   HostKeyAlias storage
@@ -30,28 +23,20 @@ Host storage
   IdentityFile "{folder}/key"
   IdentitiesOnly yes
   BatchMode yes
+  LogLevel ERROR
   ControlPersist 60
   ConnectTimeout 15
   ServerAliveInterval 15
 """
 
 
-class CannotSetUp(Exception):
-    """The VM cannot be made ready; the message says why."""
-
-
-def main(home: Path, _argv: list[str]) -> int:
+def main(home: Path, _argv: list[str]) -> None:
     """Set up what ~/voyage/boot.json says, and remove that file, which may hold tokens."""
     path = home / "voyage" / "boot.json"
     boot = json.loads(path.read_text())
     path.unlink()
     compileall.compile_dir(home / "voyage" / "lib", quiet=1)
-    try:
-        storage(home, boot) if boot["role"] == "storage" else ship(home, boot)
-    except CannotSetUp as problem:
-        print(problem, file=sys.stderr)
-        return 1
-    return 0
+    storage(home, boot) if boot["role"] == "storage" else ship(home, boot)
 
 
 def program(home: Path, *words: str) -> list[str]:
@@ -69,7 +54,7 @@ def storage(home: Path, boot: Json) -> None:
         (folder / "artifacts" / name).write_text(body)
     admit(home, boot["ships"])
     head = repository(home, journal.repo, voyage["voyage"], boot["source"])
-    write(folder / "voyage.json", json.dumps(voyage, indent=2))
+    write(folder / "voyage.json", voyage)
     with journal.locked():
         if not journal.sections["meta"]:
             tasks = {task["id"]: task for task in boot["tasks"]}
@@ -81,21 +66,21 @@ def admit(home: Path, keys: dict[str, str]) -> None:
     """Let ships in by their keys, each to its own dispatcher and nothing else."""
     lines = ""
     for ship, key in keys.items():
-        command = shlex.join(program(home, "dispatch", ship)).replace('"', '\\"')
+        command = shlex.join(program(home, "serve.dispatch", ship)).replace('"', '\\"')
         lines += f'restrict,command="{command}" {key}\n'
     (home / ".ssh").mkdir(mode=0o700, exist_ok=True)
-    write(home / ".ssh" / "authorized_keys", lines)
+    (home / ".ssh" / "authorized_keys").write_text(lines)
 
 
 def repository(home: Path, repo: Path, branch: str, source: Json) -> str:
     """Make the bare repository from `source`: `url` (null: the bundle sent along), `ref`, and
     `shallow`, where its history ends. Returns the branch's commit."""
     git(home, "init", "--quiet", "--bare", str(repo))
-    for key, value in REPOSITORY.items():
+    for key, value in KEEPS_ALL.items():
         git(repo, "config", key, value)
     hook, bundle = repo / "hooks" / "pre-receive", home / "voyage" / "source.bundle"
     head = f"refs/heads/{branch}"
-    hook.write_text(f"#!/bin/sh\nexec {shlex.join(program(home, 'receive'))}\n")
+    hook.write_text(f"#!/bin/sh\nexec {shlex.join(program(home, 'serve.receive'))}\n")
     hook.chmod(0o755)
     if source["shallow"]:
         (repo / "shallow").write_text(source["shallow"])
@@ -108,10 +93,10 @@ def repository(home: Path, repo: Path, branch: str, source: Json) -> str:
 
 
 def git(folder: Path, *words: str) -> str:
-    """What git prints in `folder`; raises CannotSetUp where it fails."""
+    """What git prints in `folder`; where it fails, the end of this program."""
     done = process.run(["git", "-C", folder, *words], env={"GIT_TERMINAL_PROMPT": "0"})
     if done.status:
-        raise CannotSetUp(f"git {words[0]} failed on storage: {done.err.strip()}")
+        raise SystemExit(f"git {words[0]} failed on storage: {done.err.strip()}")
     return done.out.strip()
 
 
@@ -137,4 +122,6 @@ def ship(home: Path, boot: Json) -> None:
         if not (home / path).is_symlink():
             (home / path).symlink_to(folder / "storage" / path)
     with (folder / "helm.out").open("ab") as out:
-        process.start(program(home, "helm"), cwd=home, stdin=DEVNULL, stdout=out, stderr=STDOUT)
+        process.start(
+            program(home, "helm.main"), cwd=home, stdin=DEVNULL, stdout=out, stderr=STDOUT
+        )

@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from . import process
@@ -27,21 +28,19 @@ class Ship:
         self.harbor = Harbor([*self.ssh, "storage"], self.secrets)
         settings = {**self.voyage["author"], "core.sshCommand": " ".join(self.ssh[:3])}
         workspace, branch = self.folder / "workspace", self.voyage["voyage"]
+        self.ready = workspace / ".git" / "set-up"
         self.clone = Clone(workspace, branch, " ".join(self.ssh), settings)
 
-    def run(self, command: str, marker: str) -> process.Done:
-        """Run a command of the plan's in the clone, and nothing of it longer than it may take.
+    def run(self, command: str, env: Mapping[str, str]) -> process.Done:
+        """Run a command of the plan's in the clone, for as long as it may take."""
+        bash, limit_s = ["bash", "-c", command], self.voyage["time_limit_minutes"] * 60
+        return process.run(bash, cwd=self.clone.path, env=env, timeout=limit_s, merged=True)
 
-        Everything that carries `marker` (NAME=value) is over afterwards."""
-        name, _, value = marker.partition("=")
-        limit = self.voyage["time_limit_minutes"] * 60
-        bash, env = ["bash", "-c", command], {name: value}
-        done = process.run(bash, cwd=self.clone.path, env=env, timeout=limit, merged=True)
-        process.kill_marked(marker)
-        return done
-
-    def set_up(self, marker: str) -> process.Done:
+    def set_up(self, env: Mapping[str, str]) -> process.Done:
         """Clone anew, and run the plan's setup.sh there."""
         self.clone.make()
-        script = "exec bash ~/voyage/setup.sh" if self.voyage["setup"] else "true"
-        return self.run(script, marker)
+        script = "bash ~/voyage/setup.sh || { echo setup.sh failed; exit 1; }"
+        done = self.run(script if self.voyage["setup"] else "true", env)
+        if not done.status:
+            self.ready.touch()
+        return done

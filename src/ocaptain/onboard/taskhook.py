@@ -14,42 +14,39 @@ from typing import Any
 from .client import Harbor, Unreachable
 from .log import secret_values
 
-Json = dict[str, Any]
-
 PATIENCE_S = 40
+REFUSED = (
+    "Refused: ocaptain alone hands tasks out, and completes yours when your turn is over and your "
+    "work has landed; the others are not yours."
+)
 UNREACHABLE = (
-    "The task list cannot be reached now, and nothing was changed in it. Do not try this again: "
-    "carry on with your own task without it."
+    "The task list is out of reach, nothing was changed. Carry on with your task without it."
 )
 
 
-def main(_home: Path, argv: Sequence[str]) -> int:
+def main(_home: Path, argv: Sequence[str]) -> None:
     """`argv`: the claim's number, then the SSH command to storage. Prints the hook's answer."""
     claim, *ssh = argv
+    harbor = Harbor(ssh, secret_values(os.environ))
     try:
-        request = request_for(json.load(sys.stdin), int(claim))
-        answer = Harbor(ssh, secret_values(os.environ)).ask(patience=PATIENCE_S, **request)
-        reason = verdict(answer)
+        reason = done(harbor, int(claim), json.load(sys.stdin))
     except Unreachable:
         reason = UNREACHABLE
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         reason = f"ocaptain cannot read this call, nothing was changed: {error!r}"
     decision = {"permissionDecision": "deny", "permissionDecisionReason": reason}
     output = {"hookSpecificOutput": {"hookEventName": "PreToolUse", **decision}}
-    sys.stdout.write(json.dumps(output) + "\n")
-    return 0
+    print(json.dumps(output))
 
 
-def request_for(call: Json, claim: int) -> Json:
-    """harbor's request for a tool call, with the call's own id: asking again changes nothing."""
-    head, given = {"id": call["tool_use_id"], "claim": claim}, call["tool_input"]
-    if call["tool_name"] == "TaskCreate":
-        return {**head, "op": "add", "task": given}
-    return {**head, "op": "update", "task": given["taskId"]}
+def done(harbor: Harbor, claim: int, call: dict[str, Any]) -> str:
+    """What the model is told: Claude Code calls any stopped tool an error, even if it is none.
 
-
-def verdict(answer: Json) -> str:
-    """What the model is told: Claude Code calls any stopped tool an error, even if it is none."""
+    The request has the call's own id: asking again changes nothing."""
+    if call["tool_name"] != "TaskCreate":
+        return REFUSED
+    told = {"id": call["tool_use_id"], "claim": claim, "task": call["tool_input"]}
+    answer = harbor.ask("add", patience=PATIENCE_S, **told)
     if answer.get("ok"):
-        return f"No error: ocaptain did this in the tool's place. {answer.get('say', '')}"
-    return f"ocaptain refused this, nothing was changed: {answer.get('error', 'no reason given')}"
+        return f"No error: ocaptain did this in the tool's place. {answer.get('say')}"
+    return f"ocaptain refused this, nothing was changed: {answer.get('error')}"

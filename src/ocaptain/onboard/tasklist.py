@@ -7,6 +7,7 @@ What ocaptain adds is in `metadata`: `claim`, `attempts`, `interruptions`, `comm
 
 import re
 from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
 from typing import Any
 
 Task = dict[str, Any]
@@ -77,20 +78,10 @@ def dependants(tasks: Tasks) -> dict[str, list[str]]:
 def chains(tasks: Tasks) -> dict[str, int]:
     """For each id the number of tasks on the longest chain that starts with it.
 
-    Raises ValueError where tasks block one another in a circle."""
-    below = dependants(tasks)
-    unseen = {task_id: len(below[task_id]) for task_id in tasks}
-    leaves = [task_id for task_id, count in unseen.items() if not count]
-    length: dict[str, int] = {}
-    while leaves:
-        task_id = leaves.pop()
+    Raises graphlib.CycleError, a ValueError, where tasks block one another in a circle."""
+    below, length = dependants(tasks), dict[str, int]()
+    for task_id in TopologicalSorter(below).static_order():
         length[task_id] = 1 + max((length[d] for d in below[task_id]), default=0)
-        for blocker in set(blockers(tasks[task_id])) & unseen.keys():
-            unseen[blocker] -= blockers(tasks[task_id]).count(blocker)
-            if not unseen[blocker]:
-                leaves.append(blocker)
-    if len(length) < len(tasks):
-        raise ValueError("tasks block one another in a circle")
     return length
 
 
@@ -109,29 +100,21 @@ def choose(tasks: Tasks) -> Task | None:
 
     Longest remaining chain first, then most dependants, then id; one that shares files
     with work in progress only when there is nothing else."""
-    candidates = ready(tasks)
-    if len(candidates) < 2:
-        return candidates[0] if candidates else None
     length, below = chains(tasks), dependants(tasks)
     busy = [t for t in tasks.values() if t.get("status") == "in_progress" and files(t)]
-    return min(
-        candidates,
-        key=lambda t: (
-            share_files(t, busy),
-            -length[t["id"]],
-            -len(below[t["id"]]),
-            order(t["id"]),
-        ),
-    )
+
+    def rank(task: Task) -> tuple[bool, int, int, tuple[int, str]]:
+        task_id = task["id"]
+        return share_files(task, busy), -length[task_id], -len(below[task_id]), order(task_id)
+
+    return min(ready(tasks), key=rank, default=None)
 
 
 def counts(tasks: Tasks) -> dict[str, int]:
     """How many tasks there are, in all and by state."""
-    found = dict.fromkeys(("total", "pending", "in_progress", "completed", "failed"), 0)
-    for task in tasks.values():
-        found[state(task)] += 1
-    found["total"] = len(tasks)
-    return found
+    states = [state(task) for task in tasks.values()]
+    names = ("pending", "in_progress", "completed", "failed")
+    return {"total": len(states), **{name: states.count(name) for name in names}}
 
 
 def new_id(tasks: Tasks) -> str:

@@ -20,14 +20,15 @@ class Lost(Exception):
 class Watch:
     """Keeps a claim alive while its `with` block runs, and tells storage how the work is going.
 
-    Everything started for the claim carries `marker` in its environment, and is killed when the
+    Everything started for the claim has `env` in its environment, and is killed when the
     claim is lost, and at the end."""
 
     def __init__(self, ship: Ship, claim: Answer) -> None:
         self.ship, self.claim = ship, claim
         self.task = claim["task"]["id"] if claim["task"] else ""
-        self.marker = f"OCAPTAIN_CLAIM={ship.voyage['voyage']}/{claim['claim']}"
-        self.lost = threading.Event()
+        self.env = {"OCAPTAIN_CLAIM": f"{ship.voyage['voyage']}/{claim['claim']}"}
+        self.marker = f"OCAPTAIN_CLAIM={self.env['OCAPTAIN_CLAIM']}"
+        self.lost = ship.clone.give_up = threading.Event()
         self._over, self._wake = threading.Event(), threading.Event()
         self._said: dict[str, Any] = {}
         self.cost_usd = 0.0

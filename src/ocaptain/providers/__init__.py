@@ -1,7 +1,8 @@
 """Where VMs come from. A provider makes, lists and destroys them, and says how SSH gets there."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from pkgutil import resolve_name
 from typing import Protocol
 
 from ocaptain.config import Config
@@ -17,9 +18,8 @@ VM_NAME = re.compile(r"voyage-[0-9a-f]{12}-(storage|ship\d+)")
 class Provider(Protocol):
     """What a provider can do; all may raise Failure."""
 
-    @property
-    def facts(self) -> Mapping[str, object]:
-        """What bootstrapping has to know: `systemd`, whether the VMs have it; `python` to use."""
+    python: str
+    """The interpreter for what the captain runs on a VM."""
 
     async def create(self, name: str) -> VM:
         """Make a VM that SSH can reach, now or soon."""
@@ -40,27 +40,21 @@ class Provider(Protocol):
         """Tell the provider that this key opens `storage` as `user`, where it wants to know."""
 
 
-def _local(config: Config) -> Provider:
-    from .local import Local
-
-    return Local(config)
-
-
-PROVIDERS: dict[str, Callable[[Config], Provider]] = {"local": _local}
+PROVIDERS = {"local": "ocaptain.providers.local:Local"}
+"""Ours: each is a class to call with a Config. Others' are entry points `ocaptain.providers`."""
 
 
 def open_provider(config: Config) -> Provider:
-    """The provider that `config` names: ours, or from the entry points `ocaptain.providers`."""
-    if config.provider in PROVIDERS:
-        return PROVIDERS[config.provider](config)
-    from importlib.metadata import entry_points
+    """The provider that `config` names; Failure if there is none."""
+    known = dict(PROVIDERS)
+    if config.provider not in known:
+        from importlib.metadata import entry_points  # takes longer than most commands
 
-    others = entry_points(group="ocaptain.providers")
-    if config.provider in others.names:
-        theirs: Provider = others[config.provider].load()(config)
-        return theirs
-    known = ", ".join(sorted({*PROVIDERS, *others.names}))
-    raise Failure(
-        f"There is no provider {config.provider!r} here; there is: {known}.",
-        "Set OCAPTAIN_PROVIDER, or `provider` in config.toml.",
-    )
+        known |= {each.name: each.value for each in entry_points(group="ocaptain.providers")}
+    if config.provider not in known:
+        raise Failure(
+            f"There is no provider {config.provider!r} here; there is: {', '.join(sorted(known))}.",
+            "Set OCAPTAIN_PROVIDER, or `provider` in config.toml.",
+        )
+    provider: Provider = resolve_name(known[config.provider])(config)
+    return provider

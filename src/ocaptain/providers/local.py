@@ -16,7 +16,6 @@ import shlex
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,24 +23,18 @@ from pwd import getpwuid
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
-from ocaptain.onboard.process import marked
+from ocaptain.onboard.process import kill_marked
 from ocaptain.ssh import VM, program, quoted, run
 
 from . import VM_NAME
 
 SSHD_CONFIG = """\
 HostKey {host_key}
-PidFile none
-LogLevel ERROR
-UsePAM no
 StrictModes no
-PermitRootLogin prohibit-password
-PasswordAuthentication no
-KbdInteractiveAuthentication no
+AuthenticationMethods publickey
 AuthorizedKeysFile {captain} {ships}
 Subsystem sftp {sftp_server}
 MaxSessions 50
-PrintMotd no
 SetEnv {environment}
 """
 
@@ -51,14 +44,14 @@ class Local:
 
     def __init__(self, config: Config) -> None:
         self.root = config.data_dir.resolve() / "local"
-        self.facts = {"systemd": False, "python": sys.executable}
+        self.python = sys.executable
 
     async def create(self, name: str) -> VM:
         """Make the directory; what is left of it where that fails is for `destroy`."""
         if not VM_NAME.fullmatch(name) or (self.root / name).exists():
             raise Failure(f"{name!r} cannot be made: it exists, or is no name of ocaptain's.")
         folder = self.root / name
-        config = sshd_config(folder, os.environ.get("PATH", os.defpath))
+        config = _sshd_config(folder)
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / "home/.ssh").mkdir(mode=0o700, parents=True)
         for key in ("host_key", "captain_key"):
@@ -96,12 +89,10 @@ class Local:
         return {name: why for name, why in zip(wanted, reasons, strict=True) if why}
 
 
-def sshd_config(folder: Path, path: str) -> str:
-    """The sshd_config(5) of the VM at `folder`, whose sessions get `path` as PATH."""
-    home = folder / "home"
-    # Our own interpreter first: one of pyenv's shims takes 50 ms for each call of harbor.
-    own = Path(sys.executable).parent
-    environment = (f"HOME={home}", f"OCAPTAIN_VM={folder.name}", f"PATH={own}:{path}")
+def _sshd_config(folder: Path) -> str:
+    """The sshd_config(5) of the VM at `folder`, whose sessions get our own PATH."""
+    home, path = folder / "home", os.environ.get("PATH", os.defpath)
+    environment = (f"HOME={home}", f"OCAPTAIN_VM={folder.name}", f"PATH={path}")
     return SSHD_CONFIG.format(
         host_key=quoted(folder / "host_key"),
         captain=quoted(folder / "captain_key.pub").replace("%", "%%"),
@@ -121,47 +112,31 @@ def _way(folder: Path) -> tuple[tuple[str, str], ...]:
 
 async def _remove(folder: Path) -> str:
     """Remove a VM with all that runs on it; returns why that failed, or nothing."""
-    began = time.monotonic()
-    while pids := _processes(folder):
-        age = time.monotonic() - began
-        if age > 5:
-            return f"processes {pids} do not end"
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL if age > 1 else signal.SIGTERM)
-        await asyncio.sleep(0.05)
+    _end_servers(folder)
+    kill_marked(f"OCAPTAIN_VM={folder.name}")
     for mount in _mounts(folder):
         unmounted = await run(["fusermount3", "-u", "-z", mount])
         if unmounted.status:
             return unmounted.err.decode()
-    return _remove_tree(folder)
-
-
-def _remove_tree(folder: Path) -> str:
     try:
         for directory, _, _ in os.walk(folder):
             Path(directory).chmod(0o700)  # a module cache of Go's is read-only, for one
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        return ""
+        shutil.rmtree(folder, ignore_errors=not folder.exists())
     except OSError as error:
         return str(error)
     return ""
 
 
-def _processes(folder: Path) -> set[int]:
-    """What runs on the VM, and each sshd that serves it: that one is known by its log."""
-    pids = set(marked(f"OCAPTAIN_VM={folder.name}")) - {os.getpid()}
-    for comm in Path("/proc").glob("[0-9]*/comm"):
+def _end_servers(folder: Path) -> None:
+    """Kill each sshd that serves the VM, which has the VM's log open."""
+    for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if comm.read_text().startswith("sshd"):
-                files = [fd.readlink() for fd in (comm.parent / "fd").iterdir()]
-                pids |= {int(comm.parent.name)} if folder / "sshd.log" in files else set()
-    return pids
+            if folder / "sshd.log" in [file.readlink() for file in (process / "fd").iterdir()]:
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def _mounts(folder: Path) -> list[str]:
     """Mount points below `folder`, innermost first; proc(5) writes a space as \\040."""
     fields = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    points = [re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), field) for field in fields]
+    points = [re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), field) for field in fields]
     return sorted((p for p in points if Path(p).is_relative_to(folder)), reverse=True)

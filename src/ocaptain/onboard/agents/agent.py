@@ -9,9 +9,8 @@ from typing import Protocol
 class Job:
     """One claim of one task, as an agent is started for it."""
 
-    voyage: str
-    ship: str
-    task: str
+    attributes: Mapping[str, str]
+    """What it is about, for telemetry: `voyage.id`, `ship.id`, `task.id`."""
     task_list: str
     """Name of the task list in Claude's format, `<voyage>-tasks`."""
     hook: tuple[str, ...] = ()

@@ -61,13 +61,10 @@ def environment(job: Job) -> dict[str, str]:
     }
     if os.geteuid() == 0:
         added["IS_SANDBOX"] = "1"  # or it refuses to skip permissions
-    if any(name.startswith("OTEL_") for name in job.captain):
-        of_voyage = {"voyage.id": job.voyage, "ship.id": job.ship, "task.id": job.task}
-        attributes = [f"{name}={quote(value)}" for name, value in of_voyage.items()]
-        captains = job.captain.get("OTEL_RESOURCE_ATTRIBUTES", "").strip(", ")
-        added["OTEL_RESOURCE_ATTRIBUTES"] = ",".join([captains, *attributes]).lstrip(",")
-        telemetry = "CLAUDE_CODE_ENABLE_TELEMETRY"
-        added[telemetry] = job.captain.get(telemetry, "1")
+    # Telemetry is the captain's to turn on, with CLAUDE_CODE_ENABLE_TELEMETRY.
+    told = [job.captain.get("OTEL_RESOURCE_ATTRIBUTES", "").strip(", ")]
+    told += [f"{name}={quote(value)}" for name, value in job.attributes.items()]
+    added["OTEL_RESOURCE_ATTRIBUTES"] = ",".join(filter(None, told))
     return {**job.captain, **added}
 
 
@@ -113,8 +110,6 @@ def _system(said: Json) -> Iterator[Event]:
         yield Event("background", count=len(tasks) if isinstance(tasks, list) else 0)
     if kind == "api_retry":
         yield from _retry(said)
-    if kind == "permission_denied":
-        yield from _line("tool", f"denied by settings: {_text(said, 'message')}")
 
 
 def _retry(said: Json) -> Iterator[Event]:

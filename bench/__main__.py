@@ -1,0 +1,93 @@
+"""`python -m bench`: measure, print the table, and judge."""
+
+import argparse
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from . import claims, fleet, memory, startup, table
+from .table import Row
+from .world import Trouble, World, private, stop
+
+Measurement = Callable[[World, bool], Iterator[Row]]
+
+MEASUREMENTS: dict[str, Measurement] = {
+    "help": startup.help_,
+    "status": startup.status,
+    "sail": fleet.sail,
+    "claims": claims.in_process,
+    "claims-ssh": claims.over_ssh,
+    "landings": fleet.landings,
+    "makespan-1": fleet.makespan_1,
+    "makespan-5": fleet.makespan_5,
+    "memory": memory.memory,
+}
+DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
+PLACE = re.compile(r"(?<=<!-- script/bench --write -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def main() -> int:
+    """Exit status 1 where a target is missed, 2 where it could not be measured, 130 interrupted."""
+    parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer runs")
+    parser.add_argument("--write", action="store_true", help=f"into docs/{DOCUMENT.name}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS))
+    given = parser.parse_args()
+    unknown = set(given.names) - MEASUREMENTS.keys()
+    if unknown:
+        parser.error(f"no {', '.join(sorted(unknown))}; there is: {', '.join(MEASUREMENTS)}")
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGHUP, stop)
+    try:
+        rows = [row for name in given.names or MEASUREMENTS for row in measure(name, given.quick)]
+    except KeyboardInterrupt:
+        return 130
+    except Trouble as trouble:
+        print(f"bench: {trouble}", file=sys.stderr)
+        return 2
+    print(f"\n{machine()}\n\n{table.text(rows)}")
+    if given.write:
+        write(rows)
+    return 1 if any(row.missed for row in rows) else 0
+
+
+def measure(name: str, quick: bool) -> list[Row]:
+    """One measurement, in a world of its own."""
+    print(f"bench: {name} …", file=sys.stderr, flush=True)
+    with private() as world:
+        return list(MEASUREMENTS[name](world, quick))
+
+
+def machine() -> str:
+    """What it was measured on, and when."""
+    memory_gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    ssh = subprocess.run(["ssh", "-V"], capture_output=True, text=True).stderr.split(",")[0]
+    git = subprocess.run(["git", "--version"], capture_output=True, text=True).stdout.strip()
+    parts = (
+        f"{os.cpu_count()} cores ({platform.machine()})",
+        f"{memory_gib:.0f} GiB",
+        system,
+        f"Python {platform.python_version()}",
+        ssh.split()[0].replace("_", " "),
+        git,
+        f"{datetime.now(UTC):%Y-%m-%d}",
+        f"load {os.getloadavg()[0]:.1f} at the end",
+    )
+    return ", ".join(parts)
+
+
+def write(rows: list[Row]) -> None:
+    """Put the table into the document, in the place of the one there."""
+    page = f"\n{machine()}\n\n{table.markdown(rows)}\n\n"
+    DOCUMENT.write_text(PLACE.sub(lambda _: page, DOCUMENT.read_text()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""How many claims a second storage can hand out."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ocaptain.onboard import harbor, process, setup
+from ocaptain.onboard.client import Harbor
+from ocaptain.onboard.journal import Journal
+
+from . import plans
+from .table import Row, Target
+from .world import Json, Trouble, World
+
+TASKS, ASKERS = 1000, 16
+VOYAGE = "voyage-0123456789ab"
+RECORD: Json = {
+    "voyage": VOYAGE,
+    "name": "bench",
+    "objective": "Measure it.",
+    "ships": [f"ship-{n}" for n in range(ASKERS)],
+    "lease_seconds": 300,
+    "max_attempts": 3,
+    "time_limit_minutes": 60,
+    "budget_usd": None,
+    "repairs": 0,
+}
+
+
+def in_process(world: World, quick: bool) -> Iterator[Row]:
+    """Claims on real files, without a process for each: state kept in memory, and read anew."""
+    home = storage(world)
+    kept, rounds = Journal(home, VOYAGE), 5 if quick else 15
+    rates = [in_turn(lambda: kept) for _ in range(rounds)]
+    anew = [in_turn(lambda: Journal(home, VOYAGE)) for _ in range(rounds)]
+    what = f"claims a second in-process, {TASKS:,} tasks"
+    yield Row(what, rates, "/s", Target(300, least=True))
+    yield Row("… with the state read anew for each", anew, "/s")
+
+
+def storage(world: World) -> Path:
+    """Make a home into storage, as `sail` has it done on a VM."""
+    home = world.folder / "storage"
+    (home / "voyage" / "lib").mkdir(parents=True)
+    plan = world.plan([])
+    url = json.loads((plan / "voyage.json").read_text())["repo"]
+    boot = {"role": "storage", "voyage": RECORD, "artifacts": {}, "tasks": plans.idle(TASKS)}
+    boot |= {"ships": {}, "source": {"url": url, "ref": "HEAD", "shallow": ""}}
+    (home / "voyage" / "boot.json").write_text(json.dumps(boot))
+    if setup.main(home, []):
+        raise Trouble("storage could not be set up")
+    return home
+
+
+def in_turn(opened: Callable[[], Journal]) -> float:
+    """Claims a second, where each ship makes one; what they claimed is completed afterwards."""
+
+    def decide(ship: str, **request: Any) -> Json:
+        journal = opened()
+        with journal.locked():
+            return granted(harbor.decide(journal, RECORD, ship, request))
+
+    ships, began = RECORD["ships"], time.perf_counter()
+    claims = {ship: decide(ship, op="claim", run="a")["claim"] for ship in ships}
+    took = time.perf_counter() - began
+    for ship, claim in claims.items():
+        decide(ship, op="land", claim=claim, note="done", id=f"{claim}")
+    return len(ships) / took
+
+
+def granted(answer: Json) -> Json:
+    """The answer, if it is what was asked for; else raises Trouble."""
+    if not answer["ok"] or answer.get("claim", 0) is None:
+        raise Trouble(f"harbor answered {answer}")
+    return answer
+
+
+def over_ssh(world: World, quick: bool) -> Iterator[Row]:
+    """The same by all ships at once, each over its own shared SSH connection."""
+    voyage = world.sail(world.plan(plans.idle(TASKS)), ASKERS).id
+    ships = [f"{voyage}-ship{n}" for n in range(ASKERS)]
+    for ship in ships:
+        process.kill_marked(f"OCAPTAIN_VM={ship}")
+    harbors = [harbor_of(world, ship) for ship in ships]
+    race(harbors)  # opens the shared connections
+    rates = [race(harbors) for _ in range(5 if quick else 15)]
+    what = f"claims a second over SSH, {TASKS:,} tasks, {ASKERS} askers"
+    yield Row(what, rates, "/s", Target(20, least=True))
+
+
+def harbor_of(world: World, ship: str) -> Harbor:
+    """Storage as a ship reaches it: its key, its configuration, its own shared connection."""
+    config = world.home(ship) / "voyage" / "ssh_config"
+    path = f"ControlPath={world.folder}/{ship.rpartition('-')[2]}"
+    return Harbor(["ssh", "-F", str(config), "-o", path, "-o", "ControlMaster=auto", "storage"], [])
+
+
+def race(harbors: list[Harbor]) -> float:
+    """Claims a second, where all ask at once; what they claimed is completed afterwards."""
+    with ThreadPoolExecutor(len(harbors)) as pool:
+        began = time.perf_counter()
+        answers = list(pool.map(lambda asker: granted(asker.ask("claim", run="a")), harbors))
+        took = time.perf_counter() - began
+        claims = [answer["claim"] for answer in answers]
+        if len(set(claims)) < len(claims):
+            raise Trouble(f"a claim was granted twice: {sorted(claims)}")
+        list(pool.map(lambda asker, claim: granted(finish(asker, claim)), harbors, claims))
+    return len(claims) / took
+
+
+def finish(asker: Harbor, claim: int) -> Json:
+    """Complete a task that needed no change."""
+    return asker.ask("land", claim=claim, commit=None, note="done")

@@ -1,0 +1,46 @@
+"""Fixtures for whole voyages on this machine."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.fixtures import claude_binary, model
+from tests.fakes.messages_api import ScriptedModel
+from tests.integration.harness import Captain, new_captain
+
+__all__ = ["captain", "claude_binary", "claude_captain", "model"]
+
+TOOLS = ("git", "ssh", "sshd", "sshfs", "tmux")
+TOKEN = "sk-ant-oat01-of-this-test"
+
+
+@pytest.fixture(scope="session")
+def tools() -> None:
+    """Real programs, all of them: without, CI fails and others skip."""
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    missing = [name for name in TOOLS if not shutil.which(name, path=path)]
+    reason = f"there is no {', '.join(missing)}: script/setup --for test installs it"
+    if missing and os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    if missing:
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def captain(tools: None) -> Iterator[Captain]:
+    """A captain whose plans are for the shell agent."""
+    with new_captain() as somebody:
+        yield somebody
+
+
+@pytest.fixture
+def claude_captain(
+    tools: None, claude_binary: Path, model: ScriptedModel
+) -> Iterator[Captain]:
+    """A captain with Claude Code, a token and a model that says what the test scripts."""
+    with new_captain(CLAUDE_CODE_OAUTH_TOKEN=TOKEN, ANTHROPIC_BASE_URL=model.url) as somebody:
+        (somebody.root / "bin" / "claude").symlink_to(claude_binary.resolve())
+        yield somebody

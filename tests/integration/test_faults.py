@@ -1,0 +1,233 @@
+"""What breaks while ships are at sea: ships, helms, answers, mounts, and `sail` itself."""
+
+import signal
+import time
+
+import pytest
+
+from ocaptain.onboard.process import marked
+from tests.fakes import messages_api as api
+from tests.integration.harness import Captain, add_line, processes, put, task, until
+
+# Stands before ssh, and lets a ship's question about a landing come to grief, once, as the file
+# `fault` in the captain's root says: before storage hears of it, or after it did.
+SSH = """\
+#!/bin/bash
+root={root} real={real}
+[[ $OCAPTAIN_VM == *-ship* && "${{*: -1}}" == harbor && -e $root/fault ]] || exec $real "$@"
+IFS= read -r line
+[[ $line == *'"op": "land"'* ]] && fault=$(cat $root/fault) && rm $root/fault
+die() {{ for pid in $(grep -lsz "^OCAPTAIN_VM=$OCAPTAIN_VM$" /proc/[0-9]*/environ); do
+    pid=${{pid#/proc/}} && [[ ${{pid%/environ}} == "$$" ]] || kill -9 "${{pid%/environ}}"
+done; kill -9 $$; }}
+[[ $fault == before ]] && die
+answer=$($real "$@" <<<"$line")
+[[ $fault == lost ]] && exit 255
+[[ $fault == after ]] && die
+printf '%s\\n' "$answer"
+"""
+
+
+def with_fault(captain: Captain, fault: str) -> None:
+    captain.path_first("ssh", SSH.format(root=captain.root, real=captain.real("ssh")))
+    (captain.root / "fault").write_text(fault)
+
+
+@pytest.mark.parametrize("fault", ["before", "lost", "after"])
+def test_a_landing_happens_once(claude_captain, model, fault):
+    """Whether a ship dies before its land request or after it, or only the answer is lost: the work
+    lands once, and no agent does it again."""
+    model.on("MARK", [api.bash("echo line >>work.txt"), api.say("Done.")])
+    tasks = {"1": task("Work", description="MARK"), "2": task("More", description="MORE")}
+    tasks["2"]["blockedBy"] = ["1"]
+    model.on("MORE", [api.bash("echo more >>work.txt"), api.say("Done.")])
+    with_fault(claude_captain, fault)
+    plan = claude_captain.plan(
+        claude_captain.repository(), tasks, agent="claude", lease_seconds=3
+    )
+    voyage = claude_captain.sail(plan, ships=2)
+    seen = voyage.wait()
+
+    assert not (claude_captain.root / "fault").exists()
+    assert voyage.landed() == ["Work", "More"]
+    assert voyage.show("work.txt") == "line\nmore"
+    assert len({r.session for r in model.about("MARK")}) == 1
+    assert voyage.ends("1")[-1] == "landed"
+    assert len(voyage.ends("1")) == (2 if fault == "before" else 1)
+    states = {ship["state"] for ship in seen["ships"]}
+    assert states <= ({"done"} if fault == "lost" else {"done", "lost", "working", "landing"})
+
+
+def test_a_ship_that_dies_during_the_check_is_relieved(claude_captain, model):
+    """What it had pushed as finished is landed by another ship, without another session."""
+    model.on("MARK", [api.bash("echo line >>work.txt"), api.say("Done.")])
+    gate = claude_captain.root / "gate"
+    check = f"[ -e {gate} ] || {{ touch {gate}.waits; sleep 60; }}"
+    tasks = {"1": task("Work", description="MARK")}
+    plan = claude_captain.plan(
+        claude_captain.repository(), tasks, agent="claude", lease_seconds=3, check=check
+    )
+    voyage = claude_captain.sail(plan, ships=2)
+    until(lambda: (claude_captain.root / "gate.waits").exists(), 20)
+    ship = voyage.task("1")["owner"]
+    gate.touch()
+    voyage.kill(ship.replace("-", ""))
+    voyage.wait()
+
+    assert voyage.landed() == ["Work"]
+    assert len({r.session for r in model.about("MARK")}) == 1
+    assert voyage.ends("1") == ["expired", "landed"]
+    assert f"lands what {ship} had finished" in voyage.log()
+
+
+def test_a_restarted_helm_gives_its_old_claim_up_at_once(claude_captain, model):
+    """The agent of the dead helm is killed, and the next one is told what is left of its work."""
+    commit = "echo half >half.txt && git add -A && git commit -qm 'Half of it'"
+    model.on("MARK", [api.bash(commit), api.Reply([api.say("Late.")], delay=60)])
+    model.on("MARK", [api.bash("git fetch -q origin $(git branch --show-current)"), api.say("Hm.")])
+    again = [api.bash("echo whole >whole.txt"), api.say("Done.")]
+    model.on("MARK", again)
+    tasks = {"1": task("Work", description="MARK")}
+    plan = claude_captain.plan(claude_captain.repository(), tasks, agent="claude", lease_seconds=60)
+    voyage = claude_captain.sail(plan)
+    until(lambda: voyage.git("for-each-ref", "refs/heads/work/"), 40)
+    first = [pid for pid in marked(f"OCAPTAIN_CLAIM={voyage.id}/1")]
+    assert first
+    voyage.kill_helm("ship0")
+    model._scripts["MARK"] = [again]
+    began = time.monotonic()
+    voyage.start_helm("ship0")
+    voyage.wait()
+
+    assert time.monotonic() - began < 30
+    assert voyage.ends("1") == ["abandoned", "landed"]
+    assert not marked(f"OCAPTAIN_CLAIM={voyage.id}/1")
+    told = model.about("MARK")[-1].opening
+    assert "Earlier attempts at it that did not land" in told
+    assert "git fetch origin work/1-1" in told
+    assert voyage.landed() == ["Work"]
+    assert voyage.task("1")["attempts"] == 0
+
+
+def test_a_voyage_goes_on_without_storages_view(captain):
+    """A ship sees tasks, artifacts and logs of storage and can write none; without the mount its
+    voyage goes on."""
+    gate = captain.root / "gate"
+    command = f"cp ~/voyage/artifacts/spec.md seen.md; while [ ! -e {gate} ]; do sleep 0.1; done"
+    tasks = {"1": task("Look", command), "2": task("Go on", "touch on", after=["1"])}
+    voyage = captain.sail(captain.plan(captain.repository(), tasks))
+    voyage.until_log("claims it: Look")
+    listed = f".claude/tasks/{voyage.id}-tasks"
+    ship = voyage.home("ship0")
+    until(lambda: (ship / listed / "1.json").exists())
+
+    assert (ship / listed / "1.json").read_text() == (voyage.home() / listed / "1.json").read_text()
+    assert '"in_progress"' in (ship / listed / "1.json").read_text()
+    assert (ship / "voyage/artifacts/verify.sh").read_text() == "true\n"
+    assert "claims it: Look" in (ship / "voyage/logs/ship-0.log").read_text()
+    for path in (f"{listed}/1.json", "voyage/artifacts/spec.md", "voyage/logs/ship-0.log"):
+        with pytest.raises(OSError, match="Read-only|Permission"):
+            (ship / path).write_text("mine")
+        with pytest.raises(OSError, match="Read-only|Permission"):
+            (ship / path).unlink()
+    config = "-F ~/voyage/ssh_config"
+    sftp = f"echo 'put /dev/null voyage/voyage.json' | sftp -q -b - {config} storage"
+    assert "Permission denied" in voyage.ssh("ship0", sftp).err
+    shell = voyage.ssh("ship0", f"ssh {config} storage touch voyage/mine")
+    assert "may not run touch on storage" in shell.err
+    push = f"cd voyage/workspace && git push -q origin HEAD:refs/heads/{voyage.id}"
+    assert "may not write" in voyage.ssh("ship0", push).err
+
+    mounts = [pid for pid in marked(f"OCAPTAIN_VM={voyage.id}-ship0") if is_sshfs(pid)]
+    assert mounts
+    voyage.ssh("ship0", "kill -9 " + " ".join(map(str, mounts)))
+    gate.touch()
+    voyage.wait()
+    assert voyage.landed() == ["Look", "Go on"]
+    assert "sshfs ended" in voyage.log()
+
+
+def is_sshfs(pid: int) -> bool:
+    from tests.integration.harness import cmdline
+
+    return cmdline(pid).startswith("sshfs")
+
+
+def test_a_voyage_whose_ships_are_gone_is_stalled(captain):
+    """A ship that is not heard from is lost, and with all of them the voyage stalls."""
+    tasks = {"1": task("Never", "sleep 600")}
+    voyage = captain.sail(captain.plan(captain.repository(), tasks, lease_seconds=3))
+    voyage.until_log("claims it")
+    voyage.kill("ship0")
+    seen = voyage.wait(status=4)
+    assert (seen["state"], seen["ships"][0]["state"]) == ("stalled", "lost")
+    assert "not heard from for" in seen["ships"][0]["reason"]
+    assert seen["tasks"]["in_progress"] == 1
+    voyage.start_helm("ship0")
+    seen = voyage.until(lambda seen: seen["state"] == "running")
+    assert voyage.ends("1")[0] == "abandoned"
+
+
+def test_a_lost_lease_stops_the_agent(captain):
+    """A ship that was cut off finds its claim gone, stops what ran for it, and lands nothing."""
+    gate = captain.root / "gate"
+    slow = f"echo $OCAPTAIN_VM >>who; [ -e {gate} ] || sleep 600"
+    tasks = {"1": task("Work", slow)}
+    voyage = captain.sail(captain.plan(captain.repository(), tasks, lease_seconds=3), ships=2)
+    voyage.until(lambda seen: seen["tasks"]["in_progress"] == 1)
+    vm = voyage.task("1")["owner"].replace("-", "")
+    cut_off = marked(f"OCAPTAIN_VM={voyage.id}-{vm}")
+    for pid in cut_off:
+        __import__("os").kill(pid, signal.SIGSTOP)
+    gate.touch()
+    voyage.wait()
+    for pid in cut_off:
+        __import__("os").kill(pid, signal.SIGCONT)
+    until(lambda: not marked(f"OCAPTAIN_CLAIM={voyage.id}/1"), 20)
+    assert voyage.landed() == ["Work"]
+    assert voyage.show("who") != f"{voyage.id}-{vm}"
+
+
+GIT_ON_STORAGE = """\
+#!/bin/sh
+[ -n "$OCAPTAIN_VM" ] && {{ {trouble}; }}
+exec {real} "$@"
+"""
+
+
+def test_a_sail_that_fails_leaves_nothing(captain):
+    """Where storage cannot be set up, sail says why, exits 1, and no VM is left."""
+    trouble = "echo the disk is full >&2; exit 1"
+    captain.path_first("git", GIT_ON_STORAGE.format(trouble=trouble, real=captain.real("git")))
+    plan = captain.plan(captain.repository(), {"1": task("One", "true")})
+    done = captain.run("sail", str(plan), "-n", "2", status=1)
+    assert "the disk is full" in done.err
+    assert "storage could not be set up" in done.err
+    assert captain.remains() == []
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_sail_that_is_interrupted_leaves_nothing(captain, sign):
+    """Ctrl-C in the middle, or the end of the terminal, removes what was made."""
+    trouble = f"touch {captain.root}/waits; sleep 60"
+    captain.path_first("git", GIT_ON_STORAGE.format(trouble=trouble, real=captain.real("git")))
+    plan = captain.plan(captain.repository(), {"1": task("One", "true")})
+    sailing = captain.start("sail", str(plan), "-n", "2")
+    until(lambda: (captain.root / "waits").exists(), 20)
+    assert len(list(captain.vms.iterdir())) == 3
+    sailing.send_signal(sign)
+    said, _ = sailing.communicate(timeout=30)
+    assert sailing.returncode in (130, -sign, 128 + sign), said
+    assert "Traceback" not in said
+    until(lambda: captain.remains() == [], 5)
+
+
+def test_a_broken_plan_creates_nothing(captain):
+    """All faults are told at once, and there is no VM."""
+    plan = captain.plan(captain.repository(), {"1": task("One", "true", after=["9"])})
+    put(plan / "verify.sh", "if then\n")
+    done = captain.run("sail", str(plan), status=1)
+    assert "verify.sh" in done.err
+    assert "1.json" in done.err
+    assert not captain.vms.exists() or not list(captain.vms.iterdir())
+    assert captain.remains() == []

@@ -1,0 +1,321 @@
+import json
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocaptain.onboard.journal import SECTIONS, Damaged, Journal
+from tests.onboard.storage import VOYAGE, Sail, Storage, assert_sound, fold, git, task
+
+EFFECTS = {"flush", "fsync", "utime", "rename", "unlink", "truncate", "__exit__", "fork_exec", "waitpid"}
+
+
+def killed_at(number: int, act: Callable[[], Any]) -> bool:
+    """Do something in a process that dies right before its n-th effect; false if it has fewer."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads: the child has just one
+        pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+    seen = 0
+
+    def watch(_frame: Any, event: str, function: Any) -> None:
+        nonlocal seen
+        seen += event == "c_call" and function.__name__ in EFFECTS
+        if seen == number:
+            os._exit(9)
+
+    sys.setprofile(watch)
+    act()
+    os._exit(0)
+
+
+def each_crash(storage: Storage, act: Callable[[Storage], Any], room: Path) -> Iterator[Storage]:
+    """Copies of a storage, each left behind by a crash of `act` one step later than the last."""
+    number = 1
+    while True:
+        twin = storage.copied(room / str(number))
+        if not killed_at(number, lambda storage=twin: act(storage)):
+            break
+        yield twin
+        shutil.rmtree(twin.home)
+        number += 1
+    assert number > 10, "crashes went unnoticed"
+
+
+def recovered(storage: Storage) -> dict[str, Any]:
+    """The state after a crash, in which all must agree."""
+    assert_sound(storage)
+    return storage.sections()
+
+
+def test_a_crash_anywhere_in_a_landing_leaves_all_of_it_or_nothing(sail: Sail, tmp_path):
+    """Killed at any single step, `land` has happened wholly or not at all, and can be repeated."""
+    storage = sail(task("1"), task("2", "1"))
+    number = storage.claim("ship-0")["claim"]
+    commit = storage.push(f"work/1-{number}")
+    before, land = storage.sections(), {"claim": number, "commit": commit, "id": "once"}
+
+    def act(storage: Storage) -> dict[str, Any]:
+        return storage.ask("ship-0", "land", **land)
+
+    done = storage.copied(tmp_path / "done")
+    assert act(done)["ok"]
+    after, outcomes = done.sections(), set()
+    for crashed in each_crash(storage, act, tmp_path):
+        state = recovered(crashed)
+        assert state in (before, after)
+        outcomes.add(state == after)
+        assert act(crashed) == {"ok": True, "head": commit}
+        assert recovered(crashed) == after
+        assert len(crashed.lines()) == len(done.lines())
+    assert outcomes == {True, False}
+
+
+def test_a_crash_anywhere_in_a_recovery_is_recovered_from(sail: Sail, tmp_path):
+    """Killed while it redoes what a crash left undone, harbor redoes it the next time."""
+    storage = sail(task("1"), task("2", "1"))
+    number = storage.claim("ship-0")["claim"]
+    commit = storage.push(f"work/1-{number}")
+    done = storage.copied(tmp_path / "done")
+    done.ask("ship-0", "land", claim=number, commit=commit)
+    line = done.journal_file.read_bytes().splitlines(keepends=True)[-1]
+    with storage.journal_file.open("ab") as journal:
+        journal.write(line)
+    (storage.tasks_folder / "2.json").unlink()
+    for crashed in each_crash(storage, Storage.sections, tmp_path):
+        assert recovered(crashed) == done.sections()
+
+
+def test_a_crash_anywhere_in_a_snapshot_loses_nothing(sail: Sail, tmp_path):
+    """Killed while state.json is due, harbor has the same state as without it."""
+    storage = sail(*(task(str(n)) for n in range(1, 4)))
+
+    def act(storage: Storage) -> None:
+        with (journal := storage.journal()).locked():
+            journal.commit("captain", {"op": "big"}, {"answers": {"a": {"x": "y" * 70_000}}})
+
+    for crashed in each_crash(storage, act, tmp_path):
+        assert recovered(crashed) == fold(crashed.lines())
+
+
+def test_a_torn_last_line_is_cut_off(sail: Sail, tmp_path):
+    """Wherever the last line of the journal was torn, that change never was."""
+    storage = sail(task("1"))
+    before = storage.sections()
+    done = storage.copied(tmp_path / "done")
+    done.claim("ship-0")
+    line = done.journal_file.read_bytes().splitlines(keepends=True)[-1]
+    whole = storage.journal_file.read_bytes()
+    for torn in (*(line[:cut] for cut in range(1, len(line), 17)), line[:-1], bytes(100), b"\n"):
+        storage.journal_file.write_bytes(whole + torn)
+        assert recovered(storage) == before
+        assert storage.journal_file.read_bytes() == whole
+    assert "cut off a torn line of the journal, after change 2" in storage.harbor_log()
+    assert storage.claim("ship-0")["claim"] == 1
+    assert_sound(storage)
+
+
+def test_a_damaged_middle_line_is_no_crash(sail: Sail):
+    """A line that does not parse before the last one stops harbor, and is left for people to see."""
+    storage = sail(task("1"), task("2"))
+    storage.claim("ship-0")
+    lines = storage.journal_file.read_bytes().splitlines(keepends=True)
+    damaged = b"".join([lines[0], lines[1][:50] + b"\n", *lines[2:]])
+    storage.journal_file.write_bytes(damaged)
+    with pytest.raises(Damaged, match="damaged after change 1"):
+        storage.sections()
+    assert storage.journal_file.read_bytes() == damaged
+
+
+def rewritten(path: Path, body: bytes) -> None:
+    path.unlink()
+    path.write_bytes(body)
+
+
+SPOILS: dict[str, Callable[[Path], Any]] = {
+    "torn": lambda path: path.write_bytes(path.read_bytes()[:20]),
+    "emptied": lambda path: path.write_bytes(b""),
+    "deleted": lambda path: path.unlink(),
+    "edited": lambda path: path.write_text(path.read_text().replace("pending", "completed")),
+    "another file": lambda path: rewritten(path, b"{}"),
+    "a dangling link": lambda path: (path.unlink(), path.symlink_to("nowhere")),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
+def test_a_spoilt_task_file_is_restored(sail: Sail, spoil: str):
+    """A task file that is not as harbor left it is restored byte for byte, and that is logged."""
+    storage = sail(task("1"), {**task("2"), "unknown": {"field": ["kept", 1.5, None]}})
+    path = storage.tasks_folder / "2.json"
+    before = path.read_bytes()
+    storage.claim("ship-0")
+    assert "restored" not in storage.harbor_log()
+    SPOILS[spoil](path)
+    storage.ask("ship-1", "beat", claim=None)
+    assert path.read_bytes() == before
+    assert not path.is_symlink()
+    assert storage.harbor_log().count("restored 2.json") == 1
+    storage.ask("ship-1", "beat", claim=None)
+    assert storage.harbor_log().count("restored 2.json") == 1
+    assert_sound(storage)
+
+
+def test_the_whole_task_folder_is_restored(sail: Sail):
+    """Where the task list's folder is gone, as after a clean-up of ~/.claude, harbor makes it anew."""
+    storage = sail(task("1"), task("2"))
+    before = storage.tasks()
+    shutil.rmtree(storage.home / ".claude")
+    storage.sections()
+    assert storage.tasks() == before
+
+
+def with_snapshot(sail: Sail) -> Storage:
+    """A storage that has written state.json, and changed since."""
+    storage = sail(*(task(str(n), description="d" * 9_000) for n in range(1, 12)))
+    assert (storage.folder / "state.json").exists()
+    storage.finish("ship-0")
+    storage.claim("ship-0")
+    return storage
+
+
+@pytest.mark.parametrize(
+    "body",
+    [None, b"", b"{", b"\xff\xfe", b"{}", b"[]", b"null", b'{"offset": "x"}', b'{"offset": 10}'],
+)
+def test_the_snapshot_may_be_lost_or_spoilt(sail: Sail, body: bytes | None):
+    """Whatever became of state.json, the state is the fold of the journal."""
+    storage = with_snapshot(sail)
+    path = storage.folder / "state.json"
+    if body is None:
+        path.unlink()
+    else:
+        path.write_bytes(body)
+    assert recovered(storage) == fold(storage.lines())
+
+
+def test_an_old_snapshot_is_as_good(sail: Sail):
+    """With the state.json of an earlier time, the state is the fold of the journal."""
+    storage = with_snapshot(sail)
+    path = storage.folder / "state.json"
+    old = path.read_bytes()
+    filler = {"answers": {"a": {"x": "y" * 70_000}}}
+    with (journal := storage.journal()).locked():
+        journal.commit("captain", {"op": "filler"}, filler)
+    assert path.read_bytes() != old
+    path.write_bytes(old)
+    assert recovered(storage) == fold(storage.lines())
+
+
+def test_a_snapshot_that_knows_more_than_the_journal_is_not_believed(sail: Sail):
+    """Where the journal was put back to an earlier time, state.json does not outlive it."""
+    storage = with_snapshot(sail)
+    first = storage.journal_file.read_bytes().splitlines(keepends=True)[0]
+    storage.journal_file.write_bytes(first)
+    assert storage.sections() == fold(storage.lines())
+
+
+def test_a_lost_lock_file_does_no_harm(sail: Sail):
+    """The lock file, which also says how far the files are, may be lost, emptied or spoilt."""
+    storage = sail(task("1"), task("2"))
+    storage.claim("ship-0")
+    lock = storage.folder / "lock"
+    for body in (b"", b"garbage", b"%020d" % 999, bytes(20), b"%020d" % 1):
+        lock.write_bytes(body)
+        storage.claim("ship-1")
+        assert_sound(storage)
+    lock.unlink()
+    storage.claim("ship-1")
+    assert_sound(storage)
+
+
+@pytest.mark.parametrize("left", [f"refs/heads/{VOYAGE}.lock", "HEAD.lock"])
+def test_the_branch_moves_in_spite_of_a_lock_that_git_left(sail: Sail, left: str):
+    """A lock of git's own, left where storage crashed while the branch moved, holds nothing up."""
+    storage = sail(task("1"))
+    number = storage.claim("ship-0")["claim"]
+    commit = storage.push(f"work/1-{number}")
+    (storage.repo / left).touch()
+    assert storage.ask("ship-0", "land", claim=number, commit=commit)["ok"]
+    storage.sections()
+    assert storage.head() == commit
+
+
+def test_changes_of_others_are_seen(sail: Sail):
+    """A journal that stays open, as one that waits does, sees what others changed meanwhile."""
+    storage = sail(task("1"), task("2"))
+    with (journal := storage.journal()).locked():
+        pass
+    number = storage.claim("ship-0")["claim"]
+    (storage.tasks_folder / "2.json").unlink()
+    with journal.locked():
+        assert journal.sections["claims"][str(number)]["ship"] == "ship-0"
+        journal.commit("captain", {"op": "x"}, {"meta": {"x": 1}})
+    assert_sound(storage)
+    assert storage.tasks().keys() == {"1", "2"}
+
+
+def test_one_at_a_time(sail: Sail):
+    """While one holds the lock, another waits."""
+    storage, order = sail(task("1")), []
+
+    def second() -> None:
+        with storage.journal().locked():
+            order.append("second")
+
+    with storage.journal().locked():
+        other = threading.Thread(target=second)
+        other.start()
+        other.join(0.2)
+        order.append("first")
+    other.join(5)
+    assert order == ["first", "second"]
+
+
+def test_the_branch_has_a_reflog(sail: Sail):
+    """Every place that the branch has been is in git's reflog."""
+    storage = sail(task("1"), task("2"))
+    for _ in range(2):
+        claim = storage.claim("ship-0")
+        commit = storage.push(claim["ref"])
+        storage.ask("ship-0", "land", claim=claim["claim"], commit=commit)
+    assert len(git(storage.repo, "reflog", "show", VOYAGE).splitlines()) >= 3
+
+
+VALUES = st.none() | st.integers() | st.text(max_size=5) | st.dictionaries(st.text(max_size=3), st.none())
+SETS = st.dictionaries(
+    st.sampled_from(SECTIONS),
+    st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3),
+    max_size=3,
+)
+
+
+@given(st.lists(st.tuples(st.booleans(), SETS), max_size=4))
+def test_state_is_the_fold_of_the_journal(changes: list[tuple[bool, dict[str, Any]]]):
+    """Whatever is set and removed, by one process or by several, state and files are the fold."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        tasks = home / ".claude" / "tasks" / f"{VOYAGE}-tasks"
+        for path in (tasks, *(home / "voyage" / name for name in ("ships", "logs", "artifacts"))):
+            path.mkdir(parents=True)
+        journal = Journal(home, VOYAGE)
+        for anew, sets in changes:
+            journal = Journal(home, VOYAGE) if anew else journal
+            with journal.locked():
+                journal.commit("captain", {"op": "any"}, sets)
+        raw = (home / "voyage" / "journal.jsonl").read_bytes() if changes else b""
+        expected = fold([json.loads(line) for line in raw.splitlines()])
+        for seen in (journal, Journal(home, VOYAGE)):
+            with seen.locked():
+                assert seen.sections == expected
+        files = {path.stem: json.loads(path.read_text()) for path in tasks.glob("[!.]*.json")}
+        assert files == expected["tasks"]
