@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ocaptain.errors import Failure, Faults, guarded, report, scrub
+from ocaptain.errors import Failure, guarded, report, scrub
 
 
 def python(code: str, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -30,7 +30,7 @@ def test_a_failure_is_a_message_and_a_hint(capsys):
 
 def test_all_faults_are_shown(capsys):
     """Faults found in one go are shown one a line."""
-    assert report(Faults(["a.json: no id", "b.json: no subject"])) == 1
+    assert report(Failure("a.json: no id", "b.json: no subject")) == 1
     assert capsys.readouterr().err == "ocaptain: a.json: no id\nb.json: no subject\n"
 
 

@@ -70,5 +70,7 @@ def _look_ahead(plan: Plan, report: Report) -> None:
     report.plan, report.tasks, report.recommended_ships = plan, len(plan.tasks), ships
     report.longest_chain, report.max_parallel = longest_chain(graph), most
     report.overlaps = list(overlaps(reached, plan.tasks))
+    for one, two in report.overlaps:
+        report.notes.append(f"tasks {one} and {two} touch the same files and could run at once")
     if ships and ships > most:
         report.notes.append(f"{ships} ships are recommended, but only {most} tasks can run at once")

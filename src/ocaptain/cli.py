@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from . import __version__
-from .errors import Failure, Faults, guarded
+from .errors import Failure, guarded
 
 if TYPE_CHECKING:
     from .config import Config
@@ -40,6 +41,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run a verb; exit status 0, 1 expected failure, 2 usage, 3 bug, 4 and 5 of `wait`, 130."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) == signal.SIG_DFL:
+            signal.signal(ending, lambda *_: signal.raise_signal(signal.SIGINT))
     with guarded():
         try:
             sys.exit(cli.main(standalone_mode=False) or 0)
@@ -100,7 +104,7 @@ def check(plan: Path, as_json: bool) -> None:
     found, ships = asyncio.run(_check(plan, _config()))
     _show(found.as_json() if as_json else found, as_json, "report", ships)
     if found.faults:
-        raise SystemExit(1) if as_json else Faults(found.faults)
+        raise SystemExit(1) if as_json else Failure(*found.faults)
 
 
 @cli.group()
@@ -124,8 +128,7 @@ def plan_skill() -> None:
     """Install the Claude Code skill that leads from a wish to a plan."""
     from .plan import install_skill
 
-    click.echo(f"wrote {install_skill(Path.home())}")
-    click.echo("In Claude Code, in your repository, type: /voyage-plan")
+    click.echo(f"wrote {install_skill(Path.home())}\nIn Claude Code, type: /voyage-plan")
 
 
 # Voyages
@@ -140,8 +143,7 @@ def sail(plan: Path, ships: int | None, stay: bool) -> None:
     voyage = _sail(_config(), plan, ships)
     click.echo(f"\n{voyage} is under way. Next:")
     for verb in NEXT:
-        name, _, options = verb.partition(" ")
-        click.echo(f"  ocaptain {name} {voyage} {options}".rstrip())
+        click.echo(f"  ocaptain {verb} {voyage}")
     if stay:
         _wait(voyage, None)
 
@@ -152,11 +154,11 @@ def _sail(config: "Config", plan: Path, ships: int | None) -> str:
 
         found, count = await _check(plan, config)
         if found.plan is None:
-            raise Faults(found.faults)
+            raise Failure(*found.faults)
         return await fleet.sail(config, found.plan, ships or count, progress)
 
     def progress(name: str, what: str) -> None:
-        click.echo(f"{name:<9} {what}", err=True)
+        click.echo(f"{name} {what}", err=True)
 
     return asyncio.run(go())
 
@@ -245,16 +247,15 @@ def wait(voyage: str | None, timeout: float | None) -> None:
 
 
 def _wait(voyage: str | None, timeout_s: float | None) -> None:
-    from .voyage import ENDED
-    from .voyage import wait as until_it_ends
+    from . import voyage as fleet
 
     if sys.stdout.isatty():
         last = _watch(voyage, timeout_s)
     else:
-        last = _with(voyage, lambda found: until_it_ends(found, timeout_s, lambda _: None))
+        last = _with(voyage, lambda found: fleet.wait(found, timeout_s, lambda _: None))
         click.echo(f"{last['voyage']} {last['state']} {last['reason'] or ''}".rstrip())
     if last["state"] != "complete":
-        raise SystemExit(ENDED_OTHERWISE if last["state"] in ENDED else TIMED_OUT)
+        raise SystemExit(ENDED_OTHERWISE if last["state"] in fleet.ENDED else TIMED_OUT)
 
 
 @cli.command()
@@ -296,9 +297,8 @@ def sink(voyage: str | None, include_storage: bool, all_: bool, force: bool) -> 
         if names and not force:
             click.confirm("Go on?", abort=True)
         left = [await fleet.sink(each, storage=storage) for each in found]
-        faults = [f"{name} is still there: {why}" for each in left for name, why in each.items()]
-        if faults:
-            raise Faults(faults)
+        if faults := [f"{vm} is left: {why}" for each in left for vm, why in each.items()]:
+            raise Failure(*faults)
         click.echo(f"Destroyed {len(names)} VMs.")
 
     asyncio.run(go())
@@ -327,8 +327,7 @@ def doctor(deep: bool) -> None:
 
     found = asyncio.run(examine(_config(), deep=deep))
     _show(found, False, "findings")
-    if not all(finding.ok for finding in found):
-        raise SystemExit(1)
+    raise SystemExit(0 if all(finding.ok for finding in found) else 1)
 
 
 @cli.command()
@@ -344,16 +343,16 @@ def demo(ships: int) -> None:
     last = _watch(voyage)
     if last["state"] != "complete":
         raise Failure(f"The demo ended {last['state']}.", f"ocaptain logs {voyage}")
-    _with(voyage, lambda found: _show_landed(found, repo))
+
+    async def finish(found: "Voyage") -> None:
+        from .ssh import attach
+        from .voyage import fetch as bring
+
+        await bring(found, repo, everything=False)
+        click.echo(f"\nWhat landed on {found.id}, fetched into {repo}:\n")
+        attach(["git", "-C", str(repo), "--no-pager", "log", "--format=%h %an  %s", found.id])
+
+    _with(voyage, finish)
     click.echo("\nIt is still there. Have a look, then sink it:")
     for verb in ("tasks", "logs", "shell", "sink -s"):
         click.echo(f"  OCAPTAIN_PROVIDER=local ocaptain {verb} {voyage}")
-
-
-async def _show_landed(found: "Voyage", repo: Path) -> None:
-    from .ssh import attach
-    from .voyage import fetch as bring
-
-    await bring(found, repo, everything=False)
-    click.echo(f"\nWhat landed on {found.id}, fetched into {repo}:\n")
-    attach(["git", "-C", str(repo), "--no-pager", "log", "--format=%h %an  %s", found.id])

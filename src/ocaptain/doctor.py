@@ -12,7 +12,6 @@ from pathlib import Path
 from .config import Config
 from .errors import Failure
 from .onboard.agents import AGENTS
-from .providers import open_provider
 from .providers.local import Local
 from .ssh import Remote, Unreachable, prepare, run, where
 
@@ -46,7 +45,6 @@ async def examine(config: Config, *, deep: bool = False) -> list[Finding]:
         Finding("/dev/fuse", fuse, "usable" if fuse else "lacking", "sudo chmod 666 /dev/fuse"),
         Finding("Claude's credentials", not lacking, lacking or "set"),
         Finding("GH_TOKEN", True, "set" if config.gh_token else "not set"),
-        await _attempt("provider", _open(config)),
     ]
     for key in ("user.name", "user.email") if where("git") else ():
         value = (await run(["git", "config", key])).out.decode().strip()
@@ -72,11 +70,6 @@ async def _attempt(what: str, trial: Awaitable[str]) -> Finding:
     except Failure as failure:
         found, _, remedy = str(failure).partition("\n")
         return Finding(what, False, found, remedy)
-
-
-async def _open(config: Config) -> str:
-    open_provider(config)
-    return config.provider
 
 
 async def _round_trip(config: Config) -> str:

@@ -15,20 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import __version__
+from .onboard.log import redacted, secret_values
 
 
 class Failure(Exception):
-    """Something that can go wrong did: `message` for people, `hint` is what to type next."""
+    """Something that can go wrong did: lines for people, of which the last is what to type next."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(f"{message}\n{hint}" if hint else message)
-
-
-class Faults(Failure):
-    """Several failures found in one go, shown one a line."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(line for line in lines if line))
 
 
 @contextmanager
@@ -42,8 +36,6 @@ def guarded() -> Iterator[None]:
 
 def report(error: BaseException) -> int:
     """Tell the person at the terminal about `error`; return the exit status that it deserves."""
-    if isinstance(error, BaseExceptionGroup):  # what an asyncio.TaskGroup raises
-        return max(report(inner) for inner in error.exceptions)
     if isinstance(error, KeyboardInterrupt):
         return 130
     if isinstance(error, BrokenPipeError):
@@ -72,7 +64,5 @@ def _crash_report(error: BaseException) -> Path:
 
 def scrub(text: str) -> str:
     """`text` without the values of secret environment variables and whatever looks like a token."""
-    for name, value in os.environ.items():
-        if len(value) > 7 and re.search("TOKEN|KEY|SECRET|PASSW|HEADERS", name):
-            text = text.replace(value, "***")
+    text = redacted(text, secret_values(os.environ))
     return re.sub(r"(?<=://)[^/\s@]+(?=@)|\b(sk-|gh[opsur]_|github_pat_)[\w-]+", "***", text)

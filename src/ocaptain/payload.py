@@ -4,21 +4,16 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from .onboard import PROTOCOL
-from .plan import Plan
+from .plan import Plan, Settings
 from .ssh import VM, Home, Remote
 
 ONBOARD = Path(__file__).parent / "onboard"
 MAIN = "import sys\nfrom onboard.programs import main\nsys.exit(main(sys.argv[1:]))\n"
-UNPACK = "umask 077 && mkdir -p ~/voyage && cd ~/voyage && tar -xzf - && exec"
-RECORDED = (
-    "name objective repo agent model check branch spec max_attempts stall_minutes lease_seconds"
-)
-MORE = "time_limit_minutes budget_usd notify"
-
 Json = dict[str, Any]
 
 
@@ -29,7 +24,8 @@ def program(python: str, *words: str) -> Remote:
 
 def unpack(python: str) -> Remote:
     """The command that takes an archive on stdin and sets the VM up."""
-    return Remote("sh", "-c", f"{UNPACK} {program(python, 'setup.main')}")
+    place = "umask 077 && mkdir -p ~/voyage && cd ~/voyage && tar -xzf -"
+    return Remote("sh", "-c", f"{place} && exec {program(python, 'setup.main')}")
 
 
 def archive(boot: Json, bundle: Path | None = None) -> bytes:
@@ -59,7 +55,8 @@ def common(plan: Plan, voyage: str, ships: list[str], author: Mapping[str, str],
         "created": at,
         "setup": plan.setup is not None,
         "repairs": 0 if plan.agent == "shell" else 3,
-        **{key: getattr(plan, key) for key in f"{RECORDED} {MORE}".split()},
+        "spec": plan.spec,
+        **{field.name: getattr(plan, field.name) for field in fields(Settings)},
     }
     return {"voyage": record, "artifacts": {k: v for k, v in files.items() if v is not None}}
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from .errors import Failure
+from .onboard.text import clean as harmless
 
 DAEMONS = "/usr/sbin:/usr/lib/openssh:/usr/libexec:/usr/libexec/openssh:/usr/lib/ssh"
 """Where systems keep sshd and sftp-server, which are in few people's PATH."""
@@ -55,7 +56,10 @@ async def _started(argv: Sequence[str], **how: Any) -> AsyncIterator[Process]:
     finally:
         if process.returncode is None:
             process.terminate()
-        await process.wait()
+        # wait() also waits for others who hold the pipes, as a ControlMaster does for a session.
+        while process.returncode is None:
+            await asyncio.sleep(0.01)
+        process._transport.close()
 
 
 async def run(
@@ -109,9 +113,8 @@ def quoted(value: str | Path) -> str:
 
 def clean(text: bytes | str) -> str:
     """Output of a VM made safe for a terminal: no control, escape or direction characters."""
-    text = text if isinstance(text, str) else text.decode(errors="replace")
-    text = text.replace("\r\n", "\n")
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+    said = text if isinstance(text, str) else text.decode(errors="replace")
+    return harmless(said.replace("\r\n", "\n"), keep="\n\t")
 
 
 @dataclass(frozen=True)

@@ -48,10 +48,6 @@ def read_tasks(root: Path, agent: str, report: Report) -> Tasks:
     for stem in stems:
         with report.reading(_file(stem)):
             tasks[stem] = _checked(stem, read_object(root / _file(stem)), agent, report)
-    ids = [task.get("id") for task in tasks.values()]
-    for stem, task in tasks.items():
-        if ids.count(task.get("id", stem)) > 1:
-            report.faults.append(f"{_file(stem)}: id {task['id']!r} is in more than one file")
     _link(tasks, stems, report)
     for ring in circles({task_id: task["blockedBy"] for task_id, task in tasks.items()}):
         report.faults.append(f"{_file(ring[0])}: is in a circle of blockers: {' → '.join(ring)}")
@@ -67,14 +63,14 @@ def _checked(stem: str, task: Task, agent: str, report: Report) -> Task:
     if "title" in task and "subject" not in task:
         task["subject"] = task.pop("title")
     sound = validated(Fields, task, _file(stem), report)
-    metadata = sound.get("metadata", {})
+    metadata, status = sound.get("metadata", {}), sound.get("status", "pending")
     validated(Metadata, metadata, f"{_file(stem)}: metadata", report)
     # Ids become parts of git refs (work/ID-CLAIM), which may not look like these.
     usable = ID.fullmatch(stem) and ".." not in stem and not stem.endswith((".", ".lock"))
     wrong = {
         "its name is no task id (letters, digits, '-', '_', '.')": not usable,
         f"id {sound.get('id')!r} is not the file's name": sound.get("id", stem) != stem,
-        f"status is {sound.get('status')!r}, not 'pending'": sound.get("status") != "pending",
+        f"status is {status!r}, not 'pending'": status != "pending",
         "lacks metadata.run, which the shell agent executes": (
             agent == "shell" and "run" not in metadata
         ),

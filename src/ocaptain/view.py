@@ -1,5 +1,6 @@
 """What the captain sees: harbor's answers, and what was found, as text for a terminal."""
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -15,20 +16,19 @@ from .ssh import clean
 Answer = dict[str, Any]
 
 COLOURS = {
-    **dict.fromkeys(("complete", "completed", "done"), "green"),
-    **dict.fromkeys(("failed", "lost", "stalled"), "red"),
-    **dict.fromkeys(("limited", "paused"), "yellow"),
-    **dict.fromkeys(("working", "in_progress"), "cyan"),
-    **dict.fromkeys(("landing", "verifying"), "magenta"),
+    "green": ("complete", "completed", "done"),
+    "red": ("failed", "lost", "stalled"),
+    "yellow": ("limited", "paused"),
+    "cyan": ("working", "in_progress"),
+    "magenta": ("landing", "verifying"),
 }
+STYLES = {state: colour for colour, states in COLOURS.items() for state in states}
 UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
 
 def show(what: RenderableType) -> None:
     """Print to the terminal; into a pipe without cutting anything off."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=1000)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
     with console.capture() as capture:
         console.print(what)
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))
@@ -44,7 +44,7 @@ def status(seen: Answer) -> RenderableType:
     cost = f"    cost ${seen['cost_usd']:.2f}" if seen["cost_usd"] else ""
     lines = [head, _line(seen["objective"], "dim")]
     if seen["reason"]:
-        lines.append(_line(seen["reason"], COLOURS.get(seen["state"], ""), wrapped=True))
+        lines.append(_line(seen["reason"], STYLES.get(seen["state"], ""), wrapped=True))
     lines.append(Text(f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}"))
     lines.append(Text(f"verify  {seen['verify']}{cost}\n"))
     return Group(*lines, _ships(seen["ships"], now))
@@ -58,8 +58,8 @@ def _ships(ships: Sequence[Answer], now: float) -> Table:
         task = f"{ship['task']} {ship['subject']}" if ship["task"] else ""
         until = f" until {time.strftime('%H:%M', time.localtime(ship['until']))}"
         why = f"{ship['reason']}{until if ship['until'] else ''}" if ship["reason"] else task
-        done = str(ship["completed"])
-        table.add_row(ship["id"], _state(ship["state"]), since, done, seen, _line(why))
+        start = (ship["id"], _state(ship["state"]), since, str(ship["completed"]), seen)
+        table.add_row(*start, _line(why))
     return table
 
 
@@ -87,13 +87,9 @@ def report(found: Report, ships: int) -> RenderableType:
         "repository": f"{plan.source.url} at {plan.source.head[:12]}",
         "tasks": f"{found.tasks}, at most {found.max_parallel} of them at once",
         "longest chain": f"{len(chain)}: {' → '.join(chain)}",
-        "ships": str(ships),
-        "agent": plan.agent,
+        "ships": f"{ships}, with the agent {plan.agent}",
     }.items():
         table.add_row(Text(name, "dim"), _line(fact, wrapped=True))
-    for one, two in found.overlaps:
-        text = f"note: tasks {one} and {two} could run at once, and touch the same files"
-        notes.append(_line(text, "yellow", wrapped=True))
     return Group(table, *notes)
 
 
@@ -116,7 +112,7 @@ def _table(*columns: str) -> Table:
 
 
 def _state(state: str) -> Text:
-    return Text(clean(state), COLOURS.get(state, ""))
+    return Text(clean(state), STYLES.get(state, ""))
 
 
 def _line(text: str, style: str = "", *, wrapped: bool = False) -> Text:

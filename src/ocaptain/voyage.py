@@ -8,6 +8,7 @@ import shutil
 import tarfile
 import tempfile
 import time
+from asyncio import Task
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,11 +45,6 @@ class Voyage:
     def storage(self) -> str:
         """The name of the storage VM."""
         return f"{self.id}-storage"
-
-    @property
-    def ships(self) -> list[str]:
-        """The names of the ships' VMs, in order."""
-        return sorted((n for n in self.vms if n != self.storage), key=lambda n: (len(n), n))
 
     def program(self, *words: str) -> Remote:
         """The command that runs a program of the onboard half on one of the VMs."""
@@ -175,20 +171,17 @@ class Yard:
 
     async def _key(self, ship: str) -> str:
         """Make a key pair in the scratch folder; its public half."""
-        path, comment = self.scratch / ship, f"{self.voyage} {ship}"
-        words = ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
-        await run(["ssh-keygen", *words])
+        path = self.scratch / ship
+        await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", ship, "-f", str(path)])
         return path.with_suffix(".pub").read_text().strip()
 
     async def _create(self, name: str) -> VM:
         self.vms[name] = await self.provider.create(name)
         self.ssh = _known(self.config, self.provider, self.voyage, self.vms).ssh
-        self._tell(name, "is there")
+        self.say(name, f"is there {self._clock()}")
         return self.vms[name]
 
-    async def _set_up_storage(
-        self, storage: asyncio.Task[VM], keys: Mapping[str, asyncio.Task[str]]
-    ) -> None:
+    async def _set_up_storage(self, storage: Task[VM], keys: Mapping[str, Task[str]]) -> None:
         bundle, shallow = await self._bundle()
         public = {ship: await key for ship, key in keys.items()}
         for ship, key in public.items():
@@ -196,15 +189,11 @@ class Yard:
         boot = payload.storage_boot(self.common, self.plan, public, shallow)
         await self._unpack(self.storage, payload.archive(boot, bundle))
 
-    async def _set_up_ship(
-        self, ship: str, storage: asyncio.Task[VM], key: asyncio.Task[str]
-    ) -> None:
+    async def _set_up_ship(self, ship: str, storage: Task[VM], key: Task[str]) -> None:
         vm, there = await self._create(self.ships[ship]), await storage
         await key
-        private = (self.scratch / ship).read_text()
-        captain = dict(self.config.agent_env)
-        reach = self.provider.reach(there)
-        boot = payload.ship_boot(self.common, ship, private, there, reach, captain)
+        private, reach = (self.scratch / ship).read_text(), self.provider.reach(there)
+        boot = payload.ship_boot(self.common, ship, private, there, reach, self.config.agent_env)
         await self._unpack(vm.name, payload.archive(boot))
 
     async def _unpack(self, name: str, archive: bytes) -> None:
@@ -213,7 +202,7 @@ class Yard:
         if done.status:
             said = clean(done.err).strip() or f"exit status {done.status}"
             raise Failure(f"{name} could not be set up: {said}")
-        self._tell(name, "is ready")
+        self.say(name, f"is ready {self._clock()}")
 
     async def _bundle(self) -> tuple[Path | None, str]:
         """The captain's checkout as a git bundle, and where its history ends if it is shallow."""
@@ -227,9 +216,8 @@ class Yard:
         ends = await _git("-C", str(source.path), "rev-parse", "--git-path", "shallow")
         return path, (source.path / ends).read_text() if source.shallow else ""
 
-    def _tell(self, name: str, what: str) -> None:
-        short = name.removeprefix(f"{self.voyage}-")
-        self.say(short, f"{what} after {time.monotonic() - self.began:.1f} s")
+    def _clock(self) -> str:
+        return f"after {time.monotonic() - self.began:.1f} s"
 
 
 async def _git(*words: str) -> str:

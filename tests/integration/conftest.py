@@ -37,9 +37,7 @@ def captain(tools: None) -> Iterator[Captain]:
 
 
 @pytest.fixture
-def claude_captain(
-    tools: None, claude_binary: Path, model: ScriptedModel
-) -> Iterator[Captain]:
+def claude_captain(tools: None, claude_binary: Path, model: ScriptedModel) -> Iterator[Captain]:
     """A captain with Claude Code, a token and a model that says what the test scripts."""
     with new_captain(CLAUDE_CODE_OAUTH_TOKEN=TOKEN, ANTHROPIC_BASE_URL=model.url) as somebody:
         (somebody.root / "bin" / "claude").symlink_to(claude_binary.resolve())

@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
-from ocaptain.onboard import process
+from ocaptain import onboard, payload
+from ocaptain.onboard import process, taskhook
 from ocaptain.onboard.agents import AGENTS, Event, Job
 from tests.fakes import messages_api as api
 from tests.fakes.fixtures import claude_binary, model
@@ -21,7 +23,7 @@ __all__ = ["claude_binary", "model"]
 
 claude = AGENTS["claude"]
 SECRET = "sk-ant-oat01-integration"
-HOOK = "import sys; from ocaptain.onboard import taskhook; taskhook.main(sys.argv[1:], sys.stdin)"
+LIB = Path(onboard.__file__).parents[1]
 
 
 class Session:
@@ -31,9 +33,8 @@ class Session:
         self.path = f"{binary.parent}:{os.environ['PATH']}"
         environment = {**claude.environment(job), "HOME": str(home), "PATH": self.path}
         argv = [str(binary), *claude.command(job)[1:]]
-        self.process = process.start(
-            argv, cwd=workspace, env={**environment, "MARKER": str(home)}, stderr=None
-        )
+        marked = {**environment, "MARKER": str(home)}
+        self.process = process.start(argv, marked, cwd=workspace, stdin=PIPE, stdout=PIPE)
         self.events: list[Event] = []
         self._arriving: queue.Queue[Event | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read)
@@ -46,9 +47,7 @@ class Session:
         self._arriving.put(None)
 
     def say(self, text: str) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(claude.message(text) or b"")
-        self.process.stdin.flush()
+        process.feed(self.process, claude.message(text) or b"")
 
     def until(self, kind: str, timeout: float = 30) -> Event:
         """The next event of a kind, all before it having been kept."""
@@ -79,12 +78,14 @@ def job(model, tmp_path) -> Job:
     harbor = tmp_path / "harbor"
     harbor.write_text('#!/bin/sh\nhead -n 1 >>"$0.asked"\ncat "$0.answer"\n')
     harbor.chmod(0o755)
+    lib = tmp_path / "lib"
+    lib.mkdir()
+    (lib / "__main__.py").write_text(payload.MAIN)
+    (lib / "onboard").symlink_to(Path(onboard.__file__).parent)
     return Job(
-        voyage="voyage-1f",
-        ship="ship-0",
-        task="7",
+        {"voyage.id": "voyage-1f", "ship.id": "ship-0", "task.id": "7"},
         task_list="voyage-1f-tasks",
-        hook=(sys.executable, "-c", HOOK, "12", str(harbor)),
+        hook=(sys.executable, "-IS", str(tmp_path / "lib"), "taskhook.main", "12", str(harbor)),
         captain={"ANTHROPIC_BASE_URL": model.url, "CLAUDE_CODE_OAUTH_TOKEN": SECRET},
     )
 
@@ -115,7 +116,6 @@ def test_a_turn_with_tools_runs_to_done_in_an_empty_home(sessions, model, job, t
     end = session.until("end")
     assert (end.outcome, end.text) == ("done", "All done.")
     assert end.cost_usd > 0
-    assert end.tokens == 3300
     assert [event.text for event in session.kinds("tool")] == ["Bash: echo hi >b", "Write: a.txt"]
     assert (tmp_path / "workspace" / "a.txt").read_text() == "A"
     assert (tmp_path / "workspace" / "b").read_text() == "hi\n"
@@ -233,16 +233,13 @@ def test_a_native_task_create_is_done_by_harbor(sessions, model, job, tmp_path):
 def test_a_native_task_update_that_is_refused_gives_the_model_the_reason(
     sessions, model, job, tmp_path
 ):
-    """The native tool does not run, and harbor's words are in the model's next request."""
-    answer = {"ok": False, "code": "task", "error": "task 3 is not yours (owner: ship-1)"}
-    (tmp_path / "harbor.answer").write_text(json.dumps(answer))
+    """The native tool does not run, harbor is not asked, and the reason is in the next request."""
     model.on("task 7", [api.task_update("3", status="completed"), api.say("Well.")])
     session = sessions(job)
     session.say("task 7")
     session.until("end")
-    asked = json.loads((tmp_path / "harbor.asked").read_text())
-    assert (asked["op"], asked["task"], asked["fields"]) == ("update", "3", {"status": "completed"})
-    assert answer["error"] in model.requests[-1].last
+    assert taskhook.REFUSED in model.requests[-1].last
+    assert not (tmp_path / "harbor.asked").exists()
 
 
 def test_the_shared_task_list_can_be_read(sessions, model, job, tmp_path):

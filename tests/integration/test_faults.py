@@ -42,9 +42,7 @@ def test_a_landing_happens_once(claude_captain, model, fault):
     tasks["2"]["blockedBy"] = ["1"]
     model.on("MORE", [api.bash("echo more >>work.txt"), api.say("Done.")])
     with_fault(claude_captain, fault)
-    plan = claude_captain.plan(
-        claude_captain.repository(), tasks, agent="claude", lease_seconds=3
-    )
+    plan = claude_captain.plan(claude_captain.repository(), tasks, agent="claude", lease_seconds=3)
     voyage = claude_captain.sail(plan, ships=2)
     seen = voyage.wait()
 
@@ -91,7 +89,7 @@ def test_a_restarted_helm_gives_its_old_claim_up_at_once(claude_captain, model):
     plan = claude_captain.plan(claude_captain.repository(), tasks, agent="claude", lease_seconds=60)
     voyage = claude_captain.sail(plan)
     until(lambda: voyage.git("for-each-ref", "refs/heads/work/"), 40)
-    first = [pid for pid in marked(f"OCAPTAIN_CLAIM={voyage.id}/1")]
+    first = [pid for pid in marked(f"OCAPTAIN_WORK={voyage.id}/ship-0")]
     assert first
     voyage.kill_helm("ship0")
     model._scripts["MARK"] = [again]
@@ -101,7 +99,7 @@ def test_a_restarted_helm_gives_its_old_claim_up_at_once(claude_captain, model):
 
     assert time.monotonic() - began < 30
     assert voyage.ends("1") == ["abandoned", "landed"]
-    assert not marked(f"OCAPTAIN_CLAIM={voyage.id}/1")
+    assert not marked(f"OCAPTAIN_WORK={voyage.id}/ship-0")
     told = model.about("MARK")[-1].opening
     assert "Earlier attempts at it that did not land" in told
     assert "git fetch origin work/1-1" in told
@@ -183,7 +181,7 @@ def test_a_lost_lease_stops_the_agent(captain):
     voyage.wait()
     for pid in cut_off:
         __import__("os").kill(pid, signal.SIGCONT)
-    until(lambda: not marked(f"OCAPTAIN_CLAIM={voyage.id}/1"), 20)
+    until(lambda: not marked(f"OCAPTAIN_WORK={voyage.id}/ship-0"), 20)
     assert voyage.landed() == ["Work"]
     assert voyage.show("who") != f"{voyage.id}-{vm}"
 

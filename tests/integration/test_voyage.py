@@ -45,14 +45,20 @@ def test_a_diamond_lands_in_order_and_comes_home(claude_captain, model):
 
     assert (seen["state"], seen["verify"], seen["reason"]) == ("complete", "passed", None)
     assert seen["tasks"] == {
-        "total": 4, "pending": 0, "in_progress": 0, "completed": 4, "failed": 0
+        "total": 4,
+        "pending": 0,
+        "in_progress": 0,
+        "completed": 4,
+        "failed": 0,
     }
     assert seen["cost_usd"] > 0
     landed = voyage.landed()
     assert (landed[0], landed[-1]) == ("Lay the keel", "Lay the deck")
     assert sorted(landed[1:-1]) == ["Build port", "Build starboard"]
     assert_it_came_home(claude_captain, voyage, repo)
-    commit = claude_captain.git(repo, "log", "-1", "--format=%an <%ae>%n%cn%n%(trailers)", voyage.id)
+    commit = claude_captain.git(
+        repo, "log", "-1", "--format=%an <%ae>%n%cn%n%(trailers)", voyage.id
+    )
     assert commit.startswith("Ada Captain <ada@example.com>\nAda Captain\n")
     assert f"Voyage: {voyage.id}\nShip: ship-" in commit
     assert commit.endswith("Task: 4")
@@ -163,7 +169,11 @@ def test_a_verification_that_stays_red_fails_the_voyage(claude_captain, model):
     assert "verify.sh is red after 3 repair tasks" in seen["reason"]
     assert "it leaks" in seen["reason"]
     assert seen["tasks"] == {
-        "total": 4, "pending": 0, "in_progress": 0, "completed": 4, "failed": 0
+        "total": 4,
+        "pending": 0,
+        "in_progress": 0,
+        "completed": 4,
+        "failed": 0,
     }
     assert {ship["state"] for ship in seen["ships"]} == {"done"}
 
@@ -204,9 +214,7 @@ def test_a_voyage_pauses_when_its_budget_is_spent(claude_captain, model):
         "1": task("One", description="MARK-one"),
         "2": task("Two", description="MARK-two", after=["1"]),
     }
-    plan = claude_captain.plan(
-        claude_captain.repository(), tasks, agent="claude", budget_usd=0.006
-    )
+    plan = claude_captain.plan(claude_captain.repository(), tasks, agent="claude", budget_usd=0.006)
     voyage = claude_captain.sail(plan)
     seen = voyage.wait(status=4)
     assert seen["state"] == "paused"

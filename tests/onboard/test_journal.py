@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 from ocaptain.onboard.journal import SECTIONS, Damaged, Journal
 from tests.onboard.storage import VOYAGE, Sail, Storage, assert_sound, fold, git, task
 
-EFFECTS = {"flush", "fsync", "utime", "rename", "unlink", "truncate", "__exit__", "fork_exec", "waitpid"}
+EFFECTS = {
+    "flush",
+    "fsync",
+    "utime",
+    "rename",
+    "unlink",
+    "truncate",
+    "__exit__",
+    "fork_exec",
+    "waitpid",
+}
 
 
 def killed_at(number: int, act: Callable[[], Any]) -> bool:
@@ -291,7 +301,12 @@ def test_the_branch_has_a_reflog(sail: Sail):
     assert len(git(storage.repo, "reflog", "show", VOYAGE).splitlines()) >= 3
 
 
-VALUES = st.none() | st.integers() | st.text(max_size=5) | st.dictionaries(st.text(max_size=3), st.none())
+VALUES = (
+    st.none()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.dictionaries(st.text(max_size=3), st.none())
+)
 SETS = st.dictionaries(
     st.sampled_from(SECTIONS),
     st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3),

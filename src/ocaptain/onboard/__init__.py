@@ -1,4 +1,4 @@
-"""What runs on VMs: harbor on storage, helm on ships. Standard library only, Python 3.10 or later."""
+"""What runs on VMs: harbor on storage, helm on ships. Standard library only, Python 3.10 on."""
 
 PROTOCOL = 1
 """Version of every message between captain, ships and storage; both sides must have the same."""

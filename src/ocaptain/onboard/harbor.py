@@ -1,7 +1,7 @@
 """What ships may ask of storage, and what comes of it.
 
-A request is decided under the journal's lock, from the voyage's state alone: an operation looks at a
-`Call`, puts its changes there and returns its answer, or raises `Refused`. All changes of a call,
+A request is decided under the journal's lock, from the voyage's state alone: an operation looks at
+a `Call`, puts its changes there and returns its answer, or raises `Refused`. All changes of a call,
 the clock's and the sweep's among them, become one journal line.
 
 Leases are in seconds of the voyage clock; what people read is UNIX time.
@@ -294,8 +294,8 @@ def changed_since(call: Call, held: Claim) -> bool:
 
 
 def release(call: Call, request: Request) -> Answer:
-    """Give a claim back: `why`, and whose `fault` it was: the agent's, or one of NO_FAULTS, of which
-    refused, by the agent's API, stops the voyage."""
+    """Give a claim back: `why`, and the `fault`: the agent's, or one of NO_FAULTS, of which refused
+    (by the agent's API) stops the voyage."""
     held, fault = own_claim(call, request), text(request, "fault")
     why = text(request, "why") or "no reason given"
     if held["state"] == "live":
@@ -422,7 +422,7 @@ OPERATIONS = {f.__name__: f for f in (claim, beat, land, release, add)}
 
 
 def decide(journal: Journal, voyage: dict[str, Any], who: str, request: Request) -> Answer:
-    """Decide a ship's request under the lock, and make its change; a repeated one changes nothing."""
+    """Decide a ship's request under the lock, and make its change; a repeated one makes none."""
     call = Call(journal, voyage, who)
     request_id = text(request, "id") if request["op"] not in ("claim", "beat") else ""
     answers = call.section("answers").get(who, {})

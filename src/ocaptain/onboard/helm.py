@@ -22,26 +22,24 @@ LOG_S = 2.0
 AGAIN_S = 5.0
 BERTH_S = 1.0
 MOUNT_S = 60.0
-MOUNT = "ro,reconnect,ServerAliveInterval=15,ServerAliveCountMax=3,dir_cache=no,attr_timeout=0,entry_timeout=0"
+MOUNT = "ro,reconnect,ServerAliveInterval=15,dir_cache=no,attr_timeout=0,entry_timeout=0"
 
 
 class GiveUp(Exception):
     """The claim goes back: why, and whose fault it is (agent, infrastructure, refused)."""
 
 
-def main(home: Path, _argv: list[str]) -> int:
+def main(home: Path, _argv: list[str]) -> None:
     """Run the ship's loop; only one at a time does."""
-    with (home / "voyage" / "helm.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return 0
+    with (home / "voyage" / "helm.lock").open("w") as lock, suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         sail(Ship(home))
 
 
 def sail(ship: Ship) -> NoReturn:
     """Race for tasks, for ever."""
     ship.log.say(f"{ship.name} is under way")
+    process.kill_marked(f"OCAPTAIN_WORK={ship.work}")  # what an earlier helm left running
     for beside in (mount, send_log):
         threading.Thread(target=beside, args=(ship,), daemon=True).start()
     while True:
@@ -123,9 +121,9 @@ class Attempt:
         self.watch.say(f"claims it: {self.claim['task'].get('subject', '')}")
         self.begin()
         try:
-            feedback = "" if self.take_over() else prompt.first(self.voyage, self.claim)
+            feedback, finished = "", self.take_over()
             for _ in range(1 + FEEDBACKS):
-                if feedback:
+                if feedback or not finished:
                     self.turn(feedback)
                 feedback = self.land()
                 if not feedback:
@@ -195,7 +193,7 @@ class Attempt:
                 return self.nothing_changed()
             if self.clone.contains(self.ship.secrets):
                 self.clone.uncommit()
-                return prompt.SECRET
+                return prompt.LEAKED
             self.clone.push(self.ref)
             self.watch.report("landing", finished=self.clone.head())
             self.watch.beat(patience=AGAIN_S)

@@ -8,8 +8,8 @@ sets. State is the fold of all lines, sections of named entries:
     meta     clock, head, berth, verified …
 
 Task files, ship files, the branch and the completion marker are written after the line, and can be
-written again from it: what a crash left undone is done by the next call. `state.json` is the fold up
-to some line, so that a call need not read the whole journal; it may be deleted at any time.
+written again from it: what a crash left undone is done by the next call. `state.json` is the fold
+up to some line, so that a call need not read the whole journal; it may be deleted at any time.
 """
 
 import fcntl
@@ -31,7 +31,7 @@ SNAPSHOT_BYTES = 64_000
 
 
 class Damaged(Exception):
-    """The journal does not parse before its last line, or git cannot follow it: no crash does that."""
+    """The journal does not parse before its last line, or git cannot follow: no crash does that."""
 
 
 class Journal:
@@ -48,12 +48,14 @@ class Journal:
         self._stamps: dict[str, int] = {}
         self._seq = self._offset = self._snapshot_offset = self._applied = 0
         self._behind: set[tuple[str, str]] = set()
+        self._lock = -1
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the one lock, with everything done that an earlier call left undone."""
         with (self.folder / "lock").open("a+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            self._lock = lock.fileno()
             self._load()
             yield
 
@@ -157,7 +159,8 @@ class Journal:
             for left in (f"{ref}.lock", "HEAD.lock"):  # by a crash: only we take these
                 (self.repo / left).unlink(missing_ok=True)
             update = ["git", "-C", self.repo, "update-ref", "-m", "landed", ref, value]
-            if (done := process.run(update)).status:
+            # It has the lock too: should we be killed, the next call waits for its end.
+            if (done := process.run(update, pass_fds=[self._lock])).status:
                 raise Damaged(f"the branch cannot follow the journal: {done.err.strip()}")
 
     def _restore_tasks(self) -> None:
@@ -178,8 +181,8 @@ class Journal:
 
 
 def write(path: Path, value: Any, ns: int | None = None) -> None:
-    """Replace a file's contents by `value` as JSON, or remove it where that is None: all or nothing,
-    and for good, whatever crashes. `ns` is its time of modification, in ns since the epoch."""
+    """Replace a file's contents by `value` as JSON, or remove it where that is None: all or
+    nothing, and for good, whatever crashes. `ns`: its time of modification, in ns since 1970."""
     new = path.with_name(f".{path.name}.new")
     if value is None:
         path.unlink(missing_ok=True)

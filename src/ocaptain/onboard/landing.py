@@ -100,9 +100,9 @@ class Clone:
         with self.guard:
             self._lock_file.unlink(missing_ok=True)
             if self.rebasing():
-                return self._resolve()
-            self.git("add", "--all")
-            if self.git("status", "--porcelain"):
+                self._resolve()
+            elif self.git("status", "--porcelain"):
+                self.git("add", "--all")
                 self.git("commit", "--quiet", "-m", message)
 
     def rebasing(self) -> bool:

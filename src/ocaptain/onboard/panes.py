@@ -17,7 +17,7 @@ OPTIONS = (
 
 
 def main(home: Path, argv: list[str]) -> int:
-    """`show [SHIP]`: attach to the session, with all ships or one. `pane SHIP`: what a pane runs."""
+    """`show [SHIP]`: attach to the session, on all ships or one. `pane SHIP`: what a pane runs."""
     if argv[0] == "pane":
         pane(home / "voyage", argv[1])
     voyage = json.loads((home / "voyage" / "voyage.json").read_text())

@@ -42,8 +42,8 @@ def run(argv: Argv, *, timeout: float | None = None, merged: bool = False, **how
     """Run a program as `start` does, to its end, for at most `timeout` seconds (its status is
     TIMED_OUT then); what it started in its session ends with it.
 
-    What it writes goes to files, so that neither a flood nor a daemon that it leaves behind holds us
-    up; `merged` has stderr's lines in `out`, where they belong."""
+    What it writes goes to files, so that neither a flood nor a daemon that it leaves behind holds
+    us up; `merged` has stderr's lines in `out`, where they belong."""
     with TemporaryFile() as out, TemporaryFile() as err:
         how |= {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out if merged else err}
         child = start(argv, **how)

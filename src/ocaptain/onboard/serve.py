@@ -94,7 +94,7 @@ def changed(journal: Journal, ends: float) -> bool:
 
 
 def log(journal: Journal, who: str, request: Json) -> Json:
-    """Append to the ship's log, where there is room; `at` and `size` as `logbook.append` has them."""
+    """Append to the ship's log, where there is room; `at` and `size` as `logbook.append` has."""
     if not roomy(journal.folder):
         return harbor.refusal("room", "storage has no room for logs")
     path, at = journal.folder / "logs" / f"{who}.log", int(harbor.amount(request, "at"))

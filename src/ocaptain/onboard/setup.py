@@ -1,4 +1,4 @@
-"""Makes a VM into storage or a ship, from what `sail` sent along: one command, run once or again."""
+"""Makes a VM into storage or a ship, from what `sail` sent along, in one command."""
 
 import compileall
 import json

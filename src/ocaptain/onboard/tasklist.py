@@ -1,8 +1,8 @@
 """The task list: pure functions over task dicts in Claude Code's own format.
 
 A task is patched, never rebuilt, so that fields which ocaptain does not know survive.
-What ocaptain adds is in `metadata`: `claim`, `attempts`, `interruptions`, `commit`, `failed`, `note`,
-`repair`, `addedBy`.
+What ocaptain adds is in `metadata`: `claim`, `attempts`, `interruptions`, `commit`, `failed`,
+`note`, `repair`, `addedBy`.
 """
 
 import re

@@ -26,8 +26,7 @@ class Watch:
     def __init__(self, ship: Ship, claim: Answer) -> None:
         self.ship, self.claim = ship, claim
         self.task = claim["task"]["id"] if claim["task"] else ""
-        self.env = {"OCAPTAIN_CLAIM": f"{ship.voyage['voyage']}/{claim['claim']}"}
-        self.marker = f"OCAPTAIN_CLAIM={self.env['OCAPTAIN_CLAIM']}"
+        self.env, self.marker = {"OCAPTAIN_WORK": ship.work}, f"OCAPTAIN_WORK={ship.work}"
         self.lost = ship.clone.give_up = threading.Event()
         self._over, self._wake = threading.Event(), threading.Event()
         self._said: dict[str, Any] = {}
@@ -66,7 +65,8 @@ class Watch:
         try:
             answer = self.ask("beat", patience=patience)
         except Unreachable as silence:
-            return self.say(f"storage is out of reach: {silence}")
+            answer = {}
+            self.say(f"storage is out of reach: {silence}")
         if answer.get("lost"):
             self.say(f"the claim is lost: {answer['lost']}")
             self.lost.set()
