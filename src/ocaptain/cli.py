@@ -1,12 +1,12 @@
 """The verbs: arguments in, calls, printing; nothing else."""
 
-import asyncio
 import json
 import os
 import re
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ENDED_OTHERWISE, TIMED_OUT = 4, 5
 NEXT = ("status --watch", "logs --follow", "shell", "wait", "fetch", "sink -s")
 
 voyage_argument = click.argument("voyage", required=False)
@@ -60,6 +59,12 @@ def _config() -> "Config":
     return load(os.environ)
 
 
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio  # which half of the verbs' --help would wait for
+
+    return asyncio.run(work)
+
+
 def _with(name: str | None, act: "Callable[[Voyage], Coroutine[Any, Any, T]]") -> T:
     """Find a voyage and do something with it."""
 
@@ -68,7 +73,7 @@ def _with(name: str | None, act: "Callable[[Voyage], Coroutine[Any, Any, T]]") -
 
         return await act(await find(_config(), name))
 
-    return asyncio.run(both())
+    return _run(both())
 
 
 def _show(value: Any, as_json: bool, picture: str, *more: Any) -> None:
@@ -101,7 +106,7 @@ async def _check(plan: Path, config: "Config") -> "tuple[Report, int]":
 @json_option
 def check(plan: Path, as_json: bool) -> None:
     """Read PLAN and say what it would do, or everything that is wrong with it."""
-    found, ships = asyncio.run(_check(plan, _config()))
+    found, ships = _run(_check(plan, _config()))
     _show(found.as_json() if as_json else found, as_json, "report", ships)
     if found.faults:
         raise SystemExit(1) if as_json else Failure(*found.faults)
@@ -155,12 +160,9 @@ def _sail(config: "Config", plan: Path, ships: int | None) -> str:
         found, count = await _check(plan, config)
         if found.plan is None:
             raise Failure(*found.faults)
-        return await fleet.sail(config, found.plan, ships or count, progress)
+        return await fleet.sail(config, found.plan, ships or count, partial(click.echo, err=True))
 
-    def progress(name: str, what: str) -> None:
-        click.echo(f"{name} {what}", err=True)
-
-    return asyncio.run(go())
+    return _run(go())
 
 
 @cli.command()
@@ -255,7 +257,7 @@ def _wait(voyage: str | None, timeout_s: float | None) -> None:
         last = _with(voyage, lambda found: fleet.wait(found, timeout_s, lambda _: None))
         click.echo(f"{last['voyage']} {last['state']} {last['reason'] or ''}".rstrip())
     if last["state"] != "complete":
-        raise SystemExit(ENDED_OTHERWISE if last["state"] in fleet.ENDED else TIMED_OUT)
+        raise SystemExit(4 if last["state"] in fleet.ENDED else 5)
 
 
 @cli.command()
@@ -268,8 +270,8 @@ def fetch(voyage: str | None, everything: bool, into: Path) -> None:
 
     async def go(found: "Voyage") -> None:
         new = await bring(found, into, everything=everything)
-        click.echo(f"{found.id} is at {new['head'][:12]}; {new['commits']} commits were new")
-        click.echo(f"Look at them: git log {found.id}")
+        was = f"{new['commits']} commits were new; git log {found.id} shows them"
+        click.echo(f"{found.id} is at {new['head'][:12]}; {was}")
         if everything:
             click.echo(f"Logs, journal and artifacts: {into / found.id}/")
         elif new["wrecks"]:
@@ -301,7 +303,7 @@ def sink(voyage: str | None, include_storage: bool, all_: bool, force: bool) -> 
             raise Failure(*faults)
         click.echo(f"Destroyed {len(names)} VMs.")
 
-    asyncio.run(go())
+    _run(go())
 
 
 async def _offer(found: "list[Voyage]", *, force: bool) -> None:
@@ -325,7 +327,7 @@ def doctor(deep: bool) -> None:
     """Say what this machine lacks, and the command that mends it."""
     from .doctor import examine
 
-    found = asyncio.run(examine(_config(), deep=deep))
+    found = _run(examine(_config(), deep=deep))
     _show(found, False, "findings")
     raise SystemExit(0 if all(finding.ok for finding in found) else 1)
 
@@ -337,7 +339,7 @@ def demo(ships: int) -> None:
     from .demo import make
 
     os.environ["OCAPTAIN_PROVIDER"] = "local"
-    repo = asyncio.run(make())
+    repo = _run(make())
     click.echo(f"A repository with a plan in it is at {repo}\n")
     voyage = _sail(_config(), repo / "plan", ships)
     last = _watch(voyage)

@@ -44,7 +44,6 @@ async def examine(config: Config, *, deep: bool = False) -> list[Finding]:
         _programs(),
         Finding("/dev/fuse", fuse, "usable" if fuse else "lacking", "sudo chmod 666 /dev/fuse"),
         Finding("Claude's credentials", not lacking, lacking or "set"),
-        Finding("GH_TOKEN", True, "set" if config.gh_token else "not set"),
     ]
     for key in ("user.name", "user.email") if where("git") else ():
         value = (await run(["git", "config", key])).out.decode().strip()

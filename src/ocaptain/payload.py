@@ -8,7 +8,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from .onboard import PROTOCOL
 from .plan import Plan, Settings
 from .ssh import VM, Home, Remote
 
@@ -48,7 +47,6 @@ def common(plan: Plan, voyage: str, ships: list[str], author: Mapping[str, str],
     files. `at` is when it was sailed, in UNIX time."""
     files = {"spec.md": plan.spec, "verify.sh": plan.verify, "setup.sh": plan.setup}
     record = {
-        "protocol": PROTOCOL,
         "voyage": voyage,
         "ships": ships,
         "author": dict(author),

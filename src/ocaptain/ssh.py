@@ -56,10 +56,9 @@ async def _started(argv: Sequence[str], **how: Any) -> AsyncIterator[Process]:
     finally:
         if process.returncode is None:
             process.terminate()
-        # wait() also waits for others who hold the pipes, as a ControlMaster does for a session.
-        while process.returncode is None:
-            await asyncio.sleep(0.01)
-        process._transport.close()
+        # wait() waits for all who hold the pipes, as a ControlMaster does for as long as a session.
+        await asyncio.wait([asyncio.create_task(process.wait())], timeout=1)
+        process._transport.close()  # type: ignore[attr-defined]
 
 
 async def run(

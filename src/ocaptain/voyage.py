@@ -24,7 +24,7 @@ from .providers import VM, Provider, open_provider
 from .ssh import Remote, Ssh, attach, clean, lines, prepare, run
 
 Answer = dict[str, Any]
-Say = Callable[[str, str], None]
+Say = Callable[[str], None]
 
 ENDED = ("complete", "failed", "halted", "paused", "stalled")
 SET_UP_S = 1800
@@ -118,7 +118,7 @@ async def find(config: Config, name: str | None) -> Voyage:
         where = f"No voyage is under way with the provider {config.provider}."
         raise Failure(where, "ocaptain sail PLAN  or  ocaptain demo")
     listed = f"There is: {'  '.join(voyage.id for voyage in known)}"
-    raise Failure("More than one voyage fits." if found else f"No voyage is {name}.", listed)
+    raise Failure("More than one voyage fits." if found else f"There is no voyage {name}.", listed)
 
 
 # Setting sail
@@ -127,7 +127,7 @@ async def find(config: Config, name: str | None) -> Voyage:
 async def sail(config: Config, plan: Plan, ships: int, say: Say) -> str:
     """Make the VMs, set them up, and return the voyage's id; nothing is left where that fails.
 
-    `say` is told each VM's progress: its name, and what it has come to."""
+    `say` is told each VM's progress."""
     yard = Yard(config, plan, f"voyage-{secrets.token_hex(6)}", ships, say)
     async with yard.or_nothing():
         await yard.build()
@@ -151,10 +151,10 @@ class Yard:
                 self.scratch = Path(scratch)
                 yield
         except BaseException as error:
-            self.say("sail", "removes what it made")
+            self.say("sail removes what it made")
             doomed = [self.storage, *self.ships.values()]
             for name, why in (await asyncio.shield(self.provider.destroy(doomed))).items():
-                self.say(name, f"could not be removed: {why}")
+                self.say(f"{name} could not be removed: {why}")
             raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error from None
 
     async def build(self) -> None:
@@ -178,7 +178,7 @@ class Yard:
     async def _create(self, name: str) -> VM:
         self.vms[name] = await self.provider.create(name)
         self.ssh = _known(self.config, self.provider, self.voyage, self.vms).ssh
-        self.say(name, f"is there {self._clock()}")
+        self.say(f"{name} is there {self._clock()}")
         return self.vms[name]
 
     async def _set_up_storage(self, storage: Task[VM], keys: Mapping[str, Task[str]]) -> None:
@@ -202,7 +202,7 @@ class Yard:
         if done.status:
             said = clean(done.err).strip() or f"exit status {done.status}"
             raise Failure(f"{name} could not be set up: {said}")
-        self.say(name, f"is ready {self._clock()}")
+        self.say(f"{name} is ready {self._clock()}")
 
     async def _bundle(self) -> tuple[Path | None, str]:
         """The captain's checkout as a git bundle, and where its history ends if it is shallow."""

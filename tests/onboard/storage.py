@@ -178,10 +178,10 @@ class Storage:
             seconds -= step
             self.ask("ship-2", "beat", claim=None)
 
-    def push(self, ref: str, parent: str = "", message: str = "work") -> str:
+    def push(self, ref: str, parent: str = "") -> str:
         """Put a commit on a work ref, as git does for a ship; the tree is the parent's."""
         parent = parent or self.head()
-        commit = git(self.repo, "commit-tree", f"{parent}^{{tree}}", "-p", parent, "-m", message)
+        commit = git(self.repo, "commit-tree", f"{parent}^{{tree}}", "-p", parent, "-m", ref)
         git(self.repo, "update-ref", f"refs/heads/{ref}", commit)
         return commit
 

@@ -25,7 +25,7 @@ def give_up(storage: Storage, ship: str, fault: str, why: str = "it broke") -> A
 
 def state(storage: Storage) -> tuple[str, Any]:
     """The voyage's state and its reason, as a ship that finds nothing to claim is told."""
-    answer = storage.claim("ship-2", "looks")
+    answer = storage.claim("ship-8")
     assert answer["claim"] is None, answer
     return answer["state"], answer["reason"]
 
@@ -62,8 +62,8 @@ def test_a_task_waits_for_its_blockers(sail: Sail):
 def test_work_on_the_same_files_waits_while_there_is_other_work(sail: Sail):
     """A task that shares a path with work in progress comes last, but it comes."""
     storage = sail(
-        task("1", files=["src/a.py"]),
-        task("2", files=["src/"]),
+        task("1", files=["src/"]),
+        task("2", files=["src/a.py"]),
         task("3", "2"),
         task("4", files=["src/a.pyi"]),
     )
@@ -197,8 +197,8 @@ def test_interruptions_use_up_no_attempt(sail: Sail):
     storage.claim("ship-1", "a")
     storage.claim("ship-1", "b")
     notes = storage.tasks()["1"]["metadata"]
-    assert notes == {"claim": 4, "attempts": 1, "interruptions": 3}
-    storage.ask("ship-1", "release", claim=4, fault="infrastructure", why="no disk")
+    assert notes == {"claim": 5, "attempts": 1, "interruptions": 3}
+    storage.ask("ship-1", "release", claim=5, fault="infrastructure", why="no disk")
     assert "after 4 interruptions" in storage.tasks()["1"]["metadata"]["failed"]
     assert state(storage)[0] == "failed"
 
@@ -660,27 +660,6 @@ def test_whatever_a_ship_sends_it_gets_an_answer(
             assert isinstance(answer["ok"], bool)
             json.dumps(answer).encode()
         assert_sound(storage)
-
-
-@pytest.mark.parametrize("field", ["op", "protocol", "claim", "commit", "task", "id", "cost_usd"])
-def test_deeply_nested_requests_are_answered(sail: Sail, field: str):
-    """A value as deep as JSON's parser takes it does not bring harbor down."""
-    storage = sail(task("1"))
-    storage.claim("ship-0")
-    for depth in range(700, 1000, 10):
-        deep = json.loads("[" * depth + "]" * depth) if fits(depth) else []
-        told = {"op": "land", "claim": 1, "commit": "x", field: deep}
-        assert storage.ask("ship-0", **told)["ok"] is False
-    assert_sound(storage)
-
-
-def fits(depth: int) -> bool:
-    """Whether the parser takes lists of that depth, from where the test stands."""
-    try:
-        json.loads("[" * depth + "]" * depth)
-    except RecursionError:
-        return False
-    return True
 
 
 def story(storage: Storage, dice: random.Random) -> None:

@@ -86,7 +86,7 @@ class Call:
     def commit(self, request: Request) -> None:
         """Make the changes, in one."""
         if self.sets:
-            change = {"op": request["op"], "claim": request.get("claim")}
+            change = {"op": request["op"], "claim": int(amount(request, "claim")) or None}
             self.journal.commit(self.who, change, self.sets)
 
     def git(self, *words: str) -> str:
@@ -243,6 +243,7 @@ def land(call: Call, request: Request) -> Answer:
     `commit` is null where nothing had to change, and `note` says why. For a verification it is the
     head that passed."""
     held, commit = own_claim(call, request), request.get("commit")
+    commit = commit if commit is None else text(request, "commit")
     if held["state"] != "landed" or held["commit"] != commit:
         held = renew(call, must_be_live(held))
         if not held["task"]:
@@ -269,8 +270,8 @@ def admit(call: Call, held: Claim, commit: Any) -> None:
     if until > clock and any(c["number"] == holder != held["number"] for c in call.live()):
         raise Refused("berth", f"claim {holder} has the berth")
     pushed = call.git("rev-parse", "--verify", f"refs/heads/{ref_of(held)}")
-    if pushed != commit:
-        raise Refused("ref", f"{ref_of(held)} is at {pushed or 'nothing'}, not at {commit}")
+    if not pushed or pushed != commit:
+        raise Refused("ref", f"{ref_of(held)} is at {pushed or 'nothing'}, not at {commit:.60}")
     if call.git("merge-base", call.meta("head"), pushed) != call.meta("head"):
         call.put_claim(held, races=held["races"] + 1)
         if held["races"]:
@@ -343,10 +344,10 @@ def put_new(call: Call, given: Task, notes: dict[str, Any]) -> str:
 
 def own_claim(call: Call, request: Request) -> Claim:
     """The claim that a request names, which must be the asking ship's, with its cost by now."""
-    number = request.get("claim")
+    number = int(amount(request, "claim"))
     held: Claim | None = call.section("claims").get(str(number))
     if not held or held["ship"] != call.who:
-        raise Refused("claim", f"{call.who} has no claim {number!r:.20}")
+        raise Refused("claim", f"{call.who} has no claim {number}")
     if "cost_usd" in request:
         held = call.put_claim(held, cost_usd=amount(request, "cost_usd"))
     return held

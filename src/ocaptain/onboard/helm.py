@@ -20,7 +20,6 @@ from .watch import Lost, Watch
 FEEDBACKS = 3
 LOG_S = 2.0
 AGAIN_S = 5.0
-BERTH_S = 1.0
 MOUNT_S = 60.0
 MOUNT = "ro,reconnect,ServerAliveInterval=15,dir_cache=no,attr_timeout=0,entry_timeout=0"
 
@@ -234,7 +233,7 @@ class Attempt:
                 return False
             if answer["code"] not in ("berth", "ref"):
                 raise Lost
-            self.watch.pause(BERTH_S)
+            self.watch.pause(1)
 
     def nothing_changed(self) -> str:
         """Complete a task without a commit where the agent said why; ask it once."""

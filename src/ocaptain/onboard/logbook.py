@@ -58,9 +58,8 @@ def read(folder: Path, ship: str, pattern: str, tail: int, follow: bool) -> Iter
         for path in folder.glob("*.log"):
             if ship in ("", path.stem):
                 logs.setdefault(path.stem, Lines(path))
-        lines = sorted(
-            line.replace(" ", f" {name} ", 1) for name, log in logs.items() for line in log.new()
-        )
+        new = (line.replace(" ", f" {name} ", 1) for name in logs for line in logs[name].new())
+        lines = sorted(new, key=lambda line: line.partition(" ")[0])
         found = [line for line in lines if re.search(pattern, line)]
         yield from found[-tail:]
         if not follow:

@@ -58,7 +58,7 @@ def serve(home: Path, argv: list[str]) -> int:
 
 def respond(home: Path, who: str, request: Json) -> Json:
     """The answer to a request."""
-    told, op = request.get("protocol"), request.get("op")
+    told, op = request.get("protocol"), harbor.text(request, "op")
     if told != PROTOCOL:
         return harbor.refusal("protocol", f"protocol {told!r:.20}: {UPDATE}")
     journal, voyage = open_voyage(home)

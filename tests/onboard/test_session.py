@@ -1,0 +1,442 @@
+"""Sessions with agents that are small programs: how turns end, and what is left afterwards."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ocaptain.onboard import process, session
+from ocaptain.onboard.agents import AGENTS, Agent, Event, Job
+from ocaptain.onboard.log import Log
+from ocaptain.onboard.session import Session
+from ocaptain.onboard.watch import Lost, Watch
+
+MB = 1_000_000
+TALKING = """
+import json, os, subprocess, sys, time
+
+def emit(kind, **said):
+    print(json.dumps({"type": kind, **said}), flush=True)
+
+def begin():
+    emit("system", subtype="init")
+
+def say(text):
+    emit("assistant", message={"content": [{"type": "text", "text": text}]})
+
+def result(text="Done.", **more):
+    emit("result", **{"is_error": False, "result": text, "total_cost_usd": 0.25, **more})
+
+def background(tasks):
+    emit("system", subtype="background_tasks_changed", tasks=[{}] * tasks)
+
+def limit(resets_at):
+    emit("rate_limit_event", rate_limit_info={"status": "rejected", "resetsAt": resets_at})
+
+def hear():
+    return json.loads(sys.stdin.readline())["message"]["content"][0]["text"]
+
+def burn(seconds):
+    program = "import time\\nwhile time.process_time() < %s: pass" % seconds
+    return subprocess.Popen([sys.executable, "-c", program])
+
+"""
+numbers = count()
+
+
+class Talking:
+    """An agent that speaks Claude Code's language; the job's `run` is its program."""
+
+    steady = True
+    message = staticmethod(AGENTS["claude"].message)
+    events = staticmethod(AGENTS["claude"].events)
+
+    def missing(self, _environ: Mapping[str, str]) -> str | None:
+        return None
+
+    def command(self, job: Job) -> list[str]:
+        return [sys.executable, "-c", TALKING + job.run]
+
+    def environment(self, _job: Job) -> dict[str, str]:
+        return {}
+
+
+class Harbor:
+    """Storage, as far as a session goes: keeps what it is asked; `lost` is what it answers."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.lost: str | None = None
+
+    def ask(self, op: str, **fields: Any) -> dict[str, Any]:
+        self.asked.append({"op": op, **fields})
+        return {"ok": True, "lost": self.lost}
+
+
+Start = Callable[..., Session]
+
+
+@pytest.fixture
+def harbor() -> Harbor:
+    """What the ship reports to."""
+    return Harbor()
+
+
+@pytest.fixture
+def start(tmp_path: Path, harbor: Harbor) -> Iterator[Start]:
+    """Starts an agent's session; whatever the agent leaves is killed."""
+    begun: list[Session] = []
+
+    def make(run: str, agent: Agent | None = None, stall_s: float = 60) -> Session:
+        voyage = {"voyage": f"voyage-{os.getpid()}", "stall_minutes": stall_s / 60}
+        ship = SimpleNamespace(
+            voyage={**voyage, "lease_seconds": 60},
+            clone=SimpleNamespace(path=tmp_path),
+            work=f"{os.getpid()}/{next(numbers)}",
+            harbor=harbor,
+            log=Log([]),
+        )
+        claim = {"claim": 1, "task": {"id": "7"}}
+        watch = Watch(ship, claim)  # type: ignore[arg-type]
+        begun.append(Session(agent or Talking(), Job({}, "list", run=run), watch))
+        return begun[-1]
+
+    yield make
+    for each in begun:
+        process.kill_marked(each.watch.marker)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes minutes takes a second."""
+    monkeypatch.setattr(session, "BACKGROUND_S", 1.0)
+    monkeypatch.setattr(session, "QUIET_S", 0.5)
+    monkeypatch.setattr(session, "CLOSE_S", 1.0)
+
+
+def timed(act: Callable[[], Event]) -> tuple[Event, float]:
+    """What comes of something, and the seconds that it took."""
+    began = time.monotonic()
+    return act(), time.monotonic() - began
+
+
+def logged(of: Session) -> list[str]:
+    """What went into the ship's log, without the times."""
+    told: list[str] = []
+
+    def ask(_op: str, **fields: Any) -> dict[str, Any]:
+        told.append(fields["text"])
+        return {"ok": True, "size": 0}
+
+    of.watch.ship.log.send(ask)
+    return [line.partition(" ")[2] for line in "".join(told).splitlines()]
+
+
+def others(of: Session) -> set[int]:
+    """What runs for the claim besides the agent's own process, in two seconds at the latest."""
+    ends = time.monotonic() + 2
+    while time.monotonic() < ends:
+        if not (found := process.marked(of.watch.marker)):
+            return found
+        time.sleep(0.05)
+    return process.marked(of.watch.marker)
+
+
+def test_a_turn_ends_with_its_result(start: Start):
+    """What the agent said last is kept, all of it is logged, and its cost is known."""
+    running = start("hear(); begin(); say('One.'); say('Two.'); result(); sys.stdin.read()")
+    end, seconds = timed(lambda: running.turn("go"))
+    assert (end.kind, end.outcome, end.text) == ("end", "done", "Done.")
+    assert running.said == "Two."
+    assert running.watch.cost_usd == 0.25
+    assert logged(running) == ["[7] One.", "[7] Two."]
+    assert seconds < 2
+
+
+def test_the_next_turn_is_in_the_same_process(start: Start):
+    """What is said after a turn reaches the agent that had it; what it said before is not kept."""
+    running = start(
+        "say('I am %d; %s' % (os.getpid(), hear())); result(total_cost_usd=0.5)\n"
+        "say('I am %d' % os.getpid() if hear() == 'again' else '?'); result(total_cost_usd=0.75)"
+    )
+    running.turn("once")
+    first, words = running.said.split("; ")
+    running.turn("again")
+    assert (running.said, words) == (first, "once")
+    assert running.watch.cost_usd == 0.75
+
+
+def test_a_turn_lasts_until_the_background_is_done(start: Start, quick: None):
+    """A result is no end as long as a background task of the agent goes on."""
+    running = start(
+        "hear(); begin(); background(1); result(); time.sleep(0.8); background(0); hear()"
+    )
+    end, seconds = timed(lambda: running.turn("go"))
+    assert end.outcome == "done"
+    assert 0.8 < seconds < 4
+    assert "stopping" not in "".join(logged(running))
+
+
+def test_a_turn_that_the_agent_begins_by_itself_belongs_to_the_one_before(
+    start: Start, quick: None
+):
+    """When the background is done the agent goes on, and only its last result is the end."""
+    running = start(
+        "hear(); begin(); background(1); result('One.'); background(0); time.sleep(0.2)\n"
+        "begin(); time.sleep(1.5); say('Seen.'); result('Two.', total_cost_usd=1); hear()"
+    )
+    end = running.turn("go")
+    assert (end.text, running.said, running.watch.cost_usd) == ("Two.", "Seen.", 1)
+
+
+def test_what_is_left_running_too_long_is_stopped_and_the_agent_is_not(start: Start, quick: None):
+    """The agent learns that its task has ended, goes on, and can be told more."""
+    running = start(
+        "hear(); begin(); child = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+        "background(1); result('One.'); child.wait(); background(0)\n"
+        "begin(); say('It was killed.'); result('Two.')\n"
+        "hear(); say('Here.'); result()"
+    )
+    end, seconds = timed(lambda: running.turn("go"))
+    assert (end.text, running.said) == ("Two.", "It was killed.")
+    assert 1 < seconds < 5
+    assert "[7] stopping what the agent left running" in logged(running)
+    running.turn("still there?")
+    assert running.said == "Here."
+
+
+def test_an_agent_that_never_hears_of_the_end_of_its_background_ends_all_the_same(
+    start: Start, quick: None
+):
+    """What it thinks is still running has been stopped: its turn is over when all is quiet."""
+    running = start("hear(); begin(); background(2); result('One.'); hear()")
+    end, seconds = timed(lambda: running.turn("go"))
+    assert (end.outcome, end.text) == ("done", "One.")
+    assert 1 < seconds < 5
+
+
+def test_an_agent_that_says_and_does_nothing_has_stalled(start: Start):
+    """No output, nothing that computes, no wait announced: that is no work."""
+    running = start("hear(); begin(); subprocess.run(['sleep', '600'])", stall_s=0.5)
+    end, seconds = timed(lambda: running.turn("go"))
+    assert (end.kind, end.outcome) == ("end", "stalled")
+    assert 0.5 < seconds < 4
+
+
+def test_an_agent_whose_child_computes_has_not_stalled(start: Start):
+    """A long compilation prints nothing."""
+    running = start("hear(); begin(); burn(2.5).wait(); result()", stall_s=0.5)
+    assert running.turn("go").outcome == "done"
+
+
+def test_a_child_that_computes_less_than_one_before_it_is_busy_too(start: Start):
+    """What an earlier command used does not count against a later one."""
+    running = start(
+        "hear(); begin(); burn(3).wait(); say('Built.'); burn(2).wait(); result()", stall_s=0.5
+    )
+    assert running.turn("go").outcome == "done"
+
+
+def test_an_announced_wait_is_no_stall(start: Start, harbor: Harbor):
+    """The API's own retry may take longer than an agent may be silent; storage is told of it."""
+    running = start(
+        "hear(); begin()\n"
+        "emit('system', subtype='api_retry', error_status=529, retry_delay_ms=2500)\n"
+        "time.sleep(2.5); say('Back.'); result()",
+        stall_s=0.5,
+    )
+    threading.Timer(1.5, running.watch.beat).start()
+    assert running.turn("go").outcome == "done"
+    [beat] = harbor.asked
+    assert beat["state"] == "limited"
+    assert "529" in beat["reason"]
+    assert beat["until"] == pytest.approx(time.time(), abs=3)
+    running.watch.beat()
+    assert (harbor.asked[-1]["state"], harbor.asked[-1]["reason"]) == ("working", "")
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_an_agent_that_exits_in_the_middle_has_failed(start: Start, status: int):
+    """Whatever its status, a steady agent that is gone has not done its task."""
+    running = start(f"hear(); begin(); say('Oh.'); sys.exit({status})")
+    end, seconds = timed(lambda: running.turn("go"))
+    assert (end.outcome, end.text) == ("error", f"the agent exited with status {status}")
+    assert seconds < 3
+
+
+def test_an_agent_that_is_killed_has_failed(start: Start):
+    """As when memory runs out; the signal is named as Python has it."""
+    end = start("hear(); os.kill(os.getpid(), 9)").turn("go")
+    assert (end.outcome, end.text) == ("error", "the agent exited with status -9")
+
+
+def test_an_agent_that_dies_after_its_turn_fails_the_next(start: Start):
+    """What is said to a dead agent ends the turn at once."""
+    running = start("hear(); begin(); result()")
+    assert running.turn("go").outcome == "done"
+    time.sleep(0.5)
+    end, seconds = timed(lambda: running.turn("the check is red" * 100_000))
+    assert (end.outcome, seconds < 3) == ("error", True)
+
+
+def test_a_program_that_is_not_there_cannot_be_started(start: Start):
+    """That is the ship's fault: an OSError that names it."""
+
+    class Missing(Talking):
+        def command(self, job: Job) -> list[str]:
+            return ["/nowhere/claude"]
+
+    with pytest.raises(OSError, match="/nowhere/claude"):
+        start("", Missing())
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(0, "done"), (1, "error")])
+def test_a_command_is_done_when_it_succeeds(start: Start, status: int, outcome: str):
+    """For the shell agent the exit status decides, and what it prints is logged."""
+    running = start(f"echo out; echo err >&2; exit {status}", AGENTS["shell"])
+    assert running.turn("go").outcome == outcome
+    assert logged(running) == ["[7] out", "[7] err"]
+
+
+def test_a_command_reads_nothing(start: Start):
+    """It has no stdin that it could wait for."""
+    running = start("cat; echo done", AGENTS["shell"])
+    assert running.turn("go").outcome == "done"
+
+
+@pytest.mark.parametrize("leaves", ["sleep 600 &", "setsid sleep 600 &", "(sleep 600 &) &"])
+def test_a_command_that_leaves_something_running_is_done_when_it_ends(start: Start, leaves: str):
+    """What it left has its output still open; that holds nobody up, and is killed at the end."""
+    running = start(f"{leaves} echo done", AGENTS["shell"], stall_s=8)
+    end, seconds = timed(lambda: running.turn("go"))
+    assert (end.outcome, logged(running)) == ("done", ["[7] done"])
+    assert seconds < 4
+    running.close()
+    assert not others(running)
+
+
+def test_a_refused_credential_ends_the_turn_while_the_agent_still_tries(start: Start):
+    """Claude Code itself would go on for minutes."""
+    running = start(
+        "hear(); begin()\n"
+        "for attempt in (1, 2, 3): emit('system', subtype='api_retry', attempt=attempt,"
+        " error='authentication_failed', error_status=401)\n"
+        "time.sleep(600)"
+    )
+    end, seconds = timed(lambda: running.turn("go"))
+    assert (end.outcome, seconds < 3) == ("refused", True)
+    assert "401" in end.text
+
+
+def test_a_limit_with_a_reset_ends_the_turn_with_the_time_to_go_on(start: Start, harbor: Harbor):
+    """The end says until when, and storage knows; the session can go on after it."""
+    reset = int(time.time()) + 3600
+    running = start(
+        f"hear(); begin(); limit({reset}); result('Limit.', is_error=True, api_error_status=429)\n"
+        "say(hear()); result()"
+    )
+    end = running.turn("go")
+    assert (end.outcome, end.text, end.until) == ("limited", "Limit.", reset)
+    running.watch.beat()
+    told = harbor.asked[-1]
+    assert (told["state"], told["reason"], told["until"]) == ("limited", "Limit.", reset)
+    assert running.turn("go on").outcome == "done"
+    assert running.said == "go on"
+
+
+def test_a_limit_without_a_reset_is_waited_out_for_a_while(start: Start):
+    """About a minute, so that nobody hammers an API that is overloaded."""
+    running = start("hear(); begin(); result('Busy.', is_error=True, api_error_status=529); hear()")
+    end = running.turn("go")
+    assert end.outcome == "limited"
+    assert end.until == pytest.approx(time.time() + session.LIMITED_S, abs=3)
+
+
+def test_a_wait_that_is_over_says_nothing_of_the_next_limit(start: Start):
+    """Else the session would go on every second, for as long as the limit lasts."""
+    running = start(
+        f"hear(); begin(); limit({time.time()}); result(is_error=True, api_error_status=429)\n"
+        "hear(); begin(); result(is_error=True, api_error_status=429); hear()"
+    )
+    assert running.turn("go").until < time.time() + 3
+    assert running.turn("go on").until == pytest.approx(time.time() + session.LIMITED_S, abs=3)
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        f"os.write(1, b'x' * {100 * MB} + b'\\n')",
+        f"for _ in range({100 * MB // 10_000}): os.write(1, b'x' * 9_999 + b'\\n')",
+        f"for _ in range(25): os.write(1, b'x' * {4 * MB - 1} + b'\\n')",
+    ],
+    ids=["in one line", "in many lines", "in the longest lines"],
+)
+def test_a_flood_of_output_takes_no_memory_and_ends(start: Start, flood: str):
+    """100 MB are read as they come: neither kept, nor waited for."""
+    running = start(f"hear(); begin()\n{flood}\nsay('Over.'); result(); hear()")
+    Path("/proc/self/clear_refs").write_text("5")  # proc(5): forget the peak
+    before = memory("VmRSS")
+    assert running.turn("go").outcome == "done"
+    assert running.said == "Over."
+    assert memory("VmHWM") - before < 60 * MB
+    assert all(len(line) < 600 for line in logged(running))
+
+
+def memory(name: str) -> int:
+    """Memory of this process, in bytes, now (VmRSS) or at its peak (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+
+def test_close_lets_the_agent_end_by_itself(start: Start, tmp_path: Path):
+    """Its stdin ends, and it has the time to write down what it has to."""
+    running = start("hear(); result(); sys.stdin.read(); time.sleep(0.3); open('saved', 'w')")
+    running.turn("go")
+    running.close()
+    assert (tmp_path / "saved").exists()
+    assert not others(running)
+
+
+def test_close_kills_what_does_not_end_and_what_was_left(start: Start, quick: None):
+    """Neither a process group, nor a session of its own, nor a lost parent hides a daemon."""
+    running = start(
+        "import signal\n"
+        "for number in (signal.SIGTERM, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)\n"
+        "hear(); subprocess.run('setsid -f sleep 600; (setsid sleep 600 &); nohup sleep 600 &',"
+        " shell=True)\n"
+        "result(); time.sleep(600)"
+    )
+    running.turn("go")
+    assert len(process.marked(running.watch.marker)) == 4
+    _, seconds = timed(lambda: running.close() or Event("end"))
+    assert not others(running)
+    assert seconds < 4
+
+
+def test_a_lost_claim_ends_the_turn_at_once(start: Start, harbor: Harbor):
+    """Somebody else may be at the task by now: nothing of it goes on here."""
+    running = start("hear(); begin(); subprocess.run(['setsid', 'sleep', '600'])")
+    harbor.lost = "ship-0 was not heard from in time"
+    threading.Timer(0.5, running.watch.beat).start()
+    began = time.monotonic()
+    with pytest.raises(Lost):
+        running.turn("go")
+    assert time.monotonic() - began < 3
+    assert not others(running)
+    assert "[7] the claim is lost: ship-0 was not heard from in time" in logged(running)
+
+
+def test_a_claim_that_is_lost_already_lets_no_turn_begin(start: Start, harbor: Harbor):
+    """It was lost while the work was being landed, say."""
+    running = start("say(hear()); result(); hear()")
+    harbor.lost = "it expired"
+    running.watch.beat()
+    with pytest.raises(Lost):
+        running.turn("go")
