@@ -62,7 +62,7 @@ def held(pid: int, key: str) -> float:
 def runs_helm(pid: int) -> bool:
     """Whether a process is a helm."""
     with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().endswith(b"/voyage/lib\0helm\0")
+        return Path(f"/proc/{pid}/cmdline").read_bytes().find(b"/voyage/lib\0helm") > 0
     return False
 
 

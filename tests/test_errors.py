@@ -1,13 +1,10 @@
-import asyncio
 import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from ocaptain.errors import Failure, guarded, report, scrub
+from ocaptain.errors import Failure, report, scrub
 
 
 def python(code: str, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -32,23 +29,6 @@ def test_all_faults_are_shown(capsys):
     """Faults found in one go are shown one a line."""
     assert report(Failure("a.json: no id", "b.json: no subject")) == 1
     assert capsys.readouterr().err == "ocaptain: a.json: no id\nb.json: no subject\n"
-
-
-def test_failures_of_a_task_group_are_failures(capsys):
-    """Failures of tasks that ran side by side are each shown, and are no bug."""
-
-    async def fail(message: str) -> None:
-        raise Failure(message)
-
-    async def both() -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(fail("one"))
-            group.create_task(fail("two"))
-
-    with pytest.raises(SystemExit) as ended, guarded():
-        asyncio.run(both())
-    assert ended.value.code == 1
-    assert capsys.readouterr().err == "ocaptain: one\nocaptain: two\n"
 
 
 def test_an_interrupt_ends_with_130():

@@ -123,9 +123,8 @@ def plan_init(directory: Path) -> None:
     """Write a small plan to start from into DIRECTORY."""
     from .plan import init
 
-    for path in init(directory):
-        click.echo(f"wrote {path}")
-    click.echo(f"Read {directory}/PLAN.md, then: ocaptain check {directory}")
+    files = len(init(directory))
+    click.echo(f"wrote {files} files; read {directory}/PLAN.md, then: ocaptain check {directory}")
 
 
 @plan.command("skill")

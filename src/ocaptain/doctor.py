@@ -12,6 +12,7 @@ from pathlib import Path
 from .config import Config
 from .errors import Failure
 from .onboard.agents import AGENTS
+from .providers import open_provider
 from .providers.local import Local
 from .ssh import Remote, Unreachable, prepare, run, where
 
@@ -49,9 +50,7 @@ async def examine(config: Config, *, deep: bool = False) -> list[Finding]:
         value = (await run(["git", "config", key])).out.decode().strip()
         remedy = f"git config --global {key} …"
         findings.append(Finding(f"git {key}", bool(value), value or "lacking", remedy))
-    if deep or config.provider == "local":
-        findings.append(await _attempt("a VM of local", _round_trip(config)))
-    return findings
+    return [*findings, await _attempt("provider", _try_out(config, deep=deep))]
 
 
 def _programs() -> Finding:
@@ -71,8 +70,11 @@ async def _attempt(what: str, trial: Awaitable[str]) -> Finding:
         return Finding(what, False, found, remedy)
 
 
-async def _round_trip(config: Config) -> str:
-    """Make a VM of `local`, run a command on it, and destroy it."""
+async def _try_out(config: Config, *, deep: bool) -> str:
+    """Open the provider; for `local`, or if `deep`, make a VM here, use it, and destroy it."""
+    open_provider(config)
+    if config.provider != "local" and not deep:
+        return config.provider
     local, name = Local(config), f"voyage-{secrets.token_hex(6)}-ship0"
     try:
         vm = await local.create(name)
@@ -86,4 +88,4 @@ async def _round_trip(config: Config) -> str:
         raise Failure(said, f"If it is locked: sudo usermod -p '*' {getpass.getuser()}") from None
     finally:
         await local.destroy([name])
-    return "made, used and destroyed"
+    return "local: a VM was made, used and destroyed"

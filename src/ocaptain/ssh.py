@@ -8,7 +8,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from asyncio.subprocess import DEVNULL, PIPE, Process, create_subprocess_exec
+from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ async def run(
 
 async def lines(argv: Sequence[str]) -> AsyncIterator[bytes]:
     """The lines that a program writes, as they come; it is ended with the loop over them."""
-    async with _started(argv, stdin=DEVNULL, limit=1 << 20) as process:
+    async with _started(argv, stdin=PIPE, limit=1 << 20) as process:
         async for line in cast(asyncio.StreamReader, process.stdout):
             yield line
 

@@ -129,7 +129,7 @@ def test_a_voyage_goes_on_without_storages_view(captain):
         with pytest.raises(OSError, match="Read-only|Permission"):
             (ship / path).unlink()
     config = "-F ~/voyage/ssh_config"
-    sftp = f"echo 'put voyage/ship.json voyage/voyage.json' | sftp -q -b - {config} storage"
+    sftp = f"echo 'put /etc/hostname voyage/voyage.json' | sftp -q -b - {config} storage"
     assert "Permission denied" in voyage.ssh("ship0", sftp).err
     shell = voyage.ssh("ship0", f"ssh {config} storage touch voyage/mine")
     assert "may not run touch on storage" in shell.err

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocaptain.onboard import harbor
@@ -644,6 +644,7 @@ REQUESTS = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=settings.default.max_examples // 2)
 @given(st.lists(st.tuples(st.sampled_from(SHIPS), REQUESTS, st.floats(0, 70)), max_size=6))
 def test_whatever_a_ship_sends_it_gets_an_answer(
     model_storage: Path, calls: list[tuple[str, dict[str, Any], float]]
@@ -678,6 +679,7 @@ def story(storage: Storage, dice: random.Random) -> None:
         storage.ask(ship, what, claim=number, **told)
 
 
+@settings(max_examples=settings.default.max_examples // 4)
 @given(st.randoms(use_true_random=False))
 def test_a_random_voyage_stays_sound(model_storage: Path, dice: random.Random):
     """Whatever ships do, in any order and with any delay, no task is held twice or done twice."""

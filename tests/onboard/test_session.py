@@ -5,8 +5,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from subprocess import Popen
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,7 +46,7 @@ def hear():
     return json.loads(sys.stdin.readline())["message"]["content"][0]["text"]
 
 def burn(seconds):
-    program = "import time\\nwhile time.process_time() < %s: pass" % seconds
+    program = "import time\\nends = time.time() + %s\\nwhile time.time() < ends: pass" % seconds
     return subprocess.Popen([sys.executable, "-c", program])
 
 """
@@ -90,7 +92,24 @@ def harbor() -> Harbor:
 
 
 @pytest.fixture
-def start(tmp_path: Path, harbor: Harbor) -> Iterator[Start]:
+def children(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Popen[bytes]]]:
+    """The processes that are started; in the end they are gone, and their pipes closed."""
+    started: list[Popen[bytes]] = []
+    really = process.start
+
+    def start(*argv: Any, **how: Any) -> Popen[bytes]:
+        started.append(really(*argv, **how))
+        return started[-1]
+
+    monkeypatch.setattr(process, "start", start)
+    yield started
+    for child in started:
+        with suppress(BrokenPipeError), child:
+            child.kill()
+
+
+@pytest.fixture
+def start(tmp_path: Path, harbor: Harbor, children: list[Popen[bytes]]) -> Iterator[Start]:
     """Starts an agent's session; whatever the agent leaves is killed."""
     begun: list[Session] = []
 
@@ -239,7 +258,7 @@ def test_an_agent_whose_child_computes_has_not_stalled(start: Start):
 def test_a_child_that_computes_less_than_one_before_it_is_busy_too(start: Start):
     """What an earlier command used does not count against a later one."""
     running = start(
-        "hear(); begin(); burn(3).wait(); say('Built.'); burn(2).wait(); result()", stall_s=0.5
+        "hear(); begin(); burn(2.5).wait(); say('Built.'); burn(1.5).wait(); result()", stall_s=0.5
     )
     assert running.turn("go").outcome == "done"
 
@@ -374,7 +393,7 @@ def test_a_wait_that_is_over_says_nothing_of_the_next_limit(start: Start):
     [
         f"os.write(1, b'x' * {100 * MB} + b'\\n')",
         f"for _ in range({100 * MB // 10_000}): os.write(1, b'x' * 9_999 + b'\\n')",
-        f"for _ in range(25): os.write(1, b'x' * {4 * MB - 1} + b'\\n')",
+        "for _ in range(40): emit('user', message='x' * 2_500_000)",
     ],
     ids=["in one line", "in many lines", "in the longest lines"],
 )

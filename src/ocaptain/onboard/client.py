@@ -13,7 +13,6 @@ from . import PROTOCOL, process
 from .log import redacted
 
 ANSWER_S = 90.0
-SLOWEST_S = 30.0
 
 Answer = dict[str, Any]
 
@@ -43,21 +42,22 @@ class Harbor:
                 if time.monotonic() + pause > ends:
                     raise
             time.sleep(pause * random.uniform(0.5, 1))
-            pause = min(pause * 2, SLOWEST_S)
+            pause = min(pause * 2, 30)
 
 
 def exchange(argv: Sequence[str], line: str) -> Answer:
     """Send a line, get one; stdin stays open until then, for its end tells harbor that we died."""
-    with process.start(argv, stdin=PIPE, stdout=PIPE, stderr=STDOUT) as child:
-        timer, said = threading.Timer(ANSWER_S, child.kill), b""
-        timer.start()
-        try:
+    child, said = process.start(argv, stdin=PIPE, stdout=PIPE, stderr=STDOUT), b""
+    timer = threading.Timer(ANSWER_S, child.kill)
+    timer.start()
+    try:
+        with child:
             process.feed(child, line.encode() + b"\n")
             for said in child.stdout or ():
                 if said.startswith(b"{"):
                     return dict(json.loads(said))
-        except (OSError, ValueError) as error:
-            said = str(error).encode()
-        finally:
-            timer.cancel()
+    except (OSError, ValueError) as error:
+        said = str(error).encode()
+    finally:
+        timer.cancel()
     raise Unreachable(said.decode(errors="replace").strip()[:300] or "no answer")

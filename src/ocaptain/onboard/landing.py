@@ -171,10 +171,10 @@ class Clone:
     def push(self, ref: str, commit: str = "HEAD") -> None:
         """Push a commit to the claim's work ref, unless it is there already."""
         with self.guard:
-            commit = self.git("rev-parse", commit)
-            if commit != self._pushed:
-                self.remote("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{ref}")
-                self._pushed = commit
+            what = f"{self.git('rev-parse', commit)}:refs/heads/{ref}"
+            if what != self._pushed:
+                self.remote("push", "--quiet", "--force", "origin", what)
+                self._pushed = what
 
     def save(self, ref: str, secrets: Sequence[str], *, dirty: bool) -> None:
         """Bring to storage what is not there: commits, and with `dirty` a snapshot of the tree."""

@@ -7,7 +7,8 @@ import fcntl
 import json
 import os
 import re
-import time
+import select
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class Lines:
             data = log.read()
         whole = data[: data.rfind(b"\n") + 1]
         self.offset += len(whole)
-        return [clean(line) for line in whole.decode("utf-8", "replace").splitlines()]
+        return [clean(line, keep="\t") for line in whole.decode("utf-8", "replace").splitlines()]
 
 
 def read(folder: Path, ship: str, pattern: str, tail: int, follow: bool) -> Iterator[str]:
@@ -65,7 +66,8 @@ def read(folder: Path, ship: str, pattern: str, tail: int, follow: bool) -> Iter
         if not follow:
             return
         tail = 0
-        time.sleep(LOOK_S)
+        if select.select([sys.stdin], [], [], LOOK_S)[0]:
+            return  # its end: nobody reads on
 
 
 def main(home: Path, argv: list[str]) -> None:

@@ -44,10 +44,10 @@ class Session:
         ends when all is quiet."""
         with suppress(OSError):  # it is dead, then, and that ends the turn
             process.feed(self._child, self.agent.message(text) or b"")
-        self.said, self._heard_at, end = "", time.monotonic(), None
+        self.said, self._heard_at, self._wait_ends, end = "", time.monotonic(), 0.0, None
         while end is None or (end.outcome == "done" and self._unsettled()):
-            self.watch.check()
             event = self._next()
+            self.watch.check()
             if event and event.kind == "end":
                 end, self._ended_at = event, time.monotonic()
             elif event:
@@ -77,7 +77,7 @@ class Session:
             try:
                 line = self._lines.get(timeout=1)
             except queue.Empty:
-                return None
+                return None if self._child.poll() is None else self._exit()
             self._heard_at = time.monotonic()
             self._events = list(self.agent.events(line) if line else [self._exit()])
         return self._events.pop(0)
@@ -104,7 +104,7 @@ class Session:
         if self._background and now - self._ended_at > BACKGROUND_S:
             self.watch.say("stopping what the agent left running")
             process.kill_marked(self.watch.marker, spare=[self._child.pid])
-            self._background = 0
+            self._background, self._heard_at = 0, now  # that makes it begin a turn of its own
         return self._loose and (self._background > 0 or now - self._heard_at < QUIET_S)
 
     def _stalled(self) -> bool:
@@ -113,7 +113,7 @@ class Session:
         if time.monotonic() - self._heard_at < stall_s or time.time() < self._wait_ends:
             return False
         busy = process.cpu_ticks(process.marked(self.watch.marker) - {self._child.pid})
-        if busy > self._busy:
+        if busy != self._busy:
             self._busy, self._heard_at = busy, time.monotonic()
             return False
         return True

@@ -9,7 +9,6 @@ as you and sees your files: this is for trying a plan out, and no security bound
 carries OCAPTAIN_VM=<name> in its environment, by which `destroy` finds it.
 """
 
-import asyncio
 import os
 import re
 import shlex
@@ -54,6 +53,7 @@ class Local:
         config = _sshd_config(folder)
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / "home/.ssh").mkdir(mode=0o700, parents=True)
+        _tmp(folder).mkdir(mode=0o700)
         for key in ("host_key", "captain_key"):
             keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]
             await run([*keygen, str(folder / key)])
@@ -84,15 +84,16 @@ class Local:
 
     async def destroy(self, names: Iterable[str]) -> dict[str, str]:
         """Kill what carries the VM's marker, unmount what is mounted in it, remove it."""
-        wanted = [name for name in names if VM_NAME.fullmatch(name)]
-        reasons = await asyncio.gather(*(_remove(self.root / name) for name in wanted))
-        return {name: why for name, why in zip(wanted, reasons, strict=True) if why}
+        # One by one, ships first: while a ship lives, it starts new things on storage.
+        wanted = sorted(name for name in names if VM_NAME.fullmatch(name))
+        return {name: why for name in wanted if (why := await _remove(self.root / name))}
 
 
 def _sshd_config(folder: Path) -> str:
     """The sshd_config(5) of the VM at `folder`, whose sessions get our own PATH."""
     home, path = folder / "home", os.environ.get("PATH", os.defpath)
-    environment = (f"HOME={home}", f"OCAPTAIN_VM={folder.name}", f"PATH={path}")
+    tmp = [f"{name}={_tmp(folder)}" for name in ("TMPDIR", "TMUX_TMPDIR")]
+    environment = (f"HOME={home}", f"OCAPTAIN_VM={folder.name}", f"PATH={path}", *tmp)
     return SSHD_CONFIG.format(
         host_key=quoted(folder / "host_key"),
         captain=quoted(folder / "captain_key.pub").replace("%", "%%"),
@@ -100,6 +101,11 @@ def _sshd_config(folder: Path) -> str:
         sftp_server=quoted(program("sftp-server")),
         environment=" ".join(quoted(variable) for variable in environment),
     )
+
+
+def _tmp(folder: Path) -> Path:
+    """A VM's own /tmp, with a path that is short enough for sockets."""
+    return Path("/tmp", folder.name)  # noqa: S108 - made for us alone
 
 
 def _way(folder: Path) -> tuple[tuple[str, str], ...]:
@@ -122,6 +128,7 @@ async def _remove(folder: Path) -> str:
         for directory, _, _ in os.walk(folder):
             Path(directory).chmod(0o700)  # a module cache of Go's is read-only, for one
         shutil.rmtree(folder, ignore_errors=not folder.exists())
+        shutil.rmtree(_tmp(folder), ignore_errors=True)
     except OSError as error:
         return str(error)
     return ""

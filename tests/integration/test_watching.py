@@ -1,0 +1,222 @@
+"""What the captain sees of a voyage, in a real terminal, and how it is sunk."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from ocaptain.onboard.process import marked
+from tests.integration.harness import Captain, Terminal, Voyage, processes, task, until
+
+LONG = "A subject that is much longer than there is room for on one line of a terminal"
+
+
+def gated(captain: Captain, ships: int, **settings) -> tuple[Voyage, Path]:
+    """A voyage whose tasks, one per ship, wait for a file; and that file."""
+    gate = captain.root / "gate"
+    wait = f"echo on watch; while [ ! -e {gate} ]; do sleep 0.1; done; echo relieved; touch"
+    tasks = {str(n): task(f"{LONG} {n}", f"{wait} {n}") for n in range(ships)}
+    plan = captain.plan(captain.repository(), tasks, **settings)
+    voyage = captain.sail(plan, ships)
+    voyage.until(lambda seen: all(ship["state"] == "working" for ship in seen["ships"]))
+    return voyage, gate
+
+
+def rows(screen: list[str]) -> list[str]:
+    """The lines of ships."""
+    return [line for line in screen if line.startswith("ship-")]
+
+
+def test_status_fits_a_terminal_and_watch_refreshes_it_in_place(captain):
+    """A line per ship at 80 columns; --watch shows one table that changes, and ends by itself."""
+    voyage, gate = gated(captain, ships=3)
+    with Terminal(captain) as terminal:
+        terminal.type("ocaptain status")
+        screen = terminal.until("READY")
+        assert [row.split()[:2] for row in rows(screen)] == [
+            ["ship-0", "working"],
+            ["ship-1", "working"],
+            ["ship-2", "working"],
+        ]
+        first = screen.index(rows(screen)[0])
+        assert screen[first : first + 3] == rows(screen)
+        assert all("A subject" in row and row.endswith("ago") for row in rows(screen))
+        assert screen[0].startswith(voyage.id)
+        assert "running" in screen[0]
+
+        terminal.type("ocaptain status --watch")
+        terminal.until("ship-2")
+        time.sleep(2.5)
+        assert len(rows(terminal.screen())) == 3
+        gate.touch()
+        screen = terminal.until("READY", 40)
+        assert "complete" in screen[0]
+        assert len(rows(screen)) == 3
+        assert {row.split()[1] for row in rows(screen)} == {"done"}
+
+        terminal.type("ocaptain tasks")
+        screen = terminal.until("READY")
+        assert [line.split()[:2] for line in screen[1:4]] == [[n, "completed"] for n in "012"]
+
+
+def test_status_and_tasks_as_json(captain):
+    """What other programs read of a voyage under way."""
+    voyage, gate = gated(captain, ships=2)
+    seen = captain.json("status")
+    keys = "voyage objective state repo branch agent ships tasks verify cost_usd"
+    assert set(keys.split()) <= seen.keys()
+    assert (seen["state"], seen["verify"], seen["agent"]) == ("running", "pending", "shell")
+    keys = "id state task since completed cost_usd seen_s reason until"
+    assert all(set(keys.split()) <= ship.keys() for ship in seen["ships"])
+    assert all(ship["seen_s"] < 5 for ship in seen["ships"])
+    keys = "id subject status owner blocked_by claim attempts commit reason"
+    assert all(set(row) == set(keys.split()) for row in captain.json("tasks"))
+    done = captain.run("tasks", "--status", "pending", "--json")
+    assert json.loads(done.out) == []
+    assert captain.run("wait", "-t", "0.3", status=5).out.startswith(f"{voyage.id} running")
+    gate.touch()
+    voyage.wait()
+
+
+def test_logs_of_all_ships_and_of_one(captain):
+    """All lines by time; by ship, pattern and number; and as they grow."""
+    voyage, gate = gated(captain, ships=2)
+    voyage.until_log("on watch")
+    following = captain.start("logs", voyage.id, "-f", "-g", "relieved")
+    gate.touch()
+    voyage.wait()
+    until(lambda: all("verify" in voyage.log() for _ in "1"), 10)
+
+    lines = [json.loads(line) for line in captain.run("logs", "--json").out.splitlines()]
+    assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
+    assert {line["ship"] for line in lines} == {"ship-0", "ship-1"}
+    only = captain.run("logs", "-s", "ship-1").out.splitlines()
+    assert only
+    assert all(line.split()[1] == "ship-1" for line in only)
+    found = captain.run("logs", "-g", "on wat.h$").out.splitlines()
+    assert len(found) == 2
+    assert len(captain.run("logs", "-n", "3").out.splitlines()) == 3
+    assert (
+        captain.run("logs", "-n", "3").out.splitlines()
+        == (captain.run("logs").out.splitlines()[-3:])
+    )
+    assert captain.run("logs", "-g", "(", status=2).err
+    assert captain.run("logs", "-s", "ship-7", status=None).out == ""
+
+    assert following.stdout
+    assert "relieved" in following.stdout.readline()
+    assert "relieved" in following.stdout.readline()
+    following.send_signal(signal.SIGINT)
+    said, _ = following.communicate(timeout=10)
+    assert following.returncode == 130
+    assert said == ""
+
+
+def test_shell_shows_the_fleet_at_work(captain):
+    """One pane per ship with its title, one ship's pane zoomed, and with --raw its own shell."""
+    voyage, gate = gated(captain, ships=3)
+    with Terminal(captain, 120, 40) as terminal:
+        terminal.type(f"ocaptain shell {voyage.id}")
+        for number in range(3):
+            terminal.until(f"ship-{number} · working · ")
+        screen = "\n".join(terminal.until("on watch"))
+        assert screen.count("claims it: A subject") == 3
+        assert screen.count("A subject that is") >= 6
+        terminal.press("C-b", "d")
+        terminal.until("READY")
+
+        terminal.type(f"ocaptain shell {voyage.id} ship-1")
+        terminal.until("ship-1 · working")
+        time.sleep(1)
+        screen = "\n".join(terminal.screen())
+        assert "ship-0 ·" not in screen
+        assert "ship-2 ·" not in screen
+        gate.touch()
+        terminal.until("relieved")
+        voyage.wait()
+        terminal.until("ship-1 · done")
+        terminal.press("C-b", "d")
+        terminal.until("READY")
+
+        terminal.type(f"ocaptain shell {voyage.id} ship-2 --raw")
+        terminal.until(f"{voyage.id}", 5) if False else time.sleep(1)
+        terminal.press("-l", "echo on $OCAPTAIN_VM in ~\n")
+        terminal.until(f"on {voyage.id}-ship2 in")
+        terminal.press("-l", "exit\n")
+        terminal.until("READY")
+        terminal.type("ocaptain shell ship-9; echo status $?")
+        assert "has no ship-9" in "\n".join(terminal.until("status 1"))
+    captain.run("sink", "-s", "-f")
+    assert captain.remains() == []
+    assert not [p for p in Path("/tmp").glob(f"tmux-*/{voyage.id}") if p.exists()]
+
+
+def sockets_of(voyage: Voyage) -> set[Path]:
+    """Directories with the sockets of a voyage's ships, as their ssh commands name them."""
+    found = set()
+    for line in processes(f"OCAPTAIN_VM={voyage.id}-ship"):
+        for word in line.split("\0"):
+            if word.startswith("ControlPath="):
+                found.add(Path(word.partition("=")[2]).parent)
+    return found
+
+
+def test_sink_asks_and_takes_its_own_voyage_alone(captain):
+    """It names what was never fetched, does nothing on no, and leaves nothing but the others."""
+    work = "echo work >work && git add -A && git commit -qm Wreck && sleep 2 && exit 1"
+    fails = {"1": task("Land", "touch landed"), "2": task("Fail", work)}
+    repo = captain.repository()
+    ended = captain.sail(captain.plan(repo, fails, max_attempts=1, lease_seconds=3))
+    other, gate = gated_elsewhere(captain)
+    ended.wait(status=4)
+    sockets = sockets_of(ended)
+    assert sockets
+
+    said = captain.run("sink", ended.id[:-3], "-s", stdin="n\nn\n", status=1).out
+    assert "never fetched: 1 commits on its branch" in said
+    assert "work/2-" in said
+    for vm in ("storage", "ship0"):
+        assert f"{ended.id}-{vm}" in said
+        assert ended.home(vm).exists()
+    assert other.id not in said
+    assert "More than one voyage" in captain.run("sink", "voyage-", "-f", status=1).err
+
+    captain.run("sink", ended.id[7:-3], stdin="y\n")
+    assert ended.home().exists()
+    assert not ended.home("ship0").exists()
+    assert marked(f"OCAPTAIN_VM={ended.id}-ship0") == set()
+    assert ended.status()["tasks"]["completed"] == 1
+    captain.run("fetch", ended.id, "--all", "--into", str(repo))
+    assert captain.git(repo, "show", f"{ended.id}:landed") == ""
+    wrecks = captain.git(repo, "for-each-ref", f"refs/ocaptain/{ended.id}", "--format=%(subject)")
+    assert "Wreck" in wrecks
+    brought = {path.name for path in (repo / ended.id).iterdir()}
+    assert {"logs", "journal.jsonl", "artifacts"} <= brought
+    assert "never fetched" not in captain.run("sink", ended.id, "-s", stdin="y\n").out
+    assert not [line for line in processes(ended.id) if "/proc" not in line]
+    assert not any(ended.id in line for line in captain.remains())
+    assert not [path for path in sockets if path.exists()]
+
+    gate.touch()
+    other.wait()
+    captain.run("sink", "--all", "-f")
+    assert captain.remains() == []
+    assert "No voyage is under way" in captain.run("status", status=1).err
+
+
+def gated_elsewhere(captain: Captain) -> tuple[Voyage, Path]:
+    gate = captain.root / "gate"
+    tasks = {"1": task("Wait", f"while [ ! -e {gate} ]; do sleep 0.1; done; touch one")}
+    plan = captain.plan(captain.repository("other"), tasks, name="other-plan")
+    return captain.sail(plan), gate
+
+
+@pytest.mark.parametrize("verb", ["status", "tasks", "logs", "wait", "fetch", "shell", "sink"])
+def test_a_voyage_that_is_not_there_is_named(captain, verb):
+    """Whatever is asked of it: one line that says so and one that says what to type, exit 1."""
+    done = captain.run(verb, "voyage-0123456789ab", status=1)
+    assert done.out == ""
+    assert len(done.err.splitlines()) == 2
+    assert "sail" in done.err

@@ -1,0 +1,420 @@
+import io
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocaptain.onboard import PROTOCOL, serve
+from ocaptain.onboard.journal import Journal
+from tests.onboard.moored import VOYAGE, Moored, moored
+from tests.onboard.storage import Json, Sail, Storage, assert_sound, git, task, until
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moored]:
+    """Storage behind a real sshd, with a task for each test that wants one."""
+    with moored(tmp_path_factory.mktemp("fleet"), [task(str(n)) for n in range(1, 9)]) as made:
+        yield made
+
+
+@pytest.fixture
+def clone(fleet: Moored, tmp_path: Path) -> Path:
+    """A clone of ship-0's, with a commit that nobody else has."""
+    fleet.git("ship-0", "clone", "-q", fleet.url, str(tmp_path / "clone"))
+    git(tmp_path / "clone", "commit", "-q", "--allow-empty", "-m", tmp_path.name)
+    return tmp_path / "clone"
+
+
+# What a ship's login may run
+
+
+def test_who_asks_follows_from_the_login(fleet: Moored):
+    """A ship is who its key says, whatever it writes on its command line or in its request."""
+    request = {"protocol": PROTOCOL, "op": "claim", "run": "r", "who": "ship-1", "ship": "ship-1"}
+    line = json.dumps(request).encode() + b"\n"
+    answers = [
+        json.loads(fleet.run("ship-0", command, stdin=line).stdout)
+        for command in ("harbor", "harbor captain", "/any/where/harbor ship-1")
+    ]
+    assert answers[0]["task"]["owner"] == "ship-0"
+    assert answers[1] == answers[2] == answers[0]
+    assert fleet.ask("ship-0", "status")["code"] == "op"
+    claims = fleet.storage.sections()["claims"].values()
+    assert {claim["ship"] for claim in claims} == {"ship-0"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "bash",
+        "sh -c 'id'",
+        "harbor; id",
+        "harbor\nid",
+        "env harbor",
+        "git-upload-archive repo.git",
+        "git-shell",
+        "scp -t /tmp/x",
+        "rsync --server . .",
+        "python3 -c 1",
+        "unbalanced '",
+        "''",
+        "..",
+    ],
+)
+def test_nothing_else_runs(fleet: Moored, command: str):
+    """Any other command is refused by name, with exit status 1 and no traceback."""
+    done = fleet.run("ship-0", "--", command)
+    said = done.stderr.decode()
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert said.startswith("ocaptain: ship-0 may not run ")
+    assert "Traceback" not in said
+
+
+def test_no_shell_terminal_or_forwarding(fleet: Moored):
+    """A ship gets no login shell, no terminal and no tunnel."""
+    argv = ["ssh", "-F", str(fleet.ships["ship-0"]), "-tt", fleet.name]
+    done = subprocess.run(argv, input=b"id\n", capture_output=True, check=False, timeout=30)
+    assert done.returncode != 0
+    assert b"uid=" not in done.stdout
+    tunnel = ["ssh", "-F", str(fleet.ships["ship-0"]), "-W", "localhost:22", fleet.name]
+    done = subprocess.run(tunnel, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert done.returncode != 0
+    assert b"prohibited" in done.stderr or b"failed" in done.stderr
+
+
+def test_sftp_reads_and_does_not_write(fleet: Moored, tmp_path: Path):
+    """Over SFTP a ship reads tasks, artifacts and logs, and can change nothing."""
+    tasks = f".claude/tasks/{VOYAGE}-tasks"
+    (tmp_path / "mine").write_text("mine")
+
+    def sftp(*commands: str) -> tuple[int, str]:
+        argv = ["sftp", "-q", "-b", "-", "-F", str(fleet.ships["ship-0"]), fleet.name]
+        done = subprocess.run(
+            argv, input="\n".join(commands), capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stderr
+
+    got = tmp_path / "got"
+    status, said = sftp(f"get {tasks}/8.json {got}", f"get voyage/artifacts/spec.md {got}.md")
+    assert status == 0, said
+    assert json.loads(got.read_text())["id"] == "8"
+    before = {p: p.read_bytes() for p in fleet.storage.tasks_folder.iterdir()}
+    for command in (
+        f"put {tmp_path}/mine {tasks}/8.json",
+        f"rm {tasks}/8.json",
+        f"rename {tasks}/8.json {tasks}/9.json",
+        "mkdir voyage/x",
+        f"chmod 777 {tasks}/8.json",
+        f"symlink {tasks}/8.json x",
+        "put /dev/null .ssh/authorized_keys",
+    ):
+        status, said = sftp(command)
+        assert status != 0, command
+    assert {p: p.read_bytes() for p in fleet.storage.tasks_folder.iterdir()} == before
+    assert "dispatch" in (fleet.storage.home / ".ssh" / "authorized_keys").read_text()
+
+
+# Pushing
+
+
+def test_a_ship_pushes_to_its_own_claims(fleet: Moored, clone: Path):
+    """The work refs of a ship's own claims, past and present, can be written and moved back."""
+    claim = fleet.ask("ship-0", "claim", run="r")
+    for commit in ("HEAD", "HEAD~1", "HEAD"):
+        push = ("push", "-q", "-f", fleet.url, f"{commit}:refs/heads/{claim['ref']}")
+        fleet.git("ship-0", "-C", str(clone), *push)
+    head = git(clone, "rev-parse", "HEAD")
+    assert git(fleet.storage.repo, "rev-parse", claim["ref"]) == head
+    fleet.ask("ship-0", "release", claim=claim["claim"], fault="infrastructure", why="test")
+    fleet.git("ship-0", "-C", str(clone), "push", "-qf", fleet.url, f"HEAD~1:{claim['ref']}")
+    (wreck,) = [w for w in fleet.ask("ship-1", "claim", run="r")["wrecks"]]
+    assert wreck["ref"] == claim["ref"]
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        f"HEAD:refs/heads/{VOYAGE}",
+        "+HEAD:refs/heads/{theirs}",
+        ":refs/heads/{mine}",
+        ":refs/heads/{theirs}",
+        f":refs/heads/{VOYAGE}",
+        "HEAD:refs/heads/main",
+        "HEAD:refs/tags/v1",
+        "HEAD:refs/heads/work/1-999",
+        "HEAD:refs/heads/{mine}/below",
+        "HEAD:refs/{mine}",
+        "HEAD:refs/notes/x",
+        "HEAD:refs/heads/{mine} HEAD:refs/tags/v1",
+        "--mirror",
+    ],
+)
+def test_a_ship_pushes_nothing_else(fleet: Moored, clone: Path, ref: str):
+    """The branch, others' refs, deletions, tags and all else are refused, and so is what is with them."""
+    mine = fleet.ask("ship-0", "claim", run="r")["ref"]
+    theirs = fleet.ask("ship-1", "claim", run="r")["ref"]
+    for name in (mine, theirs):
+        git(fleet.storage.repo, "update-ref", f"refs/heads/{name}", fleet.storage.start)
+    before = git(fleet.storage.repo, "for-each-ref")
+    refs = ref.format(mine=mine, theirs=theirs).split()
+    said = fleet.git("ship-0", "-C", str(clone), "push", "-q", fleet.url, *refs, ok=False)
+    assert "ship-0 may not write refs/" in said or "invalid" in said, said
+    assert git(fleet.storage.repo, "for-each-ref") == before
+
+
+def test_a_push_after_a_crash_finishes_the_landing(fleet: Moored, clone: Path):
+    """Where storage crashed right after a landing's line, the push that comes next moves the branch."""
+    storage = fleet.storage
+    claim = fleet.ask("ship-0", "claim", run="r")
+    fleet.git("ship-0", "-C", str(clone), "push", "-qf", fleet.url, f"HEAD:{claim['ref']}")
+    commit, before = git(clone, "rev-parse", "HEAD"), storage.head()
+    lock = (storage.folder / "lock").read_bytes()
+    assert fleet.ask("ship-0", "land", claim=claim["claim"], commit=commit)["ok"]
+    (storage.folder / "lock").write_bytes(lock)
+    git(storage.repo, "update-ref", f"refs/heads/{VOYAGE}", before)
+    git(clone, "commit", "-q", "--allow-empty", "-m", "more")
+    fleet.git("ship-0", "-C", str(clone), "push", "-qf", fleet.url, f"HEAD:{claim['ref']}")
+    assert storage.head() == commit
+    assert_sound(storage)
+
+
+def test_no_room_no_pushes(sail: Sail, monkeypatch, capsys):
+    """With little room left pushes are refused in words that a ship understands."""
+    storage = sail(task("1"))
+    ref = storage.claim("ship-0")["ref"]
+    monkeypatch.setenv("OCAPTAIN_SHIP", "ship-0")
+    for room, status in ((0, 0), (10**18, 1)):
+        monkeypatch.setattr(serve, "ROOM", room)
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f"{'0' * 40} {'1' * 40} refs/heads/{ref}\n"))
+        assert serve.receive(storage.home, []) == status
+    assert "storage has no room" in capsys.readouterr().err
+
+
+# Requests as they come in
+
+
+class Harbor:
+    """The command that a ship's key is forced to, without SSH: it adds nothing to what is asked."""
+
+    def __init__(self, storage: Storage, ship: str = "ship-0") -> None:
+        keys = (storage.home / ".ssh" / "authorized_keys").read_text().splitlines()
+        (line,) = [line for line in keys if f" {ship}" in line]
+        command = line.partition('command="')[2].partition('" ')[0].replace('\\"', '"')
+        self.argv = shlex.split(command)
+
+    def start(self, **request: Any) -> subprocess.Popen[bytes]:
+        """Ask, and leave stdin open."""
+        env = {**os.environ, "SSH_ORIGINAL_COMMAND": "harbor"}
+        child = subprocess.Popen(
+            self.argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert child.stdin
+        child.stdin.write(json.dumps({"protocol": PROTOCOL, **request}).encode() + b"\n")
+        child.stdin.flush()
+        return child
+
+    def send(self, line: bytes) -> tuple[Json, str]:
+        """What is answered to a line of any bytes, and what is said on stderr."""
+        env = {**os.environ, "SSH_ORIGINAL_COMMAND": "harbor"}
+        done = subprocess.run(self.argv, env=env, input=line, capture_output=True, check=False)
+        assert done.stdout.count(b"\n") == 1, done.stderr.decode()[-300:]
+        return json.loads(done.stdout), done.stderr.decode()
+
+
+def answer(child: subprocess.Popen[bytes], timeout: float = 30) -> Json:
+    out, err = child.communicate(timeout=timeout)
+    assert out, err
+    return json.loads(out)
+
+
+@pytest.fixture
+def berthed(sail: Sail, model_storage: Path) -> Any:
+    """Makes storages that have the real code, and whose ships' keys lead there."""
+
+    def make(*tasks: Json, **voyage: Any) -> Storage:
+        storage = sail(*tasks, **voyage)
+        package = Path(serve.__file__).parent
+        lib = storage.folder / "lib"
+        shutil.copytree(package, lib / "onboard", ignore=shutil.ignore_patterns("__pycache__"))
+        main = "import sys\nfrom onboard.programs import main\nsys.exit(main(sys.argv[1:]))\n"
+        (lib / "__main__.py").write_text(main)
+        keys = storage.home / ".ssh" / "authorized_keys"
+        keys.write_text(keys.read_text().replace(str(model_storage), str(storage.home)))
+        return storage
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"\n",
+        b"hello\n",
+        b"[]\n",
+        b"null\n",
+        b"{}\n",
+        b"\xff\xfe\n",
+        b'{"protocol": 2, "op": "claim"}\n',
+        b'{"protocol": "1", "op": "claim"}\n',
+        b'{"protocol": 1}\n',
+        b'{"protocol": 1, "op": ["claim"]}\n',
+        b'{"protocol": 1, "op": "serve"}\n',
+        b'{"protocol": 1, "op": "__class__"}\n',
+        b'{"protocol": 1, "op": "status"}\n',
+        b'{"protocol": 1, "op": "claim", "x": "' + b"y" * 2_000_000 + b'"}\n',
+        b'{"protocol": 1, "op": "claim", "x": ' + b"9" * 5_000 + b"}\n",
+        b'{"protocol": 1, "op": "land", "claim": ' + b"[" * 100_000 + b"\n",
+    ],
+    ids=lambda line: line[:40].decode(errors="replace"),
+)
+def test_what_is_no_request_is_answered(berthed, line: bytes):
+    """Anything that is no request is refused in one line, and changes nothing."""
+    storage = berthed(task("1"))
+    before = storage.journal_file.read_bytes()
+    reply, said = Harbor(storage).send(line)
+    assert reply["ok"] is False
+    assert reply["error"]
+    assert said == ""
+    assert storage.journal_file.read_bytes() == before
+
+
+def test_a_protocol_mismatch_says_what_to_do(berthed):
+    """A ship of another version is told so."""
+    reply, _ = Harbor(berthed(task("1"))).send(b'{"protocol": 99, "op": "claim"}\n')
+    assert reply["code"] == "protocol"
+    assert "version" in reply["error"]
+
+
+@pytest.mark.parametrize("field", ["protocol", "op", "claim", "commit", "task", "unknown"])
+def test_deeply_nested_values_are_answered(sail: Sail, monkeypatch, capsys, field: str):
+    """Values as deep as JSON's parser takes them are answered like any other."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    for depth in range(sys.getrecursionlimit() - 120, sys.getrecursionlimit(), 2):
+        deep = "[" * depth + "]" * depth
+        told = {"protocol": "1", "op": '"land"', "claim": "1", "commit": '"x"', field: deep}
+        line = "{" + ", ".join(f'"{key}": {value}' for key, value in told.items()) + "}\n"
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line.encode())))
+        serve.serve(storage.home, ["ship-0"])
+        assert json.loads(capsys.readouterr().out)["ok"] is False
+    assert_sound(storage)
+
+
+# Waiting
+
+
+def test_a_waiting_claim_wakes_up(berthed):
+    """`claim --wait` holds no lock, and gets a task as soon as there is one."""
+    storage = berthed(task("1"), task("2", "1"), lease_seconds=240)
+    number = storage.claim("ship-1")["claim"]
+    child = Harbor(storage).start(op="claim", run="r", wait=True)
+    time.sleep(0.5)
+    assert child.poll() is None
+    began = time.monotonic()
+    assert storage.ask("ship-1", "land", claim=number, commit=None)["ok"]
+    assert child.stdout
+    claim = json.loads(child.stdout.readline())
+    assert time.monotonic() - began < 3
+    assert claim["task"]["id"] == "2"
+    child.communicate()
+
+
+def test_a_waiting_claim_ends_with_its_asker(berthed):
+    """When the ship is gone nobody waits in its name, and nothing is claimed for it."""
+    storage = berthed(task("1"), task("2", "1"), lease_seconds=240)
+    number = storage.claim("ship-1")["claim"]
+    child = Harbor(storage).start(op="claim", run="r", wait=True)
+    time.sleep(0.4)
+    began = time.monotonic()
+    assert answer(child)["claim"] is None
+    assert time.monotonic() - began < 2
+    storage.ask("ship-1", "land", claim=number, commit=None)
+    assert len(storage.sections()["claims"]) == 1
+
+
+def test_waiting_has_an_end(berthed):
+    """Who waits is answered before the voyage clock would stop counting the time."""
+    storage = berthed(task("1"), lease_seconds=8)
+    storage.claim("ship-1")
+    began = time.monotonic()
+    child = Harbor(storage).start(op="claim", run="r", wait=True)
+    assert child.stdout
+    assert json.loads(child.stdout.readline())["claim"] is None
+    assert 0.9 < time.monotonic() - began < 5
+    child.communicate()
+
+
+def test_many_waiting_ships_do_not_wake_each_other(berthed):
+    """Ships that wait write the journal when they come, and not again for each other's sake."""
+    storage = berthed(task("1"), task("2", "1"), lease_seconds=240)
+    storage.claim("ship-1")
+    before = len(storage.lines())
+    waiting = [Harbor(storage, s).start(op="claim", run="r", wait=True) for s in ("ship-0", "ship-2")]
+    waiting += [Harbor(storage).start(op="claim", run="r", wait=True) for _ in range(4)]
+    assert until(lambda: len(storage.lines()) >= before + 6)
+    for _ in range(4):
+        storage.ask("ship-1", "beat", claim=1)
+        time.sleep(0.3)
+    assert len(storage.lines()) == before + 6 + 4
+    assert [child.poll() for child in waiting] == [None] * 6
+    for child in waiting:
+        child.communicate()
+
+
+def test_a_change_right_after_the_look_is_noticed(sail: Sail, monkeypatch):
+    """A task that gets ready between the first look and the wait is not waited past."""
+    storage = sail(task("1"), task("2", "1"), lease_seconds=240)
+    number = storage.claim("ship-1")["claim"]
+
+    class Overtaken(Journal):
+        """A journal that another ship changes as soon as the lock is free."""
+
+        @contextmanager
+        def locked(self) -> Iterator[None]:
+            with super().locked():
+                yield
+            monkeypatch.setattr(serve, "open_voyage", opened)
+            if storage.sections()["claims"]["1"]["state"] == "live":
+                storage.ask("ship-1", "land", claim=number, commit=None)
+
+    opened = serve.open_voyage
+    other = (Overtaken(storage.home, VOYAGE), storage.voyage)
+    monkeypatch.setattr(serve, "open_voyage", lambda home: other)
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as stdin, os.fdopen(writing, "w"):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        began = time.monotonic()
+        claim = storage.ask("ship-0", "claim", run="r", wait=True)
+    assert claim["claim"], "it had waited to the end"
+    assert claim["task"]["id"] == "2"
+    assert time.monotonic() - began < 3
+
+
+def test_calls_at_once_are_each_answered(berthed):
+    """Calls that come in at the same time are answered one after the other, none is lost."""
+    storage = berthed(*(task(str(n)) for n in range(1, 9)))
+    results: list[Json] = []
+
+    def one(ship: str) -> None:
+        line = json.dumps({"protocol": PROTOCOL, "op": "claim", "run": "r"}).encode() + b"\n"
+        results.append(Harbor(storage, ship).send(line)[0])
+
+    threads = [threading.Thread(target=one, args=(f"ship-{n % 3}",)) for n in range(9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 9
+    assert {claim["claim"] for claim in results} == {1, 2, 3}
+    assert_sound(storage)
