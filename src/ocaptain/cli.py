@@ -50,7 +50,7 @@ def main() -> None:
             error.show()
             sys.exit(error.exit_code)
         except click.Abort as abort:
-            sys.exit(130 if abort.__cause__ else 1)
+            sys.exit(130 if isinstance(abort.__context__, KeyboardInterrupt) else 1)
 
 
 def _config() -> "Config":
@@ -290,6 +290,7 @@ def sink(voyage: str | None, include_storage: bool, all_: bool, force: bool) -> 
 
     async def go() -> None:
         config, storage = _config(), include_storage or all_
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's lets a question wait
         found = await fleet.voyages(config) if all_ else [await fleet.find(config, voyage)]
         names = [name for each in found for name in each.doomed(storage=storage)]
         if storage:
@@ -310,8 +311,7 @@ async def _offer(found: "list[Voyage]", *, force: bool) -> None:
     from . import voyage as fleet
 
     for each in found:
-        risk = await fleet.at_risk(each)
-        if risk:
+        if risk := await fleet.at_risk(each):
             click.echo(risk)
         if risk and not force and click.confirm("Fetch it first, into the repository here?"):
             await fleet.fetch(each, Path(), everything=True)

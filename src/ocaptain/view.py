@@ -31,7 +31,7 @@ def show(what: RenderableType) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
     with console.capture() as capture:
         console.print(what)
-    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()), flush=True)
 
 
 def status(seen: Answer) -> RenderableType:
@@ -107,7 +107,8 @@ def findings(found: Sequence[Finding]) -> Table:
 def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, no_wrap=True, overflow="ellipsis")
+        # Where there is no room, only the last one gives way.
+        table.add_column(column, no_wrap=column != columns[-1], overflow="ellipsis")
     return table
 
 

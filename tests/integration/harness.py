@@ -330,6 +330,7 @@ class Terminal:
         bash = ["bash", "--noprofile", "--norc"]
         self._tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), *shell, *bash)
         self.until("READY")
+        self.typed = 0
 
     def _tmux(self, *words: str) -> str:
         done = self.captain.sh([*self.tmux, *words])
@@ -345,7 +346,12 @@ class Terminal:
 
     def type(self, line: str) -> None:
         """Type a line on an empty screen."""
-        self._tmux("send-keys", "-R", "-l", f"clear; {line}\n")
+        self.typed += 1
+        self._tmux("send-keys", "-R", "-l", f"clear; {line}; echo over $((10 * {self.typed})) $?\n")
+
+    def over(self, status: int = 0, seconds: float = 20) -> list[str]:
+        """The screen, once what was typed has ended, with that exit status."""
+        return self.until(f"over {10 * self.typed} {status}", seconds)
 
     def press(self, *keys: str) -> None:
         """Press keys, by tmux's names for them."""

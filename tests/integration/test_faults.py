@@ -133,7 +133,7 @@ def test_a_voyage_goes_on_without_storages_view(captain):
     assert "Permission denied" in voyage.ssh("ship0", sftp).err
     shell = voyage.ssh("ship0", f"ssh {config} storage touch voyage/mine")
     assert "may not run touch on storage" in shell.err
-    push = f"cd voyage/workspace && git push -q origin HEAD:refs/heads/{voyage.id}"
+    push = f"cd ~/voyage/workspace && git push -q origin HEAD:refs/heads/mine"
     assert "may not write" in voyage.ssh("ship0", push).err
 
     mounts = [pid for pid in marked(f"OCAPTAIN_VM={voyage.id}-ship0") if is_sshfs(pid)]

@@ -201,7 +201,7 @@ def test_a_failing_setup_fails_the_voyage_and_says_so(captain):
     plan = captain.plan(captain.repository(), tasks, setup=setup, max_attempts=1)
     voyage = captain.sail(plan)
     seen = voyage.wait(status=4)
-    assert "setup.sh exited 9: there is no compiler" in seen["reason"]
+    assert "there is no compiler\nsetup.sh failed" in seen["reason"]
     assert voyage.task("1")["status"] == "failed"
     assert voyage.task("1")["attempts"] == 0
 

@@ -285,12 +285,14 @@ def harbor(tmp_path: Path, *answers: str) -> list[str]:
 
 
 @pytest.fixture
-def hook(monkeypatch, capsys):
+def hook(tmp_path, monkeypatch, capsys):
     """Calls the hook as Claude Code does, and returns what the model is told."""
+    (tmp_path / "voyage").mkdir()
+    (tmp_path / "voyage" / "captain.json").write_text(json.dumps({"ANTHROPIC_API_KEY": SECRET}))
 
     def told(stdin: str, *ssh: str) -> str:
         monkeypatch.setattr("sys.stdin", StringIO(stdin))
-        taskhook.main(Path("/nowhere"), ["12", *ssh])
+        taskhook.main(tmp_path, ["12", *ssh])
         output = json.loads(capsys.readouterr().out)["hookSpecificOutput"]
         assert output["hookEventName"] == "PreToolUse"
         assert output["permissionDecision"] == "deny"
@@ -333,9 +335,8 @@ def test_a_lost_answer_is_asked_for_again_under_the_same_id(tmp_path, monkeypatc
     assert len(set(asked)) == 1
 
 
-def test_no_secret_goes_out_with_a_task(tmp_path, monkeypatch, hook):
+def test_no_secret_goes_out_with_a_task(tmp_path, hook):
     """A token that the model writes into a task stays on the ship."""
-    monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
     ssh = harbor(tmp_path, '{"ok": true}')
     hook(call("TaskCreate", subject="S", description=f"use {SECRET}"), *ssh)
     assert json.loads((tmp_path / "harbor.asked").read_text())["task"]["description"] == "use ***"

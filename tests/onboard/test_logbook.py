@@ -1,5 +1,7 @@
 import itertools
 import json
+import os
+import sys
 import threading
 from pathlib import Path
 
@@ -141,8 +143,10 @@ def test_a_line_that_is_being_written_waits(folder):
     assert told(list(logbook.read(folder, "", "", 0, False))) == ["1", "2", "3", "4"]
 
 
-def test_following_shows_what_is_added(folder):
-    """Following shows the last lines, then every new one, of new ships too."""
+def test_following_shows_what_is_added(folder, monkeypatch):
+    """Following shows the last lines, then every new one, of new ships too, until stdin ends."""
+    reader, writer = os.pipe()
+    monkeypatch.setattr("sys.stdin", os.fdopen(reader))
     followed = logbook.read(folder, "", "", 1, True)
     assert told([next(followed)]) == ["4"]
 
@@ -153,6 +157,9 @@ def test_following_shows_what_is_added(folder):
 
     threading.Timer(0.2, add).start()
     assert sorted(told(list(itertools.islice(followed, 2)))) == ["ship-0", "ship-2"]
+    os.close(writer)
+    assert list(followed) == []
+    sys.stdin.close()
 
 
 def test_the_program_prints(folder, capsys):

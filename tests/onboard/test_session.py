@@ -434,9 +434,10 @@ def test_close_kills_what_does_not_end_and_what_was_left(start: Start, quick: No
     )
     running.turn("go")
     assert len(process.marked(running.watch.marker)) == 4
-    _, seconds = timed(lambda: running.close() or Event("end"))
+    began = time.monotonic()
+    running.close()
     assert not others(running)
-    assert seconds < 4
+    assert time.monotonic() - began < 6
 
 
 def test_a_lost_claim_ends_the_turn_at_once(start: Start, harbor: Harbor):

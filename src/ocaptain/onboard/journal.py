@@ -75,6 +75,10 @@ class Journal:
         if self._offset - self._snapshot_offset > SNAPSHOT_BYTES + self._snapshot_offset // 20:
             self._save_snapshot()
 
+    def grown(self) -> bool:
+        """Whether anybody else made a change since this object last had the lock."""
+        return self._lines.stat().st_size != self._offset
+
     # From the journal to state
 
     def _load(self) -> None:

@@ -11,6 +11,7 @@ from . import process
 GIT = "git -c core.hooksPath=/dev/null -c core.editor=true -c commit.gpgSign=false -c gc.auto=0"
 OUT_OF_REACH = ("Could not read from remote", "storage has no room", "unexpected disconnect")
 JUNK = "__pycache__/\n*.pyc\nnode_modules/\n.venv/\n.pytest_cache/\n.DS_Store\n"
+UNHIDDEN = ("--text", "--no-textconv", "--no-ext-diff")  # whatever attributes say
 
 
 class GitFailed(Exception):
@@ -71,7 +72,8 @@ class Clone:
     def begin(self, ref: str) -> None:
         """Start a fresh branch `ref` at the voyage branch's head; ignored files stay."""
         with self.guard:
-            shutil.rmtree(self.path / ".git" / "rebase-merge", ignore_errors=True)
+            for half_way in ("rebase-merge", "rebase-apply"):
+                shutil.rmtree(self.path / ".git" / half_way, ignore_errors=True)
             self._lock_file.unlink(missing_ok=True)
             self.remote("fetch", "--quiet", "origin", self.branch)
             self.git("checkout", "--quiet", "--force", "-B", ref, self.upstream)
@@ -101,8 +103,9 @@ class Clone:
             self._lock_file.unlink(missing_ok=True)
             if self.rebasing():
                 self._resolve()
-            elif self.git("status", "--porcelain"):
-                self.git("add", "--all")
+                return
+            self.git("add", "--all")
+            if self.git("diff", "--cached", "--name-only"):
                 self.git("commit", "--quiet", "-m", message)
 
     def rebasing(self) -> bool:
@@ -129,7 +132,8 @@ class Clone:
         """Whether any commit that is not on the branch holds one of these values."""
         if not secrets or not self.commits():
             return False
-        patch = self.git("log", "-p", "--text", "--format=%an%n%ae%n%B", f"{self.upstream}..HEAD")
+        commits = ("--format=%an%n%ae%n%B", f"{self.upstream}..HEAD")
+        patch = self.git("log", "-p", "-m", *UNHIDDEN, *commits)
         return any(secret in patch for secret in secrets)
 
     def uncommit(self) -> None:
@@ -188,10 +192,11 @@ class Clone:
     def _snapshot(self, secrets: Sequence[str]) -> str:
         """A commit of the tree as it is, on top of HEAD; HEAD where they are the same."""
         index = str(self.path / ".git" / "ocaptain-index")
+        Path(f"{index}.lock").unlink(missing_ok=True)  # left by a crash
         self.git("read-tree", "HEAD", GIT_INDEX_FILE=index)
         self.git("add", "--all", GIT_INDEX_FILE=index)
         tree, head = self.git("write-tree", GIT_INDEX_FILE=index), self.head()
-        patch = self.git("diff", "--text", head, tree)
+        patch = self.git("diff", *UNHIDDEN, head, tree)
         if not patch or any(secret in patch for secret in secrets):
             return head
         return self.git("commit-tree", tree, "-p", head, "-m", "Unfinished work, saved by ocaptain")

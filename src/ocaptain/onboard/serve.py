@@ -3,7 +3,6 @@
 import json
 import os
 import select
-import shlex
 import shutil
 import sys
 import time
@@ -31,7 +30,7 @@ def open_voyage(home: Path) -> tuple[Journal, Json]:
 
 def dispatch(home: Path, argv: list[str]) -> int:
     """What a ship's SSH login runs, whatever command it asks for: one of four things, or none."""
-    words = shlex.split(os.environ.get("SSH_ORIGINAL_COMMAND", ""))
+    words = os.environ.get("SSH_ORIGINAL_COMMAND", "").split()
     program, ship = Path(words[0] if words else "").name, argv[0]
     if program == "harbor":
         return serve(home, [ship])
@@ -83,13 +82,11 @@ def respond(home: Path, who: str, request: Json) -> Json:
 
 def changed(journal: Journal, ends: float) -> bool:
     """Wait until the journal grows (true), the time is up or the asker has gone (false)."""
-    path = journal.folder / "journal.jsonl"
-    size = path.stat().st_size
     while time.monotonic() < ends:
+        if journal.grown():
+            return True
         if select.select([sys.stdin], [], [], LOOK_S)[0]:
             return False
-        if path.stat().st_size != size:
-            return True
     return False
 
 

@@ -5,7 +5,6 @@ writes the task list; what harbor did stands in the tool's result.
 """
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,10 +23,12 @@ UNREACHABLE = (
 )
 
 
-def main(_home: Path, argv: Sequence[str]) -> None:
+def main(home: Path, argv: Sequence[str]) -> None:
     """`argv`: the claim's number, then the SSH command to storage. Prints the hook's answer."""
     claim, *ssh = argv
-    harbor = Harbor(ssh, secret_values(os.environ))
+    # Claude Code keeps its tokens from the environment of hooks.
+    captain = json.loads((home / "voyage" / "captain.json").read_text())
+    harbor = Harbor(ssh, secret_values(captain))
     try:
         reason = done(harbor, int(claim), json.load(sys.stdin))
     except Unreachable:

@@ -1,0 +1,485 @@
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ocaptain.onboard.landing import Clone, GitFailed
+from tests.onboard.storage import AS_TEST, VOYAGE, git
+
+SECRET = "sk-secret-value-0123456789"
+AUTHOR = {"user.name": "Ada Captain", "user.email": "ada@example.com"}
+
+
+class Yard:
+    """A shared repository, a ship's clone of it, and somebody else who lands there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.bare, self.other = root, root / "repo.git", root / "other"
+        git(root, "init", "-q", "--bare", "-b", VOYAGE, str(self.bare))
+        git(root, "clone", "-q", str(self.bare), str(self.other))
+        git(self.other, "checkout", "-q", "-B", VOYAGE)
+        self.land(poem="one\ntwo\nthree\n", gone="old\n")
+        self.clone = Clone(root / "ship" / "workspace", VOYAGE, "false", AUTHOR)
+        self.path = self.clone.path
+        self.path.parent.mkdir()
+        self.clone.make()
+        self.clone.begin("work/1-1")
+
+    def land(self, **files: str | None) -> str:
+        """Change files on the branch, as another ship; None removes one. The new head."""
+        for name, text in files.items():
+            path = self.other / name
+            path.unlink() if text is None else path.write_text(text)
+        git(self.other, "add", "-A")
+        git(self.other, "commit", "-q", "-m", f"Land {' '.join(files)}")
+        git(self.other, "push", "-q", "origin", VOYAGE)
+        return git(self.other, "rev-parse", "HEAD")
+
+    def write(self, name: str, text: str) -> None:
+        """What the agent writes."""
+        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.path / name).write_text(text)
+
+    def commit(self, message: str = "Agent's", **files: str) -> None:
+        """What the agent commits by itself."""
+        for name, text in files.items():
+            self.write(name, text)
+        git(self.path, "add", "-A")
+        git(self.path, "commit", "-q", "--allow-empty", "-m", message)
+
+    def shown(self, commit: str, name: str) -> str:
+        """A file as it is in a commit of the shared repository."""
+        return git(self.bare, "show", f"{commit}:{name}")
+
+    def ready(self) -> list[str]:
+        """Commit, rebase, and the subjects of what is then on top of the branch."""
+        self.clone.commit_rest("Rest")
+        assert self.clone.rebase() == ""
+        self.clone.tidy()
+        assert git(self.path, "status", "--porcelain") == ""
+        return git(self.path, "log", "--format=%s", f"{self.clone.upstream}..HEAD").splitlines()
+
+
+@pytest.fixture
+def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
+    for name, value in AS_TEST.items():
+        if "AUTHOR" not in name and "COMMITTER" not in name:
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{tmp_path}/repo.git.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "storage:repo.git")
+    return Yard(tmp_path)
+
+
+def test_a_dirty_tree_is_committed_as_the_captain(yard: Yard):
+    """New, changed and deleted files that the agent left are one commit, authored as the captain."""
+    yard.write("sub/new file é.txt", "new")
+    yard.write("poem", "changed\n")
+    (yard.path / "gone").unlink()
+    assert yard.ready() == ["Rest"]
+    shown = git(yard.path, "log", "-1", "--format=%an <%ae> %cn", "--name-status")
+    assert shown.splitlines()[0] == "Ada Captain <ada@example.com> Ada Captain"
+    assert {line[0] for line in shown.splitlines()[2:]} == {"A", "M", "D"}
+
+
+def test_nothing_done_is_nothing_to_land(yard: Yard):
+    """A clean tree makes no commit; what is ignored, or junk, neither."""
+    yard.write("__pycache__/x.pyc", "junk")
+    yard.write("node_modules/x/y.js", "junk")
+    assert yard.ready() == []
+    assert (yard.path / "node_modules/x/y.js").exists()
+
+
+def test_the_agents_own_commits_are_kept(yard: Yard):
+    """What the agent committed stays as it is, with what it left uncommitted on top."""
+    yard.commit("First", a="a")
+    yard.commit("Second", b="b")
+    yard.write("c", "c")
+    assert yard.ready() == ["Rest", "Second", "First"]
+
+
+@pytest.mark.parametrize("where", [["checkout", "-qb", "feature"], ["checkout", "-q", "--detach"]])
+def test_work_on_another_branch_counts(yard: Yard, where: list[str]):
+    """Where the agent left its branch, what is checked out lands."""
+    git(yard.path, *where)
+    yard.commit("Elsewhere", a="a")
+    yard.land(other="x")
+    assert yard.ready() == ["Elsewhere"]
+    yard.clone.push("work/1-1")
+    assert yard.shown("work/1-1", "a") == "a"
+    assert yard.shown("work/1-1", "other") == "x"
+    yard.clone.begin("work/2-2")
+    assert git(yard.path, "branch", "--show-current") == "work/2-2"
+    assert not (yard.path / "a").exists()
+
+
+def test_a_landing_by_others_is_rebased_on(yard: Yard):
+    """Work goes on top of what others landed meanwhile: history stays linear."""
+    yard.commit("Mine", a="a")
+    head = yard.land(b="b")
+    assert yard.ready() == ["Mine"]
+    assert git(yard.path, "rev-parse", "HEAD~1") == head
+    assert git(yard.path, "rev-list", "--merges", "HEAD") == ""
+
+
+def test_a_conflict_is_resolved_and_goes_on(yard: Yard):
+    """Paths in conflict are named; once the agent resolved them the rebase goes on, with all else."""
+    yard.commit("Before", a="a")
+    yard.commit("Mine", poem="one\nmine\nthree\n")
+    yard.commit("After", b="b")
+    yard.land(poem="one\ntheirs\nthree\n")
+    yard.clone.commit_rest("Rest")
+    assert yard.clone.rebase() == "poem"
+    assert yard.clone.rebasing()
+    yard.write("poem", "one\ntheirs\nmine\nthree\n")
+    assert yard.ready() == ["After", "Mine", "Before"]
+    assert (yard.path / "poem").read_text() == "one\ntheirs\nmine\nthree\n"
+    assert git(yard.path, "log", "-3", "--format=%cn") == "\n".join(["Ada Captain"] * 3)
+
+
+def test_left_markers_are_still_a_conflict(yard: Yard):
+    """While markers stand in a file nothing goes on, and the path is named again."""
+    yard.commit("Mine", poem="mine\n")
+    yard.land(poem="theirs\n")
+    yard.clone.commit_rest("Rest")
+    assert yard.clone.rebase() == "poem"
+    yard.clone.commit_rest("Rest")
+    assert yard.clone.rebase() == "poem"
+    assert "<<<<<<< " in (yard.path / "poem").read_text()
+    yard.land(unrelated="x")
+    assert yard.clone.rebase() == "poem"
+    yard.write("poem", "both\n")
+    assert yard.ready() == ["Mine"]
+    assert (yard.path / "unrelated").exists()
+
+
+def test_two_conflicts_one_after_the_other(yard: Yard):
+    """A rebase that stops twice is gone on with twice."""
+    yard.commit("Mine 1", poem="mine 1\n")
+    yard.commit("Mine 2", poem="mine 2\n", gone="mine\n")
+    yard.land(poem="theirs\n", gone="theirs\n")
+    yard.clone.commit_rest("Rest")
+    assert yard.clone.rebase() == "poem"
+    yard.write("poem", "both 1\n")
+    yard.clone.commit_rest("Rest")
+    assert yard.clone.rebase().splitlines() == ["gone", "poem"]
+    yard.write("poem", "both 2\n")
+    yard.write("gone", "both\n")
+    assert yard.ready() == ["Mine 2", "Mine 1"]
+
+
+def test_the_agent_may_go_on_or_give_up_itself(yard: Yard):
+    """An agent that runs `rebase --continue`, or `--abort`, itself confuses nobody."""
+    yard.commit("Mine", poem="mine\n")
+    yard.land(poem="theirs\n")
+    assert yard.clone.rebase() == "poem"
+    git(yard.path, "rebase", "--abort")
+    yard.clone.commit_rest("Rest")
+    assert yard.clone.rebase() == "poem"
+    yard.write("poem", "both\n")
+    git(yard.path, "add", "-A")
+    git(yard.path, "-c", "core.editor=true", "rebase", "--continue")
+    assert yard.ready() == ["Mine"]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_file_changed_here_and_deleted_there(yard: Yard, keep: bool):
+    """Where one changed what another deleted, the agent decides, and either way lands."""
+    yard.commit("Mine", gone="changed\n", other="x")
+    yard.land(gone=None)
+    yard.clone.commit_rest("Rest")
+    assert yard.clone.rebase() == "gone"
+    if not keep:
+        (yard.path / "gone").unlink()
+    assert yard.ready() == ["Mine"]
+    assert (yard.path / "gone").exists() == keep
+    assert (yard.path / "other").exists()
+
+
+def test_a_file_deleted_here_and_changed_there(yard: Yard):
+    """The other way round it is no different."""
+    git(yard.path, "rm", "-q", "gone")
+    yard.commit("Mine", other="x")
+    yard.land(gone="changed\n")
+    yard.clone.commit_rest("Rest")
+    assert yard.clone.rebase() == "gone"
+    (yard.path / "gone").unlink(missing_ok=True)
+    assert yard.ready() == ["Mine"]
+    assert not (yard.path / "gone").exists()
+
+
+def test_work_that_others_did_too_is_empty(yard: Yard):
+    """A commit of which nothing is left is dropped, and the rest is kept."""
+    yard.commit("Same", poem="same\n")
+    yard.commit("More", more="more")
+    yard.land(poem="same\n")
+    assert yard.ready() == ["More"]
+
+
+def test_a_conflict_resolved_to_what_is_there_is_empty(yard: Yard):
+    """Where the agent takes the others' version nothing is left to land."""
+    yard.commit("Mine", poem="mine\n")
+    yard.land(poem="theirs\n")
+    yard.clone.rebase()
+    yard.write("poem", "theirs\n")
+    assert yard.ready() == []
+
+
+def test_an_empty_message_loses_nothing(yard: Yard):
+    """A commit without a message is rebased like any other."""
+    yard.write("a", "a")
+    git(yard.path, "add", "-A")
+    git(yard.path, "commit", "-q", "--allow-empty-message", "-m", "")
+    yard.land(b="b")
+    yard.ready()
+    assert len(yard.clone.commits()) == 1
+    assert (yard.path / "a").exists()
+
+
+def half(yard: Yard, what: str) -> None:
+    """Leave git in the middle of something, in conflict."""
+    git(yard.path, "checkout", "-q", "-b", "aside", "HEAD")
+    yard.commit("Aside", poem="aside\n")
+    patch = git(yard.path, "format-patch", "-1", "--stdout")
+    git(yard.path, "checkout", "-q", "work/1-1")
+    yard.commit("Mine", poem="mine\n", kept="kept")
+    words = {
+        "merge": ["merge", "aside"],
+        "cherry-pick": ["cherry-pick", "aside"],
+        "revert": ["revert", "HEAD~1"],
+        "am": ["am", "--3way"],
+        "rebase": ["rebase", "aside"],
+        "rebase --apply": ["rebase", "--apply", "aside"],
+    }[what]
+    with pytest.raises(AssertionError):
+        git(yard.path, *words, stdin=patch + "\n")
+
+
+@pytest.mark.parametrize("what", ["merge", "cherry-pick", "am", "rebase", "rebase --apply"])
+def test_a_clone_left_half_way_begins_anew(yard: Yard, what: str):
+    """Whatever git was in the middle of, the next task starts clean, and lands."""
+    half(yard, what)
+    yard.land(b="b")
+    yard.clone.begin("work/2-2")
+    assert git(yard.path, "status", "--porcelain") == ""
+    yard.commit("Next", a="a")
+    yard.land(c="c")
+    assert yard.ready() == ["Next"]
+    assert git(yard.path, "ls-files").split() == ["a", "b", "c", "gone", "poem"]
+
+
+def test_a_secret_is_found(yard: Yard):
+    """A secret in a commit, also an undone one, in a message or in a name is found; then undone."""
+    assert not yard.clone.contains([SECRET])
+    hide: list[Callable[[], None]] = [
+        lambda: yard.commit("Plain", config=f"token={SECRET}\n"),
+        lambda: yard.commit(f"With {SECRET}", a="a"),
+        lambda: yard.commit("Named", **{SECRET: "x"}),
+        lambda: (yard.commit("In", b=SECRET), yard.commit("Out", b="x"))[0],
+        lambda: (yard.path / "bin").write_bytes(b"\0\1" + SECRET.encode() + b"\0"),
+    ]
+    for number, act in enumerate(hide, 1):
+        act()
+        yard.clone.commit_rest("Rest")
+        assert yard.clone.contains([SECRET]), number
+        assert not yard.clone.contains(["another-secret"])
+        assert not yard.clone.contains([])
+        yard.clone.uncommit()
+        assert yard.clone.commits() == []
+        yard.clone.begin("work/1-1")
+
+
+def test_a_secret_in_a_merge_is_found(yard: Yard):
+    """A secret that came in with the resolution of a merge is found as well."""
+    half(yard, "merge")
+    yard.write("poem", f"{SECRET}\n")
+    yard.clone.commit_rest("Rest")
+    assert yard.clone.contains([SECRET])
+
+
+def test_attributes_hide_no_secret(yard: Yard):
+    """A file that git is told not to show is looked into all the same."""
+    yard.write(".gitattributes", "* -diff binary diff=quiet\n")
+    git(yard.path, "config", "diff.quiet.textconv", "true")
+    yard.commit("Hidden", a=SECRET)
+    assert yard.clone.contains([SECRET])
+
+
+def test_undoing_keeps_the_work(yard: Yard):
+    """Without its commits, what the agent did is in the tree, to be mended."""
+    yard.commit("Mine", a=SECRET, poem="mine\n")
+    yard.clone.uncommit()
+    yard.write("a", "clean")
+    assert yard.ready() == ["Rest"]
+    assert not yard.clone.contains([SECRET])
+    assert (yard.path / "poem").read_text() == "mine\n"
+
+
+def test_a_lock_that_was_left_holds_nothing_up(yard: Yard):
+    """A git of the agent's that was killed leaves a lock; it is removed."""
+    yard.write("a", "a")
+    (yard.path / ".git" / "index.lock").touch()
+    assert yard.ready() == ["Rest"]
+    (yard.path / ".git" / "index.lock").touch()
+    yard.clone.begin("work/2-2")
+
+
+def test_a_snapshot_disturbs_nothing(yard: Yard):
+    """A dirty tree is saved to the work ref, new files too, while index and tree stay as they are."""
+    yard.commit("Mine", a="a")
+    yard.write("staged", "1")
+    git(yard.path, "add", "staged")
+    yard.write("staged", "2")
+    yard.write("untracked", "3")
+    yard.write("__pycache__/x.pyc", "junk")
+    before, index = git(yard.path, "status", "--porcelain"), git(yard.path, "ls-files", "-s")
+    yard.clone.save("work/1-1", [SECRET], dirty=True)
+    assert git(yard.path, "status", "--porcelain") == before
+    assert git(yard.path, "ls-files", "-s") == index
+    assert git(yard.bare, "ls-tree", "-r", "--name-only", "work/1-1").split() == [
+        "a",
+        "gone",
+        "poem",
+        "staged",
+        "untracked",
+    ]
+    assert yard.shown("work/1-1", "staged") == "2"
+    assert git(yard.bare, "rev-parse", "work/1-1~1") == yard.clone.head()
+
+
+def test_commits_are_saved_once(yard: Yard):
+    """New commits are pushed with the next save; without one, or a change, nothing is."""
+    yard.clone.save("work/1-1", [], dirty=False)
+    assert git(yard.bare, "for-each-ref", "refs/heads/work") == ""
+    yard.commit("Mine", a="a")
+    yard.clone.save("work/1-1", [], dirty=False)
+    assert git(yard.bare, "rev-parse", "work/1-1") == yard.clone.head()
+    git(yard.bare, "update-ref", "-d", "refs/heads/work/1-1")
+    yard.clone.save("work/1-1", [], dirty=False)
+    assert git(yard.bare, "for-each-ref", "refs/heads/work") == ""
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_secret_is_never_saved(yard: Yard, committed: bool):
+    """Neither a commit nor a snapshot with a secret goes to storage."""
+    yard.write("a", SECRET)
+    if committed:
+        yard.commit("Mine")
+        yard.write("b", "b")
+    yard.clone.save("work/1-1", [SECRET], dirty=True)
+    dump = ["git", "-C", yard.bare, "cat-file", "--batch-all-objects", "--batch"]
+    assert SECRET.encode() not in subprocess.run(dump, capture_output=True, check=True).stdout
+
+
+def test_a_snapshot_goes_on_after_a_crash(yard: Yard):
+    """The lock that a snapshot cut short left behind does not end all later ones."""
+    yard.write("a", "a")
+    (yard.path / ".git" / "ocaptain-index.lock").touch()
+    yard.clone.begin("work/2-2")
+    yard.write("a", "a")
+    yard.clone.save("work/2-2", [], dirty=True)
+    assert yard.shown("work/2-2", "a") == "a"
+
+
+def test_the_same_commit_goes_to_each_claims_ref(yard: Yard):
+    """A ship that takes over its own finished work pushes it to the new claim's ref as well."""
+    yard.commit("Mine", a="a")
+    yard.clone.push("work/1-1")
+    yard.clone.begin("work/1-2")
+    yard.clone.take_over("work/1-1")
+    yard.clone.push("work/1-2")
+    assert git(yard.bare, "rev-parse", "work/1-2") == git(yard.bare, "rev-parse", "work/1-1")
+
+
+def test_a_wreck_is_gone_on_from(yard: Yard):
+    """Another ship's wreck is checked out as it was, to be rebased and landed."""
+    git(yard.other, "checkout", "-q", "-b", "w")
+    (yard.other / "theirs").write_text("x")
+    git(yard.other, "add", "-A")
+    git(yard.other, "commit", "-q", "-m", "Theirs")
+    git(yard.other, "push", "-q", "origin", "HEAD:refs/heads/work/7-7")
+    git(yard.other, "checkout", "-q", VOYAGE)
+    yard.land(b="b")
+    yard.clone.begin("work/7-8")
+    yard.clone.take_over("work/7-7")
+    assert yard.ready() == ["Theirs"]
+
+
+def test_hooks_are_ignored(yard: Yard):
+    """No hook runs, neither one in .git/hooks nor where the agent pointed core.hooksPath."""
+    for folder in (yard.path / ".git" / "hooks", yard.root / "hooks"):
+        folder.mkdir(exist_ok=True)
+        for name in ("pre-commit", "commit-msg", "pre-push", "pre-rebase", "post-checkout"):
+            hook = folder / name
+            hook.write_text(f"#!/bin/sh\ntouch {yard.root}/ran\nexit 1\n")
+            hook.chmod(0o755)
+    for path in (None, str(yard.root / "hooks")):
+        if path:
+            git(yard.path, "config", "core.hooksPath", path)
+        yard.write("a", f"{path}")
+        yard.land(b=f"{path}")
+        assert "Rest" in yard.ready()
+        yard.clone.push("work/1-1")
+        yard.clone.begin("work/1-1")
+    assert not (yard.root / "ran").exists()
+
+
+@pytest.mark.parametrize("what", ["workspace", ".git", ".git/HEAD", ".git/objects"])
+def test_a_broken_clone_is_made_anew(yard: Yard, what: str):
+    """Where the workspace, or git's part of it, is gone, that is an error; a new clone is whole."""
+    target = yard.path if what == "workspace" else yard.path / what
+    shutil.rmtree(target) if target.is_dir() else target.unlink()
+    with pytest.raises(GitFailed):
+        yard.clone.begin("work/2-2")
+    with pytest.raises(GitFailed):
+        yard.clone.commit_rest("Rest")
+    yard.clone.make()
+    yard.clone.begin("work/2-2")
+    yard.commit("Mine", a="a")
+    assert yard.ready() == ["Mine"]
+    assert not (yard.path.parent / "workspace.old").exists()
+
+
+def test_no_other_repository_is_taken_for_the_clone(yard: Yard):
+    """Where the agent removed .git, a repository further up, as of dotfiles, is left alone."""
+    git(yard.path.parent, "init", "-q")
+    git(yard.path.parent, "commit", "-q", "--allow-empty", "-m", "Dotfiles")
+    before = git(yard.path.parent, "rev-parse", "HEAD")
+    shutil.rmtree(yard.path / ".git")
+    yard.write("a", "a")
+    for act in (lambda: yard.clone.commit_rest("Rest"), yard.clone.tidy, yard.clone.head):
+        with pytest.raises(GitFailed):
+            act()
+    assert git(yard.path.parent, "rev-parse", "HEAD") == before
+    assert (yard.path / "a").exists()
+
+
+def test_a_repository_inside_the_clone(yard: Yard):
+    """A repository that the agent made or cloned within does not keep its work from landing."""
+    git(yard.path, "init", "-q", "inner")
+    yard.write("inner/x", "x")
+    yard.write("a", "a")
+    git(yard.path / "inner", "add", "-A")
+    git(yard.path / "inner", "commit", "-q", "-m", "Inner")
+    yard.clone.commit_rest("Rest")
+    yard.write("inner/x", "dirty")
+    yard.clone.commit_rest("Rest")
+    assert "a" in git(yard.path, "ls-tree", "--name-only", "HEAD").split()
+
+
+def test_what_needs_storage_waits_for_it(yard: Yard, monkeypatch: pytest.MonkeyPatch):
+    """While storage is out of reach git is tried again; a lost claim ends that."""
+    yard.commit("Mine", a="a")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
+    timer = threading.Timer(0.5, monkeypatch.setenv, ("GIT_CONFIG_COUNT", "1"))
+    timer.start()
+    yard.clone.push("work/1-1")
+    timer.join()
+    assert git(yard.bare, "rev-parse", "work/1-1") == yard.clone.head()
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
+    yard.clone.give_up.set()
+    with pytest.raises(GitFailed, match="Could not read from remote"):
+        yard.clone.rebase()

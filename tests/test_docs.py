@@ -1,0 +1,184 @@
+"""The documents hold what the product holds: verbs, options, settings, modules, requests, links."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from ocaptain import config
+from ocaptain.cli import cli, main
+from ocaptain.onboard import harbor, journal, orders
+from ocaptain.providers import PROVIDERS
+
+ROOT = Path(__file__).parent.parent
+SRC = ROOT / "src" / "ocaptain"
+README = (ROOT / "README.md").read_text()
+DESIGN = (ROOT / "docs" / "design.md").read_text()
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *SRC.rglob("*.md")])
+
+NAME = r"`([^`]+)`"
+
+
+def table(text: str, heading: str) -> list[list[str]]:
+    """The rows of the table whose heading begins with `heading`, as lists of cells."""
+    _, found, rest = text.partition(f"| {heading}")
+    assert found, f"there is no table that begins with {heading}"
+    rows = rest.partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+
+
+def block(text: str, start: str) -> str:
+    """The fenced block that holds a line beginning with `start`."""
+    return next(part for part in text.split("```")[1::2] if f"\n{start}" in part)
+
+
+def verbs(group: click.Group = cli, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command that does something, by the words that call it."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from verbs(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+def synopsis(name: str, command: click.Command) -> str:
+    """A command's words and arguments, those that may be left out in brackets."""
+    arguments = [p for p in command.params if isinstance(p, click.Argument)]
+    metas = [str(p.name).upper() for p in arguments]
+    shown = [m if p.required else f"[{m}]" for p, m in zip(arguments, metas, strict=True)]
+    return " ".join([name, *shown])
+
+
+def options(command: click.Command) -> set[str]:
+    """Every spelling of every option."""
+    return {o for p in command.params if isinstance(p, click.Option) for o in p.opts}
+
+
+def test_verbs() -> None:
+    """README names all verbs with their arguments and options, and no others."""
+    rows = table(README, "Verb |")
+    documented = {
+        found[1]: set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", row[1]))
+        for row in rows
+        if (found := re.match(NAME, row[0]))
+    }
+    assert documented == {synopsis(*verb): options(verb[1]) for verb in verbs()}
+
+
+def accepted() -> dict[str, str]:
+    """The settings that config.py takes: the variable of each, and its key in config.toml."""
+    agents = config.AGENTS.pattern.replace("OTEL_.+", "OTEL_*").split("|")
+    return {
+        **{name: key for key, name in config.OWN.items()},
+        **{name: name.lower() for name in ("GH_TOKEN", *agents)},
+    }
+
+
+def test_settings() -> None:
+    """README names all variables and keys that config.py reads, and no others."""
+    rows = [re.findall(NAME, f"{row[0]} {row[1]}") for row in table(README, "Variable |")]
+    assert {row[0]: row[1] for row in rows} == accepted()
+
+
+def test_xdg() -> None:
+    """README names the XDG variables that the source reads."""
+    source = "".join(path.read_text() for path in SRC.glob("*.py"))
+    pattern = r"\bXDG_[A-Z]+_(?:HOME|DIR)\b"
+    assert set(re.findall(pattern, README)) == set(re.findall(pattern, source))
+
+
+def test_providers() -> None:
+    """README says which provider there is; when another comes, it has more to say."""
+    assert set(PROVIDERS) == {"local"}
+    assert "one provider, `local`" in README
+
+
+def test_exit_statuses() -> None:
+    """README has the exit statuses that `main` says it has."""
+    said = set(re.findall(r"\d+", str(main.__doc__)))
+    assert {row[0] for row in table(README, "Exit status |")} == said
+
+
+def documented_requests(text: str) -> list[list[str]]:
+    return [re.findall(NAME, row[0]) for row in table(text, "op |")]
+
+
+def test_requests() -> None:
+    """The design names every request of ships and of the captain."""
+    _, _, captains = DESIGN.partition("What the captain may ask.")
+    ships = {name for row in documented_requests(DESIGN) for name in row}
+    assert ships == {*harbor.OPERATIONS, "log"}  # which is answered without the lock
+    assert {name for row in documented_requests(captains) for name in row} == {*orders.OPERATIONS}
+
+
+def test_refusals() -> None:
+    """The design's table of requests has every code with which one of them is refused."""
+    source = "".join(path.read_text() for path in (SRC / "onboard").glob("*.py"))
+    codes = set(re.findall(r'(?:Refused|refusal)\("(\w+)"', source))
+    documented = {code for row in table(DESIGN, "op |") for code in re.findall(NAME, row[3])}
+    assert documented | {"protocol", "op"} == codes
+
+
+def test_sections() -> None:
+    """The design names every section of the journal."""
+    assert [row[0].strip("`") for row in table(DESIGN, "Section |")] == list(journal.SECTIONS)
+
+
+def modules(package: Path) -> list[str]:
+    return sorted(path.relative_to(package).as_posix() for path in package.rglob("*.py"))
+
+
+def test_code_map() -> None:
+    """The design's code map lists every module, in its place, and none that is not there."""
+    mapped, place = [], {0: ""}
+    for line in block(DESIGN, "src/ocaptain/").partition("src/ocaptain/")[2].splitlines()[1:]:
+        depth = len(line) - len(line.lstrip())
+        if line.strip().endswith("/"):
+            place[depth + 2] = f"{place.get(depth, '')}{line.strip()}"
+        mapped += [f"{place.get(depth, '')}{name}" for name in re.findall(r"\b\w+\.py\b", line)]
+    assert sorted(mapped) == modules(SRC)
+
+
+@pytest.mark.parametrize("container", ["ocaptain", "ocaptain.onboard"])
+def test_arrows(container: str) -> None:
+    """The design draws the arrows to which import-linter holds the code."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = project["tool"]["importlinter"]["contracts"]
+    layers = next(c["layers"] for c in contracts if c.get("containers") == [container])
+    wanted = [set(re.findall(r"\w+", layer)) for layer in layers]
+    drawn = re.split(r"\n\s*\n", block(DESIGN, "cli → "))
+    chains = [[set(re.findall(r"\w+", part)) for part in text.split("→")] for text in drawn]
+    assert wanted in chains
+
+
+def headings(path: Path) -> set[str]:
+    """The anchors that GitHub makes of a document's headings."""
+    titles = re.findall(r"^#+ (.+)$", path.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links(document: Path) -> None:
+    """Every relative link leads to a file, and to a heading that is there."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (document.parent / name) if name else document
+        assert target.exists(), link
+        assert not anchor or anchor in headings(target), link
+
+
+# The brackets keep this file from finding itself.
+PRIVATE = re.compile(
+    r"\b[s]hared/|(?<![\w.~}-])/([w]ork|[r]oot)\b|/[h]ome/\w|\bsession \d|\b[i]ssue \d"
+)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_private(document: Path) -> None:
+    """No document names a path of anybody's machine, or how it came to be written."""
+    assert not PRIVATE.search(document.read_text())

@@ -1,0 +1,209 @@
+"""docs/json.md against what ocaptain prints: neither has a key or a value that the other lacks."""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import tools
+from tests.integration.harness import Captain, Json, Voyage, add_line, new_captain, task
+
+__all__ = ["tools"]
+
+DOC = Path(__file__).parents[1] / "docs" / "json.md"
+VERBS = ("check", "status", "tasks", "logs")
+VOYAGE_STATES = "provisioning running stalled verifying complete failed paused halted"
+SHIP_STATES = "starting waiting working landing verifying limited paused lost done"
+PROMISED = {
+    "status": "voyage objective state repo branch agent ships[].id ships[].state ships[].task "
+    "ships[].since ships[].completed ships[].cost_usd ships[].seen_s ships[].reason ships[].until "
+    "tasks.total tasks.pending tasks.in_progress tasks.completed tasks.failed verify cost_usd "
+    "reason",
+    "tasks": "[].id [].subject [].status [].owner [].blocked_by [].claim [].attempts [].commit "
+    "[].reason",
+}
+
+
+@cache
+def section(verb: str) -> str:
+    """What docs/json.md says of a verb."""
+    [text] = re.findall(rf"^## `ocaptain {verb} .*?(?=^## |\Z)", DOC.read_text(), re.M | re.S)
+    return text
+
+
+def table(verb: str, head: str) -> dict[str, list[str]]:
+    """The rows of the first table with this head: the other columns, by the first."""
+    _, _, rest = section(verb).partition(f"| {head} |")
+    lines = rest.partition("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return {cells[0].strip("` "): cells[1:] for cells in rows}
+
+
+def documented(verb: str) -> dict[str, tuple[str, list[str]]]:
+    """By key: its type, and the values that it may have where they are listed."""
+    rows = table(verb, "Key | Type")
+    listed = {key: meaning.partition("One of: ")[2] for key, (_, meaning) in rows.items()}
+    return {key: (kind, re.findall(r"`(\w+)`", listed[key])) for key, (kind, _) in rows.items()}
+
+
+def example(verb: str) -> Any:
+    [block] = re.findall(r"```json\n(.*?)```", section(verb), re.S)
+    return json.loads(block)
+
+
+def places(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key in a value, as the tables write it, and what stands there."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield f"{path}.{key}".lstrip("."), inner
+            yield from places(inner, f"{path}.{key}".lstrip("."))
+    if isinstance(value, list):
+        for inner in value:
+            yield from places(inner, f"{path}[]")
+
+
+def fits(value: Any, kind: str) -> bool:
+    """Whether a value is of a type as the tables write it."""
+    if " or " in kind:
+        return any(fits(value, each) for each in kind.split(" or "))
+    if kind.startswith("array of "):
+        each = re.sub(r"^(\w+)s\b", r"\1", kind.removeprefix("array of "))
+        return isinstance(value, list) and all(fits(inner, each) for inner in value)
+    known = {"string": str, "integer": int, "number": int | float, "object": dict}
+    return value is None if kind == "null" else isinstance(value, known[kind])
+
+
+def compare(verb: str, value: Any) -> None:
+    """Fail unless a value has just the documented keys, with documented types and values."""
+    rows, found = documented(verb), list(places(value))
+    assert {key for key, _ in found} == set(rows)
+    for key, inner in found:
+        kind, values = rows[key]
+        assert fits(inner, kind), f"{key} is {inner!r}, no {kind}"
+        assert not values or inner in values, f"{key} is {inner!r}, none of {values}"
+
+
+@pytest.fixture(scope="module")
+def captain(tools: None) -> Iterator[Captain]:
+    """Somebody who types."""
+    with new_captain() as somebody:
+        yield somebody
+
+
+@pytest.fixture(scope="module")
+def voyage(captain: Captain) -> Voyage:
+    """A voyage that failed: a task landed, one needed no change, one was set aside, one waits."""
+    plan = captain.plan(
+        captain.repository(),
+        {
+            "1": task("Land", add_line("a", "A")),
+            "2": task("Change nothing", "true", after=["1"]),
+            "3": task("Fail", "exit 3"),
+            "4": task("Wait", "true", after=["3"]),
+        },
+        max_attempts=1,
+    )
+    return captain.sail(plan, ships=2)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_examples_are_as_the_tables_say(verb: str):
+    """A reader may trust either."""
+    compare(verb, example(verb))
+
+
+@pytest.mark.parametrize("verb", PROMISED)
+def test_no_key_that_was_promised_is_missing(verb: str):
+    """Programs are written against these."""
+    assert set(PROMISED[verb].split()) <= set(documented(verb))
+
+
+@pytest.mark.parametrize(
+    ("key", "head", "states"),
+    [
+        ("state", "The voyage's `state`", VOYAGE_STATES),
+        ("ships[].state", "A ship's `state`", SHIP_STATES),
+    ],
+)
+def test_every_state_is_explained(key: str, head: str, states: str):
+    """The list in the table of keys, the table of states and what was promised are the same."""
+    _, _, rest = section("status").partition(f"{head}:\n\n")
+    explained = re.findall(r"^\| `(\w+)` \| \S", rest.partition("\n\n")[0], re.M)
+    assert explained == documented("status")[key][1] == states.split()
+
+
+def test_status_and_tasks_are_as_documented_from_the_first_moment_to_the_end(voyage: Voyage):
+    """Also while ships are yet to call in, and when nothing more can happen."""
+    seen: list[Json] = []
+    while not seen or seen[-1]["state"] != "failed":
+        seen.append(voyage.status())
+        compare("status", seen[-1])
+        compare("tasks", voyage.captain.json("tasks", voyage.id))
+    assert seen[-1]["tasks"] == {
+        "total": 4,
+        "pending": 1,
+        "in_progress": 0,
+        "completed": 2,
+        "failed": 1,
+    }
+    assert "task 3" in seen[-1]["reason"]
+    assert seen[-1]["branch"] == seen[-1]["voyage"] == voyage.id
+    assert seen[-1]["head"] == voyage.git("rev-parse", voyage.id)
+
+
+def test_tasks_tell_how_each_ended(voyage: Voyage):
+    """A commit, a reason for none, a failure, or what it waits for."""
+    voyage.wait(status=4)
+    landed, unchanged, failed, waiting = voyage.captain.json("tasks", voyage.id)
+    assert landed["commit"] == voyage.git("rev-parse", voyage.id)
+    assert (landed["status"], landed["owner"][:5], landed["reason"]) == ("completed", "ship-", None)
+    assert (unchanged["status"], unchanged["commit"]) == ("completed", None)
+    assert "changed nothing" in unchanged["reason"]
+    assert (failed["status"], failed["attempts"], failed["owner"]) == ("failed", 1, None)
+    assert "status 3" in failed["reason"]
+    assert (waiting["status"], waiting["claim"]) == ("pending", None)
+    assert waiting["blocked_by"] == ["3"]
+    assert voyage.captain.json("tasks", voyage.id, "--status", "failed") == [failed]
+
+
+def test_logs_are_as_documented(voyage: Voyage):
+    """An object a line, by time."""
+    voyage.until_log("[3] gives up")
+    lines = voyage.captain.run("logs", voyage.id, "--json").out.splitlines()
+    entries = [json.loads(line) for line in lines]
+    for entry in entries:
+        compare("logs", entry)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry["time"])
+    assert [entry["time"] for entry in entries] == sorted(entry["time"] for entry in entries)
+    assert {entry["ship"] for entry in entries} >= {"ship-0", "ship-1"}
+    assert "[3] claims it: Fail" in [entry["text"] for entry in entries]
+
+
+def test_check_is_as_documented(captain: Captain):
+    """Sound or not; with faults, the rest says nothing and the exit status is 1."""
+    files: Json = {"metadata": {"run": "true", "files": ["a"]}}
+    tasks = {"1": task("One", **files), "2": task("Two", **files), "3": task("Three", "true", "1")}
+    repo = captain.repository("checked")
+    plan = captain.plan(repo, tasks, name="sound", recommended_ships=5)
+    sound = captain.json("check", str(plan))
+    compare("check", sound)
+    assert (sound["plan"], sound["tasks"], sound["longest_chain"]) == ("sound", 3, ["1", "3"])
+    assert (sound["max_parallel"], sound["recommended_ships"]) == (2, 5)
+    assert (sound["overlaps"], sound["faults"]) == ([["1", "2"]], [])
+    assert any("5 ships are recommended" in note for note in sound["notes"])
+    (plan / "spec.md").unlink()
+    unsound = json.loads(captain.run("check", str(plan), "--json", status=1).out)
+    compare("check", unsound)
+    assert (unsound["plan"], unsound["faults"]) == (None, ["spec.md: is missing"])
+
+
+@pytest.mark.parametrize("verb", ["status", "tasks", "logs"])
+def test_a_failure_leaves_stdout_empty(captain: Captain, voyage: Voyage, verb: str):
+    """What went wrong is on stderr, where no program takes it for an answer."""
+    done = captain.run(verb, "voyage-no", "--json", status=1)
+    assert done.out == ""
+    assert done.err.startswith("ocaptain: ")
