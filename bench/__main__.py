@@ -42,8 +42,8 @@ def main() -> int:
     unknown = set(given.names) - MEASUREMENTS.keys()
     if unknown:
         parser.error(f"no {', '.join(sorted(unknown))}; there is: {', '.join(MEASUREMENTS)}")
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, stop)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)  # also where a script had us started with Ctrl-C ignored
     try:
         rows = [row for name in given.names or MEASUREMENTS for row in measure(name, given.quick)]
     except KeyboardInterrupt:

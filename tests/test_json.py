@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import tools
-from tests.integration.harness import Captain, Json, Voyage, add_line, new_captain, task
+from tests.integration.harness import Captain, Json, Voyage, new_captain, task
 
 __all__ = ["tools"]
 
@@ -100,7 +100,7 @@ def voyage(captain: Captain) -> Voyage:
     plan = captain.plan(
         captain.repository(),
         {
-            "1": task("Land", add_line("a", "A")),
+            "1": task("Land", "echo A >>a"),
             "2": task("Change nothing", "true", after=["1"]),
             "3": task("Fail", "exit 3"),
             "4": task("Wait", "true", after=["3"]),

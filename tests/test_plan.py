@@ -527,7 +527,7 @@ def test_what_stays_behind(plan: Path, repo: Path, tmp_path: Path):
     assert report.plan
     assert report.plan.source.shallow
     assert report.notes == [
-        f"{shallow}: this is a shallow clone: the voyage has only the history that is here",
+        f"{shallow}: a shallow clone: the voyage has only the history that is here",
         f"{shallow}: changes that are not committed stay behind (see `git status`)",
         f"{shallow}: submodules stay empty unless setup.sh updates them",
         f"{shallow}: files in LFS stay pointers unless setup.sh pulls them",

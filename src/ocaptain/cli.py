@@ -27,6 +27,7 @@ NEXT = ("status --watch", "logs --follow", "shell", "wait", "fetch", "sink -s")
 voyage_argument = click.argument("voyage", required=False)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
 path_argument = click.Path(path_type=Path)
+STATUS = click.Choice(["pending", "in_progress", "completed", "failed"])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -123,8 +124,8 @@ def plan_init(directory: Path) -> None:
     """Write a small plan to start from into DIRECTORY."""
     from .plan import init
 
-    files = len(init(directory))
-    click.echo(f"wrote {files} files; read {directory}/PLAN.md, then: ocaptain check {directory}")
+    init(directory)
+    click.echo(f"wrote a plan; read {directory}/PLAN.md, then: ocaptain check {directory}")
 
 
 @plan.command("skill")
@@ -193,13 +194,12 @@ def _watch(voyage: str | None, timeout_s: float | None = None) -> dict[str, Any]
 
 @cli.command()
 @voyage_argument
-@click.option("--status", "wanted", help="Only pending, in_progress, completed or failed ones.")
+@click.option("--status", "wanted", type=STATUS, help="Only tasks with this status.")
 @json_option
 def tasks(voyage: str | None, wanted: str | None, as_json: bool) -> None:
     """List the tasks."""
-    answer = _with(voyage, lambda found: found.ask("tasks"))
-    rows = [row for row in answer["tasks"] if wanted in (None, row["status"])]
-    _show(rows, as_json, "tasks")
+    rows = _with(voyage, lambda found: found.ask("tasks"))["tasks"]
+    _show([row for row in rows if wanted in (None, row["status"])], as_json, "tasks")
 
 
 @cli.command()
@@ -218,10 +218,9 @@ def logs(voyage: str | None, as_json: bool, **wanted: Any) -> None:
 
     async def go(found: "Voyage") -> None:
         async for line in found.log_lines(wanted):
-            at, _, rest = line.partition(" ")
-            ship, _, text = rest.partition(" ")
-            entry = {"time": at, "ship": ship, "text": text}
-            click.echo(json.dumps(entry) if as_json else f"{at[11:19]} {ship:<8} {text}")
+            at, ship, text = f"{line}  ".split(" ", 2)  # whatever a ship has written there
+            entry = {"time": at, "ship": ship, "text": text.rstrip()}
+            click.echo(json.dumps(entry) if as_json else f"{at[11:19]} {ship:<8} {text}".rstrip())
 
     _with(voyage, go)
 

@@ -15,7 +15,6 @@ _URL = re.compile(r"(https?|ssh|git)://[^\s/].*|[\w.-]+@[\w.-]+:.+")
 _HELPER = "credential.https://github.com.helper="
 _ANSWER = "!echo username=x-access-token; echo password=$GH_TOKEN; :"
 WITH_TOKEN = ("-c", _HELPER, "-c", _HELPER + _ANSWER)
-_SHALLOW = "this is a shallow clone: the voyage has only the history that is here"
 # What to tell about a checkout when git prints anything in answer to the question.
 _QUESTIONS = {
     "changes that are not committed stay behind (see `git status`)": "status --porcelain",
@@ -37,7 +36,7 @@ async def locate(
     git = ("git", "-C", str(path))
     name, head = await _head(git, ".", branch)
     shallow = await _output(*git, "rev-parse", "--is-shallow-repository") == "true"
-    notes = [_SHALLOW] if shallow else []
+    notes = ["a shallow clone: the voyage has only the history that is here"] if shallow else []
     for note, question in _QUESTIONS.items():
         if await _output(*git, *question.format(head=head).split(), strict=False):
             notes.append(note)

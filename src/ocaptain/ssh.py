@@ -121,13 +121,12 @@ class VM:
     """A machine, and how the captain's SSH reaches it.
 
     `options` are keywords and values as they stand in an ssh_config(5), quoted where need be;
-    `host_key` is a line of known_hosts without its pattern; `created` is seconds since 1970.
+    `host_key` is a line of known_hosts without its pattern.
     """
 
     name: str
     options: tuple[tuple[str, str], ...]
     host_key: str
-    created: float | None = None
 
 
 COMMON = """\

@@ -80,13 +80,12 @@ def report(found: Report, ships: int) -> RenderableType:
     notes = [_line(f"note: {note}", "yellow", wrapped=True) for note in found.notes]
     if plan is None:
         return Group(*notes)
-    chain = found.longest_chain
     table = Table.grid(padding=(0, 2))
     for name, fact in {
         "plan": f"{plan.name}: {plan.objective}",
         "repository": f"{plan.source.url} at {plan.source.head[:12]}",
         "tasks": f"{found.tasks}, at most {found.max_parallel} of them at once",
-        "longest chain": f"{len(chain)}: {' → '.join(chain)}",
+        "longest chain": f"{len(found.longest_chain)}: {' → '.join(found.longest_chain)}",
         "ships": f"{ships}, with the agent {plan.agent}",
     }.items():
         table.add_row(Text(name, "dim"), _line(fact, wrapped=True))

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -36,7 +35,7 @@ class Done:
 
 @dataclass
 class Captain:
-    """Somebody who types `ocaptain …`: `root` holds all that is theirs, `env` is what they export."""
+    """Somebody who types `ocaptain …`: `root` holds all that is theirs; they export `env`."""
 
     root: Path
     env: dict[str, str] = field(default_factory=dict)
@@ -313,11 +312,6 @@ def task(subject: str, run: str = "", after: Sequence[str] = (), **more: Any) ->
     """What a task's file says; `run` is for the shell agent."""
     given = {"subject": subject, "blockedBy": list(after), **more}
     return {**given, "metadata": {"run": run}} if run else given
-
-
-def add_line(path: str, line: str) -> str:
-    """A command that adds a line to a file."""
-    return f"echo {shlex.quote(line)} >>{shlex.quote(path)}"
 
 
 class Terminal:

@@ -60,7 +60,7 @@ def test_agents_that_fail_use_up_attempts(claude_captain, model):
     model.on("MARK-dies", [api.bash("kill -9 $PPID; sleep 30")])
     model.on("MARK-stalls", [api.Reply([api.say("Never heard.")], delay=60)])
     wanted = {"1": "MARK-silent", "2": "MARK-dies", "3": "MARK-stalls"}
-    voyage = sail(claude_captain, wanted, ships=3, max_attempts=1, stall_minutes=0.05)
+    voyage = sail(claude_captain, wanted, ships=3, max_attempts=1, stall_minutes=0.15)
     seen = voyage.wait(status=4)
 
     assert (seen["state"], seen["tasks"]["failed"]) == ("failed", 3)
@@ -261,7 +261,7 @@ def test_telemetry_of_agents_says_what_it_is_about(claude_captain, model, collec
         "OTEL_LOGS_EXPORT_INTERVAL": "500",
         "OTEL_RESOURCE_ATTRIBUTES": "team=sea",
     }
-    model.on("MARK", [api.write("one", "1\n"), api.say("Done.")])
+    model.on("MARK", [api.write("one", "1\n"), api.bash("sleep 2"), api.say("Done.")])
     voyage = sail(claude_captain, {"7": "MARK"})
     voyage.wait()
     paths, tenants, bodies = zip(*collector.posted, strict=True)

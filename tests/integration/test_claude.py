@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
@@ -23,7 +24,6 @@ __all__ = ["claude_binary", "model"]
 
 claude = AGENTS["claude"]
 SECRET = "sk-ant-oat01-integration"
-LIB = Path(onboard.__file__).parents[1]
 
 
 class Session:
@@ -78,15 +78,16 @@ def job(model, tmp_path) -> Job:
     harbor = tmp_path / "harbor"
     harbor.write_text('#!/bin/sh\nhead -n 1 >>"$0.asked"\ncat "$0.answer"\n')
     harbor.chmod(0o755)
-    lib = tmp_path / "lib"
-    lib.mkdir()
+    captain = {"ANTHROPIC_BASE_URL": model.url, "CLAUDE_CODE_OAUTH_TOKEN": SECRET}
+    lib = tmp_path / "ship" / "voyage" / "lib"
+    shutil.copytree(Path(onboard.__file__).parent, lib / "onboard")
     (lib / "__main__.py").write_text(payload.MAIN)
-    (lib / "onboard").symlink_to(Path(onboard.__file__).parent)
+    (lib.parent / "captain.json").write_text(json.dumps(captain))
     return Job(
         {"voyage.id": "voyage-1f", "ship.id": "ship-0", "task.id": "7"},
         task_list="voyage-1f-tasks",
-        hook=(sys.executable, "-IS", str(tmp_path / "lib"), "taskhook.main", "12", str(harbor)),
-        captain={"ANTHROPIC_BASE_URL": model.url, "CLAUDE_CODE_OAUTH_TOKEN": SECRET},
+        hook=(sys.executable, "-IS", str(lib), "taskhook.main", "12", str(harbor)),
+        captain=captain,
     )
 
 

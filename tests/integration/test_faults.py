@@ -1,5 +1,6 @@
 """What breaks while ships are at sea: ships, helms, answers, mounts, and `sail` itself."""
 
+import os
 import signal
 import time
 
@@ -7,7 +8,7 @@ import pytest
 
 from ocaptain.onboard.process import marked
 from tests.fakes import messages_api as api
-from tests.integration.harness import Captain, add_line, processes, put, task, until
+from tests.integration.harness import Captain, Voyage, cmdline, put, task, until
 
 # Stands before ssh, and lets a ship's question about a landing come to grief, once, as the file
 # `fault` in the captain's root says: before storage hears of it, or after it did.
@@ -89,8 +90,7 @@ def test_a_restarted_helm_gives_its_old_claim_up_at_once(claude_captain, model):
     plan = claude_captain.plan(claude_captain.repository(), tasks, agent="claude", lease_seconds=60)
     voyage = claude_captain.sail(plan)
     until(lambda: voyage.git("for-each-ref", "refs/heads/work/"), 40)
-    first = [pid for pid in marked(f"OCAPTAIN_WORK={voyage.id}/ship-0")]
-    assert first
+    assert marked(f"OCAPTAIN_WORK={voyage.id}/ship-0")
     voyage.kill_helm("ship0")
     model._scripts["MARK"] = [again]
     began = time.monotonic()
@@ -107,48 +107,54 @@ def test_a_restarted_helm_gives_its_old_claim_up_at_once(claude_captain, model):
     assert voyage.task("1")["attempts"] == 0
 
 
-def test_a_voyage_goes_on_without_storages_view(captain):
-    """A ship sees tasks, artifacts and logs of storage and can write none; without the mount its
-    voyage goes on."""
+def looking(captain: Captain) -> Voyage:
+    """A voyage whose first task looks about until there is a file `gate`."""
     gate = captain.root / "gate"
     command = f"cp ~/voyage/artifacts/spec.md seen.md; while [ ! -e {gate} ]; do sleep 0.1; done"
     tasks = {"1": task("Look", command), "2": task("Go on", "touch on", after=["1"])}
     voyage = captain.sail(captain.plan(captain.repository(), tasks))
     voyage.until_log("claims it: Look")
-    listed = f".claude/tasks/{voyage.id}-tasks"
-    ship = voyage.home("ship0")
-    until(lambda: (ship / listed / "1.json").exists())
+    until(lambda: (voyage.home("ship0") / "voyage/artifacts/spec.md").exists())
+    return voyage
 
-    assert (ship / listed / "1.json").read_text() == (voyage.home() / listed / "1.json").read_text()
-    assert '"in_progress"' in (ship / listed / "1.json").read_text()
+
+def test_a_ship_sees_storage_and_can_change_nothing_there(captain):
+    """Tasks, artifacts and logs can be read; neither the mount nor SSH lets a ship write."""
+    voyage = looking(captain)
+    ship, listed = voyage.home("ship0"), f".claude/tasks/{voyage.id}-tasks/1.json"
+    assert (ship / listed).read_text() == (voyage.home() / listed).read_text()
+    assert '"in_progress"' in (ship / listed).read_text()
     assert (ship / "voyage/artifacts/verify.sh").read_text() == "true\n"
     assert "claims it: Look" in (ship / "voyage/logs/ship-0.log").read_text()
-    for path in (f"{listed}/1.json", "voyage/artifacts/spec.md", "voyage/logs/ship-0.log"):
-        with pytest.raises(OSError, match="Read-only|Permission"):
+    for path in (listed, "voyage/artifacts/spec.md", "voyage/logs/ship-0.log"):
+        with pytest.raises(OSError, match=r"Read-only|Permission"):
             (ship / path).write_text("mine")
-        with pytest.raises(OSError, match="Read-only|Permission"):
+        with pytest.raises(OSError, match=r"Read-only|Permission"):
             (ship / path).unlink()
-    config = "-F ~/voyage/ssh_config"
-    sftp = f"echo 'put /etc/hostname voyage/voyage.json' | sftp -q -b - {config} storage"
+    sftp = (
+        "echo 'put /etc/hostname voyage/voyage.json' | sftp -q -b - -F ~/voyage/ssh_config storage"
+    )
     assert "Permission denied" in voyage.ssh("ship0", sftp).err
-    shell = voyage.ssh("ship0", f"ssh {config} storage touch voyage/mine")
+    shell = voyage.ssh("ship0", "ssh -F ~/voyage/ssh_config storage touch voyage/mine")
     assert "may not run touch on storage" in shell.err
-    push = f"cd ~/voyage/workspace && git push -q origin HEAD:refs/heads/mine"
-    assert "may not write" in voyage.ssh("ship0", push).err
+    for ref in (voyage.id, "mine", "work/2-9"):
+        push = f"cd ~/voyage/workspace && git push -qf origin HEAD~0:refs/heads/{ref}"
+        refused = voyage.ssh("ship0", push.replace("HEAD~0", "$(git commit-tree -m x HEAD^{tree})"))
+        assert "may not write" in refused.err
 
-    mounts = [pid for pid in marked(f"OCAPTAIN_VM={voyage.id}-ship0") if is_sshfs(pid)]
+
+def test_a_voyage_goes_on_without_storages_view(captain):
+    """With its sshfs killed, a ship works and lands as before."""
+    voyage = looking(captain)
+    pids = marked(f"OCAPTAIN_VM={voyage.id}-ship0")
+    mounts = [str(pid) for pid in pids if cmdline(pid).startswith("sshfs")]
     assert mounts
-    voyage.ssh("ship0", "kill -9 " + " ".join(map(str, mounts)))
-    gate.touch()
+    voyage.ssh("ship0", f"kill -9 {' '.join(mounts)}")
+    (captain.root / "gate").touch()
     voyage.wait()
     assert voyage.landed() == ["Look", "Go on"]
+    assert voyage.show("seen.md").startswith("# A small objective")
     assert "sshfs ended" in voyage.log()
-
-
-def is_sshfs(pid: int) -> bool:
-    from tests.integration.harness import cmdline
-
-    return cmdline(pid).startswith("sshfs")
 
 
 def test_a_voyage_whose_ships_are_gone_is_stalled(captain):
@@ -176,11 +182,11 @@ def test_a_lost_lease_stops_the_agent(captain):
     vm = voyage.task("1")["owner"].replace("-", "")
     cut_off = marked(f"OCAPTAIN_VM={voyage.id}-{vm}")
     for pid in cut_off:
-        __import__("os").kill(pid, signal.SIGSTOP)
+        os.kill(pid, signal.SIGSTOP)
     gate.touch()
     voyage.wait()
     for pid in cut_off:
-        __import__("os").kill(pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
     until(lambda: not marked(f"OCAPTAIN_WORK={voyage.id}/ship-0"), 20)
     assert voyage.landed() == ["Work"]
     assert voyage.show("who") != f"{voyage.id}-{vm}"

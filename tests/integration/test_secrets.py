@@ -2,13 +2,12 @@
 
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.fakes import messages_api as api
-from tests.integration.harness import Terminal, Voyage, suppressed, task
+from tests.integration.harness import Json, Terminal, Voyage, suppressed, task
 
 TOKENS = {
     "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-Zq7distinctive",
@@ -58,58 +57,51 @@ def objects(voyage: Voyage, repo: Path) -> str:
     return voyage.captain.git(repo, *every) + voyage.captain.git(repo, "for-each-ref")
 
 
-def test_no_token_is_to_be_seen_anywhere(claude_captain, model):
-    """Not in any command line, log, journal, task, commit, ref or screen, nor on storage at all; and
-    the git host's token is on no ship."""
-    captain = claude_captain
-    captain.env |= TOKENS
-    leak = [
-        api.bash(
-            "env | grep -E 'TOKEN|KEY'; cat ~/voyage/captain.json; echo \"$ANTHROPIC_API_KEY\""
-        ),
-        api.say("The key is " + TOKENS["ANTHROPIC_API_KEY"]),
-    ]
-    create = api.task_create("Use " + TOKENS["CLAUDE_CODE_OAUTH_TOKEN"], "MARK-two")
-    commit = f"echo {TOKENS['CLAUDE_CODE_OAUTH_TOKEN'][::-1]} | rev >key && git add -A && git commit -qm Key"
-    clean = [api.bash("rm -f key && echo fine >fine"), api.say("Removed.")]
-    model.on("MARK-one", [create, *leak[:1], api.bash(commit), leak[1], *clean])
+def script(model, gate: Path) -> dict[str, Json]:
+    """Tasks for agents that do with their tokens whatever comes to their mind."""
+    key, token = TOKENS["ANTHROPIC_API_KEY"], TOKENS["CLAUDE_CODE_OAUTH_TOKEN"]
+    commit = f"echo {token[::-1]} | rev >key && git add -A && git commit -qm Key"
+    steps = [api.task_create(f"Use {token}", "MARK-two"), api.bash("cat ~/voyage/captain.json")]
+    steps += [api.bash(commit), api.say(f"The key is {key}"), api.bash("rm -f key; echo ok >fine")]
+    model.on("MARK-one", [*steps, api.say("Removed.")])
     model.on("MARK-two", [api.write("two", "2\n"), api.say("Done.")])
-    model.on("MARK-none", [api.say("NO CHANGE: because of " + TOKENS["ANTHROPIC_API_KEY"])])
-    gate = captain.root / "gate"
+    model.on("MARK-none", [api.say(f"NO CHANGE: because of {key}")])
     wait = api.bash(f"while [ ! -e {gate} ]; do sleep 0.1; done; echo 3 >three")
     model.on("MARK-wait", [wait, api.say("Done.")])
-    repo = captain.repository()
-    tasks = {
+    return {
         "1": task("One", description="MARK-one"),
         "2": task("Nothing", description="MARK-none"),
         "3": task("Wait", description="MARK-wait"),
     }
+
+
+def test_no_token_is_to_be_seen_anywhere(claude_captain, model):
+    """Not in a command line, log, journal, task, commit, ref or screen, nor on storage at all; the
+    git host's token is on no ship."""
+    captain, gate = claude_captain, claude_captain.root / "gate"
+    captain.env |= TOKENS
+    repo = captain.repository()
+    plan = captain.plan(repo, script(model, gate), agent="claude", check="env")
     with sampling() as sampler, Terminal(captain, 200, 50) as terminal:
-        plan = captain.plan(repo, tasks, agent="claude", check="env")
         voyage = captain.sail(plan, ships=2)
         terminal.type(f"ocaptain shell {voyage.id}")
         voyage.until_log("The key is", 40)
-        time.sleep(1)
-        screens = terminal.screen()
+        seen = "\n".join(terminal.until("The key is ***"))
         gate.touch()
         voyage.wait()
-        screens += terminal.screen()
+        seen += "\n".join(terminal.screen())
         captain.run("fetch", voyage.id, "--into", str(repo), "--all")
-        said = voyage.log() + str(voyage.status()) + captain.run("tasks", voyage.id).out
+    seen += "".join(captain.run(verb, voyage.id).out for verb in ("logs", "status", "tasks"))
+    seen += objects(voyage, voyage.storage / "repo.git") + objects(voyage, repo)
+    commands = b"\n".join(sampler.seen).decode(errors="replace")
 
-    assert voyage.show("fine") == "fine"
-    assert "The key is ***" in "\n".join(screens)
-    assert any(b"stream-json" in words for words in sampler.seen)
+    assert voyage.show("fine") == "ok"
+    assert "stream-json" in commands
     for name, token in TOKENS.items():
-        assert not [words for words in sampler.seen if token.encode() in words], name
-        assert token not in said + "\n".join(screens)
-        assert found_in(voyage.home().parent, token) == []
-        assert token not in objects(voyage, voyage.storage / "repo.git")
-        assert token not in objects(voyage, repo)
-        assert found_in(repo, token) == []
+        assert token not in commands, name
+        assert token not in seen, name
+        assert found_in(voyage.home().parent, token) + found_in(repo, token) == []
     assert sampler.with_gh_token == set()
-    for ship in ("ship0", "ship1"):
-        assert found_in(voyage.home(ship), TOKENS["GH_TOKEN"]) == []
-        held = found_in(voyage.home(ship), TOKENS["ANTHROPIC_API_KEY"])
-        assert str(voyage.home(ship) / "voyage" / "captain.json") in held
-        assert (voyage.home(ship) / "voyage" / "captain.json").stat().st_mode & 0o077 == 0
+    for ship in (voyage.home("ship0"), voyage.home("ship1")):
+        assert found_in(ship, TOKENS["GH_TOKEN"]) == []
+        assert (ship / "voyage" / "captain.json").stat().st_mode & 0o077 == 0

@@ -5,7 +5,10 @@ import json
 from tests.fakes import messages_api as api
 from tests.integration.harness import put, task
 
-VERIFY = 'cd ~/voyage/workspace\nfor part in keel port star deck; do grep -q "$part" "$part" || exit 1; done\n'
+VERIFY = """\
+cd ~/voyage/workspace
+for part in keel port star deck; do grep -q "$part" "$part" || exit 1; done
+"""
 
 
 def build(part: str) -> list[api.Step]:
@@ -30,7 +33,7 @@ def assert_it_came_home(captain, voyage, repo) -> None:
 
 
 def test_a_diamond_lands_in_order_and_comes_home(claude_captain, model):
-    """Three ships of real Claude Code do a diamond: all land, verify.sh is green, fetch brings it."""
+    """Three ships of real Claude Code do a diamond: it lands in order, is verified and fetched."""
     script_diamond(model)
     repo = claude_captain.repository()
     tasks = {

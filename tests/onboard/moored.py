@@ -43,7 +43,7 @@ class Moored:
         """Ask harbor over SSH."""
         request = {"protocol": PROTOCOL, "op": op, **fields}
         done = self.run(ship, "harbor", stdin=json.dumps(request).encode() + b"\n")
-        return json.loads(done.out if hasattr(done, "out") else done.stdout)
+        return json.loads(done.stdout)
 
     def git(self, ship: str, *words: str, ok: bool = True) -> str:
         """Run git as a ship; what it printed, or, where it is to fail, said."""
@@ -51,6 +51,12 @@ class Moored:
         done = subprocess.run(["git", *words], env=env, capture_output=True, text=True, check=False)
         assert (done.returncode == 0) == ok, done.stderr
         return done.stdout if ok else done.stderr
+
+    def leave(self) -> None:
+        """End all shared connections."""
+        for path in self.ships.values():
+            leave = ["ssh", "-F", str(path), "-O", "exit", self.name]
+            subprocess.run(leave, capture_output=True, check=False)
 
     @property
     def url(self) -> str:
@@ -92,21 +98,24 @@ def moored(
         unpack(home, told, folder / "voyage" / "source.bundle")
         storage = Storage.__new__(Storage)
         storage.home, storage.voyage, storage.start = home, told["voyage"], head
-        configs = {}
-        for ship in ships:
-            options = (*local.reach(vm), ("IdentityFile", f'"{folder / ship}"'))
-            reached = VM(vm_name, (*options, ("IdentitiesOnly", "yes")), vm.host_key)
-            sockets = config.run_dir() / ship
-            sockets.mkdir()
-            ssh = prepare(folder / f"{ship}.ssh", [reached], user_config=Path("none"), sockets=sockets)
-            configs[ship] = ssh.path
+        way = VM(vm_name, local.reach(vm), vm.host_key)
+        ways = {ship: ssh_config(folder, ship, way, config.run_dir()) for ship in ships}
+        fleet = Moored(storage, vm_name, ways)
         try:
-            yield Moored(storage, vm_name, configs)
+            yield fleet
         finally:
-            for path in configs.values():
-                leave = ["ssh", "-F", str(path), "-O", "exit", vm_name]
-                subprocess.run(leave, capture_output=True, check=False)
+            fleet.leave()
             assert asyncio.run(local.destroy([vm_name])) == {}
+
+
+def ssh_config(folder: Path, ship: str, way: VM, run_dir: Path) -> Path:
+    """How one ship, with its own key and its own shared connection, reaches storage."""
+    own = (("IdentityFile", f'"{folder / ship}"'), ("IdentitiesOnly", "yes"))
+    reached = VM(way.name, (*way.options, *own), way.host_key)
+    sockets = run_dir / ship
+    sockets.mkdir()
+    nobody = folder / "none"
+    return prepare(folder / f"{ship}.ssh", [reached], user_config=nobody, sockets=sockets).path
 
 
 __all__ = ["VOYAGE", "Moored", "moored", "unpack"]

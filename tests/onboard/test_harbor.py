@@ -12,9 +12,7 @@ from ocaptain.onboard import harbor
 from tests.onboard.storage import SHIPS, Sail, Storage, assert_sound, git, task
 
 
-def land(
-    storage: Storage, ship: str, claim: dict[str, Any], commit: str | None, **more: Any
-) -> Any:
+def land(storage: Storage, ship: str, claim: dict[str, Any], commit: Any, **more: Any) -> Any:
     return storage.ask(ship, "land", claim=claim["claim"], commit=commit, **more)
 
 
@@ -277,7 +275,18 @@ def test_only_what_was_pushed_lands(sail: Sail):
     storage = sail(task("1"), task("2"))
     claim, other = storage.claim("ship-0"), storage.claim("ship-1")
     pushed = storage.push(other["ref"])
-    wrong = (pushed, storage.start, "", "HEAD", pushed[:12], 7, True, {"a": []}, [], f"{pushed}\n")
+    wrong: Any = (
+        pushed,
+        storage.start,
+        "",
+        "HEAD",
+        pushed[:12],
+        7,
+        True,
+        {"a": []},
+        [],
+        f"{pushed}\n",
+    )
     for commit in wrong:
         assert land(storage, "ship-0", claim, commit)["code"] == "ref", commit
     assert storage.head() == storage.start
@@ -344,7 +353,7 @@ def raced(storage: Storage, ship: str, claim: dict[str, Any], times: int) -> str
 
 
 def test_who_lost_two_races_gets_the_berth(sail: Sail):
-    """After two lost races only that ship lands, and others are told to wait; then all may again."""
+    """After two lost races only that ship lands, and others have to wait; then all may again."""
     storage = sail(*(task(str(n)) for n in range(1, 8)))
     slow, other = storage.claim("ship-0"), storage.claim("ship-1")
     assert raced(storage, "ship-0", slow, 1) == "stale"
@@ -424,7 +433,8 @@ def test_a_verification_of_another_head_counts_nothing(sail: Sail):
     """Only the head that was claimed can be verified; else the verification is due again."""
     storage = sail(task("1"))
     storage.finish("ship-0")
-    for commit in (None, "0" * 40, ["x"]):
+    others: list[Any] = [None, "0" * 40, ["x"]]
+    for commit in others:
         check = storage.claim("ship-0")
         assert land(storage, "ship-0", check, commit)["code"] == "void"
     assert storage.claim("ship-1")["task"] is None
@@ -506,7 +516,7 @@ def test_a_spent_budget_pauses_the_voyage(sail: Sail):
 
 
 def test_a_refusal_pauses_the_voyage(sail: Sail):
-    """Credentials that the API refuses stop all claims, with the reason; the task uses no attempt."""
+    """Credentials that the API refuses stop all claims, with the reason, and use no attempt."""
     storage = sail(task("1"), task("2"))
     give_up(storage, "ship-0", "refused", "401: no such token")
     assert state(storage) == ("paused", "401: no such token")
@@ -615,7 +625,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
-FIELDS = (
+FIELDS: tuple[str, ...] = (
     "id",
     "run",
     "claim",
@@ -644,7 +654,7 @@ REQUESTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=settings.default.max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 @given(st.lists(st.tuples(st.sampled_from(SHIPS), REQUESTS, st.floats(0, 70)), max_size=6))
 def test_whatever_a_ship_sends_it_gets_an_answer(
     model_storage: Path, calls: list[tuple[str, dict[str, Any], float]]
@@ -679,7 +689,7 @@ def story(storage: Storage, dice: random.Random) -> None:
         storage.ask(ship, what, claim=number, **told)
 
 
-@settings(max_examples=settings.default.max_examples // 4)
+@settings(max_examples=settings().max_examples // 4)
 @given(st.randoms(use_true_random=False))
 def test_a_random_voyage_stays_sound(model_storage: Path, dice: random.Random):
     """Whatever ships do, in any order and with any delay, no task is held twice or done twice."""

@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import shutil
@@ -54,7 +55,7 @@ def each_crash(storage: Storage, act: Callable[[Storage], Any], room: Path) -> I
     number = 1
     while True:
         twin = storage.copied(room / str(number))
-        if not killed_at(number, lambda storage=twin: act(storage)):
+        if not killed_at(number, functools.partial(act, twin)):
             break
         yield twin
         shutil.rmtree(twin.home)
@@ -136,7 +137,7 @@ def test_a_torn_last_line_is_cut_off(sail: Sail, tmp_path):
 
 
 def test_a_damaged_middle_line_is_no_crash(sail: Sail):
-    """A line that does not parse before the last one stops harbor, and is left for people to see."""
+    """A line that does not parse before the last one stops harbor, and is left as it is."""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     lines = storage.journal_file.read_bytes().splitlines(keepends=True)
@@ -152,13 +153,18 @@ def rewritten(path: Path, body: bytes) -> None:
     path.write_bytes(body)
 
 
+def linked(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
 SPOILS: dict[str, Callable[[Path], Any]] = {
     "torn": lambda path: path.write_bytes(path.read_bytes()[:20]),
     "emptied": lambda path: path.write_bytes(b""),
     "deleted": lambda path: path.unlink(),
     "edited": lambda path: path.write_text(path.read_text().replace("pending", "completed")),
     "another file": lambda path: rewritten(path, b"{}"),
-    "a dangling link": lambda path: (path.unlink(), path.symlink_to("nowhere")),
+    "a dangling link": lambda path: linked(path),
 }
 
 
@@ -181,7 +187,7 @@ def test_a_spoilt_task_file_is_restored(sail: Sail, spoil: str):
 
 
 def test_the_whole_task_folder_is_restored(sail: Sail):
-    """Where the task list's folder is gone, as after a clean-up of ~/.claude, harbor makes it anew."""
+    """Where the task list's folder is gone, as after a clean-up, harbor makes it anew."""
     storage = sail(task("1"), task("2"))
     before = storage.tasks()
     shutil.rmtree(storage.home / ".claude")

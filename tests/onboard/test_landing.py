@@ -50,6 +50,11 @@ class Yard:
         git(self.path, "add", "-A")
         git(self.path, "commit", "-q", "--allow-empty", "-m", message)
 
+    def commits(self, *messages: str, **versions: tuple[str, ...]) -> None:
+        """Commits of files, one version after the other."""
+        for number, message in enumerate(messages):
+            self.commit(message, **{name: texts[number] for name, texts in versions.items()})
+
     def shown(self, commit: str, name: str) -> str:
         """A file as it is in a commit of the shared repository."""
         return git(self.bare, "show", f"{commit}:{name}")
@@ -75,7 +80,7 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
 
 
 def test_a_dirty_tree_is_committed_as_the_captain(yard: Yard):
-    """New, changed and deleted files that the agent left are one commit, authored as the captain."""
+    """New, changed and deleted files that the agent left are one commit of the captain's."""
     yard.write("sub/new file é.txt", "new")
     yard.write("poem", "changed\n")
     (yard.path / "gone").unlink()
@@ -126,7 +131,7 @@ def test_a_landing_by_others_is_rebased_on(yard: Yard):
 
 
 def test_a_conflict_is_resolved_and_goes_on(yard: Yard):
-    """Paths in conflict are named; once the agent resolved them the rebase goes on, with all else."""
+    """Paths in conflict are named; once the agent resolved them the rebase goes on."""
     yard.commit("Before", a="a")
     yard.commit("Mine", poem="one\nmine\nthree\n")
     yard.commit("After", b="b")
@@ -274,11 +279,11 @@ def test_a_clone_left_half_way_begins_anew(yard: Yard, what: str):
 def test_a_secret_is_found(yard: Yard):
     """A secret in a commit, also an undone one, in a message or in a name is found; then undone."""
     assert not yard.clone.contains([SECRET])
-    hide: list[Callable[[], None]] = [
+    hide: list[Callable[[], object]] = [
         lambda: yard.commit("Plain", config=f"token={SECRET}\n"),
         lambda: yard.commit(f"With {SECRET}", a="a"),
         lambda: yard.commit("Named", **{SECRET: "x"}),
-        lambda: (yard.commit("In", b=SECRET), yard.commit("Out", b="x"))[0],
+        lambda: yard.commits("In", "Out", b=(SECRET, "x")),
         lambda: (yard.path / "bin").write_bytes(b"\0\1" + SECRET.encode() + b"\0"),
     ]
     for number, act in enumerate(hide, 1):
@@ -328,7 +333,7 @@ def test_a_lock_that_was_left_holds_nothing_up(yard: Yard):
 
 
 def test_a_snapshot_disturbs_nothing(yard: Yard):
-    """A dirty tree is saved to the work ref, new files too, while index and tree stay as they are."""
+    """A dirty tree, new files too, is saved to the work ref; index and tree stay as they are."""
     yard.commit("Mine", a="a")
     yard.write("staged", "1")
     git(yard.path, "add", "staged")
@@ -370,7 +375,7 @@ def test_a_secret_is_never_saved(yard: Yard, committed: bool):
         yard.commit("Mine")
         yard.write("b", "b")
     yard.clone.save("work/1-1", [SECRET], dirty=True)
-    dump = ["git", "-C", yard.bare, "cat-file", "--batch-all-objects", "--batch"]
+    dump = ["git", "-C", str(yard.bare), "cat-file", "--batch-all-objects", "--batch"]
     assert SECRET.encode() not in subprocess.run(dump, capture_output=True, check=True).stdout
 
 

@@ -136,7 +136,7 @@ def test_a_ship_pushes_to_its_own_claims(fleet: Moored, clone: Path):
     assert git(fleet.storage.repo, "rev-parse", claim["ref"]) == head
     fleet.ask("ship-0", "release", claim=claim["claim"], fault="infrastructure", why="test")
     fleet.git("ship-0", "-C", str(clone), "push", "-qf", fleet.url, f"HEAD~1:{claim['ref']}")
-    (wreck,) = [w for w in fleet.ask("ship-1", "claim", run="r")["wrecks"]]
+    (wreck,) = fleet.ask("ship-1", "claim", run="r")["wrecks"]
     assert wreck["ref"] == claim["ref"]
 
 
@@ -159,7 +159,7 @@ def test_a_ship_pushes_to_its_own_claims(fleet: Moored, clone: Path):
     ],
 )
 def test_a_ship_pushes_nothing_else(fleet: Moored, clone: Path, ref: str):
-    """The branch, others' refs, deletions, tags and all else are refused, and so is what is with them."""
+    """The branch, others' refs, deletions and all else are refused, with what comes along."""
     mine = fleet.ask("ship-0", "claim", run="r")["ref"]
     theirs = fleet.ask("ship-1", "claim", run="r")["ref"]
     for name in (mine, theirs):
@@ -172,7 +172,7 @@ def test_a_ship_pushes_nothing_else(fleet: Moored, clone: Path, ref: str):
 
 
 def test_a_push_after_a_crash_finishes_the_landing(fleet: Moored, clone: Path):
-    """Where storage crashed right after a landing's line, the push that comes next moves the branch."""
+    """Where storage crashed right after a landing's line, the next push moves the branch."""
     storage = fleet.storage
     claim = fleet.ask("ship-0", "claim", run="r")
     fleet.git("ship-0", "-C", str(clone), "push", "-qf", fleet.url, f"HEAD:{claim['ref']}")
@@ -215,7 +215,11 @@ class Harbor:
         """Ask, and leave stdin open."""
         env = {**os.environ, "SSH_ORIGINAL_COMMAND": "harbor"}
         child = subprocess.Popen(
-            self.argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            self.argv,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         assert child.stdin
         child.stdin.write(json.dumps({"protocol": PROTOCOL, **request}).encode() + b"\n")
@@ -359,7 +363,9 @@ def test_many_waiting_ships_do_not_wake_each_other(berthed):
     storage = berthed(task("1"), task("2", "1"), lease_seconds=240)
     storage.claim("ship-1")
     before = len(storage.lines())
-    waiting = [Harbor(storage, s).start(op="claim", run="r", wait=True) for s in ("ship-0", "ship-2")]
+    waiting = [
+        Harbor(storage, s).start(op="claim", run="r", wait=True) for s in ("ship-0", "ship-2")
+    ]
     waiting += [Harbor(storage).start(op="claim", run="r", wait=True) for _ in range(4)]
     assert until(lambda: len(storage.lines()) >= before + 6)
     for _ in range(4):

@@ -1,3 +1,4 @@
+import copy
 import subprocess
 from typing import Any
 
@@ -36,8 +37,13 @@ def test_ids_are_ordered_by_their_numbers():
 
 def test_unknown_fields_survive():
     """Patching and annotating keep what ocaptain does not know, and change no task in place."""
-    before = {"id": "1", "color": ["red"], "owner": "x", "metadata": {"mine": 1, "claim": 2}}
-    copy = {**before, "metadata": {**before["metadata"]}}
+    before: dict[str, Any] = {
+        "id": "1",
+        "color": ["red"],
+        "owner": "x",
+        "metadata": {"mine": 1, "claim": 2},
+    }
+    known = copy.deepcopy(before)
     assert tasklist.patched(before, owner=None, status="pending") == {
         "id": "1",
         "color": ["red"],
@@ -45,7 +51,7 @@ def test_unknown_fields_survive():
         "status": "pending",
     }
     assert tasklist.annotated(before, claim=None, note="n")["metadata"] == {"mine": 1, "note": "n"}
-    assert before == copy
+    assert before == known
 
 
 @pytest.mark.parametrize("metadata", [None, [], "x", 5, {"files": "a"}, {"files": [1, None]}])

@@ -206,7 +206,6 @@ def test_destroy_touches_only_what_ocaptain_named(fleet, config):
 def test_a_listed_vm_is_the_created_one(fleet):
     """list gives what create gave: options, host key and time, so that any command can go on."""
     assert asyncio.run(fleet.local.list()) == sorted(fleet.vms, key=lambda vm: vm.name)
-    assert all(abs(vm.created - time.time()) < 60 for vm in fleet.vms)
     assert fleet.folder.stat().st_mode & 0o777 == 0o700
 
 

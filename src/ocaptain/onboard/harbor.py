@@ -348,9 +348,8 @@ def own_claim(call: Call, request: Request) -> Claim:
     held: Claim | None = call.section("claims").get(str(number))
     if not held or held["ship"] != call.who:
         raise Refused("claim", f"{call.who} has no claim {number}")
-    if "cost_usd" in request:
-        held = call.put_claim(held, cost_usd=amount(request, "cost_usd"))
-    return held
+    spent = max(amount(request, "cost_usd"), held.get("cost_usd", 0))
+    return call.put_claim(held, cost_usd=spent) if spent else held
 
 
 def must_be_live(held: Claim) -> Claim:

@@ -20,7 +20,6 @@ from .watch import Lost, Watch
 FEEDBACKS = 3
 LOG_S = 2.0
 AGAIN_S = 5.0
-MOUNT_S = 60.0
 MOUNT = "ro,reconnect,ServerAliveInterval=15,dir_cache=no,attr_timeout=0,entry_timeout=0"
 
 
@@ -67,7 +66,7 @@ def mount(ship: Ship) -> None:
         process.run(["fusermount3", "-u", "-z", place])
         done = process.run(["sshfs", "-f", "-F", config, "-o", MOUNT, "storage:", place])
         ship.log.say(f"sshfs ended: {done.err}")
-        time.sleep(MOUNT_S)
+        time.sleep(60)
 
 
 def hold(ship: Ship, claim: Answer) -> None:

@@ -17,7 +17,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,8 @@ class Journal:
         self.sections: Sections = {name: {} for name in SECTIONS}
         self._lines = self.folder / "journal.jsonl"
         self._stamps: dict[str, int] = {}
-        self._seq = self._offset = self._snapshot_offset = self._applied = 0
+        self._seq = self._offset = self._snapshot_offset = self._applied = self._lock = 0
         self._behind: set[tuple[str, str]] = set()
-        self._lock = -1
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -100,6 +99,7 @@ class Journal:
         with self._lines.open("a+b") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(self._offset)
+            os.fsync(file.fileno())  # whoever wrote a line may have been killed before this
             for raw in file:
                 try:
                     line = json.loads(raw if raw.endswith(b"\n") else b"")
@@ -125,15 +125,12 @@ class Journal:
                     self._behind.add((name, key))
 
     def _load_snapshot(self) -> None:
-        try:
+        with suppress(OSError, ValueError, KeyError, TypeError):  # then the journal has it all
             state = json.loads((self.folder / "state.json").read_bytes())
             known = [state[key] for key in ("sections", "stamps", "seq", "offset")]
-            whole = state["offset"] <= self._lines.stat().st_size
-        except (OSError, ValueError, KeyError, TypeError):
-            return
-        if whole:
-            self.sections, self._stamps, self._seq, self._offset = known
-            self._snapshot_offset = self._offset
+            if known[-1] <= self._lines.stat().st_size:
+                self.sections, self._stamps, self._seq, self._offset = known
+                self._snapshot_offset = self._offset
 
     def _save_snapshot(self) -> None:
         state = {"sections": self.sections, "stamps": self._stamps, "seq": self._seq}

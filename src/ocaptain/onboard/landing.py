@@ -1,6 +1,7 @@
 """Git on a ship: its clone, what becomes of the agent's work there, and the way to the branch."""
 
 import contextlib
+import os
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
@@ -58,8 +59,7 @@ class Clone:
 
     def make(self) -> None:
         """Clone anew; what was there goes."""
-        aside = self.path.with_name("workspace.old")
-        shutil.rmtree(aside, ignore_errors=True)
+        aside = self.path.with_name(f"workspace.{os.urandom(4).hex()}")
         if self.path.exists():
             self.path.rename(aside)
         self.path.mkdir()
@@ -130,11 +130,11 @@ class Clone:
 
     def contains(self, secrets: Sequence[str]) -> bool:
         """Whether any commit that is not on the branch holds one of these values."""
-        if not secrets or not self.commits():
-            return False
-        commits = ("--format=%an%n%ae%n%B", f"{self.upstream}..HEAD")
-        patch = self.git("log", "-p", "-m", *UNHIDDEN, *commits)
-        return any(secret in patch for secret in secrets)
+        new = f"{self.upstream}..HEAD"
+        told = (
+            self.git("log", "-p", "-m", "--format=%an%n%ae%n%B", *UNHIDDEN, new) if secrets else ""
+        )
+        return any(secret in told for secret in secrets)
 
     def uncommit(self) -> None:
         """Undo the commits, and keep what they changed in the working tree."""

@@ -28,23 +28,23 @@ def open_voyage(home: Path) -> tuple[Journal, Json]:
     return Journal(home, voyage["voyage"]), voyage
 
 
-def dispatch(home: Path, argv: list[str]) -> int:
+def dispatch(home: Path, argv: list[str]) -> None:
     """What a ship's SSH login runs, whatever command it asks for: one of four things, or none."""
     words = os.environ.get("SSH_ORIGINAL_COMMAND", "").split()
     program, ship = Path(words[0] if words else "").name, argv[0]
     if program == "harbor":
-        return serve(home, [ship])
-    if program in ("git-upload-pack", "git-receive-pack"):
+        serve(home, [ship])
+    elif program in ("git-upload-pack", "git-receive-pack"):
         os.environ["OCAPTAIN_SHIP"] = ship
         os.execvp("git", ["git", program[4:], str(home / "voyage" / "repo.git")])
-    if program in ("internal-sftp", "sftp-server"):
+    elif program in ("internal-sftp", "sftp-server"):
         server = shutil.which("sftp-server", path=LIBEXEC) or "sftp-server"
         os.execvp(server, [server, "-R", "-d", str(home)])
-    print(f"ocaptain: {ship} may not run {program or 'a shell'} on storage", file=sys.stderr)
-    return 1
+    else:
+        raise SystemExit(f"ocaptain: {ship} may not run {program or 'a shell'} on storage")
 
 
-def serve(home: Path, argv: list[str]) -> int:
+def serve(home: Path, argv: list[str]) -> None:
     """Answer the one request of `argv[0]` on stdin: a line of JSON in, a line of JSON out."""
     try:
         request = json.loads(sys.stdin.buffer.readline(MAX_REQUEST))
@@ -52,7 +52,6 @@ def serve(home: Path, argv: list[str]) -> int:
         request = None
     answer = respond(home, argv[0], request if isinstance(request, dict) else {})
     sys.stdout.write(json.dumps(answer) + "\n")
-    return 0
 
 
 def respond(home: Path, who: str, request: Json) -> Json:
@@ -103,7 +102,7 @@ def roomy(folder: Path) -> bool:
     return shutil.disk_usage(folder).free >= ROOM
 
 
-def receive(home: Path, _argv: list[str]) -> int:
+def receive(home: Path, _argv: list[str]) -> None:
     """Git's pre-receive hook: a ship may write the work refs of its own claims, nothing else."""
     ship = os.environ.get("OCAPTAIN_SHIP")
     for name in [name for name in os.environ if name.startswith("GIT_")]:
@@ -118,5 +117,4 @@ def receive(home: Path, _argv: list[str]) -> int:
         if ref not in allowed or not new.strip("0"):
             refusal = f"{ship} may not write {ref}"
     if refusal:
-        print(f"ocaptain: {refusal}", file=sys.stderr)
-    return 1 if refusal else 0
+        raise SystemExit(f"ocaptain: {refusal}")

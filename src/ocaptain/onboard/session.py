@@ -32,9 +32,8 @@ class Session:
         self._loose = False
         env = {**agent.environment(job), **watch.env}
         stdin = subprocess.PIPE if agent.steady else subprocess.DEVNULL
-        streams = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        cwd = watch.ship.clone.path
-        self._child = process.start(agent.command(job), cwd=cwd, env=env, **streams)
+        how = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        self._child = process.start(agent.command(job), env, cwd=watch.ship.clone.path, **how)
         threading.Thread(target=self._read, daemon=True).start()
 
     def turn(self, text: str) -> Event:
@@ -54,7 +53,8 @@ class Session:
                 end = None if event.kind == "begin" else end
                 self._take(event)
             elif not end and self._stalled():
-                end = Event("end", "it said and did nothing for stall_minutes", outcome="stalled")
+                minutes = f"{self.watch.ship.voyage['stall_minutes']:g} minutes"
+                end = Event("end", f"it said and did nothing for {minutes}", outcome="stalled")
         return self._ended(end)
 
     def close(self) -> None:

@@ -73,7 +73,7 @@ class Local:
         host_key = public.read_text().strip() if public.exists() else ""
         identity = quoted(folder / "captain_key").replace("%", "%%")
         options = (("IdentityFile", identity), ("IdentitiesOnly", "yes"))
-        return VM(folder.name, _way(folder) + options, host_key, folder.stat().st_mtime)
+        return VM(folder.name, _way(folder) + options, host_key)
 
     def reach(self, storage: VM) -> tuple[tuple[str, str], ...]:
         """A ship starts storage's sshd just as the captain does, with a key of its own."""

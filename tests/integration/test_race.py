@@ -1,0 +1,95 @@
+"""Many ships at one storage, over real SSH."""
+
+import random
+import threading
+from pathlib import Path
+from typing import Any
+
+from tests.onboard.moored import Moored, moored
+from tests.onboard.storage import assert_sound, task
+
+SHIPS = tuple(f"ship-{number}" for number in range(16))
+TASKS = 200
+
+
+def graph(dice: random.Random) -> dict[str, list[str]]:
+    """For each task the earlier ones that it waits for."""
+    found = {}
+    for number in range(1, TASKS + 1):
+        near = range(max(1, number - 40), number)
+        found[str(number)] = [
+            str(n) for n in dice.sample(near, min(len(near), dice.choice([0, 1, 2, 3])))
+        ]
+    return found
+
+
+class Claimant(threading.Thread):
+    """A ship without an agent: claims, completes, and claims again, until all is done."""
+
+    def __init__(self, fleet: Moored, ship: str) -> None:
+        super().__init__(name=ship)
+        self.fleet, self.ship = fleet, ship
+        self.claims: list[tuple[int, str]] = []
+        self.strange: list[Any] = []
+
+    def run(self) -> None:
+        """Race until the voyage is over; what should not be is kept for the test to see."""
+        while True:
+            claim = self.fleet.ask(self.ship, "claim", run=self.ship, wait=True)
+            if claim.get("state") in ("complete", "failed"):
+                return
+            if claim.get("claim"):
+                self.finish(claim)
+            elif not claim["ok"]:
+                self.strange.append(claim)
+                return
+
+    def finish(self, claim: dict[str, Any]) -> None:
+        """Complete a task, or pass the verification, without a commit of its own."""
+        task_id = claim["task"]["id"] if claim["task"] else ""
+        self.claims.append((claim["claim"], task_id))
+        commit = None if task_id else claim["head"]
+        told = {"claim": claim["claim"], "id": f"land-{claim['claim']}", "note": "nothing to do"}
+        answer = self.fleet.ask(self.ship, "land", commit=commit, **told)
+        if not answer["ok"]:
+            self.strange.append(answer)
+
+
+def test_sixteen_ships_race_for_two_hundred_tasks(tmp_path: Path):
+    """Each task is claimed and completed once, none before its blockers, as the journal tells."""
+    blockers = graph(random.Random(7))
+    tasks = [task(task_id, *waits) for task_id, waits in blockers.items()]
+    with moored(tmp_path, tasks, SHIPS, lease_seconds=120) as fleet:
+        racers = [Claimant(fleet, ship) for ship in SHIPS]
+        for racer in racers:
+            racer.start()
+        for racer in racers:
+            racer.join(100)
+        assert [racer.strange for racer in racers] == [[]] * len(SHIPS)
+        claims = sorted(claim for racer in racers for claim in racer.claims)
+        assert [number for number, _ in claims] == list(range(1, TASKS + 2))
+        assert sorted(task_id for _, task_id in claims) == sorted([*blockers, ""])
+        assert claims[-1][1] == "", "the verification comes last"
+        assert sum(1 for racer in racers if racer.claims) > len(SHIPS) / 2
+        told(fleet.storage.lines(), blockers)
+        assert_sound(fleet.storage)
+        assert (fleet.storage.folder / "artifacts" / "voyage-complete.marker").exists()
+
+
+def told(lines: list[dict[str, Any]], blockers: dict[str, list[str]]) -> None:
+    """Fail unless the journal tells of one claim and one landing of each task, in a due order."""
+    owner: dict[str, str] = {}
+    completed: set[str] = set()
+    for line in lines[1:]:
+        for task_id, changed in line["set"].get("tasks", {}).items():
+            if line["op"] == "claim":
+                assert task_id not in owner
+                assert {*blockers[task_id]} <= completed
+                assert (changed["status"], changed["owner"]) == ("in_progress", line["who"])
+                owner[task_id] = line["who"]
+            else:
+                assert (line["op"], changed["status"]) == ("land", "completed")
+                assert owner[task_id] == line["who"]
+                assert task_id not in completed
+                completed.add(task_id)
+    assert completed == {*blockers}
