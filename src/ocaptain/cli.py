@@ -43,7 +43,7 @@ def main() -> None:
     """Run a verb; exit status 0, 1 expected failure, 2 usage, 3 bug, 4 and 5 of `wait`, 130."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) == signal.SIG_DFL:
-            signal.signal(ending, lambda *_: signal.raise_signal(signal.SIGINT))
+            signal.signal(ending, signal.default_int_handler)
     with guarded():
         try:
             sys.exit(cli.main(standalone_mode=False) or 0)
@@ -220,7 +220,7 @@ def logs(voyage: str | None, as_json: bool, **wanted: Any) -> None:
         async for line in found.log_lines(wanted):
             at, ship, text = f"{line}  ".split(" ", 2)  # whatever a ship has written there
             entry = {"time": at, "ship": ship, "text": text.rstrip()}
-            click.echo(json.dumps(entry) if as_json else f"{at[11:19]} {ship:<8} {text}".rstrip())
+            click.echo(json.dumps(entry) if as_json else f"{at[11:19]}Z {ship:<8} {text}".rstrip())
 
     _with(voyage, go)
 
@@ -268,7 +268,7 @@ def fetch(voyage: str | None, everything: bool, into: Path) -> None:
 
     async def go(found: "Voyage") -> None:
         new = await bring(found, into, everything=everything)
-        was = f"{new['commits']} commits were new; git log {found.id} shows them"
+        was = f"{new['commits']} commits were never fetched before; see git log {found.id}"
         click.echo(f"{found.id} is at {new['head'][:12]}; {was}")
         if everything:
             click.echo(f"Logs, journal and artifacts: {into / found.id}/")

@@ -44,6 +44,9 @@ async def examine(config: Config, *, deep: bool = False) -> list[Finding]:
     findings = [
         _programs(),
         Finding("/dev/fuse", fuse, "usable" if fuse else "lacking", "sudo chmod 666 /dev/fuse"),
+        Finding(
+            "claude", bool(where("claude")), where("claude") or "lacking", "install Claude Code"
+        ),
         Finding("Claude's credentials", not lacking, lacking or "set"),
     ]
     for key in ("user.name", "user.email") if where("git") else ():

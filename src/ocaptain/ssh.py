@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 from .errors import Failure
 from .onboard.text import clean as harmless
@@ -23,8 +23,7 @@ DAEMONS = "/usr/sbin:/usr/lib/openssh:/usr/libexec:/usr/libexec/openssh:/usr/lib
 """Where systems keep sshd and sftp-server, which are in few people's PATH."""
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """How a process ended, and what it wrote."""
 
     status: int
@@ -53,9 +52,10 @@ async def _started(argv: Sequence[str], **how: Any) -> AsyncIterator[Process]:
     process = await create_subprocess_exec(*words, stdout=PIPE, start_new_session=True, **how)
     try:
         yield process
+    except BaseException:
+        process.terminate()
+        raise
     finally:
-        if process.returncode is None:
-            process.terminate()
         # wait() waits for all who hold the pipes, as a ControlMaster does for as long as a session.
         await asyncio.wait([asyncio.create_task(process.wait())], timeout=1)
         process._transport.close()  # type: ignore[attr-defined]

@@ -96,18 +96,19 @@ def findings(found: Sequence[Finding]) -> Table:
     """What `doctor` found."""
     table = Table.grid(padding=(0, 2))
     for finding in found:
-        mark = Text("ok", "green") if finding.ok else Text("no", "red")
-        table.add_row(mark, finding.what, _line(finding.found, wrapped=True))
-        if finding.remedy and not finding.ok:
-            table.add_row("", "", _line(f"→ {finding.remedy}", "yellow", wrapped=True))
+        remedy = f" → {finding.remedy}" if finding.remedy and not finding.ok else ""
+        table.add_row(
+            "ok" if finding.ok else "no", finding.what, _line(finding.found + remedy, wrapped=True)
+        )
     return table
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for column in columns:
-        # Where there is no room, only the last one gives way.
-        table.add_column(column, no_wrap=column != columns[-1], overflow="ellipsis")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=True)
+    for column in columns[:-1]:
+        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=20)
+    # Where there is no room, the last one gives way.
+    table.add_column(columns[-1], no_wrap=True, overflow="ellipsis", ratio=1)
     return table
 
 

@@ -79,7 +79,9 @@ class Voyage:
         if vm not in self.vms:
             raise Failure(f"{self.id} has no {ship}.", f"There is: {', '.join(self.vms)}")
         watch = self.program("panes.main", "show", *([ship] if ship else []))
-        where, command = (vm, Remote("bash", "-l")) if raw else (self.storage, watch)
+        where, command = (
+            (vm, Remote("sh", "-c", "cd && exec bash -l")) if raw else (self.storage, watch)
+        )
         return attach(self.ssh.command(where, command, tty=True))
 
     def doomed(self, *, storage: bool) -> list[str]:
@@ -250,7 +252,7 @@ async def fetch(voyage: Voyage, into: Path, *, everything: bool) -> Answer:
     command = ["git", "-C", str(into), "fetch", "--quiet", url, *refs]
     done = await run(command, env=voyage.ssh.git_env())
     if done.status:
-        raise Failure(f"git fetch into {into} failed: {clean(done.err).strip()}")
+        raise Failure(f"git fetch failed: {clean(done.err).strip()}", "Into where: --into DIR")
     if everything:
         packed = await voyage.ssh.run(voyage.storage, Remote("sh", "-c", PACK))
         with tarfile.open(fileobj=io.BytesIO(packed.out)) as tar:

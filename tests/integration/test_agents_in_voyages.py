@@ -67,7 +67,7 @@ def test_agents_that_fail_use_up_attempts(claude_captain, model):
     reasons = {key: voyage.task(key)["reason"] for key in wanted}
     assert "it changed nothing, and did not say why" in reasons["1"]
     assert "the agent exited with status" in reasons["2"]
-    assert "it said and did nothing for stall_minutes" in reasons["3"]
+    assert "it said and did nothing for 0.15 minutes" in reasons["3"]
     assert sessions(model, "MARK-silent") == 1
     assert [r.turns for r in model.about("MARK-silent")] == [0, 1]
     assert "NO CHANGE:" in model.about("MARK-silent")[1].last
@@ -252,6 +252,7 @@ def collector() -> Iterator[Collector]:
 def test_telemetry_of_agents_says_what_it_is_about(claude_captain, model, collector):
     """The captain's OTEL_* reach the agent, with voyage, ship and task as resource attributes."""
     claude_captain.env |= {
+        "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
         "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_LOGS_EXPORTER": "otlp",
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",

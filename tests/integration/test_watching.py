@@ -124,8 +124,7 @@ def test_shell_shows_the_fleet_at_work(captain):
     with Terminal(captain, 120, 40) as terminal:
         terminal.type(f"ocaptain shell {voyage.id}")
         assert all(terminal.until(f"ship-{number} · working · ") for number in range(3))
-        screen = "\n".join(terminal.until("on watch"))
-        assert screen.count("claims it: A subject") == 3
+        until(lambda: "\n".join(terminal.screen()).count("claims it: A subject") == 3)
         terminal.press("C-b", "d")
         terminal.over()
 

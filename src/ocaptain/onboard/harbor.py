@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import process, tasklist
+from . import tasklist
 from .journal import Journal, Sections
 from .tasklist import Task
 from .text import clean
@@ -47,17 +47,19 @@ class Call:
         self.journal, self.voyage, self.who = journal, voyage, who
         self.now = time.time()
         self.sets: Sections = {}
+        self._merged: Sections = {}
 
     def section(self, name: str) -> dict[str, Any]:
         """All entries of a section, this call's own changes included."""
-        if name not in self.sets:
-            return self.journal.sections[name]
-        merged = {**self.journal.sections[name], **self.sets[name]}
-        return {key: value for key, value in merged.items() if value is not None}
+        return self._merged.get(name, self.journal.sections[name])
 
     def put(self, name: str, key: str, value: Any) -> None:
         """Set an entry; None removes it."""
         self.sets.setdefault(name, {})[key] = value
+        merged = self._merged.setdefault(name, dict(self.journal.sections[name]))
+        merged[key] = value
+        if value is None:
+            del merged[key]
 
     def meta(self, name: str, default: Any = None) -> Any:
         """One entry of the voyage's own state."""
@@ -91,6 +93,8 @@ class Call:
 
     def git(self, *words: str) -> str:
         """What a git command on the shared repository prints, empty where it fails."""
+        from . import process  # which takes longer to import than most calls take
+
         return process.run(["git", "-C", self.journal.repo, *words]).out.strip()
 
 
@@ -152,15 +156,22 @@ def take(call: Call, run: str) -> Claim | None:
     """Make a claim on the best task, or on the verification."""
     if not worth_asking(call):
         return None
-    task = None if verification_is_due(call) else tasklist.choose(call.tasks)
+    task = None if verification_is_due(call) else tasklist.choose(call.tasks, ranking(call))
     number = call.meta("claims", 0) + 1
     call.put("meta", "claims", number)
-    new = {"number": number, "ship": call.who, "run": run, "state": "live", "races": 0}
+    new = {"number": number, "ship": call.who, "run": run, "state": "live"}
     seen = {"base": call.meta("head"), "tasks": len(call.tasks), "at": call.now}
     if task:
         task = tasklist.patched(task, status="in_progress", owner=call.who)
         call.put_task(tasklist.annotated(task, claim=number))
     return renew(call, {**new, **seen, "task": task and task["id"]})
+
+
+def ranking(call: Call) -> list[str]:
+    """The order in which tasks are handed out, kept for as long as the list is the same."""
+    if len(call.meta("ranking", ())) != len(call.tasks):
+        call.put("meta", "ranking", tasklist.ranking(call.tasks))
+    return list(call.meta("ranking"))
 
 
 def held_back(call: Call) -> str | None:
@@ -174,8 +185,8 @@ def held_back(call: Call) -> str | None:
 
 def worth_asking(call: Call) -> bool:
     """Whether a claim that found nothing would find something now."""
-    some = tasklist.ready(call.tasks) and not call.meta("gave_up") and not held_back(call)
-    return bool(some) or verification_is_due(call)
+    some = tasklist.any_ready(call.tasks) and not call.meta("gave_up") and not held_back(call)
+    return some or verification_is_due(call)
 
 
 def verification_is_due(call: Call) -> bool:
@@ -211,11 +222,10 @@ def wrecks(call: Call, task_id: str) -> list[dict[str, Any]]:
     """What earlier claims on a task left behind: work refs that did not land, the latest first."""
     ended = [c for c in call.section("claims").values() if c["task"] == task_id and "why" in c]
     refs = work_refs(call, f"work/{task_id}-*") if ended else {}
-    left = [(claim, ref_of(claim), refs.get(ref_of(claim))) for claim in reversed(ended)]
     return [
-        {**claim, "ref": ref, "commit": commit, "finished": claim.get("finished") == commit}
-        for claim, ref, commit in left
-        if commit
+        {**claim, "ref": ref_of(claim), "commit": refs[ref_of(claim)]}
+        for claim in reversed(ended)
+        if ref_of(claim) in refs
     ]
 
 
@@ -228,11 +238,11 @@ def work_refs(call: Call, pattern: str) -> dict[str, str]:
 def beat(call: Call, request: Request) -> Answer:
     """`claim`: renews it, or says why it is `lost`; takes in `state`, `reason`, `until`.
 
-    `finished` is the commit with which the agent's part of the task is done: should this ship be
-    lost before it lands, the next can land that without an agent."""
+    `finished`: the agent's part of the task is done, and what is pushed only has to land. Should
+    this ship be lost before, the next can do that without an agent."""
     held = own_claim(call, request)
     if held["state"] == "live":
-        renew(call, held, finished=text(request, "finished") or held.get("finished"))
+        renew(call, held, finished=text(request, "finished"))
     sweep(call)
     return {"ok": True, "lost": held.get("why")}
 
@@ -245,7 +255,7 @@ def land(call: Call, request: Request) -> Answer:
     held, commit = own_claim(call, request), request.get("commit")
     commit = commit if commit is None else text(request, "commit")
     if held["state"] != "landed" or held["commit"] != commit:
-        held = renew(call, must_be_live(held))
+        held = renew(call, must_be_live(held), finished=text(request, "finished"))
         if not held["task"]:
             pass_verification(call, held, commit)
         else:
@@ -265,18 +275,17 @@ def complete(call: Call, held: Claim, commit: Any, note: str | None) -> None:
 
 def admit(call: Call, held: Claim, commit: Any) -> None:
     """Refuse a landing that is not next: somebody has the berth, the ref differs, or head moved."""
-    clock = call.meta("clock")
     holder, until = call.meta("berth", (0, 0))
-    if until > clock and any(c["number"] == holder != held["number"] for c in call.live()):
+    ships, others = call.section("ships"), [c for c in call.live() if c != held]
+    landing = [c["number"] for c in others if ships[c["ship"]]["state"] == "landing"]
+    if holder in landing and until > call.meta("clock"):
         raise Refused("berth", f"claim {holder} has the berth")
     pushed = call.git("rev-parse", "--verify", f"refs/heads/{ref_of(held)}")
     if not pushed or pushed != commit:
         raise Refused("ref", f"{ref_of(held)} is at {pushed or 'nothing'}, not at {commit:.60}")
     if call.git("merge-base", call.meta("head"), pushed) != call.meta("head"):
-        call.put_claim(held, races=held["races"] + 1)
-        if held["races"]:
-            limit = call.voyage["time_limit_minutes"] * 60
-            call.put("meta", "berth", (held["number"], clock + limit))
+        limit = call.voyage["time_limit_minutes"] * 60
+        call.put("meta", "berth", (held["number"], call.meta("clock") + limit))
         raise Refused("stale", "the branch has moved on")
 
 
@@ -387,7 +396,7 @@ def voyage_state(call: Call) -> tuple[str, str | None]:
         return "complete", None
     if call.meta("gave_up"):
         return "failed", call.meta("gave_up")
-    if not live and not tasklist.ready(call.tasks) and not verification_is_due(call):
+    if not live and not tasklist.any_ready(call.tasks) and not verification_is_due(call):
         return "failed", stopped_by(call.tasks)
     if any(not claim["task"] for claim in live):
         return "verifying", None
@@ -421,8 +430,16 @@ def amount(given: Request, key: str) -> float:
 OPERATIONS = {f.__name__: f for f in (claim, beat, land, release, add)}
 
 
-def decide(journal: Journal, voyage: dict[str, Any], who: str, request: Request) -> Answer:
-    """Decide a ship's request under the lock, and make its change; a repeated one makes none."""
+def waits(answer: Answer) -> bool:
+    """Whether a request that is answered so may have a better answer later."""
+    return answer.get("claim", 0) is None or answer.get("code") == "berth"
+
+
+def decide(
+    journal: Journal, voyage: dict[str, Any], who: str, request: Request, *, again: bool = False
+) -> Answer:
+    """Decide a ship's request under the lock, and make its change; a repeated one makes none, nor
+    does one that is decided `again`, and still in vain."""
     call = Call(journal, voyage, who)
     request_id = text(request, "id") if request["op"] not in ("claim", "beat") else ""
     answers = call.section("answers").get(who, {})
@@ -430,8 +447,10 @@ def decide(journal: Journal, voyage: dict[str, Any], who: str, request: Request)
         return dict(answers[request_id])
     arrive(call)
     answer = answered(call, OPERATIONS, request)
+    if again and waits(answer):
+        return answer
     see(call, request)
-    if request_id:
+    if request_id and not waits(answer):
         kept = [*answers.items(), (request_id, answer)][-KEPT_ANSWERS:]
         call.put("answers", who, dict(kept))
     call.commit(request)

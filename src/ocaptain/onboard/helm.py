@@ -144,7 +144,7 @@ class Attempt:
 
     def take_over(self) -> bool:
         """Go on from an earlier attempt whose agent was done, and which only had to land."""
-        finished = [wreck for wreck in self.claim["wrecks"] if wreck["finished"]]
+        finished = [wreck for wreck in self.claim["wrecks"] if wreck.get("finished")]
         if finished:
             self.watch.say(f"lands what {finished[0]['ship']} had finished")
             self.clone.take_over(finished[0]["ref"])
@@ -158,7 +158,7 @@ class Attempt:
             text = f"{prompt.first(self.voyage, self.claim)}\n\n{text}"
             self.session = Session(self.agent, self.job(), self.watch)
         while True:
-            self.watch.report("working")
+            self.watch.report("working", finished="")
             end = self.session.turn(text)
             if end.outcome == "done":
                 return
@@ -193,8 +193,11 @@ class Attempt:
                 self.clone.uncommit()
                 return prompt.LEAKED
             self.clone.push(self.ref)
-            self.watch.report("landing", finished=self.clone.head())
-            self.watch.beat(patience=AGAIN_S)
+            self.watch.report("landing", finished="yes")
+            if self.voyage["check"]:
+                self.watch.beat(patience=AGAIN_S)
+            elif self.landed():
+                return ""
         while True:
             feedback = self.rebase_and_check()
             if feedback or self.landed():
@@ -206,9 +209,9 @@ class Attempt:
         if paths:
             self.watch.say(f"is in conflict over {' '.join(paths.split())}")
             return prompt.conflict(paths, self.voyage["voyage"])
-        self.clone.tidy()
         check = self.voyage["check"]
         if check:
+            self.clone.tidy()
             done = self.ship.run(check, self.watch.env)
             self.watch.check()
             self.watch.say(f"check exited {done.status}")
@@ -224,7 +227,7 @@ class Attempt:
         while True:
             if commit:
                 self.clone.push(self.ref)
-            answer = self.watch.ask("land", commit=commit, note=note)
+            answer = self.watch.ask("land", commit=commit, note=note, wait=True)
             if answer["ok"]:
                 self.watch.say(f"landed {commit[:12] if commit else note}")
                 return True
@@ -232,7 +235,7 @@ class Attempt:
                 return False
             if answer["code"] not in ("berth", "ref"):
                 raise Lost
-            self.watch.pause(1)
+            self.watch.pause(answer["code"] == "ref")
 
     def nothing_changed(self) -> str:
         """Complete a task without a commit where the agent said why; ask it once."""

@@ -81,16 +81,19 @@ class Journal:
     # From the journal to state
 
     def _load(self) -> None:
-        if not self._offset:
+        first = not self._offset
+        if first:
             self._load_snapshot()
-        told, known = (self.folder / "lock").read_bytes(), self._seq
-        applied = int(told) if told.isdigit() else 0  # never synced, so a crash may have spoilt it
+        (told, _, boot), known = (self.folder / "lock").read_bytes().partition(b" "), self._seq
+        # Only the journal is synced: what followed before a reboot may be lost, and follows again.
+        applied = int(told) if told.isdigit() and boot == boot_id() else 0
         self._applied = applied if applied >= known else 0
         for line in self._new_lines():
             self._fold(line)
         if not known <= applied <= self._seq:
             self._behind = {(name, key) for name in SECTIONS for key in self.sections[name]}
-        self._restore_tasks()
+        if first:
+            self._restore_tasks()
         if self._behind:
             self._follow()
 
@@ -145,7 +148,7 @@ class Journal:
             self._write(name, key, self.sections[name].get(key))
         self._behind.clear()
         with (self.folder / "lock").open("r+b") as file:
-            file.write(b"%020d" % self._seq)
+            file.write(b"%020d %s" % (self._seq, boot_id()))
         self._applied = self._seq
 
     def _write(self, name: str, key: str, value: Any) -> None:
@@ -181,20 +184,19 @@ class Journal:
             file.write(f"{utc(time.time())} {text}\n")
 
 
+def boot_id() -> bytes:
+    """What tells one boot of this machine from the next (random(4))."""
+    return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
+
+
 def write(path: Path, value: Any, ns: int | None = None) -> None:
     """Replace a file's contents by `value` as JSON, or remove it where that is None: all or
-    nothing, and for good, whatever crashes. `ns`: its time of modification, in ns since 1970."""
+    nothing, though not for good before the disk is synced. `ns`: its mtime, in ns since 1970."""
     new = path.with_name(f".{path.name}.new")
     if value is None:
         path.unlink(missing_ok=True)
     else:
-        with new.open("w") as file:
-            json.dump(value, file, indent=2)
-            file.flush()
-            if ns is not None:
-                os.utime(file.fileno(), ns=(ns, ns))
-            os.fsync(file.fileno())
+        new.write_text(json.dumps(value, indent=None if path.name == "state.json" else 2))
+        if ns is not None:
+            os.utime(new, ns=(ns, ns))
         new.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)

@@ -3,7 +3,6 @@
 import json
 import os
 import select
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ Json = dict[str, Any]
 
 MAX_REQUEST = 2_000_000
 MAX_WAIT_S = 25.0
-LOOK_S = 0.1
+LOOK_S = 0.03
 ROOM = 500_000_000
 UPDATE = f"storage speaks {PROTOCOL}; use the version of ocaptain that the voyage was sailed with"
 LIBEXEC = "/usr/lib/openssh:/usr/libexec/openssh:/usr/libexec:/usr/lib/ssh"
@@ -38,7 +37,9 @@ def dispatch(home: Path, argv: list[str]) -> None:
         os.environ["OCAPTAIN_SHIP"] = ship
         os.execvp("git", ["git", program[4:], str(home / "voyage" / "repo.git")])
     elif program in ("internal-sftp", "sftp-server"):
-        server = shutil.which("sftp-server", path=LIBEXEC) or "sftp-server"
+        from shutil import which
+
+        server = which("sftp-server", path=LIBEXEC) or "sftp-server"
         os.execvp(server, [server, "-R", "-d", str(home)])
     else:
         raise SystemExit(f"ocaptain: {ship} may not run {program or 'a shell'} on storage")
@@ -69,10 +70,9 @@ def respond(home: Path, who: str, request: Json) -> Json:
         # No longer than the voyage clock takes account of.
         wait_s = min(MAX_WAIT_S, voyage["lease_seconds"] / 8)
         ends = time.monotonic() + wait_s * (request.get("wait") is True)
-        while answer.get("claim", 0) is None and changed(journal, ends):
+        while harbor.waits(answer) and changed(journal, ends):
             with journal.locked():
-                if harbor.worth_asking(harbor.Call(journal, voyage, who)):
-                    answer = harbor.decide(journal, voyage, who, request)
+                answer = harbor.decide(journal, voyage, who, request, again=True)
         return answer
     if op == "log" and who != "captain":
         return log(journal, who, request)
@@ -99,7 +99,8 @@ def log(journal: Journal, who: str, request: Json) -> Json:
 
 def roomy(folder: Path) -> bool:
     """Whether the disk has room for more than the voyage's own state."""
-    return shutil.disk_usage(folder).free >= ROOM
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize >= ROOM
 
 
 def receive(home: Path, _argv: list[str]) -> None:

@@ -61,9 +61,14 @@ def waiting_for(task: Task, tasks: Tasks) -> list[str]:
     return [b for b in blockers(task) if b not in tasks or state(tasks[b]) != "completed"]
 
 
-def ready(tasks: Tasks) -> list[Task]:
-    """Tasks that can be claimed: pending, with all blockers completed."""
-    return [t for t in tasks.values() if state(t) == "pending" and not waiting_for(t, tasks)]
+def is_ready(task: Task, tasks: Tasks) -> bool:
+    """Whether a task can be claimed: it is pending, with all blockers completed."""
+    return state(task) == "pending" and not waiting_for(task, tasks)
+
+
+def any_ready(tasks: Tasks) -> bool:
+    """Whether any task can be claimed."""
+    return any(is_ready(task, tasks) for task in tasks.values())
 
 
 def dependants(tasks: Tasks) -> dict[str, list[str]]:
@@ -95,19 +100,22 @@ def _covers(path: str, other: str) -> bool:
     return f"{other}/".startswith(f"{path}/")
 
 
-def choose(tasks: Tasks) -> Task | None:
-    """The task to claim next, None where there is none.
-
-    Longest remaining chain first, then most dependants, then id; one that shares files
-    with work in progress only when there is nothing else."""
+def ranking(tasks: Tasks) -> list[str]:
+    """All ids in the order in which tasks are handed out: longest chain first, most dependants next,
+    then id. It changes with the list alone, not with what becomes of the tasks."""
     length, below = chains(tasks), dependants(tasks)
+    return sorted(tasks, key=lambda i: (-length[i], -len(below[i]), order(i)))
+
+
+def choose(tasks: Tasks, ranked: Iterable[str]) -> Task | None:
+    """The task to claim next, None where there is none: the first in order, but one that shares
+    files with work in progress only when there is nothing else."""
     busy = [t for t in tasks.values() if t.get("status") == "in_progress" and files(t)]
-
-    def rank(task: Task) -> tuple[bool, int, int, tuple[int, str]]:
-        task_id = task["id"]
-        return share_files(task, busy), -length[task_id], -len(below[task_id]), order(task_id)
-
-    return min(ready(tasks), key=rank, default=None)
+    found = (tasks[task_id] for task_id in ranked if is_ready(tasks[task_id], tasks))
+    first = next(found, None)
+    if first is None or not share_files(first, busy):
+        return first
+    return next((task for task in found if not share_files(task, busy)), first)
 
 
 def counts(tasks: Tasks) -> dict[str, int]:

@@ -52,9 +52,9 @@ def open_provider(config: Config) -> Provider:
 
         known |= {each.name: each.value for each in entry_points(group="ocaptain.providers")}
     if config.provider not in known:
-        raise Failure(
-            f"There is no provider {config.provider!r} here; there is: {', '.join(sorted(known))}.",
-            "Set OCAPTAIN_PROVIDER, or `provider` in config.toml.",
+        there = (
+            f"There is no provider {config.provider!r} here; there is: {', '.join(sorted(known))}."
         )
+        raise Failure(there, "export OCAPTAIN_PROVIDER=local")
     provider: Provider = resolve_name(known[config.provider])(config)
     return provider

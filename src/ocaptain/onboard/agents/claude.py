@@ -16,7 +16,7 @@ from .agent import Event, Job
 
 Json = dict[str, Any]
 
-CREDENTIALS = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+CREDENTIALS = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY")
 STREAMS = ("--input-format", "stream-json", "--output-format", "stream-json")
 UNATTENDED = ("--verbose", "--replay-user-messages", "--dangerously-skip-permissions")
 LEADS_ASTRAY = "ScheduleWakeup,CronCreate,EnterWorktree,RemoteTrigger,ListAgents"
@@ -97,11 +97,6 @@ def _assistant(said: Json) -> Iterator[Event]:
         yield Event("end", _spoken(said), outcome="refused")
 
 
-def _user(said: Json) -> Iterator[Event]:
-    if said.get("isReplay") is True:
-        yield from _line("heard", _spoken(said))  # the client's own notifications have no blocks
-
-
 def _system(said: Json) -> Iterator[Event]:
     kind, tasks = said.get("subtype"), said.get("tasks")
     if kind == "init":
@@ -116,8 +111,7 @@ def _retry(said: Json) -> Iterator[Event]:
     status, delay = said.get("error_status"), _number(said, "retry_delay_ms") / 1000
     why = _text(said, "error") or "no answer"
     if why in REFUSED and _number(said, "attempt") >= PATIENCE:
-        text = f"the API does not accept the credential ({_number(said, 'error_status'):.0f})"
-        yield Event("end", text, outcome="refused")
+        yield Event("end", "the API does not accept the credential", outcome="refused")
     text = f"the API answers {status or why}, asking again in {delay:.0f} s"
     yield Event("wait", _clean(text), until=time.time() + delay)
 
@@ -148,7 +142,6 @@ def _outcome(result: Json) -> str:
 
 READERS = {
     "assistant": _assistant,
-    "user": _user,
     "system": _system,
     "rate_limit_event": _rate_limit,
     "result": _result,
