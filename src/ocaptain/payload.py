@@ -12,7 +12,7 @@ from .plan import Plan, Settings
 from .ssh import VM, Home, Remote
 
 ONBOARD = Path(__file__).parent / "onboard"
-MAIN = "import sys\nfrom onboard.programs import main\nsys.exit(main(sys.argv[1:]))\n"
+MAIN = "import gc\ngc.disable()\nfrom onboard.programs import main\nraise SystemExit(main())\n"
 Json = dict[str, Any]
 
 

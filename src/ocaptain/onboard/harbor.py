@@ -223,9 +223,9 @@ def wrecks(call: Call, task_id: str) -> list[dict[str, Any]]:
     ended = [c for c in call.section("claims").values() if c["task"] == task_id and "why" in c]
     refs = work_refs(call, f"work/{task_id}-*") if ended else {}
     return [
-        {**claim, "ref": ref_of(claim), "commit": refs[ref_of(claim)]}
-        for claim in reversed(ended)
-        if ref_of(claim) in refs
+        {**claim, "ref": ref, "commit": refs[ref], "finished": claim.get("finished") == refs[ref]}
+        for claim, ref in ((claim, ref_of(claim)) for claim in reversed(ended))
+        if ref in refs
     ]
 
 
@@ -238,11 +238,11 @@ def work_refs(call: Call, pattern: str) -> dict[str, str]:
 def beat(call: Call, request: Request) -> Answer:
     """`claim`: renews it, or says why it is `lost`; takes in `state`, `reason`, `until`.
 
-    `finished`: the agent's part of the task is done, and what is pushed only has to land. Should
-    this ship be lost before, the next can do that without an agent."""
+    `finished` is the commit with which the agent's part of the task is done: should this ship be
+    lost before it lands, the next can land that without an agent."""
     held = own_claim(call, request)
     if held["state"] == "live":
-        renew(call, held, finished=text(request, "finished"))
+        renew(call, held, finished=text(request, "finished") or held.get("finished"))
     sweep(call)
     return {"ok": True, "lost": held.get("why")}
 
@@ -255,37 +255,40 @@ def land(call: Call, request: Request) -> Answer:
     held, commit = own_claim(call, request), request.get("commit")
     commit = commit if commit is None else text(request, "commit")
     if held["state"] != "landed" or held["commit"] != commit:
-        held = renew(call, must_be_live(held), finished=text(request, "finished"))
+        held = renew(call, must_be_live(held), finished=commit or "")
         if not held["task"]:
             pass_verification(call, held, commit)
         else:
-            complete(call, held, commit, text(request, "note") or None)
+            complete(call, held, commit, request)
         call.put_claim(held, state="landed", commit=commit, ended=call.now)
     return {"ok": True, "head": call.meta("head")}
 
 
-def complete(call: Call, held: Claim, commit: Any, note: str | None) -> None:
+def complete(call: Call, held: Claim, commit: str | None, request: Request) -> None:
     """Move the branch, where there is something to land, and complete the task."""
     if commit is not None:
-        admit(call, held, commit)
+        admit(call, held, commit, text(request, "base") or call.meta("head"))
         call.put("meta", "head", commit)
     task = tasklist.patched(call.tasks[held["task"]], status="completed")
+    note = text(request, "note") or None
     call.put_task(tasklist.annotated(task, commit=commit, note=note))
 
 
-def admit(call: Call, held: Claim, commit: Any) -> None:
-    """Refuse a landing that is not next: somebody has the berth, the ref differs, or head moved."""
-    holder, until = call.meta("berth", (0, 0))
+def admit(call: Call, held: Claim, commit: str, base: str) -> None:
+    """Refuse a landing that is not next: somebody has the berth, head moved, or the ref differs.
+
+    Whoever is refused for head or ref has the berth then, and in peace can rebase and push."""
+    head, (holder, until) = call.meta("head"), call.meta("berth", (0, 0))
     ships, others = call.section("ships"), [c for c in call.live() if c != held]
     landing = [c["number"] for c in others if ships[c["ship"]]["state"] == "landing"]
     if holder in landing and until > call.meta("clock"):
         raise Refused("berth", f"claim {holder} has the berth")
-    pushed = call.git("rev-parse", "--verify", f"refs/heads/{ref_of(held)}")
-    if not pushed or pushed != commit:
+    limit = call.voyage["time_limit_minutes"] * 60
+    call.put("meta", "berth", (held["number"], call.meta("clock") + limit))
+    pushed = call.git("rev-parse", "--verify", f"refs/heads/{ref_of(held)}") if base == head else ""
+    if base == head and (not pushed or pushed != commit):
         raise Refused("ref", f"{ref_of(held)} is at {pushed or 'nothing'}, not at {commit:.60}")
-    if call.git("merge-base", call.meta("head"), pushed) != call.meta("head"):
-        limit = call.voyage["time_limit_minutes"] * 60
-        call.put("meta", "berth", (held["number"], call.meta("clock") + limit))
+    if base != head or call.git("merge-base", head, pushed) != head:
         raise Refused("stale", "the branch has moved on")
 
 

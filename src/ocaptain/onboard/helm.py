@@ -1,6 +1,7 @@
 """A ship's loop: claim, have the agent work, land; and verify when all is done."""
 
 import fcntl
+import gc
 import shutil
 import sys
 import threading
@@ -18,7 +19,7 @@ from .ship import Ship
 from .watch import Lost, Watch
 
 FEEDBACKS = 3
-LOG_S = 2.0
+LOG_S = 3.0
 AGAIN_S = 5.0
 MOUNT = "ro,reconnect,ServerAliveInterval=15,dir_cache=no,attr_timeout=0,entry_timeout=0"
 
@@ -29,6 +30,7 @@ class GiveUp(Exception):
 
 def main(home: Path, _argv: list[str]) -> None:
     """Run the ship's loop; only one at a time does."""
+    gc.enable()  # which what ends at once does without
     with (home / "voyage" / "helm.lock").open("w") as lock, suppress(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         sail(Ship(home))
@@ -144,7 +146,7 @@ class Attempt:
 
     def take_over(self) -> bool:
         """Go on from an earlier attempt whose agent was done, and which only had to land."""
-        finished = [wreck for wreck in self.claim["wrecks"] if wreck.get("finished")]
+        finished = [wreck for wreck in self.claim["wrecks"] if wreck["finished"]]
         if finished:
             self.watch.say(f"lands what {finished[0]['ship']} had finished")
             self.clone.take_over(finished[0]["ref"])
@@ -158,7 +160,7 @@ class Attempt:
             text = f"{prompt.first(self.voyage, self.claim)}\n\n{text}"
             self.session = Session(self.agent, self.job(), self.watch)
         while True:
-            self.watch.report("working", finished="")
+            self.watch.report("working")
             end = self.session.turn(text)
             if end.outcome == "done":
                 return
@@ -192,19 +194,19 @@ class Attempt:
             if self.clone.contains(self.ship.secrets):
                 self.clone.uncommit()
                 return prompt.LEAKED
-            self.clone.push(self.ref)
-            self.watch.report("landing", finished="yes")
+            self.watch.report("landing", finished=self.clone.head())
             if self.voyage["check"]:
+                self.clone.push(self.ref, self.clone.head())
                 self.watch.beat(patience=AGAIN_S)
             elif self.landed():
                 return ""
-        while True:
+        feedback = self.rebase_and_check()
+        while not feedback and not self.landed():
             feedback = self.rebase_and_check()
-            if feedback or self.landed():
-                return feedback
+        return feedback
 
     def rebase_and_check(self) -> str:
-        """Put the work on top of the branch, and check it there; empty where all is well."""
+        """Put the work on top of the branch, check and push it; empty where all is well."""
         paths = self.clone.rebase()
         if paths:
             self.watch.say(f"is in conflict over {' '.join(paths.split())}")
@@ -218,24 +220,25 @@ class Attempt:
             if done.status:
                 return prompt.red_check(check, done.status, done.out[-8000:])
             self.clone.tidy()
+        self.clone.push(self.ref, self.clone.head())
         return ""
 
     def landed(self) -> bool:
         """Ask for the landing; false where the branch has moved and it must be tried again."""
         commit = self.clone.head() if self.clone.commits() else None
         note = None if commit else "the branch has all that it did"
+        base = self.clone.git("rev-parse", self.clone.upstream)
         while True:
-            if commit:
-                self.clone.push(self.ref)
-            answer = self.watch.ask("land", commit=commit, note=note, wait=True)
+            answer = self.watch.ask("land", commit=commit, base=base, note=note, wait=True)
             if answer["ok"]:
                 self.watch.say(f"landed {commit[:12] if commit else note}")
                 return True
             if answer["code"] == "stale":
                 return False
-            if answer["code"] not in ("berth", "ref"):
+            if answer["code"] == "ref" and commit:
+                self.clone.push(self.ref, commit)
+            elif answer["code"] != "berth":
                 raise Lost
-            self.watch.pause(answer["code"] == "ref")
 
     def nothing_changed(self) -> str:
         """Complete a task without a commit where the agent said why; ask it once."""

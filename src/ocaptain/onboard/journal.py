@@ -21,7 +21,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from . import process
 from .text import utc
 
 Sections = dict[str, dict[str, Any]]
@@ -156,9 +155,15 @@ class Journal:
             write(self.tasks_folder / f"{key}.json", value, self._stamps[key])
         if name == "ships":
             write(self.folder / "ships" / f"{key}.json", value)
+        if name == "claims" and value["task"]:  # the work ref that it may push, for git's hook
+            allowed = self.folder / "allowed" / value["ship"] / "refs" / "heads" / "work"
+            allowed.mkdir(parents=True, exist_ok=True)
+            (allowed / f"{value['task']}-{key}").touch()
         if (name, key) == ("meta", "verified"):
             write(self.folder / "artifacts" / "voyage-complete.marker", value)
         if (name, key) == ("meta", "head"):
+            from . import process  # which takes longer to import than most calls take
+
             ref = f"refs/heads/{self.voyage}"
             for left in (f"{ref}.lock", "HEAD.lock"):  # by a crash: only we take these
                 (self.repo / left).unlink(missing_ok=True)

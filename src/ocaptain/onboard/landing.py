@@ -9,7 +9,8 @@ from pathlib import Path
 
 from . import process
 
-GIT = "git -c core.hooksPath=/dev/null -c core.editor=true -c commit.gpgSign=false -c gc.auto=0"
+GIT = "git -c core.hooksPath=/dev/null -c core.editor=true -c commit.gpgSign=false"
+GIT += " -c gc.auto=0 -c maintenance.auto=false -c fetch.recurseSubmodules=false"
 OUT_OF_REACH = ("Could not read from remote", "storage has no room", "unexpected disconnect")
 JUNK = "__pycache__/\n*.pyc\nnode_modules/\n.venv/\n.pytest_cache/\n.DS_Store\n"
 UNHIDDEN = ("--text", "--no-textconv", "--no-ext-diff")  # whatever attributes say
@@ -29,7 +30,7 @@ class Clone:
     def __init__(self, path: Path, branch: str, ssh: str, settings: Mapping[str, str]) -> None:
         self.path, self.branch, self.ssh, self.settings = path, branch, ssh, settings
         self.guard, self.give_up = threading.Lock(), threading.Event()
-        self._pushed = self._saved = ""
+        self._saved = ""
         # A git of the agent's leaves it behind when it is killed.
         self._lock_file = path / ".git" / "index.lock"
 
@@ -172,13 +173,10 @@ class Clone:
         self.git("reset", "--quiet", "--hard")
         self.git("clean", "--quiet", "-ffd")
 
-    def push(self, ref: str, commit: str = "HEAD") -> None:
-        """Push a commit to the claim's work ref, unless it is there already."""
+    def push(self, ref: str, commit: str) -> None:
+        """Push a commit to the claim's work ref."""
         with self.guard:
-            what = f"{self.git('rev-parse', commit)}:refs/heads/{ref}"
-            if what != self._pushed:
-                self.remote("push", "--quiet", "--force", "origin", what)
-                self._pushed = what
+            self.remote("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{ref}")
 
     def save(self, ref: str, secrets: Sequence[str], *, dirty: bool) -> None:
         """Bring to storage what is not there: commits, and with `dirty` a snapshot of the tree."""

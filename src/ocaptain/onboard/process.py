@@ -86,7 +86,7 @@ def cpu_ticks(pids: Iterable[int]) -> int:
 
 
 def _read(pid: int, name: str) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/{name}").read_bytes()
-    except OSError:
-        return b""
+    # Many at a time, and often: a Path would take three times as long.
+    with suppress(OSError), open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123
+        return file.read()
+    return b""

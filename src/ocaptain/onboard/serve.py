@@ -18,31 +18,12 @@ MAX_WAIT_S = 25.0
 LOOK_S = 0.03
 ROOM = 500_000_000
 UPDATE = f"storage speaks {PROTOCOL}; use the version of ocaptain that the voyage was sailed with"
-LIBEXEC = "/usr/lib/openssh:/usr/libexec/openssh:/usr/libexec:/usr/lib/ssh"
 
 
 def open_voyage(home: Path) -> tuple[Journal, Json]:
     """The voyage that lives in this home directory."""
     voyage = json.loads((home / "voyage" / "voyage.json").read_text())
     return Journal(home, voyage["voyage"]), voyage
-
-
-def dispatch(home: Path, argv: list[str]) -> None:
-    """What a ship's SSH login runs, whatever command it asks for: one of four things, or none."""
-    words = os.environ.get("SSH_ORIGINAL_COMMAND", "").split()
-    program, ship = Path(words[0] if words else "").name, argv[0]
-    if program == "harbor":
-        serve(home, [ship])
-    elif program in ("git-upload-pack", "git-receive-pack"):
-        os.environ["OCAPTAIN_SHIP"] = ship
-        os.execvp("git", ["git", program[4:], str(home / "voyage" / "repo.git")])
-    elif program in ("internal-sftp", "sftp-server"):
-        from shutil import which
-
-        server = which("sftp-server", path=LIBEXEC) or "sftp-server"
-        os.execvp(server, [server, "-R", "-d", str(home)])
-    else:
-        raise SystemExit(f"ocaptain: {ship} may not run {program or 'a shell'} on storage")
 
 
 def serve(home: Path, argv: list[str]) -> None:
@@ -101,21 +82,3 @@ def roomy(folder: Path) -> bool:
     """Whether the disk has room for more than the voyage's own state."""
     disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize >= ROOM
-
-
-def receive(home: Path, _argv: list[str]) -> None:
-    """Git's pre-receive hook: a ship may write the work refs of its own claims, nothing else."""
-    ship = os.environ.get("OCAPTAIN_SHIP")
-    for name in [name for name in os.environ if name.startswith("GIT_")]:
-        del os.environ[name]  # or git would move no branch, should a crash have left that to do
-    journal, _ = open_voyage(home)
-    with journal.locked():
-        claims = [c for c in journal.sections["claims"].values() if c["ship"] == ship]
-    allowed = {f"refs/heads/{harbor.ref_of(claim)}" for claim in claims}
-    refusal = "" if roomy(home) else "storage has no room for pushes"
-    for line in sys.stdin:
-        _, new, ref = line.rstrip("\n").split(" ", 2)
-        if ref not in allowed or not new.strip("0"):
-            refusal = f"{ship} may not write {ref}"
-    if refusal:
-        raise SystemExit(f"ocaptain: {refusal}")

@@ -1,9 +1,9 @@
 """Makes a VM into storage or a ship, from what `sail` sent along, in one command."""
 
-import compileall
 import json
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT
@@ -14,7 +14,32 @@ from .journal import Journal, write
 
 Json = dict[str, Any]
 
-KEEPS_ALL = {"core.logAllRefUpdates": "always", "gc.auto": "0", "core.fsync": "committed,reference"}
+KEEPS_ALL = {"core.logAllRefUpdates": "always", "gc.auto": "0", "receive.autogc": "false"}
+KEEPS_ALL["core.fsync"] = "committed,reference"
+LIBEXEC = "/usr/lib/openssh:/usr/libexec/openssh:/usr/libexec:/usr/lib/ssh"
+DOOR = """\
+# What a ship's SSH login runs, whatever it asks for: harbor, git, read-only SFTP, or nothing.
+export OCAPTAIN_SHIP="$1"
+case "$SSH_ORIGINAL_COMMAND" in
+  harbor) exec {python} serve.serve "$1" ;;
+  git-upload-pack*) exec git upload-pack {repo} ;;
+  git-receive-pack*) exec git receive-pack {repo} ;;
+  internal-sftp | *sftp-server) exec {sftp} -R -d {home} ;;
+esac
+echo "ocaptain: $1 may run harbor, git and sftp on storage, nothing else" >&2
+exit 1
+"""
+HOOK = """\
+#!/bin/sh
+# A ship may write the work refs of its own claims, nothing else, and while there is room.
+refuse() {{ echo "ocaptain: $1" >&2; exit 1; }}
+room=$(df -Pk . | awk 'NR == 2 {{ print $4 }}')
+[ "$room" -gt 500000 ] || refuse "storage has no room for pushes"
+while read -r _ new ref; do
+  case $new in *[!0]*) ;; *) refuse "$OCAPTAIN_SHIP may not remove $ref" ;; esac
+  [ -f {allowed}"/${{OCAPTAIN_SHIP:-nobody}}/$ref" ] || refuse "$OCAPTAIN_SHIP may not write $ref"
+done
+"""
 SSH_CONFIG = """\
 Host storage
   HostKeyAlias storage
@@ -35,7 +60,6 @@ def main(home: Path, _argv: list[str]) -> None:
     path = home / "voyage" / "boot.json"
     boot = json.loads(path.read_text())
     path.unlink()
-    compileall.compile_dir(home / "voyage" / "lib", quiet=1)
     storage(home, boot) if boot["role"] == "storage" else ship(home, boot)
 
 
@@ -64,9 +88,14 @@ def storage(home: Path, boot: Json) -> None:
 
 def admit(home: Path, keys: dict[str, str]) -> None:
     """Let ships in by their keys, each to its own dispatcher and nothing else."""
+    sftp = shutil.which("sftp-server", path=LIBEXEC) or "sftp-server"
+    paths = {"python": program(home), "repo": [str(home / "voyage" / "repo.git")]}
+    paths |= {"sftp": [sftp], "home": [str(home)]}
+    quoted = {name: shlex.join(words) for name, words in paths.items()}
+    (home / "voyage" / "door").write_text(DOOR.format(**quoted))
     lines = ""
     for ship, key in keys.items():
-        command = shlex.join(program(home, "serve.dispatch", ship)).replace('"', '\\"')
+        command = shlex.join(["sh", str(home / "voyage" / "door"), ship]).replace('"', '\\"')
         lines += f'restrict,command="{command}" {key}\n'
     (home / ".ssh").mkdir(mode=0o700, exist_ok=True)
     (home / ".ssh" / "authorized_keys").write_text(lines)
@@ -80,7 +109,7 @@ def repository(home: Path, repo: Path, branch: str, source: Json) -> str:
         git(repo, "config", key, value)
     hook, bundle = repo / "hooks" / "pre-receive", home / "voyage" / "source.bundle"
     head = f"refs/heads/{branch}"
-    hook.write_text(f"#!/bin/sh\nexec {shlex.join(program(home, 'serve.receive'))}\n")
+    hook.write_text(HOOK.format(allowed=shlex.quote(str(home / "voyage" / "allowed"))))
     hook.chmod(0o755)
     if source["shallow"]:
         (repo / "shallow").write_text(source["shallow"])

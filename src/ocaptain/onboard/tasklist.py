@@ -101,8 +101,8 @@ def _covers(path: str, other: str) -> bool:
 
 
 def ranking(tasks: Tasks) -> list[str]:
-    """All ids in the order in which tasks are handed out: longest chain first, most dependants next,
-    then id. It changes with the list alone, not with what becomes of the tasks."""
+    """All ids in the order in which tasks are handed out: longest chain first, then most
+    dependants, then id. It changes with the list alone, not with what becomes of the tasks."""
     length, below = chains(tasks), dependants(tasks)
     return sorted(tasks, key=lambda i: (-length[i], -len(below[i]), order(i)))
 

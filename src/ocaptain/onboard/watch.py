@@ -29,7 +29,8 @@ class Watch:
         self.env, self.marker = {"OCAPTAIN_WORK": ship.work}, f"OCAPTAIN_WORK={ship.work}"
         self.lost = ship.clone.give_up = threading.Event()
         self._over, self._wake = threading.Event(), threading.Event()
-        self._said: dict[str, Any] = {}
+        state = "working" if self.task else "verifying"
+        self._said: Answer = {"state": state, "reason": "", "until": 0}
         self.cost_usd = 0.0
         self._period = ship.voyage["lease_seconds"] / 6
         self._snapshot_due = time.monotonic() + SNAPSHOT_S
@@ -51,9 +52,9 @@ class Watch:
     def report(self, state: str, reason: str = "", until: float = 0, **more: Any) -> None:
         """Say what the ship is doing; `until` is when a wait ends, in UNIX time."""
         said = {**self._said, "state": state, "reason": reason, "until": until, **more}
-        if said != self._said:
-            self._said = said
+        if said != self._said and state != "landing":  # what is landing asks harbor anyway
             self._wake.set()
+        self._said = said
 
     def ask(self, op: str, *, patience: float = float("inf"), **fields: Any) -> Answer:
         """Ask harbor something about the claim."""

@@ -43,7 +43,7 @@ class Local:
 
     def __init__(self, config: Config) -> None:
         self.root = config.data_dir.resolve() / "local"
-        self.python = sys.executable
+        self.python = os.path.realpath(sys.executable)
 
     async def create(self, name: str) -> VM:
         """Make the directory; what is left of it where that fails is for `destroy`."""
