@@ -16,14 +16,8 @@ from .providers import open_provider
 from .providers.local import Local
 from .ssh import Remote, Unreachable, prepare, run, where
 
-PACKAGES = {
-    "ssh": "openssh-client",
-    "sshd": "openssh-server",
-    "sftp-server": "openssh-server",
-    "sshfs": "sshfs",
-    "tmux": "tmux",
-    "git": "git",
-}
+PACKAGES = {"ssh": "openssh-client", "sshd": "openssh-server", "sshfs": "sshfs"}
+PACKAGES |= {"sftp-server": "openssh-server", "tmux": "tmux", "git": "git"}
 """Programs that are run, and the package of Debian's that has each."""
 
 

@@ -31,7 +31,7 @@ def archive(boot: Json, bundle: Path | None = None) -> bytes:
     """The onboard code, boot.json and, for storage, the captain's repository as a git bundle."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
-        for path in sorted(ONBOARD.rglob("*.py")):
+        for path in sorted(ONBOARD.rglob("*.[ps][yh]")):
             tar.add(path, f"lib/onboard/{path.relative_to(ONBOARD)}")
         for name, body in {"lib/__main__.py": MAIN, "boot.json": json.dumps(boot)}.items():
             entry = tarfile.TarInfo(name)

@@ -105,10 +105,9 @@ def findings(found: Sequence[Finding]) -> Table:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=True)
-    for column in columns[:-1]:
-        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=20)
-    # Where there is no room, the last one gives way.
-    table.add_column(columns[-1], no_wrap=True, overflow="ellipsis", ratio=1)
+    for column in columns:  # where there is no room, the last one gives way
+        width, ratio = (None, 1) if column == columns[-1] else (20, None)
+        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=width, ratio=ratio)
     return table
 
 

@@ -180,7 +180,7 @@ class Yard:
     async def _create(self, name: str) -> VM:
         self.vms[name] = await self.provider.create(name)
         self.ssh = _known(self.config, self.provider, self.voyage, self.vms).ssh
-        self.say(f"{name} is there {self._clock()}")
+        self.say(f"{name} is there after {time.monotonic() - self.began:.1f} s")
         return self.vms[name]
 
     async def _set_up_storage(self, storage: Task[VM], keys: Mapping[str, Task[str]]) -> None:
@@ -204,7 +204,7 @@ class Yard:
         if done.status:
             said = clean(done.err).strip() or f"exit status {done.status}"
             raise Failure(f"{name} could not be set up: {said}")
-        self.say(f"{name} is ready {self._clock()}")
+        self.say(f"{name} is ready after {time.monotonic() - self.began:.1f} s")
 
     async def _bundle(self) -> tuple[Path | None, str]:
         """The captain's checkout as a git bundle, and where its history ends if it is shallow."""
@@ -217,9 +217,6 @@ class Yard:
             raise Failure(f"git bundle failed in {source.path}: {clean(made.err).strip()}")
         ends = await _git("-C", str(source.path), "rev-parse", "--git-path", "shallow")
         return path, (source.path / ends).read_text() if source.shallow else ""
-
-    def _clock(self) -> str:
-        return f"after {time.monotonic() - self.began:.1f} s"
 
 
 async def _git(*words: str) -> str:

@@ -133,8 +133,8 @@ def test_a_second_message_continues_the_same_session(sessions, model, job):
     second = session.until("end")
     assert (first.text, second.text) == ("First.", "Second.")
     assert second.cost_usd == pytest.approx(2 * first.cost_usd)
-    assert [event.text for event in session.kinds("heard")] == ["task 7", "the check is red"]
     assert "First." in model.requests[-1].text
+    assert "the check is red" in model.requests[-1].last
 
 
 def test_a_message_in_the_middle_of_a_turn_is_heard_before_its_end(sessions, model, job):
@@ -145,7 +145,6 @@ def test_a_message_in_the_middle_of_a_turn_is_heard_before_its_end(sessions, mod
     session.until("tool")
     session.say("steer left")
     assert session.until("end").text == "Turned."
-    assert [event.text for event in session.kinds("heard")] == ["task 7", "steer left"]
     assert "steer left" in model.requests[1].text
 
 

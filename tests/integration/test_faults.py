@@ -10,14 +10,15 @@ from ocaptain.onboard.process import marked
 from tests.fakes import messages_api as api
 from tests.integration.harness import Captain, Voyage, cmdline, put, task, until
 
-# Stands before ssh, and lets a ship's question about a landing come to grief, once, as the file
-# `fault` in the captain's root says: before storage hears of it, or after it did.
+# Stands before ssh, and lets one of a ship's questions about a landing come to grief: the first
+# (before the push) or the second (after it), before storage hears of it or after it did.
 SSH = """\
 #!/bin/bash
 root={root} real={real}
 [[ $OCAPTAIN_VM == *-ship* && "${{*: -1}}" == harbor && -e $root/fault ]] || exec $real "$@"
 IFS= read -r line
-[[ $line == *'"op": "land"'* ]] && fault=$(cat $root/fault) && rm $root/fault
+[[ $line == *'"op": "land"'* ]] && echo >>$root/asked &&
+    [[ $(wc -l <$root/asked) == {nth} ]] && fault=$(cat $root/fault) && rm $root/fault
 die() {{ for pid in $(grep -lsz "^OCAPTAIN_VM=$OCAPTAIN_VM$" /proc/[0-9]*/environ); do
     pid=${{pid#/proc/}} && [[ ${{pid%/environ}} == "$$" ]] || kill -9 "${{pid%/environ}}"
 done; kill -9 $$; }}
@@ -29,20 +30,31 @@ printf '%s\\n' "$answer"
 """
 
 
-def with_fault(captain: Captain, fault: str) -> None:
-    captain.path_first("ssh", SSH.format(root=captain.root, real=captain.real("ssh")))
+def with_fault(captain: Captain, fault: str, nth: int) -> None:
+    script = SSH.format(root=captain.root, real=captain.real("ssh"), nth=nth)
+    captain.path_first("ssh", script)
     (captain.root / "fault").write_text(fault)
 
 
-@pytest.mark.parametrize("fault", ["before", "lost", "after"])
-def test_a_landing_happens_once(claude_captain, model, fault):
-    """Whether a ship dies before its land request or after it, or only the answer is lost: the work
-    lands once, and no agent does it again."""
-    model.on("MARK", [api.bash("echo line >>work.txt"), api.say("Done.")])
+@pytest.mark.parametrize(
+    ("fault", "nth", "claims", "agents"),
+    [
+        pytest.param("before", 1, 2, 2, id="dies-with-nothing-pushed"),
+        pytest.param("lost", 1, 1, 1, id="answer-lost-before-the-push"),
+        pytest.param("before", 2, 2, 1, id="dies-between-push-and-landing"),
+        pytest.param("lost", 2, 1, 1, id="answer-lost-after-the-landing"),
+        pytest.param("after", 2, 1, 1, id="dies-after-the-landing"),
+    ],
+)
+def test_a_landing_happens_once(claude_captain, model, fault, nth, claims, agents):
+    """Whenever a ship dies or an answer is lost, the work lands once; what had been pushed is not
+    done again by another agent."""
+    for _ in range(agents):
+        model.on("MARK", [api.bash("echo line >>work.txt"), api.say("Done.")])
     tasks = {"1": task("Work", description="MARK"), "2": task("More", description="MORE")}
     tasks["2"]["blockedBy"] = ["1"]
     model.on("MORE", [api.bash("echo more >>work.txt"), api.say("Done.")])
-    with_fault(claude_captain, fault)
+    with_fault(claude_captain, fault, nth)
     plan = claude_captain.plan(claude_captain.repository(), tasks, agent="claude", lease_seconds=3)
     voyage = claude_captain.sail(plan, ships=2)
     seen = voyage.wait()
@@ -50,9 +62,9 @@ def test_a_landing_happens_once(claude_captain, model, fault):
     assert not (claude_captain.root / "fault").exists()
     assert voyage.landed() == ["Work", "More"]
     assert voyage.show("work.txt") == "line\nmore"
-    assert len({r.session for r in model.about("MARK")}) == 1
+    assert len({r.session for r in model.about("MARK")}) == agents
     assert voyage.ends("1")[-1] == "landed"
-    assert len(voyage.ends("1")) == (2 if fault == "before" else 1)
+    assert len(voyage.ends("1")) == claims
     states = {ship["state"] for ship in seen["ships"]}
     assert states <= ({"done"} if fault == "lost" else {"done", "lost", "working", "landing"})
 
@@ -134,7 +146,7 @@ def test_a_ship_sees_storage_and_can_change_nothing_there(captain):
     )
     assert "Permission denied" in voyage.ssh("ship0", sftp).err
     shell = voyage.ssh("ship0", "ssh -F ~/voyage/ssh_config storage touch voyage/mine")
-    assert "may not run touch on storage" in shell.err
+    assert "ship-0 may run harbor, git and sftp on storage, nothing else" in shell.err
     for ref in (voyage.id, "mine", "work/2-9"):
         push = f"cd ~/voyage/workspace && git push -qf origin HEAD~0:refs/heads/{ref}"
         refused = voyage.ssh("ship0", push.replace("HEAD~0", "$(git commit-tree -m x HEAD^{tree})"))

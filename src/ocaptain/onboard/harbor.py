@@ -8,7 +8,7 @@ Leases are in seconds of the voyage clock; what people read is UNIX time.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from . import tasklist
@@ -19,7 +19,6 @@ from .text import clean
 Answer = dict[str, Any]
 Request = dict[str, Any]
 Claim = dict[str, Any]
-Operation = Callable[["Call", Request], Answer]
 
 KEPT_ANSWERS = 16
 TEXT_LIMIT = 16_000
@@ -154,9 +153,11 @@ def claim(call: Call, request: Request) -> Answer:
 
 def take(call: Call, run: str) -> Claim | None:
     """Make a claim on the best task, or on the verification."""
-    if not worth_asking(call):
+    due = verification_is_due(call)
+    barred = due or call.meta("gave_up") or held_back(call)
+    task = None if barred else tasklist.choose(call.tasks, ranking(call))
+    if not task and not due:
         return None
-    task = None if verification_is_due(call) else tasklist.choose(call.tasks, ranking(call))
     number = call.meta("claims", 0) + 1
     call.put("meta", "claims", number)
     new = {"number": number, "ship": call.who, "run": run, "state": "live"}
@@ -181,12 +182,6 @@ def held_back(call: Call) -> str | None:
         return f"${spent:.2f} of the budget of ${budget:g} are spent"
     why: str | None = call.meta("paused")
     return why
-
-
-def worth_asking(call: Call) -> bool:
-    """Whether a claim that found nothing would find something now."""
-    some = tasklist.any_ready(call.tasks) and not call.meta("gave_up") and not held_back(call)
-    return some or verification_is_due(call)
 
 
 def verification_is_due(call: Call) -> bool:
@@ -460,9 +455,9 @@ def decide(
     return answer
 
 
-def answered(call: Call, operations: Mapping[str, Operation], request: Request) -> Answer:
+def answered(call: Call, operations: Mapping[str, Any], request: Request) -> Answer:
     """What an operation answers, or why it is refused."""
     try:
-        return operations[request["op"]](call, request)
+        return dict(operations[request["op"]](call, request))
     except Refused as why:
         return refusal(*why.args)

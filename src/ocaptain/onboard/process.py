@@ -10,9 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple
 
-TIMED_OUT = 124
-"""Status of a program stopped at its time limit, as coreutils' timeout(1) has it."""
-
 Argv = Sequence["str | Path"]
 
 
@@ -40,7 +37,7 @@ def feed(child: subprocess.Popen[bytes], data: bytes) -> None:
 
 def run(argv: Argv, *, timeout: float | None = None, merged: bool = False, **how: Any) -> Done:
     """Run a program as `start` does, to its end, for at most `timeout` seconds (its status is
-    TIMED_OUT then); what it started in its session ends with it.
+    124 then, as coreutils' timeout(1) has it); what it started in its session ends with it.
 
     What it writes goes to files, so that neither a flood nor a daemon that it leaves behind holds
     us up; `merged` has stderr's lines in `out`, where they belong."""
@@ -50,7 +47,7 @@ def run(argv: Argv, *, timeout: float | None = None, merged: bool = False, **how
         try:
             status = child.wait(timeout)
         except subprocess.TimeoutExpired:
-            status = TIMED_OUT
+            status = 124
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()

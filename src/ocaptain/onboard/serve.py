@@ -72,13 +72,8 @@ def changed(journal: Journal, ends: float) -> bool:
 
 def log(journal: Journal, who: str, request: Json) -> Json:
     """Append to the ship's log, where there is room; `at` and `size` as `logbook.append` has."""
-    if not roomy(journal.folder):
+    disk = os.statvfs(journal.folder)
+    if disk.f_bavail * disk.f_frsize < ROOM:
         return harbor.refusal("room", "storage has no room for logs")
     path, at = journal.folder / "logs" / f"{who}.log", int(harbor.amount(request, "at"))
     return {"ok": True, "size": logbook.append(path, at, harbor.text(request, "text"))}
-
-
-def roomy(folder: Path) -> bool:
-    """Whether the disk has room for more than the voyage's own state."""
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize >= ROOM

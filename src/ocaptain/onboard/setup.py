@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import shutil
 import sys
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT
@@ -16,30 +15,6 @@ Json = dict[str, Any]
 
 KEEPS_ALL = {"core.logAllRefUpdates": "always", "gc.auto": "0", "receive.autogc": "false"}
 KEEPS_ALL["core.fsync"] = "committed,reference"
-LIBEXEC = "/usr/lib/openssh:/usr/libexec/openssh:/usr/libexec:/usr/lib/ssh"
-DOOR = """\
-# What a ship's SSH login runs, whatever it asks for: harbor, git, read-only SFTP, or nothing.
-export OCAPTAIN_SHIP="$1"
-case "$SSH_ORIGINAL_COMMAND" in
-  harbor) exec {python} serve.serve "$1" ;;
-  git-upload-pack*) exec git upload-pack {repo} ;;
-  git-receive-pack*) exec git receive-pack {repo} ;;
-  internal-sftp | *sftp-server) exec {sftp} -R -d {home} ;;
-esac
-echo "ocaptain: $1 may run harbor, git and sftp on storage, nothing else" >&2
-exit 1
-"""
-HOOK = """\
-#!/bin/sh
-# A ship may write the work refs of its own claims, nothing else, and while there is room.
-refuse() {{ echo "ocaptain: $1" >&2; exit 1; }}
-room=$(df -Pk . | awk 'NR == 2 {{ print $4 }}')
-[ "$room" -gt 500000 ] || refuse "storage has no room for pushes"
-while read -r _ new ref; do
-  case $new in *[!0]*) ;; *) refuse "$OCAPTAIN_SHIP may not remove $ref" ;; esac
-  [ -f {allowed}"/${{OCAPTAIN_SHIP:-nobody}}/$ref" ] || refuse "$OCAPTAIN_SHIP may not write $ref"
-done
-"""
 SSH_CONFIG = """\
 Host storage
   HostKeyAlias storage
@@ -48,7 +23,6 @@ Host storage
   IdentityFile "{folder}/key"
   IdentitiesOnly yes
   BatchMode yes
-  LogLevel ERROR
   ControlPersist 60
   ConnectTimeout 15
   ServerAliveInterval 15
@@ -76,6 +50,8 @@ def storage(home: Path, boot: Json) -> None:
         path.mkdir(parents=True, exist_ok=True)
     for name, body in boot["artifacts"].items():
         (folder / "artifacts" / name).write_text(body)
+    (folder / "python").unlink(missing_ok=True)
+    (folder / "python").symlink_to(sys.executable)
     admit(home, boot["ships"])
     head = repository(home, journal.repo, voyage["voyage"], boot["source"])
     write(folder / "voyage.json", voyage)
@@ -88,14 +64,10 @@ def storage(home: Path, boot: Json) -> None:
 
 def admit(home: Path, keys: dict[str, str]) -> None:
     """Let ships in by their keys, each to its own dispatcher and nothing else."""
-    sftp = shutil.which("sftp-server", path=LIBEXEC) or "sftp-server"
-    paths = {"python": program(home), "repo": [str(home / "voyage" / "repo.git")]}
-    paths |= {"sftp": [sftp], "home": [str(home)]}
-    quoted = {name: shlex.join(words) for name, words in paths.items()}
-    (home / "voyage" / "door").write_text(DOOR.format(**quoted))
+    door = str(home / "voyage" / "lib" / "onboard" / "door.sh")
     lines = ""
     for ship, key in keys.items():
-        command = shlex.join(["sh", str(home / "voyage" / "door"), ship]).replace('"', '\\"')
+        command = shlex.join(["sh", door, ship]).replace('"', '\\"')
         lines += f'restrict,command="{command}" {key}\n'
     (home / ".ssh").mkdir(mode=0o700, exist_ok=True)
     (home / ".ssh" / "authorized_keys").write_text(lines)
@@ -109,7 +81,8 @@ def repository(home: Path, repo: Path, branch: str, source: Json) -> str:
         git(repo, "config", key, value)
     hook, bundle = repo / "hooks" / "pre-receive", home / "voyage" / "source.bundle"
     head = f"refs/heads/{branch}"
-    hook.write_text(HOOK.format(allowed=shlex.quote(str(home / "voyage" / "allowed"))))
+    hook.unlink(missing_ok=True)
+    hook.symlink_to(home / "voyage" / "lib" / "onboard" / "pre-receive.sh")
     hook.chmod(0o755)
     if source["shallow"]:
         (repo / "shallow").write_text(source["shallow"])

@@ -15,8 +15,7 @@ from .log import secret_values
 
 PATIENCE_S = 40
 REFUSED = (
-    "Refused: ocaptain alone hands tasks out, and completes yours when your turn is over and your "
-    "work has landed; the others are not yours."
+    "Refused, nothing was changed: ocaptain hands tasks out, and completes yours once it landed."
 )
 UNREACHABLE = (
     "The task list is out of reach, nothing was changed. Carry on with your task without it."

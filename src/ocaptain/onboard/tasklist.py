@@ -40,8 +40,7 @@ def patched(task: Task, **fields: Any) -> Task:
 
 def annotated(task: Task, **notes: Any) -> Task:
     """A copy of `task` with these entries of its metadata; an entry that is None is left out."""
-    merged = {**metadata(task), **notes}
-    return {**task, "metadata": {k: v for k, v in merged.items() if v is not None}}
+    return {**task, "metadata": patched(metadata(task), **notes)}
 
 
 def state(task: Task) -> str:

@@ -29,8 +29,8 @@ class Watch:
         self.env, self.marker = {"OCAPTAIN_WORK": ship.work}, f"OCAPTAIN_WORK={ship.work}"
         self.lost = ship.clone.give_up = threading.Event()
         self._over, self._wake = threading.Event(), threading.Event()
-        state = "working" if self.task else "verifying"
-        self._said: Answer = {"state": state, "reason": "", "until": 0}
+        doing = "working" if self.task else "verifying"
+        self._said: Answer = {"state": doing, "reason": "", "until": 0}
         self.cost_usd = 0.0
         self._period = ship.voyage["lease_seconds"] / 6
         self._snapshot_due = time.monotonic() + SNAPSHOT_S
