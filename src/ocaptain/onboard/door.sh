@@ -1,3 +1,4 @@
+#!/bin/sh
 # What a ship's SSH login runs, whatever it asks for: harbor, git, read-only SFTP, or nothing.
 # No Python for git and SFTP: its start-up takes longer than most of what they do.
 voyage=$(cd "$(dirname "$0")/../.." && pwd)
