@@ -22,8 +22,17 @@ def findings(environ: dict[str, str]) -> dict[str, Finding]:
 def test_a_machine_that_has_everything(environ, tmp_path):
     """Every program is found, a VM of `local` is made and used, and nothing is left of it."""
     found = findings(environ)
+    assert list(found) == [
+        "programs",
+        "/dev/fuse",
+        "claude",
+        "Claude's credentials",
+        "git user.name",
+        "git user.email",
+        "provider",
+    ]
     assert found["programs"] == Finding(
-        "programs", True, "ssh, sshd, sftp-server, sshfs, tmux, git"
+        "programs", True, "ssh, sshd, sshfs, sftp-server, tmux, git"
     )
     assert found["provider"].ok, found["provider"]
     assert list((tmp_path / ".local/share/ocaptain/local").iterdir()) == []
@@ -48,9 +57,10 @@ def test_what_is_missing_is_one_command_away(environ, monkeypatch, tmp_path):
     assert found["programs"] == Finding(
         "programs",
         False,
-        "lacking: ssh, sshd, sftp-server, sshfs, tmux, git",
+        "lacking: ssh, sshd, sshfs, sftp-server, tmux, git",
         f"sudo apt-get install -y {packages}",
     )
+    assert found["claude"] == Finding("claude", False, "lacking", "install Claude Code")
     assert not found["provider"].ok
 
 

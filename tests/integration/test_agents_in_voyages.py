@@ -209,7 +209,7 @@ def test_native_task_tools_reach_the_fleet(claude_captain, model):
 
     told = [request.last for request in model.about("MARK-one")]
     assert "ocaptain did this in the tool's place. Task 3 is in the fleet's list now." in told[1]
-    assert "Refused: ocaptain alone hands tasks out" in told[2]
+    assert "Refused, nothing was changed: ocaptain hands tasks out" in told[2]
     assert "Caulk the seams" in told[3]
     assert sessions(model, "MARK-seams") == 1
     assert voyage.show("seams") == "tight"

@@ -192,10 +192,10 @@ def test_what_only_the_captain_can_mend_refuses(error):
     assert (end.kind, end.outcome, end.text) == ("end", "refused", "Credit balance is too low")
 
 
-def test_a_message_taken_in_is_told_from_a_tools_result():
-    """Only a replayed message proves that it was delivered."""
+def test_what_claude_is_told_is_no_event():
+    """Replayed messages, tool results and the client's own notifications make no event."""
     said = {"content": [{"type": "text", "text": "left"}]}
-    assert heard(type="user", message=said, isReplay=True) == [Event("heard", "left")]
+    assert heard(type="user", message=said, isReplay=True) == []
     assert heard(type="user", message=said) == []
     notification = {"content": "<task-notification>…</task-notification>"}
     assert heard(type="user", message=notification, isReplay=True) == []

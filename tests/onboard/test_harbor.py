@@ -341,27 +341,19 @@ def test_a_finished_wreck_is_known_as_such(sail: Sail):
     ]
 
 
-def raced(storage: Storage, ship: str, claim: dict[str, Any], times: int) -> str:
-    """Let a ship lose the race to land so often: others land first. Its last answer's code."""
-    code = ""
-    for _ in range(times):
-        commit = storage.push(claim["ref"])
-        winner = storage.claim("ship-9")
-        assert land(storage, "ship-9", winner, storage.push(winner["ref"]))["ok"]
-        code = land(storage, ship, claim, commit)["code"]
-    return code
+def raced(storage: Storage, ship: str, claim: dict[str, Any]) -> str:
+    """Let a ship lose the race to land: another lands first. Its answer's code."""
+    commit = storage.push(claim["ref"])
+    winner = storage.claim("ship-9")
+    assert land(storage, "ship-9", winner, storage.push(winner["ref"]))["ok"]
+    return str(land(storage, ship, claim, commit, state="landing")["code"])
 
 
-def test_who_lost_two_races_gets_the_berth(sail: Sail):
-    """After two lost races only that ship lands, and others have to wait; then all may again."""
+def test_who_lost_a_race_gets_the_berth(sail: Sail):
+    """After a lost race only that ship lands, and others have to wait; then all may again."""
     storage = sail(*(task(str(n)) for n in range(1, 8)))
     slow, other = storage.claim("ship-0"), storage.claim("ship-1")
-    assert raced(storage, "ship-0", slow, 1) == "stale"
-    assert land(storage, "ship-1", other, storage.push(other["ref"]))["ok"]
-    other = storage.claim("ship-1")
-    assert (
-        land(storage, "ship-0", slow, storage.push(slow["ref"], storage.start))["code"] == "stale"
-    )
+    assert raced(storage, "ship-0", slow) == "stale"
     commit = storage.push(other["ref"])
     assert land(storage, "ship-1", other, commit)["code"] == "berth"
     assert storage.head() != commit
@@ -371,15 +363,77 @@ def test_who_lost_two_races_gets_the_berth(sail: Sail):
     assert_sound(storage)
 
 
-def test_the_berth_ends_with_its_claim(sail: Sail):
-    """Who has the berth and gives up, or is swept, holds nobody up."""
+def test_who_asks_before_it_pushes_gets_the_berth(sail: Sail):
+    """`ref` says that it would land, were it pushed, and keeps the place until it is."""
     storage = sail(*(task(str(n)) for n in range(1, 8)))
-    slow = storage.claim("ship-0")
-    raced(storage, "ship-0", slow, 2)
-    other = storage.claim("ship-1")
+    early, other = storage.claim("ship-0"), storage.claim("ship-1")
+    told = {"base": storage.start, "state": "landing"}
+    assert land(storage, "ship-0", early, "f" * 40, **told)["code"] == "ref"
     commit = storage.push(other["ref"])
     assert land(storage, "ship-1", other, commit)["code"] == "berth"
-    storage.ask("ship-0", "release", claim=slow["claim"], fault="agent", why="conflict")
+    assert land(storage, "ship-0", early, storage.push(early["ref"]), **told)["ok"]
+    assert land(storage, "ship-1", other, commit)["code"] == "stale"
+    assert_sound(storage)
+
+
+def test_work_on_an_old_base_need_not_be_pushed_to_be_stale(sail: Sail):
+    """`base` is what the work was rebased onto; where the branch is elsewhere it is stale, and
+    where it only claims to be up to date it is found out."""
+    storage = sail(*(task(str(n)) for n in range(1, 8)))
+    claim = storage.claim("ship-0")
+    old = storage.push("work/aside")
+    for base in ("f" * 40, old, "HEAD", storage.start[:12]):
+        assert land(storage, "ship-0", claim, "e" * 40, base=base)["code"] == "stale", base
+    assert raced(storage, "ship-0", claim) == "stale"
+    stale = storage.push(claim["ref"], storage.start)
+    assert land(storage, "ship-0", claim, stale, base=storage.start)["code"] == "stale"
+    assert land(storage, "ship-0", claim, stale, base=storage.head())["code"] == "stale"
+    assert storage.head() != stale
+    commit = storage.push(claim["ref"])
+    assert land(storage, "ship-0", claim, commit, base=storage.head())["ok"]
+    assert_sound(storage)
+
+
+def test_work_that_was_to_land_is_a_finished_wreck(sail: Sail):
+    """The commit that a ship asked to land is finished, should it be lost before it has landed."""
+    storage = sail(task("1"), max_attempts=9)
+    claim = storage.claim("ship-0")
+    told = {"base": storage.start, "state": "landing"}
+    commit = git(storage.repo, "commit-tree", f"{storage.start}^{{tree}}", "-m", "mine")
+    assert land(storage, "ship-0", claim, commit, **told)["code"] == "ref"
+    git(storage.repo, "update-ref", f"refs/heads/{claim['ref']}", commit)
+    storage.pass_time(61)
+    (wreck,) = storage.claim("ship-1")["wrecks"]
+    assert (wreck["commit"], wreck["finished"]) == (commit, True)
+
+
+def test_the_berth_ends_with_its_claim(sail: Sail):
+    """Who has the berth and gives up, or is swept, holds nobody up."""
+    for end in ("release", "sweep"):
+        storage = sail(*(task(str(n)) for n in range(1, 8)))
+        slow = storage.claim("ship-0")
+        raced(storage, "ship-0", slow)
+        other = storage.claim("ship-1")
+        commit = storage.push(other["ref"])
+        assert land(storage, "ship-1", other, commit)["code"] == "berth"
+        if end == "release":
+            storage.ask("ship-0", "release", claim=slow["claim"], fault="agent", why="conflict")
+        else:
+            storage.pass_time(45)
+            storage.ask("ship-1", "beat", claim=other["claim"])
+            storage.pass_time(16)
+        assert land(storage, "ship-1", other, commit)["ok"], end
+
+
+def test_the_berth_is_for_who_lands(sail: Sail):
+    """Whose agent is at work again, after a conflict or a red check, holds nobody up meanwhile."""
+    storage = sail(*(task(str(n)) for n in range(1, 8)))
+    slow, other = storage.claim("ship-0"), storage.claim("ship-1")
+    raced(storage, "ship-0", slow)
+    commit = storage.push(other["ref"])
+    storage.ask("ship-0", "beat", claim=slow["claim"], state="landing")
+    assert land(storage, "ship-1", other, commit)["code"] == "berth"
+    storage.ask("ship-0", "beat", claim=slow["claim"], state="working")
     assert land(storage, "ship-1", other, commit)["ok"]
 
 
@@ -387,13 +441,52 @@ def test_the_berth_has_a_time_limit(sail: Sail):
     """Who has the berth for longer than the time limit, however alive, loses it."""
     storage = sail(*(task(str(n)) for n in range(1, 8)), lease_seconds=600)
     slow = storage.claim("ship-0")
-    raced(storage, "ship-0", slow, 2)
+    raced(storage, "ship-0", slow)
     other = storage.claim("ship-1")
     commit = storage.push(other["ref"])
     storage.pass_time(59)
     assert land(storage, "ship-1", other, commit)["code"] == "berth"
     storage.pass_time(2)
     assert land(storage, "ship-1", other, commit)["ok"]
+
+
+def test_a_berth_that_was_taken_is_not_remembered(sail: Sail):
+    """The same request, by its id, is decided again once the berth is free."""
+    storage = sail(*(task(str(n)) for n in range(1, 8)))
+    slow, other = storage.claim("ship-0"), storage.claim("ship-1")
+    raced(storage, "ship-0", slow)
+    commit = storage.push(other["ref"])
+    assert land(storage, "ship-1", other, commit, id="x")["code"] == "berth"
+    storage.ask("ship-0", "release", claim=slow["claim"], fault="agent", why="conflict")
+    assert land(storage, "ship-1", other, commit, id="x")["ok"]
+    assert land(storage, "ship-1", other, commit, id="x")["head"] == commit
+
+
+def test_a_request_that_waits_in_vain_changes_nothing(sail: Sail):
+    """Decided again, what is still in vain leaves no line; what is no longer does what it asks."""
+    storage = sail(task("1"), task("2", "1"), task("3"))
+    slow, other = storage.claim("ship-0"), storage.claim("ship-1")
+    land(storage, "ship-0", slow, "f" * 40, state="landing")
+    commit = storage.push(other["ref"])
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("ship-1", {"op": "land", "claim": other["claim"], "commit": commit, "id": "x"}),
+        ("ship-2", {"op": "claim", "run": "r"}),
+    ]
+
+    def again(ship: str, request: dict[str, Any]) -> dict[str, Any]:
+        with (journal := storage.journal()).locked():
+            return harbor.decide(journal, storage.voyage, ship, request, again=True)
+
+    before = storage.journal_file.read_bytes()
+    answers = [again(*each) for each in asked]
+    assert [harbor.waits(answer) for answer in answers] == [True, True]
+    assert storage.journal_file.read_bytes() == before
+    assert land(storage, "ship-0", slow, None)["ok"]
+    answers = [again(*each) for each in asked]
+    assert [harbor.waits(answer) for answer in answers] == [False, False]
+    assert answers[0] == {"ok": True, "head": commit}
+    assert answers[1]["task"]["id"] == "2"
+    assert_sound(storage)
 
 
 def test_a_note_completes_without_a_commit(sail: Sail):
@@ -638,7 +731,7 @@ FIELDS: tuple[str, ...] = (
     "reason",
     "until",
 )
-FIELDS += ("finished", "cost_usd", "subject", "files", "metadata", "unknown")
+FIELDS += ("finished", "base", "wait", "cost_usd", "subject", "files", "metadata", "unknown")
 OPS = st.sampled_from(["claim", "beat", "land", "release", "add", "status", "serve", ""])
 NUMBERS = st.integers(1, 6)
 REQUESTS = st.fixed_dictionaries(

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocaptain.onboard import journal as journals
 from ocaptain.onboard.journal import SECTIONS, Damaged, Journal
 from tests.onboard.storage import VOYAGE, Sail, Storage, assert_sound, fold, git, task
 
@@ -254,6 +255,29 @@ def test_a_lost_lock_file_does_no_harm(sail: Sail):
     assert_sound(storage)
 
 
+def test_after_a_reboot_everything_is_written_again(sail: Sail, monkeypatch):
+    """Only the journal is synced: whatever else a power cut lost follows from it again."""
+    storage = sail(task("1"), task("2"))
+    claim = storage.claim("ship-0")
+    commit = storage.push(claim["ref"])
+    assert storage.ask("ship-0", "land", claim=claim["claim"], commit=commit)["ok"]
+    path, ship = storage.tasks_folder / "1.json", storage.folder / "ships" / "ship-0.json"
+    allowed = storage.folder / "allowed" / "ship-0" / "refs" / "heads" / claim["ref"]
+    before = [each.read_bytes() for each in (path, ship, allowed)]
+    stamp = path.stat().st_mtime_ns
+    path.write_bytes(b"")
+    os.utime(path, ns=(stamp, stamp))
+    ship.unlink()
+    allowed.unlink()
+    git(storage.repo, "update-ref", f"refs/heads/{VOYAGE}", storage.start)
+    monkeypatch.setattr(journals, "boot_id", lambda: b"another-boot")
+    storage.sections()
+    assert [each.read_bytes() for each in (path, ship, allowed)] == before
+    assert storage.head() == commit
+    assert (storage.folder / "lock").read_bytes().split()[1].startswith(b"another-boot")
+    assert_sound(storage)
+
+
 @pytest.mark.parametrize("left", [f"refs/heads/{VOYAGE}.lock", "HEAD.lock"])
 def test_the_branch_moves_in_spite_of_a_lock_that_git_left(sail: Sail, left: str):
     """A lock of git's own, left where storage crashed while the branch moved, holds nothing up."""
@@ -313,10 +337,17 @@ VALUES = (
     | st.text(max_size=5)
     | st.dictionaries(st.text(max_size=3), st.none())
 )
-SETS = st.dictionaries(
-    st.sampled_from(SECTIONS),
-    st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3),
-    max_size=3,
+CLAIMS = st.fixed_dictionaries(
+    {"ship": st.sampled_from(["ship-0", "ship-1"]), "task": st.none() | st.sampled_from("12")}
+)
+SETS = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.dictionaries(
+            st.sampled_from("abc"), CLAIMS if name == "claims" else VALUES, max_size=3
+        )
+        for name in SECTIONS
+    },
 )
 
 
@@ -334,9 +365,15 @@ def test_state_is_the_fold_of_the_journal(changes: list[tuple[bool, dict[str, An
             with journal.locked():
                 journal.commit("captain", {"op": "any"}, sets)
         raw = (home / "voyage" / "journal.jsonl").read_bytes() if changes else b""
-        expected = fold([json.loads(line) for line in raw.splitlines()])
+        lines = [json.loads(line) for line in raw.splitlines()]
+        expected = fold(lines)
         for seen in (journal, Journal(home, VOYAGE)):
             with seen.locked():
                 assert seen.sections == expected
         files = {path.stem: json.loads(path.read_text()) for path in tasks.glob("[!.]*.json")}
         assert files == expected["tasks"]
+        claims = [c for line in lines for c in line["set"].get("claims", {}).items()]
+        allowed = home / "voyage" / "allowed"
+        assert {str(p.relative_to(allowed)) for p in allowed.rglob("*") if p.is_file()} == {
+            f"{c['ship']}/refs/heads/work/{c['task']}-{number}" for number, c in claims if c["task"]
+        }

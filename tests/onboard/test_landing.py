@@ -113,7 +113,7 @@ def test_work_on_another_branch_counts(yard: Yard, where: list[str]):
     yard.commit("Elsewhere", a="a")
     yard.land(other="x")
     assert yard.ready() == ["Elsewhere"]
-    yard.clone.push("work/1-1")
+    yard.clone.push("work/1-1", yard.clone.head())
     assert yard.shown("work/1-1", "a") == "a"
     assert yard.shown("work/1-1", "other") == "x"
     yard.clone.begin("work/2-2")
@@ -392,10 +392,10 @@ def test_a_snapshot_goes_on_after_a_crash(yard: Yard):
 def test_the_same_commit_goes_to_each_claims_ref(yard: Yard):
     """A ship that takes over its own finished work pushes it to the new claim's ref as well."""
     yard.commit("Mine", a="a")
-    yard.clone.push("work/1-1")
+    yard.clone.push("work/1-1", yard.clone.head())
     yard.clone.begin("work/1-2")
     yard.clone.take_over("work/1-1")
-    yard.clone.push("work/1-2")
+    yard.clone.push("work/1-2", yard.clone.head())
     assert git(yard.bare, "rev-parse", "work/1-2") == git(yard.bare, "rev-parse", "work/1-1")
 
 
@@ -427,7 +427,7 @@ def test_hooks_are_ignored(yard: Yard):
         yard.write("a", f"{path}")
         yard.land(b=f"{path}")
         assert "Rest" in yard.ready()
-        yard.clone.push("work/1-1")
+        yard.clone.push("work/1-1", yard.clone.head())
         yard.clone.begin("work/1-1")
     assert not (yard.root / "ran").exists()
 
@@ -481,8 +481,10 @@ def test_what_needs_storage_waits_for_it(yard: Yard, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
     timer = threading.Timer(0.5, monkeypatch.setenv, ("GIT_CONFIG_COUNT", "1"))
     timer.start()
-    yard.clone.push("work/1-1")
-    timer.join()
+    try:
+        yard.clone.push("work/1-1", yard.clone.head())
+    finally:
+        timer.join()  # before the environment is put back
     assert git(yard.bare, "rev-parse", "work/1-1") == yard.clone.head()
     monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
     yard.clone.give_up.set()

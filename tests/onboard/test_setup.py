@@ -139,7 +139,7 @@ def test_nothing_in_the_repository_is_ever_lost(home: Path, tmp_path: Path):
 
 
 def test_each_ship_has_its_own_way_in(home: Path, tmp_path: Path):
-    """Every key is restricted to its own ship's dispatcher, whatever the home is called."""
+    """Every key is restricted to the door with its own ship's name, whatever the home is called."""
     awkward = home / 'it\'s "100%" & more'
     awkward.mkdir()
     bundle(awkward, tmp_path / "source")
@@ -151,6 +151,6 @@ def test_each_ship_has_its_own_way_in(home: Path, tmp_path: Path):
         assert line.startswith('restrict,command="')
         quoted, _, key = line.removeprefix('restrict,command="').rpartition('" ')
         assert key == f"ssh-ed25519 AAAA {ship}"
-        words = shlex.split(quoted.replace('\\"', '"'))
-        assert words[1:3] == ["-IS", str(awkward / "voyage" / "lib")]
-        assert words[-1] == ship
+        door = awkward / "voyage" / "lib" / "onboard" / "door.sh"
+        assert shlex.split(quoted.replace('\\"', '"')) == ["sh", str(door), ship]
+        assert door.exists()

@@ -83,7 +83,10 @@ def test_paths_overlap(a, b, shared):
 def test_unknown_and_failed_blockers_block():
     """A task waits for blockers that do not exist or were set aside."""
     tasks = by_id(task("1", failed="why"), task("2", "1"), task("3", "nowhere"), task("4"))
-    assert [t["id"] for t in tasklist.ready(tasks)] == ["4"]
+    assert [i for i, t in tasks.items() if tasklist.is_ready(t, tasks)] == ["4"]
+    assert tasklist.any_ready(tasks)
+    del tasks["4"]
+    assert not tasklist.any_ready(tasks)
     assert tasklist.waiting_for(tasks["2"], tasks) == ["1"]
 
 
@@ -110,8 +113,10 @@ def test_chains_are_the_longest(tasks):
 @given(dags())
 def test_choose_takes_something_ready(tasks):
     """What is chosen is ready; nothing is chosen only where nothing is ready."""
-    ready, chosen = tasklist.ready(tasks), tasklist.choose(tasks)
+    ready = [t for t in tasks.values() if tasklist.is_ready(t, tasks)]
+    chosen = tasklist.choose(tasks, tasklist.ranking(tasks))
     assert (chosen is None) == (not ready)
+    assert tasklist.any_ready(tasks) == bool(ready)
     if chosen:
         busy = [t for t in tasks.values() if t["status"] == "in_progress"]
         assert chosen in ready
@@ -119,6 +124,18 @@ def test_choose_takes_something_ready(tasks):
         length = tasklist.chains(tasks)
         assert chosen in (free or ready)
         assert length[chosen["id"]] == max(length[t["id"]] for t in free or ready)
+
+
+@given(dags(), st.randoms(use_true_random=False))
+def test_the_ranking_outlives_what_becomes_of_the_tasks(tasks, dice):
+    """All ids are ranked, longest chain first, and just so whatever state the tasks are in."""
+    ranked, length = tasklist.ranking(tasks), tasklist.chains(tasks)
+    assert sorted(ranked) == sorted(tasks)
+    assert [length[i] for i in ranked] == sorted(length.values(), reverse=True)
+    states = ["pending", "in_progress", "completed"]
+    assert ranked == tasklist.ranking(
+        {i: {**t, "status": dice.choice(states)} for i, t in tasks.items()}
+    )
 
 
 @given(dags())

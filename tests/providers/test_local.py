@@ -238,7 +238,8 @@ def test_open_provider(config):
     """A provider is opened by its name; an unknown one is a Failure that lists the known."""
     provider: Provider = Local(config)
     assert vars(open_provider(config)) == vars(provider)
-    assert provider.python == sys.executable
+    assert provider.python == os.path.realpath(sys.executable)
     exedev = load({"HOME": "/nonexistent"})
-    with pytest.raises(Failure, match="no provider 'exedev' here; there is: local"):
+    with pytest.raises(Failure, match="no provider 'exedev' here; there is: local") as caught:
         open_provider(exedev)
+    assert "export OCAPTAIN_PROVIDER=local" in str(caught.value)

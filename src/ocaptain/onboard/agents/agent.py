@@ -32,7 +32,7 @@ class Event:
     """`text` (what it says) and `tool` (what it does, or its program prints) are for the log.
 
     `begin` and `end` enclose a turn; when something in the `background` is done, the agent begins
-    one by itself, be it right after an `end`. Also: `wait`, and `heard` (a message taken in)."""
+    one by itself, be it right after an `end`. And `wait`: the agent cannot go on before `until`."""
     text: str = ""
     """One line to log or, of an `end`, the reason."""
     until: float = 0
