@@ -1,6 +1,7 @@
 """How many claims a second storage can hand out."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +45,7 @@ def in_process(world: World, quick: bool) -> Iterator[Row]:
 def storage(world: World) -> Path:
     """Make a home into storage, as `sail` has it done on a VM."""
     home = world.folder / "storage"
-    (home / "voyage" / "lib").mkdir(parents=True)
+    shutil.copytree(Path(harbor.__file__).parent, home / "voyage" / "lib" / "onboard")
     plan = world.plan([])
     url = json.loads((plan / "voyage.json").read_text())["repo"]
     boot = {"role": "storage", "voyage": RECORD, "artifacts": {}, "tasks": plans.idle(TASKS)}

@@ -164,7 +164,7 @@ def test_a_voyage_goes_on_without_storages_view(captain):
     voyage.wait()
     assert voyage.landed() == ["Look", "Go on"]
     assert voyage.show("seen.md").startswith("# A small objective")
-    assert "sshfs ended" in voyage.log()
+    voyage.until_log("sshfs ended")
 
 
 def test_a_voyage_whose_ships_are_gone_is_stalled(captain):
