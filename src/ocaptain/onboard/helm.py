@@ -225,9 +225,9 @@ class Attempt:
 
     def landed(self) -> bool:
         """Ask for the landing; false where the branch has moved and it must be tried again."""
-        commit = self.clone.head() if self.clone.commits() else None
+        base, head = self.clone.git("rev-parse", self.clone.upstream, "HEAD").split()
+        commit = head if head != base else None  # rebased, there may be nothing left of it
         note = None if commit else "the branch has all that it did"
-        base = self.clone.git("rev-parse", self.clone.upstream)
         while True:
             answer = self.watch.ask("land", commit=commit, base=base, note=note, wait=True)
             if answer["ok"]:

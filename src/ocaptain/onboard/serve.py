@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 MAX_REQUEST = 2_000_000
 MAX_WAIT_S = 25.0
-LOOK_S = 0.03
+LOOK_S = 0.015
 ROOM = 500_000_000
 UPDATE = f"storage speaks {PROTOCOL}; use the version of ocaptain that the voyage was sailed with"
 
