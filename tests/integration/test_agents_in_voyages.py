@@ -92,7 +92,7 @@ def test_a_command_that_exits_1_is_tried_again_until_it_is_set_aside(captain):
     assert voyage.task("2")["attempts"] == 1
     assert voyage.task_file("1")["status"] == "pending"
     assert "after 2 attempts" in voyage.task_file("1")["metadata"]["failed"]
-    assert "no luck" in voyage.log()
+    voyage.until_log("no luck")
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_turn_is_over_when_nothing_runs_any_more(impatient, model):
 
     assert (voyage.show("seen.txt"), voyage.show("forever.txt")) == ("late", "x")
     assert sessions(model, "MARK-late") == 1
-    assert "[2] stopping what the agent left running" in voyage.log()
+    voyage.until_log("[2] stopping what the agent left running")
     assert "[1] stopping" not in voyage.log()
 
 
@@ -155,7 +155,7 @@ def test_what_the_api_makes_wait_goes_on_in_the_same_session(claude_captain, mod
     assert sessions(model, "MARK-limit") == 1
     assert sorted(voyage.landed()) == ["Task 1", "Task 2"]
     assert [voyage.task(key)["attempts"] for key in "12"] == [0, 0]
-    assert "the API answers 529" in voyage.log()
+    voyage.until_log("the API answers 529")
 
 
 def test_a_revoked_token_pauses_the_voyage(claude_captain, model):

@@ -88,7 +88,7 @@ def test_a_ship_that_dies_during_the_check_is_relieved(claude_captain, model):
     assert voyage.landed() == ["Work"]
     assert len({r.session for r in model.about("MARK")}) == 1
     assert voyage.ends("1") == ["expired", "landed"]
-    assert f"lands what {ship} had finished" in voyage.log()
+    voyage.until_log(f"lands what {ship} had finished")
 
 
 def test_a_restarted_helm_gives_its_old_claim_up_at_once(claude_captain, model):

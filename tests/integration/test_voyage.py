@@ -69,7 +69,7 @@ def test_a_diamond_lands_in_order_and_comes_home(claude_captain, model):
     assert "2. Build port: commit " in deck
     assert "A small objective" in deck
     assert (voyage.storage / "artifacts" / "voyage-complete.marker").exists()
-    assert "Built keel." in voyage.log()
+    voyage.until_log("Built keel.")
 
 
 def test_a_plan_of_the_original_tool_is_sailed_as_it_is(claude_captain, model):

@@ -19,7 +19,7 @@ from .ship import Ship
 from .watch import Lost, Watch
 
 FEEDBACKS = 3
-LOG_S = 3.0
+LOG_S = 2.0
 AGAIN_S = 5.0
 MOUNT = "ro,reconnect,ServerAliveInterval=15,dir_cache=no,attr_timeout=0,entry_timeout=0"
 
