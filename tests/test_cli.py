@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ocaptain import __version__
+from tests.integration.harness import Done
 
 OCAPTAIN = Path(sys.executable).with_name("ocaptain")
 OPTIONS = {
@@ -33,15 +34,6 @@ OPTIONS = {
     "wait": ["-t, --timeout"],
 }
 NOT_AT_START = {"asyncio", "msgspec", "rich", "stamina", "ocaptain.config", "ocaptain.voyage"}
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
 
 
 @dataclass

@@ -17,6 +17,7 @@ from ocaptain.onboard.process import marked
 from ocaptain.providers import VM, Provider, open_provider
 from ocaptain.providers.local import Local
 from ocaptain.ssh import Home, Remote, Result, Ssh, prepare
+from tests.onboard.storage import until
 
 # Of each test process its own, so that they can run side by side.
 VOYAGE = f"voyage-{secrets.token_hex(6)}"
@@ -72,15 +73,6 @@ def servers(fleet: Fleet) -> list[str]:
         if target.startswith(str(fleet.folder)):
             found.append(f"{fd} {target}")
     return found
-
-
-def until(condition, seconds: float = 5) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_a_vm_has_its_own_home(fleet):
