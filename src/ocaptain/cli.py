@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -77,6 +78,13 @@ def _with(name: str | None, act: "Callable[[Voyage], Coroutine[Any, Any, T]]") -
     return _run(both())
 
 
+def _look(name: str | None, op: str) -> "dict[str, Any]":
+    """What a voyage answers when it is asked for its status or tasks."""
+    from .voyage import look
+
+    return _run(look(_config(), name, op))
+
+
 def _show(value: Any, as_json: bool, picture: str, *more: Any) -> None:
     """Print a value as JSON, or as the function of `view` that `picture` names has it."""
     if as_json:
@@ -142,10 +150,19 @@ def plan_skill() -> None:
 @cli.command()
 @click.argument("plan", type=path_argument)
 @click.option("-n", "--ships", type=click.IntRange(1, 99), help="How many; else as the plan says.")
+@click.option("--pr", is_flag=True, help="Open a pull request at the end (GitHub; GH_TOKEN).")
+@click.option("--cpu", help="Of each VM, as the provider takes it.")
+@click.option("--memory", help="Of each VM, such as 8GB.")
+@click.option("--disk", help="Of each VM, such as 50GB.")
+@click.option("--image", help="What each VM is made from.")
+@click.option("--pool", help="Where VMs are placed.")
 @click.option("--wait", "stay", is_flag=True, help="Stay until the voyage has ended.")
-def sail(plan: Path, ships: int | None, stay: bool) -> None:
+def sail(plan: Path, ships: int | None, stay: bool, pr: bool, **vm: str | None) -> None:
     """Launch a voyage from PLAN, a directory."""
-    voyage = _sail(_config(), plan, ships)
+    config = _config()
+    wanted = {key: value for key, value in vm.items() if value}
+    config = replace(config, vm={**config.vm, **wanted})
+    voyage = _sail(config, plan, ships, pr=pr)
     click.echo(f"\n{voyage} is under way. Next:")
     for verb in NEXT:
         click.echo(f"  ocaptain {verb} {voyage}")
@@ -153,16 +170,26 @@ def sail(plan: Path, ships: int | None, stay: bool) -> None:
         _wait(voyage, None)
 
 
-def _sail(config: "Config", plan: Path, ships: int | None) -> str:
+def _sail(config: "Config", plan: Path, ships: int | None, *, pr: bool = False) -> str:
     async def go() -> str:
         from . import voyage as fleet
 
         found, count = await _check(plan, config)
         if found.plan is None:
             raise Failure(*found.faults)
-        return await fleet.sail(config, found.plan, ships or count, partial(click.echo, err=True))
+        say = partial(click.echo, err=True)
+        return await fleet.sail(config, found.plan, ships or count, say, pr=pr)
 
     return _run(go())
+
+
+@cli.command()
+@json_option
+def voyages(as_json: bool) -> None:
+    """List the voyages there are."""
+    from .voyage import survey
+
+    _show(_run(survey(_config())), as_json, "voyages")
 
 
 @cli.command()
@@ -174,7 +201,7 @@ def status(voyage: str | None, watch: bool, as_json: bool) -> None:
     if watch:
         _watch(voyage)
     else:
-        _show(_with(voyage, lambda found: found.ask("status")), as_json, "status")
+        _show(_look(voyage, "status"), as_json, "status")
 
 
 def _watch(voyage: str | None, timeout_s: float | None = None) -> dict[str, Any]:
@@ -198,7 +225,7 @@ def _watch(voyage: str | None, timeout_s: float | None = None) -> dict[str, Any]
 @json_option
 def tasks(voyage: str | None, wanted: str | None, as_json: bool) -> None:
     """List the tasks."""
-    rows = _with(voyage, lambda found: found.ask("tasks"))["tasks"]
+    rows = _look(voyage, "tasks")["tasks"]
     _show([row for row in rows if wanted in (None, row["status"])], as_json, "tasks")
 
 
@@ -294,7 +321,9 @@ def sink(voyage: str | None, include_storage: bool, all_: bool, force: bool) -> 
         names = [name for each in found for name in each.doomed(storage=storage)]
         if storage:
             await _offer(found, force=force)
-        click.echo(f"To be destroyed: {', '.join(names) or 'nothing'}")
+        click.echo(
+            f"To be destroyed, with the keys of these ships: {', '.join(names) or 'nothing'}"
+        )
         if names and not force:
             click.confirm("Go on?", abort=True)
         left = [await fleet.sink(each, storage=storage) for each in found]

@@ -16,7 +16,11 @@ from typing import Any
 
 from .errors import Failure
 
-OWN = {key: f"OCAPTAIN_{key.upper()}" for key in ("provider", "default_ships", "ssh_config")}
+VM = ("cpu", "memory", "disk", "image", "pool")
+"""What the VMs of `exedev` are to have, as `new` of its lobby takes it."""
+
+NAMES = ("provider", "default_ships", "ssh_config", "vm_limit", *VM)
+OWN = {key: f"OCAPTAIN_{key.upper()}" for key in NAMES}
 AGENTS = re.compile(
     "CLAUDE_CODE_OAUTH_TOKEN|ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL|CLAUDE_CODE_ENABLE_TELEMETRY|OTEL_.+"
 )
@@ -38,6 +42,8 @@ class Config:
     provider: str = "exedev"
     default_ships: int = 3
     ssh_config: Path | None = None
+    vm: Mapping[str, str] = field(default_factory=dict)
+    vm_limit: int = 50
     gh_token: str | None = field(default=None, repr=False)
     agent_env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -69,6 +75,8 @@ def load(environ: Mapping[str, str]) -> Config:
         provider=values.get("OCAPTAIN_PROVIDER", Config.provider),
         default_ships=int(ships),
         ssh_config=Path(theirs).expanduser() if theirs else None,
+        vm={key: values[name] for key in VM if (name := f"OCAPTAIN_{key.upper()}") in values},
+        vm_limit=int(values.get("OCAPTAIN_VM_LIMIT", Config.vm_limit)),
         gh_token=values.get("GH_TOKEN"),
         agent_env={name: values[name] for name in values if AGENTS.fullmatch(name)},
     )

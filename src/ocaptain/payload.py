@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .plan import Plan, Settings
-from .ssh import VM, Home, Remote
+from .ssh import Home, Remote
 
 ONBOARD = Path(__file__).parent / "onboard"
 MAIN = "import gc\ngc.disable()\nfrom onboard.programs import main\nraise SystemExit(main())\n"
@@ -21,10 +21,19 @@ def program(python: str, *words: str) -> Remote:
     return Remote(python, "-IS", Home("voyage/lib"), *words)
 
 
-def unpack(python: str) -> Remote:
-    """The command that takes an archive on stdin and sets the VM up."""
+HARBOR = ("sudo", "-nHu", "harbor")
+
+
+def by_harbor(command: Remote) -> Remote:
+    """`command` as the user that harbor has to itself on a storage machine; `~` is its home."""
+    return Remote(*HARBOR, "sh", "-c", command)
+
+
+def unpack(python: str, *, root: bool) -> Remote:
+    """The command that takes an archive on stdin and sets the VM up, as `root` if need be."""
     place = "umask 077 && mkdir -p ~/voyage && cd ~/voyage && tar -xzf -"
-    return Remote("sh", "-c", f"{place} && exec {program(python, 'setup.main')}")
+    sudo = "sudo -n " if root else ""
+    return Remote("sh", "-c", f"{place} && exec {sudo}{program(python, 'setup.main')}")
 
 
 def archive(boot: Json, bundle: Path | None = None) -> bytes:
@@ -42,34 +51,36 @@ def archive(boot: Json, bundle: Path | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def common(plan: Plan, voyage: str, ships: list[str], author: Mapping[str, str], at: float) -> Json:
+def common(plan: Plan, sailed: Json, *, accounts: bool) -> Json:
     """What boot.json has for every VM: the voyage as storage and ships know it, and the plan's own
-    files. `at` is when it was sailed, in UNIX time."""
+    files. `sailed` is what the plan does not say: `voyage`, `ships`, `author`, `created`, `pr`."""
     files = {"spec.md": plan.spec, "verify.sh": plan.verify, "setup.sh": plan.setup}
     record = {
-        "voyage": voyage,
-        "ships": ships,
-        "author": dict(author),
-        "created": at,
+        **sailed,
         "setup": plan.setup is not None,
+        "origin": None if plan.source.path else plan.source.url,
+        "base": plan.source.branch,
         "repairs": 0 if plan.agent == "shell" else 3,
         "spec": plan.spec,
         **{field.name: getattr(plan, field.name) for field in fields(Settings)},
     }
-    return {"voyage": record, "artifacts": {k: v for k, v in files.items() if v is not None}}
+    artifacts = {name: text for name, text in files.items() if text is not None}
+    return {"voyage": record, "artifacts": artifacts, "accounts": accounts}
 
 
-def storage_boot(common: Json, plan: Plan, keys: Mapping[str, str], shallow: str) -> Json:
-    """boot.json of storage; `keys` are the ships' public ones, `shallow` as git's file has it."""
+def storage_boot(
+    common: Json, plan: Plan, keys: Mapping[str, str], shallow: str, token: str | None
+) -> Json:
+    """boot.json of storage; `keys` are the ships' public ones, `shallow` as git's file has it,
+    `token` the git host's."""
     ref = f"refs/heads/{plan.source.branch}" if plan.source.branch else "HEAD"
-    url = None if plan.source.path else plan.source.url
-    source = {"url": url, "ref": ref, "shallow": shallow}
+    source = {"url": common["voyage"]["origin"], "ref": ref, "shallow": shallow, "token": token}
     return {"role": "storage", **common, "tasks": plan.tasks, "ships": dict(keys), "source": source}
 
 
-def ship_boot(
-    common: Json, ship: str, key: str, storage: VM, reach: Any, captain: Mapping[str, str]
-) -> Json:
-    """boot.json of a ship: its private `key`, how it reaches storage, the agents' environment."""
-    to_storage = {"key": key, "host_key": storage.host_key, "reach": reach}
-    return {"role": "ship", **common, "ship": ship, **to_storage, "captain": dict(captain)}
+def ship_boot(common: Json, ship: str, way: Mapping[str, Any], captain: Mapping[str, str]) -> Json:
+    """boot.json of a ship: its `way` to storage, and the agents' environment.
+
+    The way is its private `key`, storage's `host_key`, the ssh_config options that `reach` it, and
+    `via`, the words before its commands there."""
+    return {"role": "ship", **common, "ship": ship, **way, "captain": dict(captain)}

@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -21,6 +22,9 @@ from .onboard.text import clean as harmless
 
 DAEMONS = "/usr/sbin:/usr/lib/openssh:/usr/libexec:/usr/libexec/openssh:/usr/lib/ssh"
 """Where systems keep sshd and sftp-server, which are in few people's PATH."""
+
+PASSING = re.compile(rb"failed to (connect|dial|create session|run command on VM)", re.I)
+"""What a gateway says, as the command itself, when a VM of its own does not answer (exe.dev's)."""
 
 
 class Result(NamedTuple):
@@ -116,21 +120,24 @@ def clean(text: bytes | str) -> str:
     return harmless(said.replace("\r\n", "\n"), keep="\n\t")
 
 
+Options = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True)
 class VM:
     """A machine, and how the captain's SSH reaches it.
 
     `options` are keywords and values as they stand in an ssh_config(5), quoted where need be;
-    `host_key` is a line of known_hosts without its pattern.
+    `host_key` has lines of known_hosts without their pattern.
     """
 
     name: str
-    options: tuple[tuple[str, str], ...]
+    options: Options
     host_key: str
 
 
 COMMON = """\
-Host voyage-*
+Host *
   BatchMode yes
   ConnectTimeout 20
   ServerAliveInterval 15
@@ -167,7 +174,7 @@ def prepare(folder: Path, vms: Sequence[VM], *, user_config: Path | None, socket
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     known_hosts, path = folder / "known_hosts", folder / "ssh_config"
     config = render(vms, user_config=user_config, sockets=sockets, known_hosts=known_hosts)
-    keys = "".join(f"{vm.name} {vm.host_key}\n" for vm in vms)
+    keys = "".join(f"{vm.name} {key}\n" for vm in vms for key in vm.host_key.splitlines())
     for file, text in ((known_hosts, keys), (path, config)):
         # At once, for an ssh of some other command of ours may be about to read it.
         draft = file.with_name(f"{file.name}.{os.getpid()}")
@@ -177,7 +184,7 @@ def prepare(folder: Path, vms: Sequence[VM], *, user_config: Path | None, socket
 
 
 class Unreachable(Failure):
-    """ssh itself failed (its exit status 255), not the command it was to run."""
+    """A VM did not answer: ssh itself failed (its exit status 255), not the command for it."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +198,13 @@ class Ssh:
         return ["ssh", "-F", str(self.path), "-t" if tty else "-T", vm, "--", remote]
 
     async def run(
-        self, vm: str, remote: Remote, *, stdin: bytes = b"", timeout: float = 60, retries: int = 0
+        self,
+        vm: str,
+        remote: Remote,
+        *,
+        stdin: bytes = b"",
+        timeout: float = 60,
+        retries: float = 0.0,
     ) -> Result:
         """Run `remote` on `vm`, for at most `timeout` seconds; Unreachable where ssh fails (255).
 
@@ -201,11 +214,12 @@ class Ssh:
             import stamina  # takes longer than most commands, which do without
 
             stamina.instrumentation.set_on_retry_hooks([])  # it would log to the terminal
-            again = stamina.AsyncRetryingCaller(attempts=None, timeout=retries).on(Unreachable)
-            return await again(self.run, vm, remote, stdin=stdin, timeout=timeout)
+            pace = {"wait_initial": 0.2, "wait_max": 10.0, "wait_jitter": 0.5}
+            again = stamina.AsyncRetryingCaller(attempts=None, timeout=retries, **pace)
+            return await again.on(Unreachable)(self.run, vm, remote, stdin=stdin, timeout=timeout)
         argv = self.command(vm, remote)
         result = await run(argv, stdin=stdin, timeout=timeout)
-        if result.status == 255:
+        if result.status == 255 or (result.status and PASSING.search(result.err + result.out)):
             why = clean(result.err).strip().rpartition("\n")[2] or "the connection was lost"
             look_closer = shlex.join(["ssh", "-v", *argv[1:]])
             raise Unreachable(f"{vm} cannot be reached: {why}", look_closer)

@@ -50,6 +50,16 @@ def status(seen: Answer) -> RenderableType:
     return Group(*lines, _ships(seen["ships"], now))
 
 
+def voyages(rows: Sequence[Answer]) -> Table:
+    """The voyages there are."""
+    table = _table("voyage", "state", "age", "VMs", "objective")
+    for row in rows:
+        age = _age(time.time() - row["created"]) if row["created"] else "-"
+        about = _line(row["reason"] or row["objective"])
+        table.add_row(row["voyage"], _state(row["state"]), age, str(row["vms"]), about)
+    return table
+
+
 def _ships(ships: Sequence[Answer], now: float) -> Table:
     table = _table("ship", "state", "for", "done", "seen", "task")
     for ship in ships:

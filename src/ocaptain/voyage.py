@@ -9,8 +9,8 @@ import tarfile
 import tempfile
 import time
 from asyncio import Task
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from .errors import Failure
 from .onboard import PROTOCOL
 from .plan import Plan
 from .providers import VM, Provider, open_provider
-from .ssh import Remote, Ssh, attach, clean, lines, prepare, run
+from .ssh import Remote, Ssh, Unreachable, attach, clean, lines, prepare, run
 
 Answer = dict[str, Any]
 Say = Callable[[str], None]
@@ -47,8 +47,12 @@ class Voyage:
         return f"{self.id}-storage"
 
     def program(self, *words: str) -> Remote:
-        """The command that runs a program of the onboard half on one of the VMs."""
-        return payload.program(self.provider.python, *words)
+        """The command that runs a program of the onboard half on storage."""
+        return self.on_storage(payload.program(self.provider.python, *words))
+
+    def on_storage(self, command: Remote) -> Remote:
+        """`command` as the user whose home has the voyage there."""
+        return payload.by_harbor(command) if self.provider.accounts else command
 
     async def ask(self, op: str, **fields: Any) -> Answer:
         """Ask harbor; raises Failure where storage cannot be reached, or refuses."""
@@ -112,8 +116,7 @@ async def find(config: Config, name: str | None) -> Voyage:
 
     Raises Failure where there is none, or more than one."""
     known = await voyages(config)
-    wanted = f"voyage-{(name or '').removeprefix('voyage-')}"
-    found = [voyage for voyage in known if voyage.id.startswith(wanted)]
+    found = [voyage for voyage in known if voyage.id.startswith(_beginning(name))]
     if len(found) == 1:
         return found[0]
     if not known:
@@ -123,16 +126,56 @@ async def find(config: Config, name: str | None) -> Voyage:
     raise Failure("More than one voyage fits." if found else f"There is no voyage {name}.", listed)
 
 
+def _beginning(name: str | None) -> str:
+    return f"voyage-{(name or '').removeprefix('voyage-')}"
+
+
+async def look(config: Config, name: str | None, op: str) -> Answer:
+    """Find a voyage and ask it. If only one was ever reached from here that fits, it is asked while
+    the provider lists what there is; its answer counts if it proves to be the one."""
+    fitting = [path.parent for path in config.run_dir().glob(f"{_beginning(name)}*/ssh_config")]
+    early = asyncio.create_task(_ask_early(config, fitting, op))
+    found = await find(config, name)
+    answer = await early if [folder.name for folder in fitting] == [found.id] else None
+    return answer or await found.ask(op)
+
+
+async def _ask_early(config: Config, folders: Sequence[Path], op: str) -> Answer | None:
+    if len(folders) != 1:
+        return None
+    voyage, ssh = folders[0].name, Ssh(folders[0] / "ssh_config")
+    storage = VM(f"{voyage}-storage", (), "")
+    with suppress(Failure):
+        return await Voyage(voyage, {storage.name: storage}, ssh, open_provider(config)).ask(op)
+    return None
+
+
+async def survey(config: Config) -> list[Answer]:
+    """All voyages at a glance; one whose storage does not answer is `unseen`."""
+
+    async def one(voyage: Voyage) -> Answer:
+        seen: Answer = {"state": "unseen", "created": None, "objective": ""}
+        try:
+            seen = await voyage.ask("status")
+        except Failure as why:
+            seen["reason"] = str(why).partition("\n")[0]
+        told = {key: seen[key] for key in ("state", "reason", "created", "objective")}
+        return {"voyage": voyage.id, "vms": len(voyage.vms), **told}
+
+    return await asyncio.gather(*map(one, await voyages(config)))
+
+
 # Setting sail
 
 
-async def sail(config: Config, plan: Plan, ships: int, say: Say) -> str:
+async def sail(config: Config, plan: Plan, ships: int, say: Say, *, pr: bool = False) -> str:
     """Make the VMs, set them up, and return the voyage's id; nothing is left where that fails.
 
-    `say` is told each VM's progress."""
+    `say` is told each VM's progress; with `pr` the end of the voyage opens a pull request."""
     yard = Yard(config, plan, f"voyage-{secrets.token_hex(6)}", ships, say)
+    say(await yard.provider.look(more=1 + ships))
     async with yard.or_nothing():
-        await yard.build()
+        await yard.build(pr=pr)
     return yard.voyage
 
 
@@ -148,63 +191,89 @@ class Yard:
     @asynccontextmanager
     async def or_nothing(self) -> AsyncIterator[None]:
         """Destroy the VMs where what is done inside fails or is interrupted."""
+        by_hand = f"ocaptain sink -s {self.voyage}"
+        self.say(f"{self.voyage} is being made. Should this be killed, remove it: {by_hand}")
         try:
             with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
                 self.scratch = Path(scratch)
                 yield
         except BaseException as error:
             self.say("sail removes what it made")
-            doomed = [self.storage, *self.ships.values()]
-            for name, why in (await asyncio.shield(self.provider.destroy(doomed))).items():
-                self.say(f"{name} could not be removed: {why}")
+            removal = asyncio.shield(self.provider.destroy([self.storage, *self.ships.values()]))
+            try:
+                for name, why in (await removal).items():
+                    self.say(f"{name} could not be removed: {why}")
+            except Failure as why:
+                self.say(f"Not removed: {why}\nWhen that is mended, type: {by_hand}")
             raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error from None
 
-    async def build(self) -> None:
-        """Storage and ships, each as far as it can get by itself."""
+    async def build(self, *, pr: bool) -> None:
+        """Storage and ships, each as far as it can get by itself; Failure without any ship."""
         known = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
         author = {key: await _git("config", key) or value for key, value in known.items()}
-        self.common = payload.common(self.plan, self.voyage, list(self.ships), author, time.time())
+        sailed = {"voyage": self.voyage, "ships": list(self.ships), "author": author, "pr": pr}
+        sailed["created"] = time.time()
+        self.common = payload.common(self.plan, sailed, accounts=self.provider.accounts)
         async with asyncio.TaskGroup() as group:
             storage = group.create_task(self._create(self.storage))
             keys = {ship: group.create_task(self._key(ship)) for ship in self.ships}
             group.create_task(self._set_up_storage(storage, keys))
-            for ship in self.ships:
-                group.create_task(self._set_up_ship(ship, storage, keys[ship]))
+            crew = [group.create_task(self._ship(s, storage, keys[s])) for s in self.ships]
+        if not any(ship.result() for ship in crew):
+            raise Failure("No ship came up.")
 
     async def _key(self, ship: str) -> str:
-        """Make a key pair in the scratch folder; its public half."""
-        path = self.scratch / ship
-        await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", ship, "-f", str(path)])
+        """Make a key pair in the scratch folder, named as the ship's VM; its public half."""
+        path, name = self.scratch / ship, self.ships[ship]
+        await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)])
         return path.with_suffix(".pub").read_text().strip()
 
     async def _create(self, name: str) -> VM:
         self.vms[name] = await self.provider.create(name)
         self.ssh = _known(self.config, self.provider, self.voyage, self.vms).ssh
-        self.say(f"{name} is there after {time.monotonic() - self.began:.1f} s")
+        self._tell(name, "is there")
         return self.vms[name]
+
+    def _tell(self, name: str, what: str) -> None:
+        self.say(f"{name} {what} after {time.monotonic() - self.began:.1f} s")
 
     async def _set_up_storage(self, storage: Task[VM], keys: Mapping[str, Task[str]]) -> None:
         bundle, shallow = await self._bundle()
         public = {ship: await key for ship, key in keys.items()}
-        for ship, key in public.items():
-            await self.provider.admit(await storage, ship, key)
-        boot = payload.storage_boot(self.common, self.plan, public, shallow)
-        await self._unpack(self.storage, payload.archive(boot, bundle))
+        token = self.config.gh_token
+        boot = payload.storage_boot(self.common, self.plan, public, shallow, token)
+        archive, _ = payload.archive(boot, bundle), await storage
+        await self._unpack(self.storage, archive, root=self.provider.accounts)
 
-    async def _set_up_ship(self, ship: str, storage: Task[VM], key: Task[str]) -> None:
-        vm, there = await self._create(self.ships[ship]), await storage
-        await key
-        private, reach = (self.scratch / ship).read_text(), self.provider.reach(there)
-        boot = payload.ship_boot(self.common, ship, private, there, reach, self.config.agent_env)
+    async def _ship(self, ship: str, storage: Task[VM], key: Task[str]) -> bool:
+        """Make a ship, twice if need be; whether it came up, for the others can do without."""
+        for remedy in ("is made anew", "is given up; the others sail on without it"):
+            try:
+                vm, there = await self._create(self.ships[ship]), await storage
+                via = await self.provider.admit(there, ship, await key)
+                await self._set_up_ship(ship, vm, there, via)
+                return True
+            except Unreachable as why:
+                self.say(f"{why}\n{ship} {remedy}")
+                for name, left in (await self.provider.destroy([self.ships[ship]])).items():
+                    self.say(f"{name} could not be removed: {left}")
+        return False
+
+    async def _set_up_ship(self, ship: str, vm: VM, storage: VM, via: tuple[str, ...]) -> None:
+        way: Answer = {"host_key": storage.host_key, "reach": self.provider.reach(storage, ship)}
+        way |= {"key": (self.scratch / ship).read_text(), "via": via}
+        if via:
+            self.say(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
+        boot = payload.ship_boot(self.common, ship, way, self.config.agent_env)
         await self._unpack(vm.name, payload.archive(boot))
 
-    async def _unpack(self, name: str, archive: bytes) -> None:
-        command = payload.unpack(self.provider.python)
+    async def _unpack(self, name: str, archive: bytes, *, root: bool = False) -> None:
+        command = payload.unpack(self.provider.python, root=root)
         done = await self.ssh.run(name, command, stdin=archive, timeout=SET_UP_S, retries=REACH_S)
         if done.status:
             said = clean(done.err).strip() or f"exit status {done.status}"
-            raise Failure(f"{name} could not be set up: {said}")
-        self.say(f"{name} is ready after {time.monotonic() - self.began:.1f} s")
+            raise Unreachable(f"{name} could not be set up: {said}")
+        self._tell(name, "is ready")
 
     async def _bundle(self) -> tuple[Path | None, str]:
         """The captain's checkout as a git bundle, and where its history ends if it is shallow."""
@@ -246,12 +315,14 @@ async def fetch(voyage: Voyage, into: Path, *, everything: bool) -> Answer:
     if everything:
         refs.append(f"+refs/heads/work/*:refs/ocaptain/{voyage.id}/*")
     url = f"{voyage.storage}:~/voyage/repo.git"
-    command = ["git", "-C", str(into), "fetch", "--quiet", url, *refs]
+    harbor = payload.HARBOR if voyage.provider.accounts else ()
+    pack = f"--upload-pack={Remote(*harbor, 'git-upload-pack')}"
+    command = ["git", "-C", str(into), "fetch", "--quiet", pack, url, *refs]
     done = await run(command, env=voyage.ssh.git_env())
     if done.status:
         raise Failure(f"git fetch failed: {clean(done.err).strip()}", "Into where: --into DIR")
     if everything:
-        packed = await voyage.ssh.run(voyage.storage, Remote("sh", "-c", PACK))
+        packed = await voyage.ssh.run(voyage.storage, voyage.on_storage(Remote("sh", "-c", PACK)))
         with tarfile.open(fileobj=io.BytesIO(packed.out)) as tar:
             tar.extractall(into / voyage.id, filter="data")
     wrecks = new["wrecks"] if everything else {}

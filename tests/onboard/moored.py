@@ -98,7 +98,7 @@ def moored(
         unpack(home, told, folder / "voyage" / "source.bundle")
         storage = Storage.__new__(Storage)
         storage.home, storage.voyage, storage.start = home, told["voyage"], head
-        way = VM(vm_name, local.reach(vm), vm.host_key)
+        way = VM(vm_name, local.reach(vm, "ship-0"), vm.host_key)
         ways = {ship: ssh_config(folder, ship, way, config.run_dir()) for ship in ships}
         fleet = Moored(storage, vm_name, ways)
         try:

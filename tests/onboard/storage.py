@@ -88,7 +88,8 @@ def boot(tasks: list[Json], source: Mapping[str, Any], **changes: Any) -> Json:
         "artifacts": {"spec.md": "Spec\n", "verify.sh": "true\n"},
         "tasks": tasks,
         "ships": {ship: f"ssh-ed25519 AAAA {ship}" for ship in SHIPS},
-        "source": source,
+        "source": {"token": None, **source},
+        "accounts": False,
     }
 
 

@@ -123,7 +123,7 @@ def test_the_host_key_is_pinned(fleet, tmp_path):
 def test_other_keys_do_not_open_a_vm(fleet, tmp_path):
     """Only the captain's key and those in the VM's own authorized_keys are let in."""
     subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
-    reach = dict(fleet.local.reach(fleet.vms[0]))
+    reach = dict(fleet.local.reach(fleet.vms[0], "ship-0"))
     own = {"IdentityFile": f"{tmp_path}/key", "IdentitiesOnly": "yes", "ControlPath": "none"}
     options = (*reach.items(), *own.items())
     ship = VM(STORAGE, options, fleet.vms[0].host_key)
@@ -231,7 +231,9 @@ def test_open_provider(config):
     provider: Provider = Local(config)
     assert vars(open_provider(config)) == vars(provider)
     assert provider.python == os.path.realpath(sys.executable)
-    exedev = load({"HOME": "/nonexistent"})
-    with pytest.raises(Failure, match="no provider 'exedev' here; there is: local") as caught:
-        open_provider(exedev)
+    unknown = load({"HOME": "/nonexistent", "OCAPTAIN_PROVIDER": "cloud"})
+    with pytest.raises(
+        Failure, match="no provider 'cloud' here; there is: exedev, local"
+    ) as caught:
+        open_provider(unknown)
     assert "export OCAPTAIN_PROVIDER=local" in str(caught.value)

@@ -1,5 +1,6 @@
 """Makes a VM into storage or a ship, from what `sail` sent along, in one command."""
 
+import getpass
 import json
 import os
 import shlex
@@ -8,13 +9,13 @@ from pathlib import Path
 from subprocess import DEVNULL, STDOUT
 from typing import Any
 
-from . import process
+from . import accounts, process
 from .journal import Journal, write
 
 Json = dict[str, Any]
 
 KEEPS_ALL = {"core.logAllRefUpdates": "always", "gc.auto": "0", "receive.autogc": "false"}
-KEEPS_ALL["core.fsync"] = "committed,reference"
+KEEPS_ALL |= {"core.fsync": "committed,reference", "receive.maxInputSize": "1g"}
 SSH_CONFIG = """\
 Host storage
   HostKeyAlias storage
@@ -27,6 +28,17 @@ Host storage
   ConnectTimeout 15
   ServerAliveInterval 15
 """
+UNIT = """\
+[Unit]
+Description=ocaptain's helm, of {ship}
+[Service]
+User={user}
+ExecStart=/bin/bash -lc "exec {command}"
+Restart=always
+RestartSec=2
+[Install]
+WantedBy=multi-user.target
+"""
 
 
 def main(home: Path, _argv: list[str]) -> None:
@@ -34,7 +46,13 @@ def main(home: Path, _argv: list[str]) -> None:
     path = home / "voyage" / "boot.json"
     boot = json.loads(path.read_text())
     path.unlink()
-    storage(home, boot) if boot["role"] == "storage" else ship(home, boot)
+    if boot["role"] == "ship":
+        ship(home, boot)
+    elif boot["accounts"]:
+        storage(accounts.make(home / "voyage", boot["ships"]), boot)
+    else:
+        admit(home, boot["ships"])
+        storage(home, boot)
 
 
 def program(home: Path, *words: str) -> list[str]:
@@ -43,7 +61,7 @@ def program(home: Path, *words: str) -> list[str]:
 
 
 def storage(home: Path, boot: Json) -> None:
-    """Folders, repository, the ships' logins, and the journal's first line."""
+    """Folders, repository, and the journal's first line."""
     folder, voyage = home / "voyage", boot["voyage"]
     journal = Journal(home, voyage["voyage"])
     for path in (folder / "artifacts", folder / "ships", folder / "logs", journal.tasks_folder):
@@ -52,7 +70,6 @@ def storage(home: Path, boot: Json) -> None:
         (folder / "artifacts" / name).write_text(body)
     (folder / "python").unlink(missing_ok=True)
     (folder / "python").symlink_to(sys.executable)
-    admit(home, boot["ships"])
     head = repository(home, journal.repo, voyage["voyage"], boot["source"])
     write(folder / "voyage.json", voyage)
     with journal.locked():
@@ -74,8 +91,8 @@ def admit(home: Path, keys: dict[str, str]) -> None:
 
 
 def repository(home: Path, repo: Path, branch: str, source: Json) -> str:
-    """Make the bare repository from `source`: `url` (null: the bundle sent along), `ref`, and
-    `shallow`, where its history ends. Returns the branch's commit."""
+    """Make the bare repository from `source`: `url` (null: the bundle sent along), `ref`, `shallow`
+    (where its history ends), and the git host's `token`, if any. Returns the branch's commit."""
     git(home, "init", "--quiet", "--bare", str(repo))
     for key, value in KEEPS_ALL.items():
         git(repo, "config", key, value)
@@ -84,6 +101,12 @@ def repository(home: Path, repo: Path, branch: str, source: Json) -> str:
     hook.unlink(missing_ok=True)
     hook.symlink_to(home / "voyage" / "lib" / "onboard" / "pre-receive.sh")
     hook.chmod(0o755)
+    if source["token"]:
+        secret = home / "voyage" / "credentials"  # as git-credential-store(1) has it
+        secret.touch(mode=0o600)
+        secret.write_text(f"https://x-access-token:{source['token']}@github.com\n")
+        helper = f"store --file {shlex.quote(str(secret))}"
+        git(repo, "config", "credential.https://github.com.helper", helper)
     if source["shallow"]:
         (repo / "shallow").write_text(source["shallow"])
     if not git(repo, "for-each-ref", head):
@@ -106,12 +129,13 @@ def ship(home: Path, boot: Json) -> None:
     """Key, configuration, tokens, the plan's scripts and links into what will be mounted; helm."""
     folder = home / "voyage"
     reach = "".join(f"  {key} {value}\n" for key, value in boot["reach"])
+    told = {key: boot[key] for key in ("ship", "voyage", "via", "accounts")}
     files = {
         "key": boot["key"],
-        "known_hosts": f"storage {boot['host_key']}\n",
+        "known_hosts": "".join(f"storage {key}\n" for key in boot["host_key"].splitlines()),
         "ssh_config": SSH_CONFIG.format(folder=folder) + reach,
         "captain.json": json.dumps(boot["captain"]),
-        "ship.json": json.dumps({"ship": boot["ship"], "voyage": boot["voyage"]}),
+        "ship.json": json.dumps(told),
         **boot["artifacts"],
     }
     os.umask(0o077)
@@ -123,7 +147,24 @@ def ship(home: Path, boot: Json) -> None:
         (home / path).parent.mkdir(parents=True, exist_ok=True)
         if not (home / path).is_symlink():
             (home / path).symlink_to(folder / "storage" / path)
-    with (folder / "helm.out").open("ab") as out:
-        process.start(
-            program(home, "helm.main"), cwd=home, stdin=DEVNULL, stdout=out, stderr=STDOUT
-        )
+    start_helm(home, boot)
+
+
+def start_helm(home: Path, boot: Json) -> None:
+    """Start helm: as a system unit where systemd runs a machine of our own (sd_booted(3))."""
+    command, unit = program(home, "helm.main"), home / "voyage" / "ocaptain-helm.service"
+    if boot["accounts"] and Path("/run/systemd/system").is_dir():
+        user = getpass.getuser()
+        unit.write_text(UNIT.format(ship=boot["ship"], user=user, command=shlex.join(command)))
+        become_root("install", "-m", "644", str(unit), "/etc/systemd/system")
+        become_root("systemctl", "enable", "--now", unit.name)
+        return
+    with (home / "voyage" / "helm.out").open("ab") as out:
+        process.start(command, cwd=home, stdin=DEVNULL, stdout=out, stderr=STDOUT)
+
+
+def become_root(*words: str) -> None:
+    """Run a command as root; where it fails, the end of this program."""
+    done = process.run(["sudo", "-n", *words])
+    if done.status:
+        raise SystemExit(f"sudo {words[0]} failed: {done.err.strip()}")

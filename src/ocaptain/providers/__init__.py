@@ -7,9 +7,9 @@ from typing import Protocol
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
-from ocaptain.ssh import VM
+from ocaptain.ssh import VM, Options
 
-__all__ = ["PROVIDERS", "VM", "VM_NAME", "Provider", "open_provider"]
+__all__ = ["PROVIDERS", "VM", "VM_NAME", "Options", "Provider", "open_provider"]
 
 VM_NAME = re.compile(r"voyage-[0-9a-f]{12}-(storage|ship\d+)")
 """The names that ocaptain gives; a provider lists no others and destroys no others."""
@@ -21,26 +21,37 @@ class Provider(Protocol):
     python: str
     """The interpreter for what the captain runs on a VM."""
 
+    accounts: bool
+    """Whether VMs are machines to themselves, where the login user may become root with sudo: then
+    harbor and the ships have accounts of their own on storage, and helm is a system unit."""
+
+    async def look(self, more: int = 0) -> str:
+        """A sentence on what is there; Failure where no VM can be made, or not so many `more`."""
+
     async def create(self, name: str) -> VM:
-        """Make a VM that SSH can reach, now or soon."""
+        """Make a VM that SSH can reach, now or soon; Unreachable if it was made in vain."""
 
     async def destroy(self, names: Iterable[str]) -> dict[str, str]:
-        """Remove VMs with all that runs on them; returns why, for those that still exist.
+        """Remove VMs with all that runs on them, and ships' keys; why, for what still exists.
 
-        One that does not exist is no error.
+        What does not exist is no error.
         """
 
     async def list(self) -> Sequence[VM]:
         """All VMs that ocaptain made here, of any voyage."""
 
-    def reach(self, storage: VM) -> tuple[tuple[str, str], ...]:
+    def reach(self, storage: VM, ship: str) -> Options:
         """How a *ship's* SSH reaches storage, its key apart."""
 
-    async def admit(self, storage: VM, user: str, public_key: str) -> None:
-        """Tell the provider that this key opens `storage` as `user`, where it wants to know."""
+    async def admit(self, storage: VM, ship: str, key: str) -> tuple[str, ...]:
+        """See to it that this public key opens `storage`, as the user named as the ship and no
+        other VM; where it opens it as the login user, the words that lead from there."""
 
 
-PROVIDERS = {"local": "ocaptain.providers.local:Local"}
+PROVIDERS = {
+    "exedev": "ocaptain.providers.exedev:Exedev",
+    "local": "ocaptain.providers.local:Local",
+}
 """Ours: each is a class to call with a Config. Others' are entry points `ocaptain.providers`."""
 
 

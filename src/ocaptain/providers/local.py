@@ -23,7 +23,7 @@ from pwd import getpwuid
 from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.onboard.process import kill_marked
-from ocaptain.ssh import VM, program, quoted, run
+from ocaptain.ssh import VM, Options, program, quoted, run
 
 from . import VM_NAME
 
@@ -41,9 +41,15 @@ SetEnv {environment}
 class Local:
     """VMs that are directories below `<data_dir>/local`."""
 
+    accounts = False
+
     def __init__(self, config: Config) -> None:
         self.root = config.data_dir.resolve() / "local"
         self.python = os.path.realpath(sys.executable)
+
+    async def look(self, more: int = 0) -> str:  # noqa: ARG002
+        """There is always room."""
+        return f"{len(await self.list())} VMs in {self.root}"
 
     async def create(self, name: str) -> VM:
         """Make the directory; what is left of it where that fails is for `destroy`."""
@@ -75,12 +81,13 @@ class Local:
         options = (("IdentityFile", identity), ("IdentitiesOnly", "yes"))
         return VM(folder.name, _way(folder) + options, host_key)
 
-    def reach(self, storage: VM) -> tuple[tuple[str, str], ...]:
+    def reach(self, storage: VM, ship: str) -> Options:  # noqa: ARG002
         """A ship starts storage's sshd just as the captain does, with a key of its own."""
         return _way(self.root / storage.name)
 
-    async def admit(self, storage: VM, user: str, public_key: str) -> None:
+    async def admit(self, storage: VM, ship: str, key: str) -> tuple[str, ...]:  # noqa: ARG002
         """Nothing to do: storage's own authorized_keys decides."""
+        return ()
 
     async def destroy(self, names: Iterable[str]) -> dict[str, str]:
         """Kill what carries the VM's marker, unmount what is mounted in it, remove it."""
@@ -108,7 +115,7 @@ def _tmp(folder: Path) -> Path:
     return Path("/tmp", folder.name)  # noqa: S108 - made for us alone
 
 
-def _way(folder: Path) -> tuple[tuple[str, str], ...]:
+def _way(folder: Path) -> Options:
     """How ssh on this machine gets to the sshd of the VM at `folder`."""
     config, log = str(folder / "sshd_config"), str(folder / "sshd.log")
     proxy = shlex.join([program("sshd"), "-i", "-f", config, "-E", log])
