@@ -321,9 +321,8 @@ def sink(voyage: str | None, include_storage: bool, all_: bool, force: bool) -> 
         names = [name for each in found for name in each.doomed(storage=storage)]
         if storage:
             await _offer(found, force=force)
-        click.echo(
-            f"To be destroyed, with the keys of these ships: {', '.join(names) or 'nothing'}"
-        )
+        keys = " and the ships' keys" * any(each.provider.accounts for each in found)
+        click.echo(f"To be destroyed: {', '.join(names) or 'nothing'}{keys}")
         if names and not force:
             click.confirm("Go on?", abort=True)
         left = [await fleet.sink(each, storage=storage) for each in found]
