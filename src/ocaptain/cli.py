@@ -209,14 +209,13 @@ def _watch(voyage: str | None, timeout_s: float | None = None) -> dict[str, Any]
     from rich.live import Live
 
     from . import view
-    from .voyage import wait
 
     with Live(auto_refresh=False) as live:
 
         def show(seen: dict[str, Any]) -> None:
             live.update(view.status(seen), refresh=True)
 
-        return _with(voyage, lambda found: wait(found, timeout_s, show))
+        return _with(voyage, lambda found: found.wait(timeout_s, show))
 
 
 @cli.command()
@@ -274,15 +273,15 @@ def wait(voyage: str | None, timeout: float | None) -> None:
 
 
 def _wait(voyage: str | None, timeout_s: float | None) -> None:
-    from . import voyage as fleet
+    from .voyage import ENDED
 
     if sys.stdout.isatty():
         last = _watch(voyage, timeout_s)
     else:
-        last = _with(voyage, lambda found: fleet.wait(found, timeout_s, lambda _: None))
+        last = _with(voyage, lambda found: found.wait(timeout_s, lambda _: None))
         click.echo(f"{last['voyage']} {last['state']} {last['reason'] or ''}".rstrip())
     if last["state"] != "complete":
-        raise SystemExit(4 if last["state"] in fleet.ENDED else 5)
+        raise SystemExit(4 if last["state"] in ENDED else 5)
 
 
 @cli.command()
@@ -291,10 +290,9 @@ def _wait(voyage: str | None, timeout_s: float | None) -> None:
 @click.option("--into", default=".", type=path_argument, help="Your repository.")
 def fetch(voyage: str | None, everything: bool, into: Path) -> None:
     """Bring the voyage's branch into a repository of yours."""
-    from .voyage import fetch as bring
 
     async def go(found: "Voyage") -> None:
-        new = await bring(found, into, everything=everything)
+        new = await found.fetch(into, everything=everything)
         was = f"{new['commits']} commits were never fetched before; see git log {found.id}"
         click.echo(f"{found.id} is at {new['head'][:12]}; {was}")
         if everything:
@@ -312,20 +310,21 @@ def fetch(voyage: str | None, everything: bool, into: Path) -> None:
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 def sink(voyage: str | None, include_storage: bool, all_: bool, force: bool) -> None:
     """Destroy a voyage's VMs: the ships, or all."""
-    from . import voyage as fleet
 
     async def go() -> None:
+        from .voyage import find, voyages
+
         config, storage = _config(), include_storage or all_
         signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's lets a question wait
-        found = await fleet.voyages(config) if all_ else [await fleet.find(config, voyage)]
+        found = await voyages(config) if all_ else [await find(config, voyage)]
         names = [name for each in found for name in each.doomed(storage=storage)]
-        if storage:
-            await _offer(found, force=force)
+        for each in found if storage else ():
+            await _offer(each, force=force)
         keys = " and the ships' keys" * any(each.provider.accounts for each in found)
         click.echo(f"To be destroyed: {', '.join(names) or 'nothing'}{keys}")
         if names and not force:
             click.confirm("Go on?", abort=True)
-        left = [await fleet.sink(each, storage=storage) for each in found]
+        left = [await each.sink(storage=storage) for each in found]
         if faults := [f"{vm} is left: {why}" for each in left for vm, why in each.items()]:
             raise Failure(*faults)
         click.echo(f"Destroyed {len(names)} VMs.")
@@ -333,15 +332,12 @@ def sink(voyage: str | None, include_storage: bool, all_: bool, force: bool) -> 
     _run(go())
 
 
-async def _offer(found: "list[Voyage]", *, force: bool) -> None:
+async def _offer(voyage: "Voyage", *, force: bool) -> None:
     """Say what only storage has, and offer to fetch it."""
-    from . import voyage as fleet
-
-    for each in found:
-        if risk := await fleet.at_risk(each):
-            click.echo(risk)
-        if risk and not force and click.confirm("Fetch it first, into the repository here?"):
-            await fleet.fetch(each, Path(), everything=True)
+    if risk := await voyage.at_risk():
+        click.echo(risk)
+    if risk and not force and click.confirm("Fetch it first, into the repository here?"):
+        await voyage.fetch(Path(), everything=True)
 
 
 # This machine
@@ -374,9 +370,8 @@ def demo(ships: int) -> None:
 
     async def finish(found: "Voyage") -> None:
         from .ssh import attach
-        from .voyage import fetch as bring
 
-        await bring(found, repo, everything=False)
+        await found.fetch(repo, everything=False)
         click.echo(f"\nWhat landed on {found.id}, fetched into {repo}:\n")
         attach(["git", "-C", str(repo), "--no-pager", "log", "--format=%h %an  %s", found.id])
 

@@ -92,6 +92,62 @@ class Voyage:
         """The VMs that `sink` would destroy."""
         return [name for name in self.vms if storage or name != self.storage]
 
+    # Steering
+
+    async def wait(self, timeout_s: float | None, seen: Callable[[Answer], None]) -> Answer:
+        """Look until the voyage has ended or `timeout_s` is over; `seen` gets each look, and the
+        last is returned."""
+        ends = time.monotonic() + (timeout_s or float("inf"))
+        while True:
+            look = await self.ask("status")
+            seen(look)
+            if look["state"] in ENDED or time.monotonic() >= ends:
+                return look
+            await asyncio.sleep(1)
+
+    async def fetch(self, into: Path, *, everything: bool) -> Answer:
+        """Bring the branch into the repository at `into`. With `everything` also wrecks, under
+        refs/ocaptain/<voyage>, and logs, journal and artifacts, into a folder. What was new of it.
+        """
+        new = await self.ask("unfetched")
+        refs = [f"refs/heads/{self.id}:refs/heads/{self.id}"]
+        if everything:
+            refs.append(f"+refs/heads/work/*:refs/ocaptain/{self.id}/*")
+        harbor = payload.HARBOR if self.provider.accounts else ()
+        pack = f"--upload-pack={Remote(*harbor, 'git-upload-pack')}"
+        where = ["git", "-C", str(into), "fetch", "--quiet", pack]
+        url = f"{self.storage}:~/voyage/repo.git"
+        done = await run([*where, url, *refs], env=self.ssh.git_env())
+        if done.status:
+            raise Failure(f"git fetch failed: {clean(done.err).strip()}", "Into where: --into DIR")
+        if everything:
+            pack_up = self.on_storage(Remote("sh", "-c", PACK))
+            packed = await self.ssh.run(self.storage, pack_up)
+            with tarfile.open(fileobj=io.BytesIO(packed.out)) as tar:
+                tar.extractall(into / self.id, filter="data")
+        wrecks = new["wrecks"] if everything else {}
+        await self.ask("fetched", refs={**wrecks, "head": new["head"]})
+        return new
+
+    async def at_risk(self) -> str:
+        """What only storage has, in a sentence; empty where that is nothing."""
+        try:
+            new = await self.ask("unfetched")
+        except Failure as unseen:
+            return f"{self.id}: what was never fetched of it cannot be seen. {unseen}"
+        parts = [f"{new['commits']} commits on its branch"] if new["commits"] else []
+        parts += [f"unlanded work ({', '.join(new['wrecks'])})"] if new["wrecks"] else []
+        return f"{self.id}: never fetched or pushed: {' and '.join(parts)}" if parts else ""
+
+    async def sink(self, *, storage: bool) -> dict[str, str]:
+        """Destroy the ships, and with `storage` all of the VMs; why, where one is left."""
+        names = self.doomed(storage=storage)
+        await self.ssh.close(*names)
+        left = await self.provider.destroy(names)
+        if storage and not left:
+            shutil.rmtree(self.ssh.path.parent, ignore_errors=True)
+        return left
+
 
 # Finding
 
@@ -290,62 +346,3 @@ class Yard:
 
 async def _git(*words: str) -> str:
     return (await run(["git", *words])).out.decode(errors="replace").strip()
-
-
-# Steering
-
-
-async def wait(voyage: Voyage, timeout_s: float | None, seen: Callable[[Answer], None]) -> Answer:
-    """Look until the voyage has ended or `timeout_s` is over; `seen` gets each look, and the last
-    is returned."""
-    ends = time.monotonic() + (timeout_s or float("inf"))
-    while True:
-        look = await voyage.ask("status")
-        seen(look)
-        if look["state"] in ENDED or time.monotonic() >= ends:
-            return look
-        await asyncio.sleep(1)
-
-
-async def fetch(voyage: Voyage, into: Path, *, everything: bool) -> Answer:
-    """Bring the voyage's branch into the repository at `into`. With `everything` also wrecks, under
-    refs/ocaptain/<voyage>, and logs, journal and artifacts, into a folder. What was new of it."""
-    new = await voyage.ask("unfetched")
-    refs = [f"refs/heads/{voyage.id}:refs/heads/{voyage.id}"]
-    if everything:
-        refs.append(f"+refs/heads/work/*:refs/ocaptain/{voyage.id}/*")
-    url = f"{voyage.storage}:~/voyage/repo.git"
-    harbor = payload.HARBOR if voyage.provider.accounts else ()
-    pack = f"--upload-pack={Remote(*harbor, 'git-upload-pack')}"
-    command = ["git", "-C", str(into), "fetch", "--quiet", pack, url, *refs]
-    done = await run(command, env=voyage.ssh.git_env())
-    if done.status:
-        raise Failure(f"git fetch failed: {clean(done.err).strip()}", "Into where: --into DIR")
-    if everything:
-        packed = await voyage.ssh.run(voyage.storage, voyage.on_storage(Remote("sh", "-c", PACK)))
-        with tarfile.open(fileobj=io.BytesIO(packed.out)) as tar:
-            tar.extractall(into / voyage.id, filter="data")
-    wrecks = new["wrecks"] if everything else {}
-    await voyage.ask("fetched", refs={**wrecks, "head": new["head"]})
-    return new
-
-
-async def at_risk(voyage: Voyage) -> str:
-    """What only storage has, in a sentence; empty where that is nothing."""
-    try:
-        new = await voyage.ask("unfetched")
-    except Failure as unseen:
-        return f"{voyage.id}: what was never fetched of it cannot be seen. {unseen}"
-    parts = [f"{new['commits']} commits on its branch"] if new["commits"] else []
-    parts += [f"unlanded work ({', '.join(new['wrecks'])})"] if new["wrecks"] else []
-    return f"{voyage.id}: never fetched: {' and '.join(parts)}" if parts else ""
-
-
-async def sink(voyage: Voyage, *, storage: bool) -> dict[str, str]:
-    """Destroy the voyage's ships, and with `storage` all of its VMs; why, where one is left."""
-    names = voyage.doomed(storage=storage)
-    await voyage.ssh.close(*names)
-    left = await voyage.provider.destroy(names)
-    if storage and not left:
-        shutil.rmtree(voyage.ssh.path.parent, ignore_errors=True)
-    return left

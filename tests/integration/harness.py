@@ -19,9 +19,15 @@ Json = dict[str, Any]
 
 OCAPTAIN = Path(sys.executable).with_name("ocaptain")
 KEEP = ("PATH", "PYTHONPATH", "LANG", "TZ", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-IDENTITY = (
-    "[user]\n\tname = Ada Captain\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n"
-)
+IDENTITY = """\
+[user]
+	name = Ada Captain
+	email = ada@example.com
+[init]
+	defaultBranch = main
+[safe]
+	directory = *
+"""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,10 @@ class Captain:
     def vms(self) -> Path:
         """Where `local` keeps VMs."""
         return self.home / ".local" / "share" / "ocaptain" / "local"
+
+    def home_on(self, vm: str) -> Path:
+        """The home directory of whoever the voyage belongs to on a VM, as this machine sees it."""
+        return self.vms / vm / "home"
 
     def run(
         self, *words: str, status: int | None = 0, stdin: str = "", timeout: float = 90
@@ -147,7 +157,7 @@ class Voyage:
 
     def home(self, vm: str = "storage") -> Path:
         """The home directory of `storage`, `ship0` …"""
-        return self.captain.vms / f"{self.id}-{vm}" / "home"
+        return self.captain.home_on(f"{self.id}-{vm}")
 
     @property
     def storage(self) -> Path:
@@ -288,7 +298,7 @@ def _mounts() -> list[str]:
 
 
 @contextmanager
-def new_captain(**env: str) -> Iterator[Captain]:
+def new_captain(kind: type[Captain] = Captain, **env: str) -> Iterator[Captain]:
     """A captain, whose VMs are all sunk in the end; nothing may be left of them then."""
     root = Path(tempfile.mkdtemp(prefix="oct-", dir="/tmp"))  # pytest's paths are too long
     kept = {name: os.environ[name] for name in KEEP if name in os.environ}
@@ -297,7 +307,7 @@ def new_captain(**env: str) -> Iterator[Captain]:
     for path in (root / "bin", *places.values()):
         path.mkdir(mode=0o700)
     texts = {name: str(path) for name, path in places.items()}
-    captain = Captain(root, {**kept, **texts, "OCAPTAIN_PROVIDER": "local", **env})
+    captain = kind(root, {**kept, **texts, "OCAPTAIN_PROVIDER": "local", **env})
     (captain.home / ".gitconfig").write_text(IDENTITY)
     try:
         yield captain
