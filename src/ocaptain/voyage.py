@@ -229,6 +229,9 @@ async def sail(config: Config, plan: Plan, ships: int, say: Say, *, pr: bool = F
 
     `say` is told each VM's progress; with `pr` the end of the voyage opens a pull request."""
     yard = Yard(config, plan, f"voyage-{secrets.token_hex(6)}", ships, say)
+    if pr and not yard.token:
+        lacking = "A pull request needs a repo on GitHub (owner/name in voyage.json) and GH_TOKEN."
+        raise Failure(lacking, "export GH_TOKEN=…")
     say(await yard.provider.look(more=1 + ships))
     async with yard.or_nothing():
         await yard.build(pr=pr)
@@ -242,6 +245,8 @@ class Yard:
         self.config, self.plan, self.voyage, self.say = config, plan, voyage, say
         self.provider, self.began = open_provider(config), time.monotonic()
         self.storage, self.vms = f"{voyage}-storage", dict[str, VM]()
+        on_github = plan.source.url.startswith("https://github.com/")
+        self.token = config.gh_token if on_github else None
         self.ships = {f"ship-{number}": f"{voyage}-ship{number}" for number in range(ships)}
 
     @asynccontextmanager
@@ -296,8 +301,7 @@ class Yard:
     async def _set_up_storage(self, storage: Task[VM], keys: Mapping[str, Task[str]]) -> None:
         bundle, shallow = await self._bundle()
         public = {ship: await key for ship, key in keys.items()}
-        token = self.config.gh_token
-        boot = payload.storage_boot(self.common, self.plan, public, shallow, token)
+        boot = payload.storage_boot(self.common, self.plan, public, shallow, self.token)
         archive, _ = payload.archive(boot, bundle), await storage
         await self._unpack(self.storage, archive, root=self.provider.accounts)
 

@@ -25,6 +25,7 @@ def make(sent: Path, keys: Mapping[str, str]) -> Path:
     """Make the accounts, move the voyage's folder from `sent` to harbor's home, and become harbor.
 
     `keys` are the ships' public ones, which count where a common sshd serves. Returns the home."""
+    os.umask(0o022)
     folder, door = HOME / "voyage", HOME / "voyage" / "lib" / "onboard" / "door.sh"
     run("groupadd", "--force", GROUP)
     account("harbor", HOME, "/bin/bash", "--create-home", "--user-group")
@@ -83,7 +84,6 @@ def become(user: pwd.struct_passwd) -> Path:
     os.initgroups(user.pw_name, user.pw_gid)
     os.setgid(user.pw_gid)
     os.setuid(user.pw_uid)
-    os.umask(0o022)
     os.chdir(user.pw_dir)
     os.environ["HOME"] = user.pw_dir
     return Path(user.pw_dir)

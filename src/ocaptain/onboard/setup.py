@@ -31,8 +31,10 @@ Host storage
 UNIT = """\
 [Unit]
 Description=ocaptain's helm, of {ship}
+StartLimitIntervalSec=0
 [Service]
 User={user}
+WorkingDirectory={home}
 ExecStart=/bin/bash -lc "exec {command}"
 Restart=always
 RestartSec=2
@@ -155,7 +157,9 @@ def start_helm(home: Path, boot: Json) -> None:
     command, unit = program(home, "helm.main"), home / "voyage" / "ocaptain-helm.service"
     if boot["accounts"] and Path("/run/systemd/system").is_dir():
         user = getpass.getuser()
-        unit.write_text(UNIT.format(ship=boot["ship"], user=user, command=shlex.join(command)))
+        unit.write_text(
+            UNIT.format(ship=boot["ship"], user=user, home=home, command=shlex.join(command))
+        )
         become_root("install", "-m", "644", str(unit), "/etc/systemd/system")
         become_root("systemctl", "enable", "--now", unit.name)
         return
