@@ -24,6 +24,9 @@ AGAIN_S = 5.0
 MOUNT = "ro,reconnect,ServerAliveInterval=15,dir_cache=no,attr_timeout=0,entry_timeout=0"
 
 
+INSTALL = "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y sshfs"
+
+
 class GiveUp(Exception):
     """The claim goes back: why, and whose fault it is (agent, infrastructure, refused)."""
 
@@ -62,11 +65,14 @@ def send_log(ship: Ship) -> None:
 def mount(ship: Ship) -> None:
     """Keep storage's read-only view mounted, for the agent; nothing here depends on it."""
     place, config = str(ship.folder / "storage"), str(ship.folder / "ssh_config")
+    what = "storage:/home/harbor" if ship.accounts else "storage:"
+    if ship.accounts and not shutil.which("sshfs"):
+        process.run(["sudo", "-n", "sh", "-c", INSTALL])
     if not shutil.which("sshfs"):
         return ship.log.say("sshfs is missing: the agent sees no task list, artifacts and logs")
     while True:
         process.run(["fusermount3", "-u", "-z", place])
-        done = process.run(["sshfs", "-f", "-F", config, "-o", MOUNT, "storage:", place])
+        done = process.run(["sshfs", "-f", "-F", config, "-o", MOUNT, what, place])
         ship.log.say(f"sshfs ended: {done.err}")
         time.sleep(60)
 

@@ -19,6 +19,7 @@ class Ship:
         self.folder = home / "voyage"
         told = json.loads((self.folder / "ship.json").read_text())
         self.name, self.voyage = told["ship"], told["voyage"]
+        self.accounts = told["accounts"]
         self.work = f"{self.voyage['voyage']}/{self.name}"
         self.captain = json.loads((self.folder / "captain.json").read_text())
         self.secrets = secret_values(self.captain)
