@@ -40,6 +40,9 @@ RECORD: Json = {
     "author": {"user.name": "captain", "user.email": "captain@localhost"},
     "ships": list(SHIPS),
     "created": 0.0,
+    "origin": None,
+    "base": None,
+    "pr": False,
 }
 AS_TEST = {
     "GIT_CONFIG_GLOBAL": "/dev/null",

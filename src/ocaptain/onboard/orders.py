@@ -19,7 +19,8 @@ def status(call: Call, _request: Request) -> Answer:
     now = {"state": state, "reason": reason, "branch": told["voyage"], "head": call.meta("head")}
     verify, spent = verification(call, state), round(cost(call), 4)
     found = {"tasks": tasklist.counts(call.tasks), "verify": verify, "cost_usd": spent}
-    return {"ok": True, **told, **now, "ships": ships, **found}
+    away = {key: call.meta(key) for key in ("mirrored", "pr", "mirror_fault")}
+    return {"ok": True, **told, **now, "ships": ships, **found, **away}
 
 
 def fleet_state(call: Call, ships: list[dict[str, Any]]) -> tuple[str, str | None]:

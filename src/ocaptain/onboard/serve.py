@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import PROTOCOL, harbor, logbook, orders
+from . import PROTOCOL, harbor, logbook, mirror, orders
 from .journal import Journal
 
 Json = dict[str, Any]
@@ -42,22 +42,30 @@ def respond(home: Path, who: str, request: Json) -> Json:
     if told != PROTOCOL:
         return harbor.refusal("protocol", f"protocol {told!r:.20}: {UPDATE}")
     journal, voyage = open_voyage(home)
-    if who == "captain" and op in orders.OPERATIONS:
-        with journal.locked():
-            return orders.decide(journal, voyage, who, request)
-    if who != "captain" and op in harbor.OPERATIONS:
-        with journal.locked():
-            answer = harbor.decide(journal, voyage, who, request)
-        # No longer than the voyage clock takes account of.
-        wait_s = min(MAX_WAIT_S, voyage["lease_seconds"] / 8)
-        ends = time.monotonic() + wait_s * (request.get("wait") is True)
-        while harbor.waits(answer) and changed(journal, ends):
-            with journal.locked():
-                answer = harbor.decide(journal, voyage, who, request, again=True)
-        return answer
     if op == "log" and who != "captain":
         return log(journal, who, request)
-    return harbor.refusal("op", f"{who} cannot ask for {op!r:.40}")
+    if op not in (orders if who == "captain" else harbor).OPERATIONS:
+        return harbor.refusal("op", f"{who} cannot ask for {op!r:.40}")
+    answer = decided(journal, voyage, who, request)
+    if mirror.due(journal, voyage):
+        mirror.start(home)
+    return answer
+
+
+def decided(journal: Journal, voyage: Json, who: str, request: Json) -> Json:
+    """What is decided under the lock; a ship may have to wait for it, outside."""
+    if who == "captain":
+        with journal.locked():
+            return orders.decide(journal, voyage, who, request)
+    with journal.locked():
+        answer = harbor.decide(journal, voyage, who, request)
+    # No longer than the voyage clock takes account of.
+    wait_s = min(MAX_WAIT_S, voyage["lease_seconds"] / 8)
+    ends = time.monotonic() + wait_s * (request.get("wait") is True)
+    while harbor.waits(answer) and changed(journal, ends):
+        with journal.locked():
+            answer = harbor.decide(journal, voyage, who, request, again=True)
+    return answer
 
 
 def changed(journal: Journal, ends: float) -> bool:

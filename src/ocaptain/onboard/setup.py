@@ -107,7 +107,8 @@ def repository(home: Path, repo: Path, branch: str, source: Json) -> str:
         secret = home / "voyage" / "credentials"  # as git-credential-store(1) has it
         secret.touch(mode=0o600)
         secret.write_text(f"https://x-access-token:{source['token']}@github.com\n")
-        helper = f"store --file {shlex.quote(str(secret))}"
+        # Whatever git asks it to do, it only gets: one bad answer of the host's is not to erase it.
+        helper = f"!git credential-store --file {shlex.quote(str(secret))} get; :"
         git(repo, "config", "credential.https://github.com.helper", helper)
     if source["shallow"]:
         (repo / "shallow").write_text(source["shallow"])
