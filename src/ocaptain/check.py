@@ -36,7 +36,7 @@ async def check(
                 parts[part] = read_text(path / name)
                 await _parse(parts[part] if name.endswith(".sh") else "")
     agent = settings.get("agent", "")
-    parts["tasks"] = list(read_tasks(path, agent, report).values())
+    parts["tasks"] = read_tasks(path, agent, report)
     with report.reading('voyage.json: "check"'):
         await _parse(settings.get("check", ""))
     unknown = f'"{agent}" does not exist; there are {", ".join(sorted(agents))}'
