@@ -9,18 +9,16 @@ from typing import Any
 from .graph import longest_chain, max_parallel, overlaps, reach
 from .onboard.tasklist import blockers
 from .plan import Plan, Report, read_settings, read_text
-from .source import locate
+from .source import Environ, locate
 from .ssh import run
 from .taskfiles import read_tasks
 
-Credentials = Callable[[Mapping[str, str]], str | None]
+Credentials = Callable[[Environ], str | None]
 
 PARTS = {"spec": "spec.md", "verify": "verify.sh", "setup": "setup.sh"}
 
 
-async def check(
-    path: Path, *, agents: Mapping[str, Credentials], environ: Mapping[str, str]
-) -> Report:
+async def check(path: Path, *, agents: Mapping[str, Credentials], environ: Environ) -> Report:
     """Read and check the plan in the directory `path`; nothing is changed or created.
 
     `agents` has, for each agent, a function that says which credential `environ` lacks, if any.
@@ -70,7 +68,7 @@ def _look_ahead(plan: Plan, report: Report) -> None:
     report.plan, report.tasks, report.recommended_ships = plan, len(plan.tasks), ships
     report.longest_chain, report.max_parallel = longest_chain(graph), most
     report.overlaps = list(overlaps(reached, plan.tasks))
-    for one, two in report.overlaps:
-        report.notes.append(f"tasks {one} and {two} touch the same files and could run at once")
+    same = "touch the same files and could run at once"
+    report.notes += [f"tasks {one} and {two} {same}" for one, two in report.overlaps]
     if ships and ships > most:
         report.notes.append(f"{ships} ships are recommended, but only {most} tasks can run at once")
