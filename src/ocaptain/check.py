@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from .graph import longest_chain, max_parallel, overlaps, reach
 from .onboard.tasklist import blockers
@@ -26,29 +25,28 @@ async def check(path: Path, *, agents: Mapping[str, Credentials], environ: Envir
     if not path.is_dir():
         return Report(faults=[f"{path}: is not a directory (`ocaptain plan init DIR` makes one)"])
     report = Report()
-    settings = read_settings(path, report)
-    parts: dict[str, Any] = {}
+    found = read_settings(path, report)
     for part, name in PARTS.items():
         with report.reading(name):
             if part != "setup" or (path / name).exists():
-                parts[part] = read_text(path / name)
-                await _parse(parts[part] if name.endswith(".sh") else "")
-    agent = settings.get("agent", "")
-    parts["tasks"] = read_tasks(path, agent, report)
+                found[part] = read_text(path / name)
+                await _parse(found[part] if name.endswith(".sh") else "")
+    agent = found.get("agent", "")
+    found["tasks"] = read_tasks(path, agent, report)
     with report.reading('voyage.json: "check"'):
-        await _parse(settings.get("check", ""))
+        await _parse(found.get("check", ""))
     unknown = f'"{agent}" does not exist; there are {", ".join(sorted(agents))}'
     lacking = agents[agent](environ) if agent in agents else unknown
     if agent and lacking:
         report.faults.append(f'voyage.json: "agent": {lacking}')
     with report.reading('voyage.json: "repo"'):
-        if repo := settings.get("repo"):
-            parts["source"], notes = await locate(repo, settings.get("branch"), environ)
+        if repo := found.get("repo"):
+            found["source"], notes = await locate(repo, found.get("branch"), environ)
             report.notes += notes
     if not report.faults:
-        headings = re.findall(r"^#+[ \t]+(.+?)[ \t#]*$", parts["spec"], re.M)
-        settings["objective"] = settings["objective"] or [*headings, settings["name"]][0]
-        _look_ahead(Plan(path=path, **settings, **parts), report)
+        headings = re.findall(r"^#+[ \t]+(.+?)[ \t#]*$", found["spec"], re.M)
+        found["objective"] = found["objective"] or [*headings, found["name"]][0]
+        _look_ahead(Plan(path=path, **found), report)
     return report
 
 

@@ -4,8 +4,6 @@ import getpass
 import os
 import secrets
 import sys
-import tempfile
-from pathlib import Path
 from typing import NamedTuple
 
 from .config import Config
@@ -64,7 +62,7 @@ async def _provider(config: Config, *, deep: bool) -> Finding:
         open_provider(config)
         if config.provider != "local" and not deep:
             return Finding("provider", True, config.provider)
-        await _try_out(Local(config), config.run_dir())
+        await _try_out(config)
         return Finding("provider", True, "local: a VM was made, used and destroyed")
     except Failure as failure:
         found, _, remedy = str(failure).partition("\n")
@@ -74,13 +72,12 @@ async def _provider(config: Config, *, deep: bool) -> Finding:
         return Finding("provider", False, found, remedy)
 
 
-async def _try_out(local: Local, sockets: Path) -> None:
-    name = f"voyage-{secrets.token_hex(6)}-ship0"
+async def _try_out(config: Config) -> None:
+    local, name = Local(config), f"voyage-{secrets.token_hex(6)}-ship0"
     try:
         vm = await local.create(name)
-        with tempfile.TemporaryDirectory() as folder:
-            ssh = prepare(Path(folder), [vm], user_config=None, sockets=sockets)
-            await ssh.run(name, Remote("true"), timeout=30)
-            await ssh.close(name)
+        ssh = prepare(local.root / name, [vm], user_config=None, sockets=config.run_dir())
+        await ssh.run(name, Remote("true"), timeout=30)
+        await ssh.close(name)
     finally:
         await local.destroy([name])

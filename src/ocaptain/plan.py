@@ -134,7 +134,7 @@ def read_settings(root: Path, report: Report) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     with report.reading("voyage.json"):
         raw = read_object(root / "voyage.json")
-        settings |= validated(Settings, raw, "voyage.json", report)
+        settings = validated(Settings, raw, "voyage.json", report)
         for key in raw.keys() - get_type_hints(Settings):
             report.notes.append(f'voyage.json: "{key}" is no key of ocaptain\'s, and ignored')
     return settings

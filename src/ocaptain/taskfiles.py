@@ -62,13 +62,12 @@ def _checked(stem: str, task: Task, agent: str, report: Report) -> Task:
     validated(Metadata, metadata, f"{_file(stem)}: metadata", report)
     # Ids become parts of git refs (work/ID-CLAIM), which may not look like these.
     usable = ID.fullmatch(stem) and ".." not in stem and not stem.endswith((".", ".lock"))
+    idle = agent == "shell" and "run" not in metadata
     wrong = {
         "its name is no task id (letters, digits, '-', '_', '.')": not usable,
         f"id {sound.get('id')!r} is not the file's name": sound.get("id", stem) != stem,
         f"status is {status!r}, not 'pending'": status != "pending",
-        "lacks metadata.run, which the shell agent executes": (
-            agent == "shell" and "run" not in metadata
-        ),
+        "lacks metadata.run, which the shell agent executes": idle,
     }
     report.faults += [f"{_file(stem)}: {message}" for message, is_so in wrong.items() if is_so]
     unknown = {key: value for key, value in task.items() if key not in Fields.__annotations__}
