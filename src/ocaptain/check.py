@@ -46,7 +46,7 @@ async def check(path: Path, *, agents: Mapping[str, Credentials], environ: Envir
     if not report.faults:
         headings = re.findall(r"^#+[ \t]+(.+?)[ \t#]*$", found["spec"], re.M)
         found["objective"] = found["objective"] or [*headings, found["name"]][0]
-        _look_ahead(Plan(path=path, **found), report)
+        _look_ahead(Plan(**found), report)
     return report
 
 
@@ -61,12 +61,12 @@ async def _parse(script: str) -> None:
 def _look_ahead(plan: Plan, report: Report) -> None:
     """Report what the sound `plan` would do."""
     graph = {task["id"]: blockers(task) for task in plan.tasks}
-    reached = reach(graph)
-    most, ships = max_parallel(reached), plan.recommended_ships
+    reached, ships = reach(graph), plan.recommended_ships
     report.plan, report.tasks, report.recommended_ships = plan, len(plan.tasks), ships
-    report.longest_chain, report.max_parallel = longest_chain(graph), most
+    report.longest_chain, report.max_parallel = longest_chain(graph), max_parallel(reached)
     report.overlaps = list(overlaps(reached, plan.tasks))
     same = "touch the same files and could run at once"
     report.notes += [f"tasks {one} and {two} {same}" for one, two in report.overlaps]
-    if ships and ships > most:
-        report.notes.append(f"{ships} ships are recommended, but only {most} tasks can run at once")
+    if ships and ships > report.max_parallel:
+        few = f"only {report.max_parallel} tasks can run at once"
+        report.notes.append(f"{ships} ships are recommended, but {few}")
