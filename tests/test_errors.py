@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ocaptain.errors import Failure, report, scrub
+from ocaptain.errors import scrub
 
 
 def python(code: str, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -19,16 +19,18 @@ def python(code: str, *args: str, **env: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_a_failure_is_a_message_and_a_hint(capsys):
+def test_a_failure_is_a_message_and_a_hint():
     """What can go wrong is told in two lines, what happened and what to type, with status 1."""
-    assert report(Failure("ship-1 does not answer.", "ocaptain reinforce")) == 1
-    assert capsys.readouterr().err == "ocaptain: ship-1 does not answer.\nocaptain reinforce\n"
+    ended = python("raise Failure('ship-1 does not answer.', 'ocaptain reinforce')")
+    assert ended.returncode == 1
+    assert ended.stderr == "ocaptain: ship-1 does not answer.\nocaptain reinforce\n"
 
 
-def test_all_faults_are_shown(capsys):
+def test_all_faults_are_shown():
     """Faults found in one go are shown one a line."""
-    assert report(Failure("a.json: no id", "b.json: no subject")) == 1
-    assert capsys.readouterr().err == "ocaptain: a.json: no id\nb.json: no subject\n"
+    ended = python("raise Failure('a.json: no id', 'b.json: no subject')")
+    assert ended.returncode == 1
+    assert ended.stderr == "ocaptain: a.json: no id\nb.json: no subject\n"
 
 
 def test_an_interrupt_ends_with_130():

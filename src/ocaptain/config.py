@@ -10,17 +10,13 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from .errors import Failure
+from .onboard.log import SECRET_NAME
 
-VM = ("cpu", "memory", "disk", "image", "pool")
-"""What the VMs of `exedev` are to have, as `new` of its lobby takes it."""
-
-NAMES = ("provider", "default_ships", "ssh_config", "vm_limit", *VM)
-OWN = {key: f"OCAPTAIN_{key.upper()}" for key in NAMES}
 AGENTS = re.compile(
     "CLAUDE_CODE_OAUTH_TOKEN|ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL|CLAUDE_CODE_ENABLE_TELEMETRY|OTEL_.+"
 )
@@ -29,8 +25,25 @@ RUN_DIR_BYTES = 45
 """macOS allows a socket's path 103 bytes, of which ssh takes 58: `/`, 40 of %C, 17 of its own."""
 
 
-@dataclass(frozen=True)
-class Config:
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What OCAPTAIN_<NAME> and config.toml may set; `load` converts those that are no strings."""
+
+    provider: str = "exedev"
+    default_ships: int = 3
+    vm_limit: int = 50
+    ssh_config: Path | None = None
+
+
+VM = ("cpu", "memory", "disk", "image", "pool")
+"""What the VMs of `exedev` are to have, as `new` of its lobby takes it; set in the same way."""
+
+OWN = {key: f"OCAPTAIN_{key.upper()}" for key in (*(each.name for each in fields(Settings)), *VM)}
+NUMBERS = {"default_ships": 99, "vm_limit": 999}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Settings):
     """The captain's settings.
 
     `agent_env` is what agents are given, by the names it has there: their credentials and the
@@ -39,11 +52,7 @@ class Config:
 
     data_dir: Path
     socket_dir: Path
-    provider: str = "exedev"
-    default_ships: int = 3
-    ssh_config: Path | None = None
     vm: Mapping[str, str] = field(default_factory=dict)
-    vm_limit: int = 50
     gh_token: str | None = field(default=None, repr=False)
     agent_env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -61,45 +70,38 @@ class Config:
 
 def load(environ: Mapping[str, str]) -> Config:
     """Read the settings. Raises Failure."""
-    path = _directory(environ, "XDG_CONFIG_HOME", ".config") / "config.toml"
-    table = _read(path)
-    values = {OWN.get(key, key.upper()): str(value) for key, value in table.items()}
+    values = _read(_directory(environ, "XDG_CONFIG_HOME", ".config") / "config.toml")
     values |= {name: value for name, value in environ.items() if value}
-    ships = values.get("OCAPTAIN_DEFAULT_SHIPS", "3")
-    if not re.fullmatch("[1-9][0-9]?", ships):
-        raise Failure("OCAPTAIN_DEFAULT_SHIPS (default_ships) has to be a number from 1 to 99.")
-    theirs = values.get("OCAPTAIN_SSH_CONFIG")
+    own: dict[str, Any] = {key: values[name] for key, name in OWN.items() if name in values}
+    for key in NUMBERS.keys() & own.keys():
+        if not own[key].isdecimal() or not 1 <= int(own[key]) <= NUMBERS[key]:
+            raise Failure(f"{OWN[key]} ({key}) has to be a number from 1 to {NUMBERS[key]}.")
+        own[key] = int(own[key])
+    if "ssh_config" in own:
+        own["ssh_config"] = Path(own["ssh_config"]).expanduser()
     return Config(
         data_dir=_directory(environ, "XDG_DATA_HOME", ".local/share"),
         socket_dir=_socket_dir(environ),
-        provider=values.get("OCAPTAIN_PROVIDER", Config.provider),
-        default_ships=int(ships),
-        ssh_config=Path(theirs).expanduser() if theirs else None,
-        vm={key: values[name] for key in VM if (name := f"OCAPTAIN_{key.upper()}") in values},
-        vm_limit=int(values.get("OCAPTAIN_VM_LIMIT", Config.vm_limit)),
         gh_token=values.get("GH_TOKEN"),
         agent_env={name: values[name] for name in values if AGENTS.fullmatch(name)},
+        vm={key: own.pop(key) for key in VM if key in own},
+        **own,
     )
 
 
-def _is_sound(key: str, value: Any) -> bool:
-    known = key in OWN or key == "gh_token" or AGENTS.fullmatch(key.upper())
-    return bool(known) and isinstance(value, str | int)
-
-
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, str]:
+    """What config.toml says, by the names that the environment has for it."""
     try:
-        table = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
+        table = tomllib.loads(path.read_text()) if path.exists() else {}
     except (OSError, ValueError) as error:
         raise Failure(f"{path} cannot be read: {error}") from None
-    if wrong := [key for key in table if not _is_sound(key, table[key])]:
+    names = {key: OWN.get(key, key.upper()) for key in table}
+    known = [key for key in table if AGENTS.fullmatch(names[key]) or key in (*OWN, "gh_token")]
+    if wrong := [key for key in table if key not in known or not isinstance(table[key], str | int)]:
         raise Failure(f"{path}: no such key, or no string: {', '.join(wrong)}")
-    secret = any(key.endswith(("token", "key", "headers")) for key in table)
-    if secret and path.stat().st_mode & 0o077:
+    if any(map(SECRET_NAME.search, names.values())) and path.stat().st_mode & 0o077:
         raise Failure(f"{path} holds a token, and others can read it.", f"chmod 600 {path}")
-    return table
+    return {names[key]: str(value) for key, value in table.items()}
 
 
 def _directory(environ: Mapping[str, str], name: str, fallback: str) -> Path:

@@ -4,25 +4,22 @@ import getpass
 import os
 import secrets
 import sys
-import tempfile
-from collections.abc import Awaitable
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from .config import Config
 from .errors import Failure
 from .onboard.agents import AGENTS
 from .providers import open_provider
 from .providers.local import Local
-from .ssh import Remote, Unreachable, prepare, run, where
+from .source import git
+from .ssh import Remote, Unreachable, prepare, where
 
 PACKAGES = {"ssh": "openssh-client", "sshd": "openssh-server", "sshfs": "sshfs"}
 PACKAGES |= {"sftp-server": "openssh-server", "tmux": "tmux", "git": "git"}
 """Programs that are run, and the package of Debian's that has each."""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that was looked at: what is there, and what to type where that will not do."""
 
     what: str
@@ -33,56 +30,54 @@ class Finding:
 
 async def examine(config: Config, *, deep: bool = False) -> list[Finding]:
     """Look at all that ocaptain needs here; `deep` tries a VM of `local` out, whatever is set."""
-    fuse = os.access("/dev/fuse", os.R_OK | os.W_OK)
-    lacking = AGENTS["claude"].missing(config.agent_env)
+    fuse = "usable" if os.access("/dev/fuse", os.R_OK | os.W_OK) else None
+    unset = AGENTS["claude"].missing(config.agent_env)
     findings = [
         _programs(),
-        Finding("/dev/fuse", fuse, "usable" if fuse else "lacking", "sudo chmod 666 /dev/fuse"),
-        Finding(
-            "claude", bool(where("claude")), where("claude") or "lacking", "install Claude Code"
-        ),
-        Finding("Claude's credentials", not lacking, lacking or "set"),
+        _look("/dev/fuse", fuse, "sudo chmod 666 /dev/fuse"),
+        _look("claude", where("claude"), "install Claude Code"),
+        Finding("Claude's credentials", not unset, unset or "set"),
     ]
     for key in ("user.name", "user.email") if where("git") else ():
-        value = (await run(["git", "config", key])).out.decode().strip()
-        remedy = f"git config --global {key} …"
-        findings.append(Finding(f"git {key}", bool(value), value or "lacking", remedy))
-    return [*findings, await _attempt("provider", _try_out(config, deep=deep))]
+        value = await git("config", key, strict=False)
+        findings.append(_look(f"git {key}", value, f"git config --global {key} …"))
+    return [*findings, await _provider(config, deep=deep)]
+
+
+def _look(what: str, found: str | None, remedy: str, otherwise: str = "lacking") -> Finding:
+    return Finding(what, True, found) if found else Finding(what, False, otherwise, remedy)
 
 
 def _programs() -> Finding:
     missing = [name for name in PACKAGES if not where(name)]
-    if not missing:
-        return Finding("programs", True, ", ".join(PACKAGES))
     install = "brew install" if sys.platform == "darwin" else "sudo apt-get install -y"
     remedy = " ".join([install, *sorted({PACKAGES[name] for name in missing})])
-    return Finding("programs", False, f"lacking: {', '.join(missing)}", remedy)
+    found = None if missing else ", ".join(PACKAGES)
+    return _look("programs", found, remedy, f"lacking: {', '.join(missing)}")
 
 
-async def _attempt(what: str, trial: Awaitable[str]) -> Finding:
+async def _provider(config: Config, *, deep: bool) -> Finding:
+    """Whether the provider opens and, for `local` or if `deep`, a VM can be made here and used."""
     try:
-        return Finding(what, True, await trial)
+        open_provider(config)
+        if config.provider != "local" and not deep:
+            return Finding("provider", True, config.provider)
+        await _try_out(config)
+        return Finding("provider", True, "local: a VM was made, used and destroyed")
     except Failure as failure:
         found, _, remedy = str(failure).partition("\n")
-        return Finding(what, False, found, remedy)
+        if isinstance(failure, Unreachable):
+            # sshd refuses a locked account in no other way, and says why to its log alone.
+            remedy = f"If it is locked: sudo usermod -p '*' {getpass.getuser()}"
+        return Finding("provider", False, found, remedy)
 
 
-async def _try_out(config: Config, *, deep: bool) -> str:
-    """Open the provider; for `local`, or if `deep`, make a VM here, use it, and destroy it."""
-    open_provider(config)
-    if config.provider != "local" and not deep:
-        return config.provider
+async def _try_out(config: Config) -> None:
     local, name = Local(config), f"voyage-{secrets.token_hex(6)}-ship0"
     try:
         vm = await local.create(name)
-        with tempfile.TemporaryDirectory() as folder:
-            ssh = prepare(Path(folder), [vm], user_config=None, sockets=config.run_dir())
-            await ssh.run(name, Remote("true"), timeout=30)
-            await ssh.close(name)
-    except Unreachable as failure:
-        # sshd refuses a locked account in no other way, and says why to its log alone.
-        said = str(failure).partition("\n")[0]
-        raise Failure(said, f"If it is locked: sudo usermod -p '*' {getpass.getuser()}") from None
+        ssh = prepare(local.root / name, [vm], user_config=None, sockets=config.run_dir())
+        await ssh.run(name, Remote("true"), timeout=30)
+        await ssh.close(name)
     finally:
         await local.destroy([name])
-    return "local: a VM was made, used and destroyed"

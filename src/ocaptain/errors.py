@@ -30,27 +30,21 @@ def guarded() -> Iterator[None]:
     """Turn whatever is raised within into words on stderr and an exit status (SystemExit)."""
     try:
         yield
-    except (Exception, KeyboardInterrupt) as error:
-        sys.exit(report(error))
-
-
-def report(error: BaseException) -> int:
-    """Tell the person at the terminal about `error`; return the exit status that it deserves."""
-    if isinstance(error, KeyboardInterrupt):
-        return 130
-    if isinstance(error, BrokenPipeError):
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
         # Python flushes stdout once more as it ends: let that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 141
-    if isinstance(error, Failure):
-        print(f"ocaptain: {error}", file=sys.stderr)
-        return 1
-    bug = f"ocaptain: {scrub(repr(error))}\nThis is a bug in ocaptain, not something that you did"
-    print(f"{bug}; please report it with {_crash_report(error)}.", file=sys.stderr)
-    return 3
+        sys.exit(141)
+    except Failure as failure:
+        sys.exit(f"ocaptain: {failure}")
+    except Exception as bug:
+        what = f"{scrub(repr(bug))}\nThis is a bug in ocaptain, not something that you did"
+        print(f"ocaptain: {what}; please report it with {_crash_report(bug)}.", file=sys.stderr)
+        sys.exit(3)
 
 
-def _crash_report(error: BaseException) -> Path:
+def _crash_report(error: Exception) -> Path:
     """Write down, without any token, what happened and where; returns the file."""
     facts = f"ocaptain {__version__}, python {sys.version} on {sys.platform}\nargv {sys.argv}\n\n"
     text = scrub(facts + "".join(traceback.format_exception(error)))

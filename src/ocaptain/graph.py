@@ -12,22 +12,21 @@ Reach = Mapping[str, int]
 
 def circles(graph: Graph) -> Iterator[list[str]]:
     """The circles of tasks that block one another; of those that share a task, one."""
+    gone: set[str] = set()
     while True:
+        rest = {i: [b for b in graph[i] if b not in gone] for i in graph if i not in gone}
         try:
-            return TopologicalSorter(graph).prepare()
+            return TopologicalSorter(rest).prepare()
         except CycleError as error:
-            ring: list[str] = error.args[1]
-        yield ring
-        rest = graph.keys() - ring
-        graph = {task: [b for b in graph[task] if b in rest] for task in graph if task in rest}
+            yield error.args[1]
+            gone.update(error.args[1])
 
 
 def longest_chain(graph: Graph) -> tuple[str, ...]:
     """The ids of a longest chain of tasks that each wait for the one before."""
     chains: dict[str, tuple[str, ...]] = {}
     for task in TopologicalSorter(graph).static_order():
-        longest = max((chains[blocker] for blocker in graph[task]), key=len, default=())
-        chains[task] = (*longest, task)
+        chains[task] = (*max((chains[b] for b in graph[task]), key=len, default=()), task)
     return max(chains.values(), key=len)
 
 
@@ -51,8 +50,7 @@ def max_parallel(reached: Reach) -> int:
     less the pairs in a maximum matching of tasks with tasks before them.
     """
     before = [tasks ^ (1 << place) for place, tasks in enumerate(reached.values())]
-    partner: dict[int, int] = {}
-    unseen = (1 << len(before)) - 1
+    partner, unseen = dict[int, int](), -1
 
     def match(task: int) -> bool:
         nonlocal unseen
@@ -65,9 +63,8 @@ def max_parallel(reached: Reach) -> int:
         return False
 
     for task in range(len(before)):
-        others = unseen
-        if match(task):
-            unseen = others  # what a search in vain has seen, no later one need look at
+        unseen = -1  # as a set: every number
+        match(task)
     return len(before) - len(partner)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import msgspec
 
@@ -39,8 +39,7 @@ class Settings:
     notify: Text | None = None
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Where the voyage's code comes from, as it was when the plan was checked.
 
     `url` is what git takes; a checkout on this machine has its `path` as well. `branch` is None
@@ -58,7 +57,6 @@ class Source:
 class Plan(Settings):
     """A sound plan. `tasks` are Claude Code's own task dicts, patched and otherwise untouched."""
 
-    path: Path
     source: Source
     spec: str
     verify: str
@@ -120,12 +118,12 @@ def validated(shape: type, raw: Mapping[str, Any], where: str, report: Report) -
     """What `raw` gives of the fields of `shape`, with their defaults; a null is as good as none.
 
     What does not fit its field's annotation is left out, and is at fault."""
-    sound = {}
+    given, sound = {**vars(shape), **raw}, {}
     for key, kind in get_type_hints(shape, include_extras=True).items():
         with report.reading(f'{where}: "{key}"'):
-            if key not in raw and not hasattr(shape, key):
+            if key not in given:
                 raise ValueError("is missing")
-            sound[key] = msgspec.convert(raw.get(key, getattr(shape, key, None)), kind)
+            sound[key] = msgspec.convert(given[key], kind)
     return {key: value for key, value in sound.items() if value is not None}
 
 
@@ -134,7 +132,7 @@ def read_settings(root: Path, report: Report) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     with report.reading("voyage.json"):
         raw = read_object(root / "voyage.json")
-        settings |= validated(Settings, raw, "voyage.json", report)
+        settings = validated(Settings, raw, "voyage.json", report)
         for key in raw.keys() - get_type_hints(Settings):
             report.notes.append(f'voyage.json: "{key}" is no key of ocaptain\'s, and ignored')
     return settings

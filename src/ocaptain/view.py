@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -15,14 +15,13 @@ from .ssh import clean
 
 Answer = dict[str, Any]
 
-COLOURS = {
-    "green": ("complete", "completed", "done"),
-    "red": ("failed", "lost", "stalled"),
-    "yellow": ("limited", "paused"),
-    "cyan": ("working", "in_progress"),
-    "magenta": ("landing", "verifying"),
+STYLES = {
+    **dict.fromkeys(("complete", "completed", "done"), "green"),
+    **dict.fromkeys(("failed", "lost", "stalled"), "red"),
+    **dict.fromkeys(("limited", "paused"), "yellow"),
+    **dict.fromkeys(("working", "in_progress"), "cyan"),
+    **dict.fromkeys(("landing", "verifying"), "magenta"),
 }
-STYLES = {state: colour for colour, states in COLOURS.items() for state in states}
 UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
 
@@ -36,52 +35,50 @@ def show(what: RenderableType) -> None:
 
 def status(seen: Answer) -> RenderableType:
     """A voyage at a glance, in 80 columns where that is what there is."""
-    tasks, now = seen["tasks"], time.time()
+    tasks, now, colour = seen["tasks"], time.time(), STYLES.get(seen["state"], "")
     age = f"  since {_age(now - seen['created'])}"
-    head = Text.assemble((seen["voyage"], "bold"), "  ", _state(seen["state"]), age)
     names = ("in_progress", "pending", "failed")
     rest = "".join(f", {tasks[name]} {name.replace('_', ' ')}" for name in names if tasks[name])
     cost = f"    cost ${seen['cost_usd']:.2f}" if seen["cost_usd"] else ""
-    lines = [head, _line(seen["objective"], "dim")]
-    if seen["reason"]:
-        lines.append(_line(seen["reason"], STYLES.get(seen["state"], ""), wrapped=True))
-    lines.append(Text(f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}"))
-    lines.append(Text(f"verify  {seen['verify']}{cost}\n"))
-    return Group(*lines, _ships(seen["ships"], now))
+    reason = [_line(seen["reason"], colour, wrapped=True)] if seen["reason"] else []
+    return Group(
+        Text.assemble((seen["voyage"], "bold"), "  ", _line(seen["state"], colour), age),
+        _line(seen["objective"], "dim"),
+        *reason,
+        Text(f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}"),
+        Text(f"verify  {seen['verify']}{cost}\n"),
+        _table("ship  state  for  done  seen  task", [_ship(ship, now) for ship in seen["ships"]]),
+    )
 
 
 def voyages(rows: Sequence[Answer]) -> Table:
     """The voyages there are."""
-    table = _table("voyage", "state", "age", "VMs", "objective")
-    for row in rows:
-        age = _age(time.time() - row["created"]) if row["created"] else "-"
-        about = _line(row["reason"] or row["objective"])
-        table.add_row(row["voyage"], _state(row["state"]), age, str(row["vms"]), about)
-    return table
+    return _table("voyage  state  age  VMs  objective", map(_voyage, rows))
 
 
-def _ships(ships: Sequence[Answer], now: float) -> Table:
-    table = _table("ship", "state", "for", "done", "seen", "task")
-    for ship in ships:
-        since = _age(now - ship["since"]) if ship["since"] else "-"
-        seen = "never" if ship["seen_s"] is None else f"{_age(ship['seen_s'])} ago"
-        task = f"{ship['task']} {ship['subject']}" if ship["task"] else ""
-        until = f" until {time.strftime('%H:%M', time.localtime(ship['until']))}"
-        why = f"{ship['reason']}{until if ship['until'] else ''}" if ship["reason"] else task
-        start = (ship["id"], _state(ship["state"]), since, str(ship["completed"]), seen)
-        table.add_row(*start, _line(why))
-    return table
+def _voyage(row: Answer) -> Sequence[str]:
+    age = _age(time.time() - row["created"]) if row["created"] else "-"
+    return row["voyage"], row["state"], age, str(row["vms"]), row["reason"] or row["objective"]
+
+
+def _ship(ship: Answer, now: float) -> Sequence[str]:
+    since = _age(now - ship["since"]) if ship["since"] else "-"
+    seen = "never" if ship["seen_s"] is None else f"{_age(ship['seen_s'])} ago"
+    until = f" until {time.strftime('%H:%M', time.localtime(ship['until']))}"
+    task = f"{ship['task']} {ship['subject']}" if ship["task"] else ""
+    why = f"{ship['reason']}{until if ship['until'] else ''}" if ship["reason"] else task
+    return ship["id"], ship["state"], since, str(ship["completed"]), seen, why
 
 
 def tasks(rows: Sequence[Answer]) -> Table:
     """The task list."""
-    table = _table("id", "status", "owner", "blocked by", "commit", "subject")
-    for row in rows:
-        why = f" ({row['reason']})" if row["reason"] else ""
-        commit, blockers = (row["commit"] or "")[:10], ", ".join(row["blocked_by"])
-        start = [_line(row["id"]), _state(row["status"]), _line(row["owner"] or "")]
-        table.add_row(*start, _line(blockers), _line(commit), _line(row["subject"] + why))
-    return table
+    return _table("id  status  owner  blocked by  commit  subject", map(_task, rows))
+
+
+def _task(row: Answer) -> Sequence[str]:
+    why = f" ({row['reason']})" if row["reason"] else ""
+    blockers, commit = ", ".join(row["blocked_by"]), (row["commit"] or "")[:10]
+    return row["id"], row["status"], row["owner"] or "", blockers, commit, row["subject"] + why
 
 
 def report(found: Report, ships: int) -> RenderableType:
@@ -90,39 +87,41 @@ def report(found: Report, ships: int) -> RenderableType:
     notes = [_line(f"note: {note}", "yellow", wrapped=True) for note in found.notes]
     if plan is None:
         return Group(*notes)
-    table = Table.grid(padding=(0, 2))
-    for name, fact in {
+    facts = {
         "plan": f"{plan.name}: {plan.objective}",
         "repository": f"{plan.source.url} at {plan.source.head[:12]}",
         "tasks": f"{found.tasks}, at most {found.max_parallel} of them at once",
         "longest chain": f"{len(found.longest_chain)}: {' → '.join(found.longest_chain)}",
         "ships": f"{ships}, with the agent {plan.agent}",
-    }.items():
-        table.add_row(Text(name, "dim"), _line(fact, wrapped=True))
-    return Group(table, *notes)
+    }
+    return Group(_grid((Text(name, "dim"), fact) for name, fact in facts.items()), *notes)
 
 
 def findings(found: Sequence[Finding]) -> Table:
     """What `doctor` found."""
+    told = {each: f"{each.found} → {each.remedy}" if each.remedy else each.found for each in found}
+    return _grid(("ok" if each.ok else "no", each.what, text) for each, text in told.items())
+
+
+def _grid(rows: Iterable[tuple[Any, ...]]) -> Table:
+    """Rows of which the last cell is text of any length."""
     table = Table.grid(padding=(0, 2))
-    for finding in found:
-        remedy = f" → {finding.remedy}" if finding.remedy and not finding.ok else ""
-        table.add_row(
-            "ok" if finding.ok else "no", finding.what, _line(finding.found + remedy, wrapped=True)
-        )
+    for *names, fact in rows:
+        table.add_row(*names, _line(fact, wrapped=True))
     return table
 
 
-def _table(*columns: str) -> Table:
+def _table(columns: str, rows: Iterable[Sequence[str]]) -> Table:
+    """A line for each row; a cell that is a state has its colour. Where there is no room, the last
+    of the columns, which are two spaces apart, gives way."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=True)
-    for column in columns:  # where there is no room, the last one gives way
-        width, ratio = (None, 1) if column == columns[-1] else (20, None)
-        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=width, ratio=ratio)
+    *others, last = columns.split("  ")
+    for column in others:
+        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=20)
+    table.add_column(last, no_wrap=True, overflow="ellipsis", ratio=1)
+    for cells in rows:
+        table.add_row(*(_line(cell, STYLES.get(cell, "")) for cell in cells))
     return table
-
-
-def _state(state: str) -> Text:
-    return Text(clean(state), STYLES.get(state, ""))
 
 
 def _line(text: str, style: str = "", *, wrapped: bool = False) -> Text:
