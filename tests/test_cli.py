@@ -446,7 +446,9 @@ def test_a_provider_that_does_not_exist(terminal: Terminal):
     """Those that do are named, and where to set it."""
     done = terminal.type("status", OCAPTAIN_PROVIDER="nimbus")
     assert done.status == 1
-    assert done.err.startswith("ocaptain: There is no provider 'nimbus' here; there is: exedev, local")
+    assert done.err.startswith(
+        "ocaptain: There is no provider 'nimbus' here; there is: exedev, local"
+    )
     assert "OCAPTAIN_PROVIDER" in done.err
 
 
