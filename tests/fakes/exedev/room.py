@@ -9,7 +9,18 @@ from typing import Any
 
 INSIDE = Path(__file__).parent / "inside"
 PLACE = Path("/run/exe")  # where the stand-in's files are, as the room sees it
-TOOLS = ("git", "mount", "nsenter", "setpriv", "sshd", "sshfs", "sudo", "tmux", "unshare")
+TOOLS = [
+    "git",
+    "mount",
+    "nsenter",
+    "python3",
+    "setpriv",
+    "sshd",
+    "sshfs",
+    "sudo",
+    "tmux",
+    "unshare",
+]
 
 
 def lacking() -> str:
@@ -60,7 +71,7 @@ class Room:
         found = set()
         for fd in (self.root / f"proc/{pid}/root/proc").glob("[0-9]*/fd/*"):
             try:
-                found |= set(re.findall(r"socket:\[(\d+)\]", os.readlink(fd)))
+                found |= set(re.findall(r"socket:\[(\d+)\]", str(fd.readlink())))
             except OSError:
                 continue
         return found
