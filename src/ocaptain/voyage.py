@@ -10,7 +10,7 @@ import tempfile
 import time
 from asyncio import Task
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -188,8 +188,11 @@ async def look(config: Config, name: str | None, op: str) -> Answer:
     if len(known) == 1:
         storage, ssh = VM(f"{known[0].name}-storage", (), ""), Ssh(known[0] / "ssh_config")
         voyage = Voyage(known[0].name, {storage.name: storage}, ssh, open_provider(config))
-        with suppress(Failure):
+        try:
             return await voyage.ask(op)
+        except Failure:
+            if (await find(config, name)).id == voyage.id:
+                raise
     return await (await find(config, name)).ask(op)
 
 
