@@ -535,7 +535,7 @@ def test_what_needs_storage_waits_for_it(yard: Yard, monkeypatch: pytest.MonkeyP
 def test_the_words_before_commands_on_storage_come_from_ship_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """`via` stands before harbor and git's own programs there, each word intact; none by default."""
+    """`via` stands before harbor and git's own programs there, each word intact."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "voyage").mkdir()
     (tmp_path / "voyage" / "captain.json").write_text("{}")

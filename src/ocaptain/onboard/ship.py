@@ -12,6 +12,9 @@ from .landing import Clone, pack_settings
 from .log import Log, secret_values
 
 
+SETUP = "[ ! -e ~/voyage/setup.sh ] || bash ~/voyage/setup.sh || { echo setup.sh failed; exit 1; }"
+
+
 class Ship:
     """A ship, its connection to storage, its log and its clone, for one run of helm.
 
@@ -44,8 +47,4 @@ class Ship:
     def set_up(self) -> process.Done:
         """Clone anew, and run the plan's setup.sh there."""
         self.clone.make()
-        script = "bash ~/voyage/setup.sh || { echo setup.sh failed; exit 1; }"
-        done = self.run(script if self.voyage["setup"] else "true")
-        if not done.status:
-            self.ready.touch()
-        return done
+        return self.run(f"{SETUP}\ntouch .git/set-up")
