@@ -11,7 +11,6 @@ from .client import Harbor
 from .landing import Clone, pack_settings
 from .log import Log, secret_values
 
-
 SETUP = "[ ! -e ~/voyage/setup.sh ] || bash ~/voyage/setup.sh || { echo setup.sh failed; exit 1; }"
 
 
