@@ -539,7 +539,8 @@ def test_the_words_before_commands_on_storage_come_from_ship_json(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "voyage").mkdir()
     (tmp_path / "voyage" / "captain.json").write_text("{}")
-    told = {"ship": "ship-0", "voyage": {"voyage": VOYAGE, "author": AUTHOR}}
+    told = {"ship": "ship-0", "accounts": False}
+    told |= {"voyage": {"voyage": VOYAGE, "author": AUTHOR}}
     ways: list[dict[str, list[str]]] = [{}, {"via": ["sudo", "-u", "ship 0", "login", "-c"]}]
     found = []
     for way in ways:
