@@ -38,8 +38,9 @@ def exe(tmp_path: Path) -> Iterator[ExeDev]:
 def start(exe: ExeDev, *options: str) -> subprocess.Popen[str]:
     """Start the probe."""
     environ = {**os.environ, "OCAPTAIN_SSH_CONFIG": str(exe.ssh_config), "PYTHONUNBUFFERED": "1"}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([PROBE, "--pause=0", *options], env=environ, text=True, **pipes)
+    pipe = subprocess.PIPE
+    words = [str(PROBE), "--pause=0", *options]
+    return subprocess.Popen(words, env=environ, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
 
 
 def verdicts(out: str) -> dict[int, str]:
