@@ -265,7 +265,7 @@ class Yard:
         author = {key: await _git("config", key) or value for key, value in known.items()}
         sailed = {"voyage": self.voyage, "ships": list(self.ships), "author": author, "pr": pr}
         sailed["created"] = time.time()
-        self.common = payload.common(self.plan, sailed, accounts=self.provider.accounts)
+        self.common = payload.boot(self.plan, sailed, accounts=self.provider.accounts)
         keys = await asyncio.gather(*map(self._key, self.ships))
         async with asyncio.TaskGroup() as group:
             storage = group.create_task(self._create(self.storage))
@@ -293,7 +293,10 @@ class Yard:
 
     async def _set_up_storage(self, storage: Task[VM], keys: Mapping[str, str]) -> None:
         bundle, shallow = await self._bundle()
-        boot = payload.storage_boot(self.common, self.plan, keys, shallow=shallow, token=self.token)
+        branch, common = self.plan.source.branch, self.common
+        source = {"url": common["voyage"]["origin"], "token": self.token, "shallow": shallow}
+        source["ref"] = f"refs/heads/{branch}" if branch else "HEAD"
+        boot = {**common, "tasks": self.plan.tasks, "keys": dict(keys), "source": source}
         sudo = ("sudo", "-n") if self.provider.accounts else ()
         await self._unpack(await storage, payload.archive(boot, bundle), *sudo)
 
@@ -317,7 +320,7 @@ class Yard:
             self.say(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
         way: Answer = {"key": key.read_text(), "host_key": storage.host_key, "via": via}
         way["reach"] = self.provider.reach(storage, ship)
-        return payload.ship_boot(self.common, ship, self.config.agent_env, **way)
+        return {**self.common, "ship": ship, "captain": dict(self.config.agent_env), **way}
 
     async def _unpack(self, vm: VM, archive: bytes, *sudo: str) -> None:
         command = payload.unpack(self.provider.python, *sudo)

@@ -86,11 +86,10 @@ def bundle(folder: Path, repo: Path, *words: str) -> str:
 def boot(tasks: list[Json], source: Mapping[str, Any], **changes: Any) -> Json:
     """boot.json of a storage."""
     return {
-        "role": "storage",
         "voyage": {**RECORD, **changes},
         "artifacts": {"spec.md": "Spec\n", "verify.sh": "true\n"},
         "tasks": tasks,
-        "ships": {ship: f"ssh-ed25519 AAAA {ship}" for ship in SHIPS},
+        "keys": {ship: f"ssh-ed25519 AAAA {ship}" for ship in SHIPS},
         "source": {"token": None, **source},
         "accounts": False,
     }
