@@ -16,7 +16,8 @@ from tests.fakes.exedev import ExeDev, lacking
 ROOT = Path(__file__).parent.parent
 PROBE = ROOT / "script" / "probe-exedev"
 CHECKS = runpy.run_path(str(PROBE))["CHECKS"]
-UNTRIED = 3
+UNTRIED = {39, 40, 41}
+BY_CHANCE = {9}  # a VM may be up before anybody asks
 
 here = pytest.mark.skipif(bool(lacking()), reason=lacking())
 
@@ -57,7 +58,8 @@ def test_nothing_differs_on_a_faithful_exe_dev(exe: ExeDev):
     found = verdicts(out)
     assert "DIFFERS" not in found.values(), out
     assert list(found) == list(range(1, len(CHECKS) + 1))
-    assert list(found.values()).count("unknown") == UNTRIED, out
+    unknown = {number for number, verdict in found.items() if verdict == "unknown"}
+    assert unknown - BY_CHANCE == UNTRIED, out
     assert (probe.returncode, err) == (0, "")
 
 
