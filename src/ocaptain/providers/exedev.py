@@ -187,6 +187,8 @@ class Exedev:
         with understood(added):
             if scope not in added["permissions"].values():
                 raise ValueError(f"is {ship}'s key for {scope} alone?")
+            if added["name"] != key.split()[2]:
+                raise ValueError("by its name the key is found when it is to go")
         return via
 
 
