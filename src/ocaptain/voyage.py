@@ -21,6 +21,7 @@ from .errors import Failure
 from .onboard import PROTOCOL
 from .plan import Plan
 from .providers import VM, Provider, open_provider
+from .source import git
 from .ssh import Home, Remote, Ssh, Unreachable, attach, clean, lines, prepare, run
 
 Answer = dict[str, Any]
@@ -113,10 +114,8 @@ class Voyage:
         refs = [f"refs/heads/{self.id}:refs/heads/{self.id}"]
         refs += [f"+refs/heads/work/*:refs/ocaptain/{self.id}/*"] * everything
         pack = f"--upload-pack={self.by_harbor('git-upload-pack', Home('voyage/repo.git'))}"
-        words = ["git", "-C", str(into), "fetch", "--quiet", pack, f"{self.storage}:voyage", *refs]
-        done = await run(words, env=self.ssh.git_env())
-        if done.status:
-            raise Failure(f"git fetch failed: {clean(done.err).strip()}", "Into where: --into DIR")
+        words = ["-C", str(into), "fetch", "--quiet", pack, f"{self.storage}:voyage", *refs]
+        await git(*words, env=self.ssh.git_env(), timeout=SET_UP_S)
         if everything:
             packed = await self.ssh.run(self.storage, self.by_harbor("sh", "-c", PACK))
             with tarfile.open(fileobj=io.BytesIO(packed.out)) as tar:
@@ -202,10 +201,10 @@ async def survey(config: Config) -> list[Answer]:
     looks = await asyncio.gather(*(v.ask("status") for v in found), return_exceptions=True)
     rows = []
     for voyage, seen in zip(found, looks, strict=True):
-        row = {"voyage": voyage.id, "vms": len(voyage.vms), "state": "unseen", "created": None}
-        row |= {"reason": str(seen).partition("\n")[0], "objective": ""}
-        told = seen if isinstance(seen, dict) else {}
-        rows.append(row | {key: told[key] for key in row.keys() & told.keys() - {"voyage"}})
+        unseen = {"state": "unseen", "created": None, "objective": "", "reason": str(seen)}
+        told = seen if isinstance(seen, dict) else unseen
+        about = {key: told[key] for key in unseen}
+        rows.append({"voyage": voyage.id, "vms": len(voyage.vms), **about})
     return rows
 
 
@@ -262,16 +261,17 @@ class Yard:
     async def build(self, *, pr: bool) -> None:
         """Storage and ships, each as far as it can get by itself; Failure without any ship."""
         known = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
-        author = {key: await _git("config", key) or value for key, value in known.items()}
+        author = {
+            key: await git("config", key, strict=False) or value for key, value in known.items()
+        }
         sailed = {"voyage": self.voyage, "ships": list(self.ships), "author": author, "pr": pr}
         sailed["created"] = time.time()
         self.common = payload.boot(self.plan, sailed, accounts=self.provider.accounts)
-        keys = await asyncio.gather(*map(self._key, self.ships))
+        made = await asyncio.gather(*map(self._key, self.ships))
+        keys = dict(zip(self.ships, made, strict=True))
         async with asyncio.TaskGroup() as group:
             storage = group.create_task(self._create(self.storage))
-            group.create_task(
-                self._set_up_storage(storage, dict(zip(self.ships, keys, strict=True)))
-            )
+            group.create_task(self._set_up_storage(storage, keys))
             crew = [group.create_task(self._ship(ship, storage)) for ship in self.ships]
         if not any(ship.result() for ship in crew):
             raise Failure("No ship came up.")
@@ -293,10 +293,8 @@ class Yard:
 
     async def _set_up_storage(self, storage: Task[VM], keys: Mapping[str, str]) -> None:
         bundle, shallow = await self._bundle()
-        branch, common = self.plan.source.branch, self.common
-        source = {"url": common["voyage"]["origin"], "token": self.token, "shallow": shallow}
-        source["ref"] = f"refs/heads/{branch}" if branch else "HEAD"
-        boot = {**common, "tasks": self.plan.tasks, "keys": dict(keys), "source": source}
+        source = {"token": self.token, "shallow": shallow, "ref": self.plan.source.ref}
+        boot = {**self.common, "tasks": self.plan.tasks, "keys": keys, "source": source}
         sudo = ("sudo", "-n") if self.provider.accounts else ()
         await self._unpack(await storage, payload.archive(boot, bundle), *sudo)
 
@@ -336,13 +334,15 @@ class Yard:
         source, path = self.plan.source, self.scratch / "source.bundle"
         if source.path is None:
             return None, ""
-        ref = f"refs/heads/{source.branch}" if source.branch else "HEAD"
-        made = await run(["git", "-C", str(source.path), "bundle", "create", "-q", str(path), ref])
-        if made.status:
-            raise Failure(f"git bundle failed in {source.path}: {clean(made.err).strip()}")
-        ends = await _git("-C", str(source.path), "rev-parse", "--git-path", "shallow")
+        await git(
+            "-C",
+            str(source.path),
+            "bundle",
+            "create",
+            "-q",
+            str(path),
+            source.ref,
+            timeout=SET_UP_S,
+        )
+        ends = await git("-C", str(source.path), "rev-parse", "--git-path", "shallow")
         return path, (source.path / ends).read_text() if source.shallow else ""
-
-
-async def _git(*words: str) -> str:
-    return (await run(["git", *words])).out.decode(errors="replace").strip()
