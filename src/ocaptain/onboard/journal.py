@@ -46,18 +46,19 @@ class Journal:
         self.tasks_folder = home / ".claude" / "tasks" / f"{voyage}-tasks"
         self.repo = self.folder / "repo.git"
         self.sections: Sections = {name: {} for name in SECTIONS}
-        self._lines, self._lock = self.folder / "journal.jsonl", self.folder / "lock"
+        self._lines, self._boot = self.folder / "journal.jsonl", boot_id()
         self._stamps: dict[str, int] = {}
-        self._seq = self._offset = self._held = 0
+        self._seq = self._offset = self._lock = 0
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the one lock, with everything done that an earlier call left undone."""
-        with self._lock.open("a+b") as lock:
+        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        with os.fdopen(lock):
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self._held, first = lock.fileno(), not self._offset
-            self.tasks_folder.mkdir(parents=True, exist_ok=True)
+            self._lock, first = lock, not self._offset
             if first:
+                self.tasks_folder.mkdir(parents=True, exist_ok=True)
                 self._load_snapshot()
             self._catch_up()
             if first:
@@ -86,7 +87,7 @@ class Journal:
         from . import process  # which takes longer to import than most calls take
 
         # It has the lock too: should we be killed, the next call waits for its end.
-        return process.run(["git", "-C", self.repo, *words], pass_fds=[self._held])
+        return process.run(["git", "-C", self.repo, *words], pass_fds=[self._lock])
 
     # From the journal to state, and to what follows from it
 
@@ -95,8 +96,8 @@ class Journal:
 
         How far that has come stands in the lock file, with the boot in which it was: only the
         journal is synced, so what followed before a reboot may be lost, and follows again."""
-        told, _, boot = self._lock.read_bytes().partition(b" ")
-        followed = int(told) if told.isdigit() and boot == boot_id() else -1
+        told, _, boot = os.pread(self._lock, 100, 0).partition(b" ")
+        followed = int(told) if told.isdigit() and boot == self._boot else -1
         known, looked_at, behind = self._seq, self._offset, list[Sections]()
         for line in self._new_lines():
             self._seq = line["seq"]
@@ -109,7 +110,7 @@ class Journal:
         for entry in {(name, key) for sets in behind for name in sets for key in sets[name]}:
             self._write(*entry)
         if behind:
-            self._lock.write_bytes(b"%d %s" % (self._seq, boot_id()))
+            os.pwrite(self._lock, b"%020d %s" % (self._seq, self._boot), 0)
         if self._offset // SNAPSHOT_BYTES > looked_at // SNAPSHOT_BYTES:
             state = (self.sections, self._stamps, self._seq, self._offset)
             write(self.folder / "state.json", state)
@@ -132,7 +133,7 @@ class Journal:
                 yield line
 
     def _load_snapshot(self) -> None:
-        with suppress(OSError, ValueError, KeyError, TypeError):  # then the journal has it all
+        with suppress(OSError, ValueError, TypeError):  # then the journal has it all
             sections, stamps, seq, offset = json.loads((self.folder / "state.json").read_bytes())
             if offset <= self._lines.stat().st_size:
                 self.sections, self._stamps, self._seq, self._offset = sections, stamps, seq, offset

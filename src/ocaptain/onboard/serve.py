@@ -6,7 +6,7 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from . import PROTOCOL, harbor, orders
@@ -56,7 +56,7 @@ def respond(home: Path, who: str, request: Json) -> Json:
     return answer
 
 
-def operations(who: str) -> dict[str, Callable[[harbor.Call], Json]]:
+def operations(who: str) -> Mapping[str, Callable[[harbor.Call], Json]]:
     """What somebody may ask for, apart from `log`."""
     return orders.OPERATIONS if who == "captain" else harbor.OPERATIONS
 
