@@ -85,12 +85,19 @@ def test_a_log_has_a_limit(tmp_path, monkeypatch):
     assert path.read_text() == "12345678\n"
 
 
-def test_no_room_no_logs(sail: Sail, monkeypatch):
-    """With little room left logs are refused, claims and landings are not."""
-    monkeypatch.setattr(journal, "ROOM", 10**18)
+def test_no_room_no_logs_and_no_new_tasks(sail: Sail, monkeypatch):
+    """With little room left logs and new tasks are refused, claims and landings are not; a task
+    that was added in time is still answered for."""
     storage = sail(task("1"))
+    storage.claim("ship-0")
+    given = {"claim": 1, "task": {"subject": "more"}}
+    added = storage.ask("ship-0", "add", id="x", **given)
+    monkeypatch.setattr(journal, "ROOM", 10**18)
     assert storage.ask("ship-0", "log", at=0, text="x\n")["code"] == "room"
     assert not (storage.folder / "logs" / "ship-0.log").exists()
+    assert storage.ask("ship-0", "add", id="y", **given)["code"] == "room"
+    assert storage.ask("ship-0", "add", id="x", **given) == added
+    assert storage.tasks().keys() == {"1", "2"}
     storage.finish("ship-0")
 
 
