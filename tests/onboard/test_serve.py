@@ -80,7 +80,7 @@ def test_nothing_else_runs(fleet: Moored, command: str):
 
 def through_sudo(storage: Storage, *words: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
     """What the door does for a ship that comes through sudo: exit status, stdout, stderr."""
-    door = ["sh", storage.folder / "lib" / "onboard" / "door.sh", "ship-0", *words]
+    door = ["sh", str(storage.folder / "lib/onboard/door.sh"), "ship-0", *words]
     env = {"PATH": os.environ["PATH"], "SUDO_USER": "ship-0"}
     done = subprocess.run(door, env=env, input=stdin, capture_output=True, check=False)
     return done.returncode, done.stdout, done.stderr.decode()

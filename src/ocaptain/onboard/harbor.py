@@ -152,11 +152,6 @@ def all_completed(call: Call) -> bool:
     return all(tasklist.state(task) == "completed" for task in call.tasks.values())
 
 
-def verified(call: Call) -> bool:
-    """Whether verify.sh passed on just this head with just these tasks, all completed."""
-    return unchanged(call, call.meta.get("verified", {})) and all_completed(call)
-
-
 def version(call: Call) -> Json:
     """What a verification is of: the branch's head, and how many tasks there are."""
     return {"head": call.meta["head"], "tasks": len(call.tasks)}
@@ -352,14 +347,14 @@ def cost(call: Call, ship: str | None = None) -> float:
 
 def voyage_state(call: Call) -> tuple[str, str | None]:
     """The voyage's state and, where there is one, the reason for it."""
-    live, barred = call.live(), held_back(call)
-    if verified(call):
+    live, barred, completed = call.live(), held_back(call), all_completed(call)
+    if completed and unchanged(call, call.meta.get("verified", {})):
         return "complete", None
     if call.meta.get("gave_up"):
         return "failed", call.meta["gave_up"]
     if any(not claim["task"] for claim in live):
         return "verifying", None
-    if not live and not all_completed(call) and not any(tasklist.ready(call.tasks, call.tasks)):
+    if not live and not completed and not any(tasklist.ready(call.tasks, call.tasks)):
         return "failed", stopped_by(call.tasks)
     return ("paused" if barred else "running"), barred
 

@@ -69,7 +69,7 @@ def show(home: Path, argv: list[str]) -> None:
     voyage = json.loads((home / "voyage" / "voyage.json").read_text())
     ships, config = voyage["ships"], home / "voyage" / "tmux.conf"
     config.write_text(configuration(ships, [sys.executable, "-IS", str(home / "voyage" / "lib")]))
-    zoom = [f"resize-pane -Z -t fleet:0.{ships.index(ship)}" for ship in argv]
+    zoom = [f"resize-pane -Z -t fleet:0.{ships.index(ship)}" for ship in argv if ship in ships]
     command = " ; ".join(["attach-session -t fleet", "select-layout tiled", *zoom])
     os.execvp("tmux", ["tmux", "-L", voyage["voyage"], "-f", str(config), *command.split()])
 
