@@ -19,7 +19,8 @@ def status(call: Call) -> Json:
     branch = {"branch": call.voyage["voyage"], "head": call.meta["head"]}
     found = {"tasks": tasklist.counts(call.tasks), "cost_usd": round(cost(call), 4)}
     now = seen(state, reason, {ship["state"] for ship in ships})
-    return {**told, **branch, **found, **now, "verify": verify, "ships": ships}
+    away = {key: call.meta.get(key) for key in ("mirrored", "pr", "mirror_fault")}
+    return {**told, **branch, **found, **now, **away, "verify": verify, "ships": ships}
 
 
 def seen(state: str, reason: str | None, ships: set[str]) -> dict[str, str | None]:
