@@ -85,7 +85,7 @@ class Voyage:
             raise Failure(f"{self.id} has no {ship}.", f"There is: {', '.join(self.vms)}")
         if raw:
             return attach(self.ssh.command(vm, Remote("bash", "-l"), tty=True))
-        panes = self.program("panes.main", "show", *([ship] if ship else []))
+        panes = self.program("logbook.show", *([ship] if ship else []))
         return attach(self.ssh.command(self.storage, panes, tty=True))
 
     def doomed(self, *, storage: bool) -> list[str]:
