@@ -260,10 +260,9 @@ class Yard:
 
     async def build(self, *, pr: bool) -> None:
         """Storage and ships, each as far as it can get by itself; Failure without any ship."""
-        known = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
-        author = {
-            key: await git("config", key, strict=False) or value for key, value in known.items()
-        }
+        author = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
+        for key, otherwise in author.items():
+            author[key] = await git("config", key, strict=False) or otherwise
         sailed = {"voyage": self.voyage, "ships": list(self.ships), "author": author, "pr": pr}
         sailed["created"] = time.time()
         self.common = payload.boot(self.plan, sailed, accounts=self.provider.accounts)
@@ -294,6 +293,7 @@ class Yard:
     async def _set_up_storage(self, storage: Task[VM], keys: Mapping[str, str]) -> None:
         bundle, shallow = await self._bundle()
         source = {"token": self.token, "shallow": shallow, "ref": self.plan.source.ref}
+        source["url"] = self.common["voyage"]["origin"]
         boot = {**self.common, "tasks": self.plan.tasks, "keys": keys, "source": source}
         sudo = ("sudo", "-n") if self.provider.accounts else ()
         await self._unpack(await storage, payload.archive(boot, bundle), *sudo)
@@ -334,15 +334,7 @@ class Yard:
         source, path = self.plan.source, self.scratch / "source.bundle"
         if source.path is None:
             return None, ""
-        await git(
-            "-C",
-            str(source.path),
-            "bundle",
-            "create",
-            "-q",
-            str(path),
-            source.ref,
-            timeout=SET_UP_S,
-        )
-        ends = await git("-C", str(source.path), "rev-parse", "--git-path", "shallow")
+        here, pack = ("-C", str(source.path)), ("bundle", "create", "-q", str(path))
+        await git(*here, *pack, source.ref, timeout=SET_UP_S)
+        ends = await git(*here, "rev-parse", "--git-path", "shallow")
         return path, (source.path / ends).read_text() if source.shallow else ""

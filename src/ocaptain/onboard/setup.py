@@ -72,7 +72,7 @@ def storage(home: Path, boot: Json) -> None:
         (folder / "artifacts" / name).write_text(body)
     (folder / "python").unlink(missing_ok=True)
     (folder / "python").symlink_to(sys.executable)
-    head = repository(home, journal.repo, voyage, boot["source"])
+    head = repository(home, journal.repo, voyage["voyage"], boot["source"])
     write(folder / "voyage.json", voyage)
     with journal.locked():
         if not journal.sections["meta"]:
@@ -92,15 +92,14 @@ def admit(home: Path, keys: dict[str, str]) -> None:
     (home / ".ssh" / "authorized_keys").write_text(lines)
 
 
-def repository(home: Path, repo: Path, voyage: Json, source: Json) -> str:
-    """Make the bare repository of the voyage's `origin` (null: the bundle sent along), from `ref`
-    of it; `shallow` is where history ends, and the git host has a `token`, if any. Returns the
-    branch's commit."""
+def repository(home: Path, repo: Path, branch: str, source: Json) -> str:
+    """Make the bare repository from `source`: `url` (null: the bundle sent along), `ref`, `shallow`
+    (where its history ends), and the git host's `token`, if any. Returns the branch's commit."""
     git(home, "init", "--quiet", "--bare", str(repo))
     for key, value in KEEPS_ALL.items():
         git(repo, "config", key, value)
     hook, bundle = repo / "hooks" / "pre-receive", home / "voyage" / "source.bundle"
-    head = f"refs/heads/{voyage['voyage']}"
+    head = f"refs/heads/{branch}"
     hook.unlink(missing_ok=True)
     hook.symlink_to(home / "voyage" / "lib" / "onboard" / "pre-receive.sh")
     hook.chmod(0o755)
@@ -114,7 +113,7 @@ def repository(home: Path, repo: Path, voyage: Json, source: Json) -> str:
     if source["shallow"]:
         (repo / "shallow").write_text(source["shallow"])
     if not git(repo, "for-each-ref", head):
-        origin = voyage["origin"] or str(bundle)
+        origin = source["url"] or str(bundle)
         git(repo, "fetch", "--quiet", "--no-tags", origin, f"{source['ref']}:{head}")
     git(repo, "symbolic-ref", "HEAD", head)
     bundle.unlink(missing_ok=True)
