@@ -10,7 +10,6 @@ import tempfile
 import time
 from asyncio import Task
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -220,8 +219,14 @@ async def sail(config: Config, plan: Plan, ships: int, say: Say, *, pr: bool = F
         lacking = "A pull request needs a repo on GitHub (owner/name in voyage.json) and GH_TOKEN."
         raise Failure(lacking, "export GH_TOKEN=…")
     say(await yard.provider.look(more=1 + ships))
-    async with yard.or_nothing():
-        await yard.build(pr=pr)
+    say(f"{yard.voyage} is being made. Should this be killed: {yard.by_hand}")
+    try:
+        with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
+            await yard.build(Path(scratch), pr=pr)
+    except BaseException as error:
+        say("sail removes what it made")
+        await asyncio.shield(yard.remove(yard.storage, *yard.ships.values()))
+        raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error from None
     return yard.voyage
 
 
@@ -237,20 +242,7 @@ class Yard:
         self.token = config.gh_token if on_github else None
         self.ships = {f"ship-{number}": f"{voyage}-ship{number}" for number in range(ships)}
 
-    @asynccontextmanager
-    async def or_nothing(self) -> AsyncIterator[None]:
-        """Destroy the VMs where what is done inside fails or is interrupted."""
-        self.say(f"{self.voyage} is being made. Should this be killed: {self.by_hand}")
-        try:
-            with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
-                self.scratch = Path(scratch)
-                yield
-        except BaseException as error:
-            self.say("sail removes what it made")
-            await asyncio.shield(self._remove(self.storage, *self.ships.values()))
-            raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error from None
-
-    async def _remove(self, *names: str) -> None:
+    async def remove(self, *names: str) -> None:
         """Destroy VMs, and say which are left."""
         try:
             for name, why in (await self.provider.destroy(names)).items():
@@ -258,8 +250,9 @@ class Yard:
         except Failure as why:
             self.say(f"Nothing could be removed: {why}\nTry later: {self.by_hand}")
 
-    async def build(self, *, pr: bool) -> None:
+    async def build(self, scratch: Path, *, pr: bool) -> None:
         """Storage and ships, each as far as it can get by itself; Failure without any ship."""
+        self.scratch = scratch
         author = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
         for key, otherwise in author.items():
             author[key] = await git("config", key, strict=False) or otherwise
@@ -307,7 +300,7 @@ class Yard:
                 return True
             except Unreachable as why:
                 self.say(f"{why}\n{ship} {remedy}")
-                await self._remove(self.ships[ship])
+                await self.remove(self.ships[ship])
         return False
 
     async def _boot(self, ship: str, storage: VM) -> Answer:
