@@ -8,11 +8,11 @@ written to a file and the exit status is 3. An interrupt ends with 130.
 import os
 import re
 import sys
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from . import __version__
 from .onboard.log import redacted, secret_values
@@ -44,16 +44,14 @@ def guarded() -> Iterator[None]:
         sys.exit(3)
 
 
-def _crash_report(error: Exception) -> Path:
-    """Write down, without any token, what happened and where; returns the file."""
+def _crash_report(bug: Exception) -> str:
+    """Write down, without any token, what happened and where; the path of the file."""
     facts = f"ocaptain {__version__}, python {sys.version} on {sys.platform}\nargv {sys.argv}\n\n"
-    text = scrub(facts + "".join(traceback.format_exception(error)))
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state", "ocaptain")
     state.mkdir(parents=True, exist_ok=True)
-    path = state / f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
-    path.touch(mode=0o600)
-    path.write_text(text)
-    return path
+    with NamedTemporaryFile("w", dir=state, prefix="crash-", suffix=".txt", delete=False) as file:
+        file.write(scrub(facts + "".join(traceback.format_exception(bug))))
+        return file.name
 
 
 def scrub(text: str) -> str:
