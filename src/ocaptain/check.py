@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import msgspec
 
@@ -28,7 +28,7 @@ class Fields:
     id: str
     subject: Text
     description: str = ""
-    status: str = "pending"
+    status: Literal["pending"] = "pending"
     blocks: list[Text] | None = None
     blockedBy: list[Text] | None = None  # noqa: N815 - Claude Code's name for it
     metadata: dict[str, Any] | None = None
@@ -161,7 +161,7 @@ def _task(stem: str, task: Task, agent: str, report: Report) -> Task:
     if "title" in task and "subject" not in task:
         task["subject"] = task.pop("title")
     sound = _sound(Fields, task, _file(stem), report)
-    metadata, status = sound.get("metadata", {}), sound.get("status", "pending")
+    metadata = sound.get("metadata", {})
     _sound(Metadata, metadata, f"{_file(stem)}: metadata", report)
     # Ids become parts of git refs (work/ID-CLAIM), which may not look like these.
     usable = ID.fullmatch(stem) and ".." not in stem and not stem.endswith((".", ".lock"))
@@ -169,7 +169,6 @@ def _task(stem: str, task: Task, agent: str, report: Report) -> Task:
     wrong = {
         "its name is no task id (letters, digits, '-', '_', '.')": not usable,
         f"id {sound.get('id')!r} is not the file's name": sound.get("id", stem) != stem,
-        f"status is {status!r}, not 'pending'": status != "pending",
         "lacks metadata.run, which the shell agent executes": idle,
     }
     report.faults += [f"{_file(stem)}: {message}" for message, is_so in wrong.items() if is_so]

@@ -13,7 +13,7 @@ import click
 
 import ocaptain
 
-from .errors import Failure, guarded
+from .errors import Failure, crash_report, scrub
 
 NEXT = ("status --watch", "logs --follow", "shell", "wait", "fetch", "sink -s")
 
@@ -52,14 +52,19 @@ def main() -> None:
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) == signal.SIG_DFL:
             signal.signal(ending, signal.default_int_handler)
-    with guarded():
-        try:
-            sys.exit(cli.main(standalone_mode=False))
-        except click.ClickException as error:
-            error.show()
-            sys.exit(error.exit_code)
-        except click.Abort as abort:
-            sys.exit(130 if isinstance(abort.__context__, KeyboardInterrupt) else 1)
+    try:
+        sys.exit(cli.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort as abort:
+        sys.exit(130 if isinstance(abort.__context__, KeyboardInterrupt) else 1)
+    except Failure as failure:
+        sys.exit(f"ocaptain: {failure}")
+    except Exception as bug:
+        what = f"{scrub(repr(bug))}\nThis is a bug in ocaptain, not something that you did"
+        click.echo(f"ocaptain: {what}; please report it with {crash_report(bug)}.", err=True)
+        sys.exit(3)
 
 
 def _config() -> "ocaptain.config.Config":
@@ -194,7 +199,8 @@ async def logs(voyage: str | None, as_json: bool, **wanted: Any) -> None:
     try:
         re.compile(wanted["pattern"])
     except re.error as error:
-        raise click.BadParameter(f"no regular expression: {error}", param_hint="--grep") from None
+        here = click.get_current_context()
+        raise click.UsageError(f"--grep is no regular expression: {error}", here) from None
     async for line in (await _find(voyage)).log_lines(wanted):
         at, ship, text = f"{line}  ".split(" ", 2)  # whatever a ship has written there
         entry = {"time": at, "ship": ship, "text": text.rstrip()}
@@ -218,8 +224,9 @@ async def wait(voyage: str | None, timeout: float | None) -> int:
 
 async def _wait(voyage: str | None, timeout_s: float | None = None) -> int:
     """Show a voyage in place until it has ended or the time is up; the exit status of `wait`."""
-    with ocaptain.view.live() as show:
-        last = await (await _find(voyage)).wait(timeout_s, show)
+    found = await _find(voyage)
+    with ocaptain.view.Screen(auto_refresh=False) as screen:
+        last = await found.wait(timeout_s, screen.show)
     ended = last["state"] in ocaptain.voyage.ENDED
     return 0 if last["state"] == "complete" else 4 if ended else 5
 
@@ -276,7 +283,8 @@ async def _offer(voyage: "ocaptain.voyage.Voyage", *, force: bool) -> None:
 async def doctor() -> int:
     """Say what this machine lacks, and the command that mends it."""
     found = await ocaptain.doctor.examine(_config())
-    _show("findings", found)
+    for what, is_there, remedy in found:
+        click.echo(f"{'ok' if is_there else 'no'}  {what:<22}{is_there or remedy}")
     return 0 if all(finding.found for finding in found) else 1
 
 

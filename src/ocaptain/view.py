@@ -2,8 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -11,7 +10,6 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .doctor import Finding
 from .plan import Report
 from .ssh import clean
 
@@ -20,8 +18,7 @@ Answer = dict[str, Any]
 STYLES = dict.fromkeys(("complete", "completed", "done"), "green")
 STYLES |= dict.fromkeys(("failed", "lost", "stalled"), "red")
 STYLES |= dict.fromkeys(("limited", "paused"), "yellow")
-STYLES |= dict.fromkeys(("working", "in_progress"), "cyan")
-STYLES |= dict.fromkeys(("landing", "verifying"), "magenta")
+STYLES |= dict.fromkeys(("working", "in_progress", "landing", "verifying"), "cyan")
 
 
 def show(what: RenderableType) -> None:
@@ -32,11 +29,12 @@ def show(what: RenderableType) -> None:
     print("\n".join(line.rstrip() for line in capture.get().splitlines()), flush=True)
 
 
-@contextmanager
-def live() -> Iterator[Callable[[Answer], None]]:
-    """What shows a status in the place of the one before."""
-    with Live(auto_refresh=False) as screen:
-        yield lambda seen: screen.update(status(seen), refresh=True)
+class Screen(Live):
+    """What shows each status in the place of the one before."""
+
+    def show(self, seen: Answer) -> None:
+        """Show it."""
+        self.update(status(seen), refresh=True)
 
 
 def status(seen: Answer) -> RenderableType:
@@ -99,13 +97,6 @@ def report(found: Report) -> RenderableType:
     return Group(*told, *(_line(f"note: {note}", "yellow") for note in found.notes))
 
 
-def findings(found: Sequence[Finding]) -> RenderableType:
-    """What `doctor` found."""
-    heads = [f"{'ok' if each.found else 'no'}  {each.what:<22}" for each in found]
-    tails = [_line(each.found or each.remedy) for each in found]
-    return Group(*(Text.assemble(*line) for line in zip(heads, tails, strict=True)))
-
-
 def _table(columns: str, rows: Iterable[Sequence[str]]) -> Table:
     """A line for each row; a cell that is a state has its colour. Where there is no room, the last
     of the columns, which are two spaces apart, gives way."""
@@ -128,10 +119,8 @@ def _since(at: float | None) -> str:
 
 
 def _age(seconds: float) -> str:
-    """A duration, to two places: 42s, 7m03s, 2h05m, 3d04h."""
-    minutes, s = divmod(max(0, int(seconds)), 60)
-    hours, m = divmod(minutes, 60)
-    days, h = divmod(hours, 24)
-    if hours:
-        return f"{days}d{h:02}h" if days else f"{h}h{m:02}m"
-    return f"{m}m{s:02}s" if m else f"{s}s"
+    """A duration in the largest unit of which it has two: 42s, 119s, 7m, 47h, 3d."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f}{unit}"
+    return f"{max(0, seconds):.0f}s"
