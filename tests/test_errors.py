@@ -11,7 +11,8 @@ def program(code: str) -> str:
     """ocaptain with a verb of its own, which does what `code` says."""
     verb = f"@cli.cli.command()\nasync def go():\n    {code}"
     start = "sys.argv[1:1] = ['go']\ncli.main()"
-    return f"import sys\nimport click\nfrom ocaptain import cli\nfrom ocaptain.errors import *\n{verb}\n{start}"
+    imports = "import sys\nimport click\nfrom ocaptain import cli\nfrom ocaptain.errors import *"
+    return f"{imports}\n{verb}\n{start}"
 
 
 def python(code: str, **env: str) -> subprocess.CompletedProcess[str]:
