@@ -146,9 +146,8 @@ def _tasks(root: Path, agent: str, report: Report) -> list[Task]:
     _link(tasks, stems, report)
     with report.reading("tasks/"):
         for ring in circles({task_id: task["blockedBy"] for task_id, task in tasks.items()}):
-            report.faults.append(
-                f"{_file(ring[0])}: is in a circle of blockers: {' → '.join(ring)}"
-            )
+            told = " → ".join(ring)
+            report.faults.append(f"{_file(ring[0])}: is in a circle of blockers: {told}")
     return list(tasks.values())
 
 
