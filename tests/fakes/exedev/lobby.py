@@ -7,16 +7,15 @@ import json
 import os
 import random
 import re
-import shlex
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Any, TextIO
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from typing import TextIO, cast
 
 from .account import Account, Json, Key
+from .grammar import GRAMMARS, Call, Refused, parse
 from .machine import Machine
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]*")
@@ -26,108 +25,10 @@ CAP = (
 )
 NONE = "No VMs found. Create one with 'new'."
 REGION = {"region": "PDX", "region_display": "Oregon, USA"}
-SIZES = ("memory", "cpu", "disk", "egress", "pool")
-
-
-class Refused(Exception):
-    """What a command fails with."""
 
 
 class Lost(Exception):
     """The connection drops before the command is answered."""
-
-
-@dataclass(frozen=True)
-class Grammar:
-    """The options of a command: `values` take one, `lists` one each time, `flags` none."""
-
-    usage: str
-    values: tuple[str, ...] = ()
-    lists: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
-
-
-GRAMMARS = {
-    "new": Grammar(
-        "new [options]",
-        ("name", "image", "registry-auth", "comment", "prompt", "setup-script", *SIZES),
-        ("env", "tag", "integration"),
-        ("no-email", "no-pool", "standalone", "sandbox"),
-    ),
-    "ls": Grammar("ls [-l] [name|pattern]", ("group",), (), ("l",)),
-    "rm": Grammar("rm <vmname>..."),
-    "cp": Grammar("cp <source-vm> [new-name]", SIZES, (), ("copy-tags", "standalone", "no-email")),
-    "tag": Grammar("tag [-d] <vm> <tag> [tag...]", (), (), ("d",)),
-    "comment": Grammar("comment <vm> <text>"),
-    "restart": Grammar("restart <vm>"),
-    "whoami": Grammar("whoami"),
-    "ssh-key list": Grammar("ssh-key list"),
-    "ssh-key add": Grammar(
-        "ssh-key add [--tag=TAG | --vm=VM [--ssh-user=USER]] <public-key>",
-        ("tag", "vm", "ssh-user"),
-    ),
-    "ssh-key remove": Grammar("ssh-key remove <name|fingerprint|public-key>"),
-    "help": Grammar("help [cmd]"),
-    "exit": Grammar("exit"),
-    "true": Grammar("true"),
-}
-
-
-@dataclass
-class Call:
-    """A command as it was typed, whose key it was, and what is on its standard input."""
-
-    key: Key
-    stdin: TextIO
-    command: str = ""
-    words: list[str] = field(default_factory=list)
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def word(self, place: int = 0) -> str:
-        """A word that has to be there."""
-        if len(self.words) <= place:
-            raise Refused(f"usage: {GRAMMARS[self.command].usage}")
-        return self.words[place]
-
-
-def parse(call: Call, line: str) -> None:
-    """Split a command line as the lobby does. Raises Refused."""
-    try:
-        words = shlex.split(line)
-    except ValueError as error:
-        raise Refused(f"failed to parse command: {error}") from None
-    call.options["json"] = "--json" in words
-    length = 2 if words[:1] == ["ssh-key"] else 1
-    call.command = " ".join(words[:length])
-    if call.command not in GRAMMARS:
-        raise Refused(f"unknown command: {call.command}")
-    _options(call, iter(words[length:]))
-
-
-def _options(call: Call, words: Iterator[str]) -> None:
-    for word in words:
-        if word == "--":
-            call.words += words
-        elif word.startswith("-") and len(word) > 1:
-            _option(call, word, words)
-        else:
-            call.words.append(word)
-
-
-def _option(call: Call, word: str, words: Iterator[str]) -> None:
-    grammar = GRAMMARS[call.command]
-    name, given, value = word.lstrip("-").partition("=")
-    if name in (*grammar.flags, "json", "help"):
-        call.options[name] = value != "false"
-        return
-    if name not in (*grammar.values, *grammar.lists):
-        raise Refused(f"unknown flag: --{name}")
-    if not given and (value := next(words, "")) == "":
-        raise Refused(f"flag needs an argument: --{name}")
-    if name in grammar.lists:
-        call.options.setdefault(name, []).append(value)
-    else:
-        call.options[name] = value
 
 
 class Lobby:
@@ -138,7 +39,9 @@ class Lobby:
         account: Account,
         machines: dict[str, Machine],
         new_machine: Callable[[str, list[str], Machine | None], Machine],
+        closing: threading.Event,
     ) -> None:
+        self.closing = closing
         self.account = account
         self.faults = account.faults
         self.machines = machines
@@ -151,28 +54,16 @@ class Lobby:
 
     def serve(self, session: socket.socket) -> None:
         """Answer one session: its streams come over the socket, and its exit status goes back."""
-        with ExitStack() as stack:
-            stack.enter_context(session)
-            message, streams = _receive(session)
-            files = [
-                stack.enter_context(os.fdopen(fd, mode))
-                for fd, mode in zip(streams, "rww", strict=True)
-            ]
+        with session, ExitStack() as streams, suppress(Lost, OSError):
+            message, stdin, out, err = _receive(session, streams)
             fingerprint, *lines = message.split("\n", 1)
-            key = next((k for k in self.account.keys if k.fingerprint == fingerprint), None)
-            if key is None:
-                session.sendall(b"\1")
-                return
-            try:
-                status = max(
-                    [self.run(Call(key, files[0]), x, *files[1:]) for x in lines or files[0]],
-                    default=0,
-                )
-                for file in files[1:]:
-                    file.flush()
-                session.sendall(bytes([status]))
-            except (Lost, OSError):
-                return
+            status = 0
+            for line in lines or stdin:
+                for key in [key for key in self.account.keys if key.fingerprint == fingerprint]:
+                    status = self.run(Call(key, stdin), line, out, err)
+            out.flush()
+            err.flush()
+            session.sendall(bytes([status]))
 
     def run(self, call: Call, line: str, out: TextIO, err: TextIO) -> int:
         """Run one command line; its exit status."""
@@ -232,7 +123,8 @@ class Lobby:
     def _make(self, name: str, tags: list[str], like: Machine | None = None) -> Machine:
         self._reserve(name)
         try:
-            time.sleep(self.faults.new_s)
+            if self.closing.wait(self.faults.new_s):
+                raise Lost
             return self.new_machine(name, tags, like)
         finally:
             self.reserved.discard(name)
@@ -305,7 +197,8 @@ class Lobby:
         errors = {n: "failed to delete VM" for n in call.words if n in seen & self.faults.rm_fails}
         deleted = [name for name in call.words if name in seen - errors.keys()]
         for name in deleted:
-            self.machines.pop(name).destroy()
+            if machine := self.machines.pop(name, None):
+                machine.destroy()
         answer: Json = {"deleted": deleted, "failed": [*missing, *errors]}
         answer |= {"not_found": missing} if missing else {}
         answer |= {"errors": errors} if errors else {}
@@ -405,11 +298,15 @@ class Lobby:
         return []
 
 
-def _receive(session: socket.socket) -> tuple[str, list[int]]:
-    message, streams, *_ = socket.recv_fds(session, 1 << 16, 3)
+def _receive(session: socket.socket, kept: ExitStack) -> tuple[str, TextIO, TextIO, TextIO]:
+    message, fds, *_ = socket.recv_fds(session, 1 << 16, 3)
+    stdin, out, err = (
+        cast(TextIO, kept.enter_context(os.fdopen(fd, mode)))
+        for fd, mode in zip(fds, "rww", strict=True)
+    )
     while more := session.recv(1 << 16):
         message += more
-    return message.decode(), streams
+    return message.decode(), stdin, out, err
 
 
 def _about(machine: Machine) -> Json:

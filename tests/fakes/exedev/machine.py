@@ -50,8 +50,9 @@ class Machine:
         for part in ("upper", "work", "root"):
             (self.folder / part).mkdir(parents=True)
         if like:
-            copy = ["cp", "-a", f"{like.folder}/upper/.", self.folder / "upper"]
-            subprocess.run(copy, check=True)
+            subprocess.run(
+                ["cp", "-a", f"{like.folder}/upper/.", f"{self.folder}/upper"], check=True
+            )
         etc = self.folder / "upper" / "etc"
         etc.mkdir(exist_ok=True)
         if not like:
@@ -126,8 +127,14 @@ class Machine:
     def destroy(self) -> None:
         """Crash it, and take its disk away."""
         self.crash()
+        self.reconnect()
         self.room.run("umount", "-l", PLACE / "vms" / self.name / "root")
         shutil.rmtree(self.folder)
+
+    def forget(self) -> None:
+        """Have no thread do anything more to it."""
+        with self.power:
+            self.pid = 0
 
     def cut_off(self) -> None:
         """Let nothing through from or to it; connections hang, and go on after `reconnect`."""
