@@ -70,10 +70,9 @@ class Call:
 def parse(call: Call, line: str) -> None:
     """Split a command line as the lobby does. Raises Refused."""
     try:
-        words = shlex.split(line)
+        words = [word for word in shlex.split(line) if word != "--json"]
     except ValueError as error:
         raise Refused(f"failed to parse command: {error}") from None
-    call.options["json"] = "--json" in words
     length = 2 if words[:1] == ["ssh-key"] else 1
     call.command = " ".join(words[:length])
     if call.command not in GRAMMARS:
@@ -94,7 +93,7 @@ def _options(call: Call, words: Iterator[str]) -> None:
 def _option(call: Call, word: str, words: Iterator[str]) -> None:
     grammar = GRAMMARS[call.command]
     name, given, value = word.lstrip("-").partition("=")
-    if name in (*grammar.flags, "json", "help"):
+    if name in (*grammar.flags, "help"):
         call.options[name] = value != "false"
         return
     if name not in (*grammar.values, *grammar.lists):

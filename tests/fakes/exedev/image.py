@@ -70,7 +70,7 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
 
 def _users(image: Path) -> None:
     """System users as here, and exedev as on exe.dev."""
-    home = f"/home/exedev:{shutil.which('bash')}"
+    home = "/home/exedev:/bin/bash"
     _keep(image, "passwd", f"exedev:x:{UID}:{UID}:exe.dev user:{home}\n", 0o644, _by_id)
     _keep(image, "group", f"exedev:x:{UID}:\ndocker:x:999:exedev\n", 0o644, _by_id)
     known = {line.split(":")[0] for line in (image / "etc/passwd").read_text().splitlines()}

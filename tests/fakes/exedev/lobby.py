@@ -148,20 +148,13 @@ class Lobby:
         begun = time.monotonic()
         source = self._machine(call, call.word())
         name = call.words[1] if len(call.words) > 1 else _any_name()
-        machine = self._make(
-            name, source.tags if call.options.get("copy-tags", True) else [], source
-        )
+        tags = source.tags if call.options.get("copy-tags", True) else []
+        machine = self._make(name, tags, source)
         machine.comment = source.comment
-        about, ssh = _about(machine), self._ssh(machine)
-        del about["vm_name"]
-        answer = {
-            "name": name,
-            "state": "starting",
-            "source": source.name,
-            "ssh": ssh.pop("ssh_dest"),
-        }
-        elapsed = round(time.monotonic() - begun, 3)
-        return {**answer, **ssh, **about, "egress_policy": "all", "elapsed": elapsed}
+        answer = {**_about(machine), **self._ssh(machine), "egress_policy": "all"}
+        answer |= {"state": "starting", "source": source.name}
+        answer |= {"name": answer.pop("vm_name"), "ssh": answer.pop("ssh_dest")}
+        return {**answer, "elapsed": round(time.monotonic() - begun, 3)}
 
     def _ls(self, call: Call) -> Json:
         born = time.time() - self.faults.ls_lag_s
@@ -175,20 +168,14 @@ class Lobby:
         return {"vms": [self._row(machine) | more for machine in found]}
 
     def _row(self, machine: Machine) -> Json:
-        return {
-            **_about(machine),
-            **self._ssh(machine),
-            **REGION,
-            "status": machine.status,
-            "egress_policy": "all",
-        }
+        state = {"status": machine.status, "egress_policy": "all"}
+        return {**_about(machine), **self._ssh(machine), **REGION, **state}
 
     def _ssh(self, machine: Machine) -> Json:
         user = self.faults.ssh_user
         dest = f"{user}@{machine.address}" if user else machine.address
-        return {"ssh_dest": dest, "ssh_host": machine.address} | (
-            {"ssh_user": user} if user else {}
-        )
+        route = {"ssh_dest": dest, "ssh_host": machine.address}
+        return route | ({"ssh_user": user} if user else {})
 
     def _rm(self, call: Call) -> list[Json]:
         call.word()
@@ -246,28 +233,21 @@ class Lobby:
                 raise Refused("SSH key is already registered")
             name = fields[2].strip() if len(fields) > 2 else f"key-{len(self.account.keys)}"
             self.register(text, name, scope)
-        return (
-            {"name": name, "permissions": scope, "status": "added"}
-            if scope
-            else {
-                "name": name,
-                "status": "added",
-            }
-        )
+        added: Json = {"name": name, "status": "added"}
+        return added | ({"permissions": scope} if scope else {})
 
     def _scope(self, call: Call) -> dict[str, str]:
-        given = {
-            name: call.options[name] for name in ("tag", "vm", "ssh-user") if name in call.options
-        }
-        if self.faults.old_lobby and given.keys() - {"tag"}:
-            raise Refused(f"unknown flag: --{min(given.keys() - {'tag'}, key=len)}")
-        if {"tag", "vm"} <= given.keys() or ("ssh-user" in given and "vm" not in given):
+        names = [name for name in ("tag", "vm", "ssh-user") if name in call.options]
+        if self.faults.old_lobby and "vm" in names:
+            raise Refused("unknown flag: --vm")
+        if names not in ([], ["tag"], ["vm"], ["vm", "ssh-user"]):
             raise Refused(f"usage: {GRAMMARS[call.command].usage}")
-        if call.key.scope and given != call.key.scope:
+        scope = {name.replace("-", "_"): call.options[name] for name in names}
+        if call.key.scope and scope != call.key.scope:
             raise Refused("permission denied")
-        if "vm" in given:
-            self._machine(call, given["vm"])
-        return {name.replace("-", "_"): value for name, value in given.items()}
+        if "vm" in scope:
+            self._machine(call, scope["vm"])
+        return scope
 
     def _ssh_key_list(self, call: Call) -> Json:
         return {"ssh_keys": [_shown(key, call.key) for key in self.account.keys]}

@@ -118,11 +118,11 @@ class Machine:
             self.status, self.up = "stopped", False
             pid, self.pid = self.pid, 0
             (self.folder / "pid").unlink(missing_ok=True)
+            self.gateway.abort(self.name)
             if pid:
                 self.room.run("kill", "-9", pid, check=False)
             if self.chain:
                 self.chain.wait()
-            self.gateway.abort(self.name)
 
     def destroy(self) -> None:
         """Crash it, and take its disk away."""
