@@ -126,7 +126,8 @@ class Gateway:
         while True:
             command, _ = await self.loop.sock_accept(listener)
             command.setblocking(True)
-            self.workers.submit(handle, command)
+            answered = self.workers.submit(handle, command)
+            answered.add_done_callback(lambda done: done.result())  # whose errors are shown
 
     async def _accept(self, listener: socket.socket, to: str) -> None:
         while True:
@@ -185,7 +186,10 @@ class Gateway:
 
     def _start_sshd(self, to: str, far: socket.socket) -> None:
         keys = f"keys/{next(self.numbers)}"
-        (self.room.place / keys).write_text("".join(self._rights(key, to) for key in self.keys))
+        rights = "".join(self._rights(key, to) for key in list(self.account.keys))
+        if to in self.machines and self.faults.next("vm_failures"):
+            rights = rights.replace(f"{PLACE}/vms/{to}", f"{PLACE}/vms/none")
+        (self.room.place / keys).write_text(rights)
         admit = f"/bin/sh {PLACE}/admit {PLACE}/{keys} %t %k"
         forwarding = "yes" if self.faults.forwarding else "no"
         options = [f"AuthorizedKeysCommand={admit}", f"AllowTcpForwarding={forwarding}"]
@@ -194,16 +198,12 @@ class Gateway:
         self.sshds = [sshd for sshd in self.sshds if sshd.poll() is None]
         self.sshds.append(self.room.start("/usr/sbin/sshd", *words, stdin=far, stdout=far))
 
-    @property
-    def keys(self) -> list[Key]:
-        return list(self.account.keys)
-
     def _rights(self, key: Key, to: str) -> str:
-        """The line of an authorized_keys file: a session in the VM, if the key may, or the lobby."""
+        """The line of an authorized_keys file: a session in the VM if the key may, or the lobby."""
         machine = self.machines.get(to)
         if machine and key.sees(to, machine.tags):
             user = key.scope.get("ssh_user", machine.user)
-            command = f"/bin/sh {PLACE}/to-vm {to} {user} {self.faults.sftp}"
+            command = f"/bin/sh {PLACE}/to-vm {PLACE}/vms/{to}/pid {user} {self.faults.sftp}"
             return f'command="{command}" {key.public}\n'
         relay = f"/usr/bin/python3 -IS {PLACE}/relay.py {key.fingerprint}"
         return f'restrict,pty,command="{relay}" {key.public}\n'

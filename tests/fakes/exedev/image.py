@@ -31,13 +31,13 @@ CERTIFICATES = Path("etc/ssl/certs/ca-certificates.crt")
 def make_image(image: Path, ca: Path | None, claude: Path | None) -> None:
     """Make the layer in a new directory, on a file system that others do not overlap."""
     image.mkdir()
-    for name in os.listdir("/"):
-        if name not in SEEN and name not in EMPTY:
-            _hide(image / name)
-    for path, mode in EMPTY.items():
-        _empty(image / path, mode)
-    for path in GONE:
-        _hide(image / path)
+    for path in Path("/").iterdir():
+        if path.name not in SEEN and path.name not in EMPTY:
+            _hide(image / path.name)
+    for name, mode in EMPTY.items():
+        _empty(image / name, mode)
+    for name in GONE:
+        _hide(image / name)
     _users(image)
     _programs(image)
     (image / "etc/systemd/system/multi-user.target.wants").mkdir()
@@ -70,7 +70,7 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
 
 def _users(image: Path) -> None:
     """System users as here, and exedev as on exe.dev."""
-    home = f"/home/exedev:{shutil.which('bash')}"
+    home = "/home/exedev:/bin/bash"
     _keep(image, "passwd", f"exedev:x:{UID}:{UID}:exe.dev user:{home}\n", 0o644, _by_id)
     _keep(image, "group", f"exedev:x:{UID}:\ndocker:x:999:exedev\n", 0o644, _by_id)
     known = {line.split(":")[0] for line in (image / "etc/passwd").read_text().splitlines()}

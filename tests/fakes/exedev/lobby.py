@@ -7,16 +7,15 @@ import json
 import os
 import random
 import re
-import shlex
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Any, TextIO
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from typing import TextIO, cast
 
 from .account import Account, Json, Key
+from .grammar import GRAMMARS, Call, Refused, parse
 from .machine import Machine
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]*")
@@ -26,108 +25,10 @@ CAP = (
 )
 NONE = "No VMs found. Create one with 'new'."
 REGION = {"region": "PDX", "region_display": "Oregon, USA"}
-SIZES = ("memory", "cpu", "disk", "egress", "pool")
-
-
-class Refused(Exception):
-    """What a command fails with."""
 
 
 class Lost(Exception):
     """The connection drops before the command is answered."""
-
-
-@dataclass(frozen=True)
-class Grammar:
-    """The options of a command: `values` take one, `lists` one each time, `flags` none."""
-
-    usage: str
-    values: tuple[str, ...] = ()
-    lists: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
-
-
-GRAMMARS = {
-    "new": Grammar(
-        "new [options]",
-        ("name", "image", "registry-auth", "comment", "prompt", "setup-script", *SIZES),
-        ("env", "tag", "integration"),
-        ("no-email", "no-pool", "standalone", "sandbox"),
-    ),
-    "ls": Grammar("ls [-l] [name|pattern]", ("group",), (), ("l",)),
-    "rm": Grammar("rm <vmname>..."),
-    "cp": Grammar("cp <source-vm> [new-name]", SIZES, (), ("copy-tags", "standalone", "no-email")),
-    "tag": Grammar("tag [-d] <vm> <tag> [tag...]", (), (), ("d",)),
-    "comment": Grammar("comment <vm> <text>"),
-    "restart": Grammar("restart <vm>"),
-    "whoami": Grammar("whoami"),
-    "ssh-key list": Grammar("ssh-key list"),
-    "ssh-key add": Grammar(
-        "ssh-key add [--tag=TAG | --vm=VM [--ssh-user=USER]] <public-key>",
-        ("tag", "vm", "ssh-user"),
-    ),
-    "ssh-key remove": Grammar("ssh-key remove <name|fingerprint|public-key>"),
-    "help": Grammar("help [cmd]"),
-    "exit": Grammar("exit"),
-    "true": Grammar("true"),
-}
-
-
-@dataclass
-class Call:
-    """A command as it was typed, whose key it was, and what is on its standard input."""
-
-    key: Key
-    stdin: TextIO
-    command: str = ""
-    words: list[str] = field(default_factory=list)
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def word(self, place: int = 0) -> str:
-        """A word that has to be there."""
-        if len(self.words) <= place:
-            raise Refused(f"usage: {GRAMMARS[self.command].usage}")
-        return self.words[place]
-
-
-def parse(call: Call, line: str) -> None:
-    """Split a command line as the lobby does. Raises Refused."""
-    try:
-        words = shlex.split(line)
-    except ValueError as error:
-        raise Refused(f"failed to parse command: {error}") from None
-    call.options["json"] = "--json" in words
-    length = 2 if words[:1] == ["ssh-key"] else 1
-    call.command = " ".join(words[:length])
-    if call.command not in GRAMMARS:
-        raise Refused(f"unknown command: {call.command}")
-    _options(call, iter(words[length:]))
-
-
-def _options(call: Call, words: Iterator[str]) -> None:
-    for word in words:
-        if word == "--":
-            call.words += words
-        elif word.startswith("-") and len(word) > 1:
-            _option(call, word, words)
-        else:
-            call.words.append(word)
-
-
-def _option(call: Call, word: str, words: Iterator[str]) -> None:
-    grammar = GRAMMARS[call.command]
-    name, given, value = word.lstrip("-").partition("=")
-    if name in (*grammar.flags, "json", "help"):
-        call.options[name] = value != "false"
-        return
-    if name not in (*grammar.values, *grammar.lists):
-        raise Refused(f"unknown flag: --{name}")
-    if not given and (value := next(words, "")) == "":
-        raise Refused(f"flag needs an argument: --{name}")
-    if name in grammar.lists:
-        call.options.setdefault(name, []).append(value)
-    else:
-        call.options[name] = value
 
 
 class Lobby:
@@ -138,7 +39,9 @@ class Lobby:
         account: Account,
         machines: dict[str, Machine],
         new_machine: Callable[[str, list[str], Machine | None], Machine],
+        closing: threading.Event,
     ) -> None:
+        self.closing = closing
         self.account = account
         self.faults = account.faults
         self.machines = machines
@@ -151,28 +54,16 @@ class Lobby:
 
     def serve(self, session: socket.socket) -> None:
         """Answer one session: its streams come over the socket, and its exit status goes back."""
-        with ExitStack() as stack:
-            stack.enter_context(session)
-            message, streams = _receive(session)
-            files = [
-                stack.enter_context(os.fdopen(fd, mode))
-                for fd, mode in zip(streams, "rww", strict=True)
-            ]
+        with session, ExitStack() as streams, suppress(Lost, OSError):
+            message, stdin, out, err = _receive(session, streams)
             fingerprint, *lines = message.split("\n", 1)
-            key = next((k for k in self.account.keys if k.fingerprint == fingerprint), None)
-            if key is None:
-                session.sendall(b"\1")
-                return
-            try:
-                status = max(
-                    [self.run(Call(key, files[0]), x, *files[1:]) for x in lines or files[0]],
-                    default=0,
-                )
-                for file in files[1:]:
-                    file.flush()
-                session.sendall(bytes([status]))
-            except (Lost, OSError):
-                return
+            status = 0
+            for line in lines or stdin:
+                for key in [key for key in self.account.keys if key.fingerprint == fingerprint]:
+                    status = self.run(Call(key, stdin), line, out, err)
+            out.flush()
+            err.flush()
+            session.sendall(bytes([status]))
 
     def run(self, call: Call, line: str, out: TextIO, err: TextIO) -> int:
         """Run one command line; its exit status."""
@@ -232,7 +123,8 @@ class Lobby:
     def _make(self, name: str, tags: list[str], like: Machine | None = None) -> Machine:
         self._reserve(name)
         try:
-            time.sleep(self.faults.new_s)
+            if self.closing.wait(self.faults.new_s):
+                raise Lost
             return self.new_machine(name, tags, like)
         finally:
             self.reserved.discard(name)
@@ -256,20 +148,13 @@ class Lobby:
         begun = time.monotonic()
         source = self._machine(call, call.word())
         name = call.words[1] if len(call.words) > 1 else _any_name()
-        machine = self._make(
-            name, source.tags if call.options.get("copy-tags", True) else [], source
-        )
+        tags = source.tags if call.options.get("copy-tags", True) else []
+        machine = self._make(name, tags, source)
         machine.comment = source.comment
-        about, ssh = _about(machine), self._ssh(machine)
-        del about["vm_name"]
-        answer = {
-            "name": name,
-            "state": "starting",
-            "source": source.name,
-            "ssh": ssh.pop("ssh_dest"),
-        }
-        elapsed = round(time.monotonic() - begun, 3)
-        return {**answer, **ssh, **about, "egress_policy": "all", "elapsed": elapsed}
+        answer = {**_about(machine), **self._ssh(machine), "egress_policy": "all"}
+        answer |= {"state": "starting", "source": source.name}
+        answer |= {"name": answer.pop("vm_name"), "ssh": answer.pop("ssh_dest")}
+        return {**answer, "elapsed": round(time.monotonic() - begun, 3)}
 
     def _ls(self, call: Call) -> Json:
         born = time.time() - self.faults.ls_lag_s
@@ -283,20 +168,14 @@ class Lobby:
         return {"vms": [self._row(machine) | more for machine in found]}
 
     def _row(self, machine: Machine) -> Json:
-        return {
-            **_about(machine),
-            **self._ssh(machine),
-            **REGION,
-            "status": machine.status,
-            "egress_policy": "all",
-        }
+        state = {"status": machine.status, "egress_policy": "all"}
+        return {**_about(machine), **self._ssh(machine), **REGION, **state}
 
     def _ssh(self, machine: Machine) -> Json:
         user = self.faults.ssh_user
         dest = f"{user}@{machine.address}" if user else machine.address
-        return {"ssh_dest": dest, "ssh_host": machine.address} | (
-            {"ssh_user": user} if user else {}
-        )
+        route = {"ssh_dest": dest, "ssh_host": machine.address}
+        return route | ({"ssh_user": user} if user else {})
 
     def _rm(self, call: Call) -> list[Json]:
         call.word()
@@ -305,7 +184,8 @@ class Lobby:
         errors = {n: "failed to delete VM" for n in call.words if n in seen & self.faults.rm_fails}
         deleted = [name for name in call.words if name in seen - errors.keys()]
         for name in deleted:
-            self.machines.pop(name).destroy()
+            if machine := self.machines.pop(name, None):
+                machine.destroy()
         answer: Json = {"deleted": deleted, "failed": [*missing, *errors]}
         answer |= {"not_found": missing} if missing else {}
         answer |= {"errors": errors} if errors else {}
@@ -353,28 +233,21 @@ class Lobby:
                 raise Refused("SSH key is already registered")
             name = fields[2].strip() if len(fields) > 2 else f"key-{len(self.account.keys)}"
             self.register(text, name, scope)
-        return (
-            {"name": name, "permissions": scope, "status": "added"}
-            if scope
-            else {
-                "name": name,
-                "status": "added",
-            }
-        )
+        added: Json = {"name": name, "status": "added"}
+        return added | ({"permissions": scope} if scope else {})
 
     def _scope(self, call: Call) -> dict[str, str]:
-        given = {
-            name: call.options[name] for name in ("tag", "vm", "ssh-user") if name in call.options
-        }
-        if self.faults.old_lobby and given.keys() - {"tag"}:
-            raise Refused(f"unknown flag: --{min(given.keys() - {'tag'}, key=len)}")
-        if {"tag", "vm"} <= given.keys() or ("ssh-user" in given and "vm" not in given):
+        names = [name for name in ("tag", "vm", "ssh-user") if name in call.options]
+        if self.faults.old_lobby and "vm" in names:
+            raise Refused("unknown flag: --vm")
+        if names not in ([], ["tag"], ["vm"], ["vm", "ssh-user"]):
             raise Refused(f"usage: {GRAMMARS[call.command].usage}")
-        if call.key.scope and given != call.key.scope:
+        scope = {name.replace("-", "_"): call.options[name] for name in names}
+        if call.key.scope and scope != call.key.scope:
             raise Refused("permission denied")
-        if "vm" in given:
-            self._machine(call, given["vm"])
-        return {name.replace("-", "_"): value for name, value in given.items()}
+        if "vm" in scope:
+            self._machine(call, scope["vm"])
+        return scope
 
     def _ssh_key_list(self, call: Call) -> Json:
         return {"ssh_keys": [_shown(key, call.key) for key in self.account.keys]}
@@ -405,11 +278,15 @@ class Lobby:
         return []
 
 
-def _receive(session: socket.socket) -> tuple[str, list[int]]:
-    message, streams, *_ = socket.recv_fds(session, 1 << 16, 3)
+def _receive(session: socket.socket, kept: ExitStack) -> tuple[str, TextIO, TextIO, TextIO]:
+    message, fds, *_ = socket.recv_fds(session, 1 << 16, 3)
+    stdin, out, err = (
+        cast(TextIO, kept.enter_context(os.fdopen(fd, mode)))
+        for fd, mode in zip(fds, "rww", strict=True)
+    )
     while more := session.recv(1 << 16):
         message += more
-    return message.decode(), streams
+    return message.decode(), stdin, out, err
 
 
 def _about(machine: Machine) -> Json:

@@ -50,8 +50,9 @@ class Machine:
         for part in ("upper", "work", "root"):
             (self.folder / part).mkdir(parents=True)
         if like:
-            copy = ["cp", "-a", f"{like.folder}/upper/.", self.folder / "upper"]
-            subprocess.run(copy, check=True)
+            subprocess.run(
+                ["cp", "-a", f"{like.folder}/upper/.", f"{self.folder}/upper"], check=True
+            )
         etc = self.folder / "upper" / "etc"
         etc.mkdir(exist_ok=True)
         if not like:
@@ -117,17 +118,23 @@ class Machine:
             self.status, self.up = "stopped", False
             pid, self.pid = self.pid, 0
             (self.folder / "pid").unlink(missing_ok=True)
+            self.gateway.abort(self.name)
             if pid:
                 self.room.run("kill", "-9", pid, check=False)
             if self.chain:
                 self.chain.wait()
-            self.gateway.abort(self.name)
 
     def destroy(self) -> None:
         """Crash it, and take its disk away."""
         self.crash()
+        self.reconnect()
         self.room.run("umount", "-l", PLACE / "vms" / self.name / "root")
         shutil.rmtree(self.folder)
+
+    def forget(self) -> None:
+        """Have no thread do anything more to it."""
+        with self.power:
+            self.pid = 0
 
     def cut_off(self) -> None:
         """Let nothing through from or to it; connections hang, and go on after `reconnect`."""

@@ -60,7 +60,7 @@ class Room:
         found = set()
         for fd in (self.root / f"proc/{pid}/root/proc").glob("[0-9]*/fd/*"):
             try:
-                found |= set(re.findall(r"socket:\[(\d+)\]", os.readlink(fd)))
+                found |= set(re.findall(r"socket:\[(\d+)\]", str(fd.readlink())))
             except OSError:
                 continue
         return found

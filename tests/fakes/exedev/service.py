@@ -3,6 +3,7 @@
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,12 +17,13 @@ from .room import Room
 
 SSH_CONFIG = """\
 Host exe.dev
-    HostName {address}
-    IdentityFile {key}
-    IdentitiesOnly yes
+    HostName {block}.1
     UserKnownHostsFile {known_hosts}
     StrictHostKeyChecking yes
     HostKeyAlias exe.dev
+Host exe.dev {block}.*
+    IdentityFile {key}
+    IdentitiesOnly yes
 """
 
 
@@ -53,6 +55,7 @@ class ExeDev:
         self.captain_key = self.folder / "captain_key"
         self.ssh_config = self.folder / "ssh_config"
         self.addresses = 1
+        self.closing = threading.Event()
 
     def __enter__(self) -> "ExeDev":
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +95,7 @@ class ExeDev:
         make_image(self.room.place / "image", self.ca, self.claude)
         host_key = self._keygen(self.room.place / "host_key")
         captain = self._keygen(self.captain_key)
-        self.lobby = Lobby(self.account, self.machines, self.new_machine)
+        self.lobby = Lobby(self.account, self.machines, self.new_machine, self.closing)
         self.lobby.register(captain.public, "captain", {})
         lobby = self._free_block()
         self.gateway.serve_lobby(self.room.place / "lobby", self.lobby.serve)
@@ -100,9 +103,7 @@ class ExeDev:
         known_hosts = self.folder / "known_hosts"
         known_hosts.write_text(f"exe.dev {host_key.public}\n")
         self.ssh_config.write_text(
-            SSH_CONFIG.format(
-                address=f"{self.block}.1", key=self.captain_key, known_hosts=known_hosts
-            )
+            SSH_CONFIG.format(block=self.block, key=self.captain_key, known_hosts=known_hosts)
         )
 
     def _keygen(self, path: Path) -> Key:
@@ -133,11 +134,14 @@ class ExeDev:
             if self.faults.next(f"{kind}_next"):
                 getattr(self.faults, kind).add(name)
         machine.make(self.hosts, like)
-        self.machines[name] = machine
         machine.switch_on()
+        self.machines[name] = machine
         return machine
 
     def _close(self) -> None:
+        self.closing.set()
+        for machine in list(self.machines.values()):
+            machine.forget()
         self.room.close()
         self.gateway.close()
         for machine in list(self.machines.values()):
