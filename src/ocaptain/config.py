@@ -79,12 +79,13 @@ def load(environ: Mapping[str, str]) -> Config:
         own[key] = int(own[key])
     if "ssh_config" in own:
         own["ssh_config"] = Path(own["ssh_config"]).expanduser()
+    vm = {key: own.pop(key) for key in VM if key in own}
     return Config(
         data_dir=_directory(environ, "XDG_DATA_HOME", ".local/share"),
         socket_dir=_socket_dir(environ),
         gh_token=values.get("GH_TOKEN"),
         agent_env={name: values[name] for name in values if AGENTS.fullmatch(name)},
-        vm={key: own.pop(key) for key in VM if key in own},
+        vm=vm,
         **own,
     )
 
