@@ -26,11 +26,12 @@ OPTIONS = {
     "fetch": ["--all", "--into"],
     "logs": ["-s, --ship", "-f, --follow", "-g, --grep", "-n, --tail", "--json"],
     "plan": [],
-    "sail": ["-n, --ships", "--wait"],
+    "sail": ["-n, --ships", "--pr", "--cpu", "--memory", "--disk", "--image", "--pool", "--wait"],
     "shell": ["--raw"],
     "sink": ["-s, --include-storage", "--all", "-f, --force"],
     "status": ["-w, --watch", "--json"],
     "tasks": ["--status", "--json"],
+    "voyages": ["--json"],
     "wait": ["-t, --timeout"],
 }
 NOT_AT_START = {"asyncio", "msgspec", "rich", "stamina", "ocaptain.config", "ocaptain.voyage"}
@@ -445,7 +446,9 @@ def test_a_provider_that_does_not_exist(terminal: Terminal):
     """Those that do are named, and where to set it."""
     done = terminal.type("status", OCAPTAIN_PROVIDER="nimbus")
     assert done.status == 1
-    assert done.err.startswith("ocaptain: There is no provider 'nimbus' here; there is: local")
+    assert done.err.startswith(
+        "ocaptain: There is no provider 'nimbus' here; there is: exedev, local"
+    )
     assert "OCAPTAIN_PROVIDER" in done.err
 
 

@@ -67,4 +67,4 @@ def test_what_is_missing_is_one_command_away(environ, monkeypatch, tmp_path):
 def test_an_unknown_provider_is_found_out(environ):
     """A provider that does not exist is reported with those that do."""
     found = findings(environ | {"OCAPTAIN_PROVIDER": "azure"})
-    assert found["provider"].found == "There is no provider 'azure' here; there is: local."
+    assert found["provider"].found == "There is no provider 'azure' here; there is: exedev, local."

@@ -140,7 +140,7 @@ def test_a_configuration_as_text():
     vm = VM(SHIP, (("User", "me"),), "ssh-ed25519 AAAA")
     sockets, known_hosts = Path("/run/o"), Path("/v/known_hosts")
     text = render([vm], user_config=Path("/c"), sockets=sockets, known_hosts=known_hosts)
-    assert text.startswith(f"Host {SHIP}\n  HostKeyAlias {SHIP}\n  User me\nHost voyage-*\n")
+    assert text.startswith(f"Host {SHIP}\n  HostKeyAlias {SHIP}\n  User me\nHost *\n")
     assert '  ControlPath "/run/o/%C"\n' in text
     assert '  UserKnownHostsFile "/v/known_hosts"\n' in text
     assert text.endswith('Match all\n  Include "/c"\n')

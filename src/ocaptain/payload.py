@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .plan import Plan, Settings
+from .providers import Provider
 from .ssh import Home, Remote
 
 ONBOARD = Path(__file__).parent / "onboard"
@@ -16,24 +17,22 @@ MAIN = "import gc\ngc.disable()\nfrom onboard.programs import main\nraise System
 Json = dict[str, Any]
 
 
-def program(python: str, *words: str) -> Remote:
-    """The command that runs a program of the onboard half on a VM."""
-    return Remote(python, "-IS", Home("voyage/lib"), *words)
+def by_harbor(provider: Provider, *words: str) -> Remote:
+    """A command on storage, as the user whose home has the voyage there."""
+    become = ("sudo", "-nHu", "harbor") if provider.accounts else ()
+    return Remote(*become, "sh", "-c", Remote(*words))
 
 
-HARBOR = ("sudo", "-nHu", "harbor")
+def program(python: str, *words: str) -> tuple[str, ...]:
+    """The words that run a program of the onboard half on a VM."""
+    return (python, "-IS", Home("voyage/lib"), *words)
 
 
-def by_harbor(command: Remote) -> Remote:
-    """`command` as the user that harbor has to itself on a storage machine; `~` is its home."""
-    return Remote(*HARBOR, "sh", "-c", command)
-
-
-def unpack(python: str, *, root: bool) -> Remote:
-    """The command that takes an archive on stdin and sets the VM up, as `root` if need be."""
+def unpack(python: str, *sudo: str) -> Remote:
+    """The command that takes an archive on stdin and sets the VM up, by `sudo` if need be."""
     place = "umask 077 && mkdir -p ~/voyage && cd ~/voyage && tar -xzf -"
-    sudo = "sudo -n " if root else ""
-    return Remote("sh", "-c", f"{place} && exec {sudo}{program(python, 'setup.main')}")
+    set_up = Remote(*sudo, *program(python, "setup.main"))
+    return Remote("sh", "-c", f"{place} && exec {set_up}")
 
 
 def archive(boot: Json, bundle: Path | None = None) -> bytes:
@@ -68,19 +67,15 @@ def common(plan: Plan, sailed: Json, *, accounts: bool) -> Json:
     return {"voyage": record, "artifacts": artifacts, "accounts": accounts}
 
 
-def storage_boot(
-    common: Json, plan: Plan, keys: Mapping[str, str], shallow: str, token: str | None
-) -> Json:
-    """boot.json of storage; `keys` are the ships' public ones, `shallow` as git's file has it,
-    `token` the git host's."""
+def storage_boot(common: Json, plan: Plan, keys: Mapping[str, str], **source: Any) -> Json:
+    """boot.json of storage; `keys` are the ships' public ones. Of the `source` it is told the git
+    host's `token`, and `shallow`, as git's own file has it."""
     ref = f"refs/heads/{plan.source.branch}" if plan.source.branch else "HEAD"
-    source = {"url": common["voyage"]["origin"], "ref": ref, "shallow": shallow, "token": token}
+    source |= {"url": common["voyage"]["origin"], "ref": ref}
     return {"role": "storage", **common, "tasks": plan.tasks, "ships": dict(keys), "source": source}
 
 
-def ship_boot(common: Json, ship: str, way: Mapping[str, Any], captain: Mapping[str, str]) -> Json:
-    """boot.json of a ship: its `way` to storage, and the agents' environment.
-
-    The way is its private `key`, storage's `host_key`, the ssh_config options that `reach` it, and
-    `via`, the words before its commands there."""
-    return {"role": "ship", **common, "ship": ship, **way, "captain": dict(captain)}
+def ship_boot(common: Json, ship: str, captain: Mapping[str, str], **way: Any) -> Json:
+    """boot.json of a ship: the agents' environment, and its way to storage: its private `key`,
+    storage's `host_key`, ssh_config options that `reach` it, and words before commands, `via`."""
+    return {"role": "ship", **common, "ship": ship, "captain": dict(captain), **way}

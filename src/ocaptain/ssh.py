@@ -197,16 +197,8 @@ class Ssh:
         """The argv that runs `remote` on `vm`."""
         return ["ssh", "-F", str(self.path), "-t" if tty else "-T", vm, "--", remote]
 
-    async def run(
-        self,
-        vm: str,
-        remote: Remote,
-        *,
-        stdin: bytes = b"",
-        timeout: float = 60,
-        retries: float = 0.0,
-    ) -> Result:
-        """Run `remote` on `vm`, for at most `timeout` seconds; Unreachable where ssh fails (255).
+    async def run(self, vm: str, remote: Remote, *, retries: float = 0.0, **how: Any) -> Result:
+        """Run `remote` on `vm`, as `run` does, within 60 s; Unreachable where ssh fails (255).
 
         For `retries` seconds that is tried again, which only what is idempotent may ask for.
         """
@@ -216,9 +208,9 @@ class Ssh:
             stamina.instrumentation.set_on_retry_hooks([])  # it would log to the terminal
             pace = {"wait_initial": 0.2, "wait_max": 10.0, "wait_jitter": 0.5}
             again = stamina.AsyncRetryingCaller(attempts=None, timeout=retries, **pace)
-            return await again.on(Unreachable)(self.run, vm, remote, stdin=stdin, timeout=timeout)
+            return await again.on(Unreachable)(self.run, vm, remote, **how)
         argv = self.command(vm, remote)
-        result = await run(argv, stdin=stdin, timeout=timeout)
+        result = await run(argv, **{"timeout": 60, **how})
         if result.status == 255 or (result.status and PASSING.search(result.err + result.out)):
             why = clean(result.err).strip().rpartition("\n")[2] or "the connection was lost"
             look_closer = shlex.join(["ssh", "-v", *argv[1:]])

@@ -9,8 +9,8 @@ import tarfile
 import tempfile
 import time
 from asyncio import Task
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from .errors import Failure
 from .onboard import PROTOCOL
 from .plan import Plan
 from .providers import VM, Provider, open_provider
-from .ssh import Remote, Ssh, Unreachable, attach, clean, lines, prepare, run
+from .ssh import Home, Remote, Ssh, Unreachable, attach, clean, lines, prepare, run
 
 Answer = dict[str, Any]
 Say = Callable[[str], None]
@@ -48,11 +48,11 @@ class Voyage:
 
     def program(self, *words: str) -> Remote:
         """The command that runs a program of the onboard half on storage."""
-        return self.on_storage(payload.program(self.provider.python, *words))
+        return self.by_harbor(*payload.program(self.provider.python, *words))
 
-    def on_storage(self, command: Remote) -> Remote:
-        """`command` as the user whose home has the voyage there."""
-        return payload.by_harbor(command) if self.provider.accounts else command
+    def by_harbor(self, *words: str) -> Remote:
+        """A command on storage, as `payload` has it."""
+        return payload.by_harbor(self.provider, *words)
 
     async def ask(self, op: str, **fields: Any) -> Answer:
         """Ask harbor; raises Failure where storage cannot be reached, or refuses."""
@@ -82,11 +82,10 @@ class Voyage:
         vm = f"{self.id}-{ship.replace('-', '')}" if ship else self.storage
         if vm not in self.vms:
             raise Failure(f"{self.id} has no {ship}.", f"There is: {', '.join(self.vms)}")
-        watch = self.program("panes.main", "show", *([ship] if ship else []))
-        where, command = (
-            (vm, Remote("sh", "-c", "cd && exec bash -l")) if raw else (self.storage, watch)
-        )
-        return attach(self.ssh.command(where, command, tty=True))
+        if raw:
+            return attach(self.ssh.command(vm, Remote("bash", "-l"), tty=True))
+        panes = self.program("panes.main", "show", *([ship] if ship else []))
+        return attach(self.ssh.command(self.storage, panes, tty=True))
 
     def doomed(self, *, storage: bool) -> list[str]:
         """The VMs that `sink` would destroy."""
@@ -110,22 +109,18 @@ class Voyage:
         refs/ocaptain/<voyage>, and logs, journal and artifacts, into a folder. What was new of it.
         """
         new = await self.ask("unfetched")
+        wrecks = new["wrecks"] if everything else {}
         refs = [f"refs/heads/{self.id}:refs/heads/{self.id}"]
-        if everything:
-            refs.append(f"+refs/heads/work/*:refs/ocaptain/{self.id}/*")
-        harbor = payload.HARBOR if self.provider.accounts else ()
-        pack = f"--upload-pack={Remote(*harbor, 'git-upload-pack')}"
-        where = ["git", "-C", str(into), "fetch", "--quiet", pack]
-        url = f"{self.storage}:~/voyage/repo.git"
-        done = await run([*where, url, *refs], env=self.ssh.git_env())
+        refs += [f"+refs/heads/work/*:refs/ocaptain/{self.id}/*"] * everything
+        pack = f"--upload-pack={self.by_harbor('git-upload-pack', Home('voyage/repo.git'))}"
+        words = ["git", "-C", str(into), "fetch", "--quiet", pack, f"{self.storage}:voyage", *refs]
+        done = await run(words, env=self.ssh.git_env())
         if done.status:
             raise Failure(f"git fetch failed: {clean(done.err).strip()}", "Into where: --into DIR")
         if everything:
-            pack_up = self.on_storage(Remote("sh", "-c", PACK))
-            packed = await self.ssh.run(self.storage, pack_up)
+            packed = await self.ssh.run(self.storage, self.by_harbor("sh", "-c", PACK))
             with tarfile.open(fileobj=io.BytesIO(packed.out)) as tar:
                 tar.extractall(into / self.id, filter="data")
-        wrecks = new["wrecks"] if everything else {}
         await self.ask("fetched", refs={**wrecks, "head": new["head"]})
         return new
 
@@ -187,38 +182,31 @@ def _beginning(name: str | None) -> str:
 
 
 async def look(config: Config, name: str | None, op: str) -> Answer:
-    """Find a voyage and ask it. If only one was ever reached from here that fits, it is asked while
-    the provider lists what there is; its answer counts if it proves to be the one."""
-    fitting = [path.parent for path in config.run_dir().glob(f"{_beginning(name)}*/ssh_config")]
-    early = asyncio.create_task(_ask_early(config, fitting, op))
-    found = await find(config, name)
-    answer = await early if [folder.name for folder in fitting] == [found.id] else None
-    return answer or await found.ask(op)
-
-
-async def _ask_early(config: Config, folders: Sequence[Path], op: str) -> Answer | None:
-    if len(folders) != 1:
-        return None
-    voyage, ssh = folders[0].name, Ssh(folders[0] / "ssh_config")
-    storage = VM(f"{voyage}-storage", (), "")
-    with suppress(Failure):
-        return await Voyage(voyage, {storage.name: storage}, ssh, open_provider(config)).ask(op)
-    return None
+    """Find a voyage and ask it: first the one that was reached from here before, where only one
+    was that fits; the provider, which takes as long again, is asked where that does not answer."""
+    known = [path.parent for path in config.run_dir().glob(f"{_beginning(name)}*/ssh_config")]
+    if len(known) == 1:
+        storage, ssh = VM(f"{known[0].name}-storage", (), ""), Ssh(known[0] / "ssh_config")
+        voyage = Voyage(known[0].name, {storage.name: storage}, ssh, open_provider(config))
+        try:
+            return await voyage.ask(op)
+        except Failure:
+            if (await find(config, name)).id == voyage.id:
+                raise
+    return await (await find(config, name)).ask(op)
 
 
 async def survey(config: Config) -> list[Answer]:
     """All voyages at a glance; one whose storage does not answer is `unseen`."""
-
-    async def one(voyage: Voyage) -> Answer:
-        seen: Answer = {"state": "unseen", "created": None, "objective": ""}
-        try:
-            seen = await voyage.ask("status")
-        except Failure as why:
-            seen["reason"] = str(why).partition("\n")[0]
-        told = {key: seen[key] for key in ("state", "reason", "created", "objective")}
-        return {"voyage": voyage.id, "vms": len(voyage.vms), **told}
-
-    return await asyncio.gather(*map(one, await voyages(config)))
+    found = await voyages(config)
+    looks = await asyncio.gather(*(v.ask("status") for v in found), return_exceptions=True)
+    rows = []
+    for voyage, seen in zip(found, looks, strict=True):
+        row = {"voyage": voyage.id, "vms": len(voyage.vms), "state": "unseen", "created": None}
+        row |= {"reason": str(seen).partition("\n")[0], "objective": ""}
+        told = seen if isinstance(seen, dict) else {}
+        rows.append(row | {key: told[key] for key in row.keys() & told.keys() - {"voyage"}})
+    return rows
 
 
 # Setting sail
@@ -245,6 +233,7 @@ class Yard:
         self.config, self.plan, self.voyage, self.say = config, plan, voyage, say
         self.provider, self.began = open_provider(config), time.monotonic()
         self.storage, self.vms = f"{voyage}-storage", dict[str, VM]()
+        self.by_hand = f"ocaptain sink -s {voyage}"
         on_github = plan.source.url.startswith("https://github.com/")
         self.token = config.gh_token if on_github else None
         self.ships = {f"ship-{number}": f"{voyage}-ship{number}" for number in range(ships)}
@@ -252,21 +241,23 @@ class Yard:
     @asynccontextmanager
     async def or_nothing(self) -> AsyncIterator[None]:
         """Destroy the VMs where what is done inside fails or is interrupted."""
-        by_hand = f"ocaptain sink -s {self.voyage}"
-        self.say(f"{self.voyage} is being made. Should this be killed, remove it: {by_hand}")
+        self.say(f"{self.voyage} is being made. Should this be killed: {self.by_hand}")
         try:
             with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
                 self.scratch = Path(scratch)
                 yield
         except BaseException as error:
             self.say("sail removes what it made")
-            removal = asyncio.shield(self.provider.destroy([self.storage, *self.ships.values()]))
-            try:
-                for name, why in (await removal).items():
-                    self.say(f"{name} could not be removed: {why}")
-            except Failure as why:
-                self.say(f"Not removed: {why}\nWhen that is mended, type: {by_hand}")
+            await asyncio.shield(self._remove(self.storage, *self.ships.values()))
             raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error from None
+
+    async def _remove(self, *names: str) -> None:
+        """Destroy VMs, and say which are left."""
+        try:
+            for name, why in (await self.provider.destroy(names)).items():
+                self.say(f"{name} could not be removed: {why}\nTry later: {self.by_hand}")
+        except Failure as why:
+            self.say(f"Nothing could be removed: {why}\nTry later: {self.by_hand}")
 
     async def build(self, *, pr: bool) -> None:
         """Storage and ships, each as far as it can get by itself; Failure without any ship."""
@@ -275,11 +266,13 @@ class Yard:
         sailed = {"voyage": self.voyage, "ships": list(self.ships), "author": author, "pr": pr}
         sailed["created"] = time.time()
         self.common = payload.common(self.plan, sailed, accounts=self.provider.accounts)
+        keys = await asyncio.gather(*map(self._key, self.ships))
         async with asyncio.TaskGroup() as group:
             storage = group.create_task(self._create(self.storage))
-            keys = {ship: group.create_task(self._key(ship)) for ship in self.ships}
-            group.create_task(self._set_up_storage(storage, keys))
-            crew = [group.create_task(self._ship(s, storage, keys[s])) for s in self.ships]
+            group.create_task(
+                self._set_up_storage(storage, dict(zip(self.ships, keys, strict=True)))
+            )
+            crew = [group.create_task(self._ship(ship, storage)) for ship in self.ships]
         if not any(ship.result() for ship in crew):
             raise Failure("No ship came up.")
 
@@ -292,48 +285,48 @@ class Yard:
     async def _create(self, name: str) -> VM:
         self.vms[name] = await self.provider.create(name)
         self.ssh = _known(self.config, self.provider, self.voyage, self.vms).ssh
-        self._tell(name, "is there")
+        self._tell(f"{name} is there")
         return self.vms[name]
 
-    def _tell(self, name: str, what: str) -> None:
-        self.say(f"{name} {what} after {time.monotonic() - self.began:.1f} s")
+    def _tell(self, what: str) -> None:
+        self.say(f"{what} after {time.monotonic() - self.began:.1f} s")
 
-    async def _set_up_storage(self, storage: Task[VM], keys: Mapping[str, Task[str]]) -> None:
+    async def _set_up_storage(self, storage: Task[VM], keys: Mapping[str, str]) -> None:
         bundle, shallow = await self._bundle()
-        public = {ship: await key for ship, key in keys.items()}
-        boot = payload.storage_boot(self.common, self.plan, public, shallow, self.token)
-        archive, _ = payload.archive(boot, bundle), await storage
-        await self._unpack(self.storage, archive, root=self.provider.accounts)
+        boot = payload.storage_boot(self.common, self.plan, keys, shallow=shallow, token=self.token)
+        sudo = ("sudo", "-n") if self.provider.accounts else ()
+        await self._unpack(await storage, payload.archive(boot, bundle), *sudo)
 
-    async def _ship(self, ship: str, storage: Task[VM], key: Task[str]) -> bool:
+    async def _ship(self, ship: str, storage: Task[VM]) -> bool:
         """Make a ship, twice if need be; whether it came up, for the others can do without."""
         for remedy in ("is made anew", "is given up; the others sail on without it"):
             try:
                 vm, there = await self._create(self.ships[ship]), await storage
-                via = await self.provider.admit(there, ship, await key)
-                await self._set_up_ship(ship, vm, there, via)
+                await self._unpack(vm, payload.archive(await self._boot(ship, there)))
                 return True
             except Unreachable as why:
                 self.say(f"{why}\n{ship} {remedy}")
-                for name, left in (await self.provider.destroy([self.ships[ship]])).items():
-                    self.say(f"{name} could not be removed: {left}")
+                await self._remove(self.ships[ship])
         return False
 
-    async def _set_up_ship(self, ship: str, vm: VM, storage: VM, via: tuple[str, ...]) -> None:
-        way: Answer = {"host_key": storage.host_key, "reach": self.provider.reach(storage, ship)}
-        way |= {"key": (self.scratch / ship).read_text(), "via": via}
+    async def _boot(self, ship: str, storage: VM) -> Answer:
+        """boot.json of a ship, whose key opens storage from here on."""
+        key = self.scratch / ship
+        via = await self.provider.admit(storage, ship, key.with_suffix(".pub").read_text().strip())
         if via:
             self.say(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
-        boot = payload.ship_boot(self.common, ship, way, self.config.agent_env)
-        await self._unpack(vm.name, payload.archive(boot))
+        way: Answer = {"key": key.read_text(), "host_key": storage.host_key, "via": via}
+        way["reach"] = self.provider.reach(storage, ship)
+        return payload.ship_boot(self.common, ship, self.config.agent_env, **way)
 
-    async def _unpack(self, name: str, archive: bytes, *, root: bool = False) -> None:
-        command = payload.unpack(self.provider.python, root=root)
-        done = await self.ssh.run(name, command, stdin=archive, timeout=SET_UP_S, retries=REACH_S)
+    async def _unpack(self, vm: VM, archive: bytes, *sudo: str) -> None:
+        command = payload.unpack(self.provider.python, *sudo)
+        how: Answer = {"stdin": archive, "timeout": SET_UP_S, "retries": REACH_S}
+        done = await self.ssh.run(vm.name, command, **how)
         if done.status:
             said = clean(done.err).strip() or f"exit status {done.status}"
-            raise Unreachable(f"{name} could not be set up: {said}")
-        self._tell(name, "is ready")
+            raise Unreachable(f"{vm.name} could not be set up: {said}")
+        self._tell(f"{vm.name} is ready")
 
     async def _bundle(self) -> tuple[Path | None, str]:
         """The captain's checkout as a git bundle, and where its history ends if it is shallow."""

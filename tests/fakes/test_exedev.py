@@ -343,19 +343,34 @@ def test_unknown_key(exe):
 
 def test_machine(exe):
     """A VM has its own name, users, disk and processes, and shows nothing of this machine's."""
-    exe.hosts["api.example.com"] = "127.0.0.9"
     machine = new(exe, "web")
     assert out(machine, "hostname; id -un; id -u; pwd") == "web\nexedev\n1000\n/home/exedev"
     assert out(machine, "ls /home; ls -A /tmp; sudo ls -A /root") == "exedev"
-    assert not out(machine, f"ls -d {ROOT} {exe.folder} /work 2>/dev/null || true")
+    assert not out(machine, f"ls -d {ROOT} {exe.folder} 2>/dev/null || true")
     assert "pytest" not in out(machine, "ps -e -o args")
     assert machine.run("sudo id -un").stderr == b""
-    assert out(machine, "getent hosts api.example.com") == "127.0.0.9       api.example.com"
     assert out(machine, "for x in git python3 tmux ssh; do command -v $x; done | wc -l") == "4"
     assert machine.run("command -v sshfs", check=False).returncode
     assert len(out(machine, "cat /etc/machine-id")) == 32
     machine.run("cat >file", stdin=b"from here")
     assert (machine.root / "home/exedev/file").read_text() == "from here"
+
+
+@pytest.mark.usefixtures("exe")
+def test_given(tmp_path):
+    """VMs have the program, trust the certificate and know the names that the test gives."""
+    claude, ca = tmp_path / "bin" / "claude.exe", tmp_path / "ca.pem"
+    claude.parent.mkdir()
+    claude.write_text("#!/bin/sh\necho claude\n")
+    claude.chmod(0o755)
+    ca.write_text("a certificate\n")
+    names = {"api.example.com": "127.0.0.9"}
+    with ExeDev(tmp_path / "exe", boot_s=0, hosts=names, ca=ca, claude=claude) as exe:
+        machine = exe.new_machine("web", [])
+        assert out(machine, "getent hosts api.example.com").startswith("127.0.0.9 ")
+        assert out(machine, "tail -n 1 /etc/ssl/certs/ca-certificates.crt") == "a certificate"
+        assert out(machine, "claude; sudo touch /opt/claude/x 2>&1 || true").startswith("claude\n")
+    assert list(claude.parent.iterdir()) == [claude]
 
 
 def test_sessions(exe):
@@ -368,8 +383,12 @@ def test_sessions(exe):
     assert re.fullmatch(r"-bash\nlogin_shell\s+on\n", login)
     terminal = ssh(exe, "-tt", machine.address, "tty; id -un; tmux new-session -d && tmux ls")
     assert terminal.stdout.startswith("/dev/pts/")
+    assert (
+        ssh(exe, machine.address, "ps -o pid=,pgid=,sid= -p $$ | xargs -n 1 | uniq | wc -l").stdout
+        == "1\n"
+    )
     assert "1 windows" in terminal.stdout
-    assert exe.connections("web") == 4
+    assert exe.connections("web") == 5
 
 
 def test_login_shell_of_a_user(exe):
@@ -486,6 +505,11 @@ def test_apt(exe):
     begun = time.monotonic()
     assert machine.run("sudo apt-get install -y sshfs", check=False).returncode == 100
     assert time.monotonic() - begun > 0.3
+    exe.faults.apt_s, exe.faults.apt_fails, exe.faults.apt_stale = 0, False, True
+    machine = new(exe, "other")
+    install = "sudo apt-get -qq -o Dpkg::Use-Pty=0 install -y sshfs git"
+    assert b"locate package sshfs" in machine.run(install, check=False).stderr
+    machine.run(f"sudo apt-get update && {install} && command -v sshfs")
 
 
 # --- the network --------------------------------------------------------------------------------
@@ -595,7 +619,7 @@ def test_nothing_is_left_of_a_killed_test(tmp_path):
 import pathlib, time
 from tests.fakes.exedev import ExeDev
 with ExeDev(pathlib.Path({str(tmp_path / "mine")!r}), boot_s=0) as exe:
-    exe.new_machine("named-like-this", []).run("nohup sleep 98764 >/dev/null 2>&1 &")
+    exe.new_machine("killed-like-this", []).run("nohup sleep 98764 >/dev/null 2>&1 &")
     print("up", flush=True)
     time.sleep(60)
 """
@@ -604,7 +628,7 @@ with ExeDev(pathlib.Path({str(tmp_path / "mine")!r}), boot_s=0) as exe:
         assert test.stdout.readline() == b"up\n"
         assert leftovers("98764")
         test.send_signal(signal.SIGKILL)
-    until(lambda: not leftovers("98764") and not leftovers("named-like-this"))
+    until(lambda: not leftovers("98764") and not leftovers("killed-like-this"))
 
 
 def test_many_at_once(exe):

@@ -185,7 +185,7 @@ def test_sink_asks_and_names_what_was_never_fetched(captain):
     repo = captain.repository()
     voyage = ended(captain, repo)
     said = captain.run("sink", voyage.id[:-3], "-s", stdin="n\nn\n", status=1).out
-    assert "never fetched: 1 commits on its branch" in said
+    assert "never fetched or pushed: 1 commits on its branch" in said
     assert "work/2-" in said
     for vm in ("storage", "ship0"):
         assert f"{voyage.id}-{vm}" in said

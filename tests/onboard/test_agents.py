@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ocaptain.onboard import PROTOCOL, taskhook
 from ocaptain.onboard.agents import AGENTS, Event, Job
+from ocaptain.onboard.client import Unreachable, exchange
 
 claude, shell = AGENTS["claude"], AGENTS["shell"]
 SECRET = "sk-ant-oat01-secret"
@@ -333,6 +334,17 @@ def test_a_lost_answer_is_asked_for_again_under_the_same_id(tmp_path, monkeypatc
     asked = (tmp_path / "harbor.asked").read_text().splitlines()
     assert len(asked) == 3
     assert len(set(asked)) == 1
+
+
+def test_only_an_answer_of_harbors_is_taken_for_one():
+    """JSON from another server, say of its own refusal, is no answer; it is passed on as said."""
+    answers = ['{"error": "no such user"}', '["ok"]', "[" * 100_000]
+    for answer in answers:
+        with pytest.raises(Unreachable) as silence:
+            exchange(["sh", "-c", f"read line; echo '{answer}'"], "{}")
+        assert str(silence.value) == answer[:300]
+    banner = """read line; echo Welcome; echo '{"motd": 1}'; echo '{"ok": false, "code": "x"}'"""
+    assert exchange(["sh", "-c", banner], "{}") == {"ok": False, "code": "x"}
 
 
 def test_no_secret_goes_out_with_a_task(tmp_path, hook):

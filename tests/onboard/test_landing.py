@@ -1,12 +1,18 @@
+import json
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from ocaptain.onboard.landing import Clone, GitFailed
+from ocaptain.onboard.helm import Attempt
+from ocaptain.onboard.landing import Clone, GitFailed, pack_settings
+from ocaptain.onboard.ship import Ship
+from ocaptain.onboard.watch import Lost
 from tests.onboard.storage import AS_TEST, VOYAGE, git
 
 SECRET = "sk-secret-value-0123456789"
@@ -22,7 +28,7 @@ class Yard:
         git(root, "clone", "-q", str(self.bare), str(self.other))
         git(self.other, "checkout", "-q", "-B", VOYAGE)
         self.land(poem="one\ntwo\nthree\n", gone="old\n")
-        self.clone = Clone(root / "ship" / "workspace", VOYAGE, "false", AUTHOR)
+        self.clone = Clone(root / "ship" / "workspace", VOYAGE, "false", AUTHOR | pack_settings([]))
         self.path = self.clone.path
         self.path.parent.mkdir()
         self.clone.make()
@@ -233,6 +239,20 @@ def test_a_conflict_resolved_to_what_is_there_is_empty(yard: Yard):
     assert yard.ready() == []
 
 
+def test_a_pick_that_fails_without_a_conflict_is_not_dropped(yard: Yard):
+    """A file that appears in its way is an error, which git explains; no commit is skipped."""
+    yard.commit("Mine", poem="mine\n")
+    yard.commit("More", late="mine\n")
+    yard.land(poem="theirs\n")
+    (yard.path / ".git" / "info" / "attributes").write_text("poem merge=meanwhile\n")
+    git(yard.path, "config", "merge.meanwhile.driver", "cp %B %A; echo stray >late")
+    with pytest.raises(GitFailed, match="late"):
+        yard.clone.rebase()
+    assert "More" in git(yard.path, "status")
+    (yard.path / "late").unlink()
+    assert yard.ready() == ["More", "Mine"]
+
+
 def test_an_empty_message_loses_nothing(yard: Yard):
     """A commit without a message is rebased like any other."""
     yard.write("a", "a")
@@ -393,8 +413,7 @@ def test_the_same_commit_goes_to_each_claims_ref(yard: Yard):
     """A ship that takes over its own finished work pushes it to the new claim's ref as well."""
     yard.commit("Mine", a="a")
     yard.clone.push("work/1-1", yard.clone.head())
-    yard.clone.begin("work/1-2")
-    yard.clone.take_over("work/1-1")
+    yard.clone.begin("work/1-2", "work/1-1")
     yard.clone.push("work/1-2", yard.clone.head())
     assert git(yard.bare, "rev-parse", "work/1-2") == git(yard.bare, "rev-parse", "work/1-1")
 
@@ -408,8 +427,7 @@ def test_a_wreck_is_gone_on_from(yard: Yard):
     git(yard.other, "push", "-q", "origin", "HEAD:refs/heads/work/7-7")
     git(yard.other, "checkout", "-q", VOYAGE)
     yard.land(b="b")
-    yard.clone.begin("work/7-8")
-    yard.clone.take_over("work/7-7")
+    yard.clone.begin("work/7-8", "work/7-7")
     assert yard.ready() == ["Theirs"]
 
 
@@ -475,6 +493,28 @@ def test_a_repository_inside_the_clone(yard: Yard):
     assert "a" in git(yard.path, "ls-tree", "--name-only", "HEAD").split()
 
 
+def test_storages_git_is_run_as_the_way_there_wants(yard: Yard):
+    """Words that go before each command on storage stand before git's, the agent's own as well."""
+    (yard.root / "via").write_text(f'#!/bin/sh\necho "$*" >>{yard.root}/ran\nexec "$@"\n')
+    (yard.root / "via").chmod(0o755)
+    way = pack_settings(["sh", str(yard.root / "via")])
+    clone = Clone(yard.root / "other ship" / "workspace", VOYAGE, "false", {**AUTHOR, **way})
+    clone.path.parent.mkdir()
+
+    def ran() -> list[str]:
+        told = (yard.root / "ran").read_text().split("\n")
+        (yard.root / "ran").unlink()
+        return [line.split()[0] for line in told if line]
+
+    clone.make()
+    assert ran() == ["git-upload-pack"]
+    clone.begin("work/1-1")
+    clone.push("work/1-1")
+    assert ran() == ["git-upload-pack", "git-receive-pack"]
+    git(clone.path, "fetch", "-q", "origin")
+    assert ran() == ["git-upload-pack"]
+
+
 def test_what_needs_storage_waits_for_it(yard: Yard, monkeypatch: pytest.MonkeyPatch):
     """While storage is out of reach git is tried again; a lost claim ends that."""
     yard.commit("Mine", a="a")
@@ -490,3 +530,48 @@ def test_what_needs_storage_waits_for_it(yard: Yard, monkeypatch: pytest.MonkeyP
     yard.clone.give_up.set()
     with pytest.raises(GitFailed, match="Could not read from remote"):
         yard.clone.rebase()
+
+
+def test_the_words_before_commands_on_storage_come_from_ship_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """`via` stands before harbor and git's own programs there, each word intact."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "voyage").mkdir()
+    (tmp_path / "voyage" / "captain.json").write_text("{}")
+    told = {"ship": "ship-0", "accounts": False}
+    told |= {"voyage": {"voyage": VOYAGE, "author": AUTHOR}}
+    ways: list[dict[str, list[str]]] = [{}, {"via": ["sudo", "-u", "ship 0", "login", "-c"]}]
+    found = []
+    for way in ways:
+        (tmp_path / "voyage" / "ship.json").write_text(json.dumps({**told, **way}))
+        ship = Ship(tmp_path)
+        packs = [ship.clone.settings[f"remote.origin.{pack}pack"] for pack in ("upload", "receive")]
+        found.append([*ship.harbor.command[-2:], *packs])
+    login = "sudo -u 'ship 0' login -c"
+    assert found == [
+        ["storage", "harbor", "git-upload-pack", "git-receive-pack"],
+        [
+            "storage",
+            *(f"{login} {word}" for word in ("harbor", "git-upload-pack", "git-receive-pack")),
+        ],
+    ]
+
+
+@pytest.mark.parametrize("code", ["lost", "claim"])
+def test_a_completion_that_is_refused_is_none(yard: Yard, code: str):
+    """Where harbor does not take it that nothing had to change, the claim is lost, and no log
+    says that the task was completed."""
+    said: list[str] = []
+    ship = SimpleNamespace(clone=yard.clone, voyage={"agent": "shell"}, name="ship-0", secrets=[])
+    watch = SimpleNamespace(
+        ship=ship,
+        claim={"claim": 1, "ref": "work/1-1", "task": {"id": "1"}},
+        say=said.append,
+        report=lambda state: None,
+        ask=lambda op, **fields: {"ok": False, "code": code},
+    )
+    ship.voyage |= {"voyage": VOYAGE, "check": None}
+    with pytest.raises(Lost):
+        Attempt(watch).land()  # type: ignore[arg-type]
+    assert said == []

@@ -115,10 +115,12 @@ def start(tmp_path: Path, harbor: Harbor, children: list[Popen[bytes]]) -> Itera
 
     def make(run: str, agent: Agent | None = None, stall_s: float = 60) -> Session:
         voyage = {"voyage": f"voyage-{os.getpid()}", "stall_minutes": stall_s / 60}
+        work = f"{os.getpid()}/{next(numbers)}"
         ship = SimpleNamespace(
             voyage={**voyage, "lease_seconds": 60},
             clone=SimpleNamespace(path=tmp_path),
-            work=f"{os.getpid()}/{next(numbers)}",
+            env={"OCAPTAIN_WORK": work},
+            marker=f"OCAPTAIN_WORK={work}",
             harbor=harbor,
             log=Log([]),
         )
@@ -129,7 +131,7 @@ def start(tmp_path: Path, harbor: Harbor, children: list[Popen[bytes]]) -> Itera
 
     yield make
     for each in begun:
-        process.kill_marked(each.watch.marker)
+        process.kill_marked(each.watch.ship.marker)
 
 
 @pytest.fixture
@@ -162,10 +164,10 @@ def others(of: Session) -> set[int]:
     """What runs for the claim besides the agent's own process, in two seconds at the latest."""
     ends = time.monotonic() + 2
     while time.monotonic() < ends:
-        if not (found := process.marked(of.watch.marker)):
+        if not (found := process.marked(of.watch.ship.marker)):
             return found
         time.sleep(0.05)
-    return process.marked(of.watch.marker)
+    return process.marked(of.watch.ship.marker)
 
 
 def test_a_turn_ends_with_its_result(start: Start):
@@ -433,7 +435,7 @@ def test_close_kills_what_does_not_end_and_what_was_left(start: Start, quick: No
         "result(); time.sleep(600)"
     )
     running.turn("go")
-    assert len(process.marked(running.watch.marker)) == 4
+    assert len(process.marked(running.watch.ship.marker)) == 4
     began = time.monotonic()
     running.close()
     assert not others(running)

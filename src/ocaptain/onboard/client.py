@@ -22,10 +22,10 @@ class Unreachable(Exception):
 
 
 class Harbor:
-    """Asks harbor over `ssh`, the argv that reaches storage; `secrets` never go out."""
+    """Asks harbor by `command`, the argv that runs it on storage; `secrets` never go out."""
 
-    def __init__(self, ssh: Sequence[str], secrets: Sequence[str]) -> None:
-        self.command, self.secrets = [*ssh, "harbor"], secrets
+    def __init__(self, command: Sequence[str], secrets: Sequence[str]) -> None:
+        self.command, self.secrets = list(command), secrets
 
     def ask(self, op: str, *, patience: float = float("inf"), **fields: Any) -> Answer:
         """Ask, again for `patience` seconds where no answer comes; raises Unreachable after that.
@@ -54,10 +54,19 @@ def exchange(argv: Sequence[str], line: str) -> Answer:
         with child:
             process.feed(child, line.encode() + b"\n")
             for said in child.stdout or ():
-                if said.startswith(b"{"):
-                    return dict(json.loads(said))
-    except (OSError, ValueError) as error:
+                if answer := decoded(said):
+                    return answer
+    except OSError as error:
         said = str(error).encode()
     finally:
         timer.cancel()
     raise Unreachable(said.decode(errors="replace").strip()[:300] or "no answer")
+
+
+def decoded(line: bytes) -> Answer | None:
+    """The answer that a line is: JSON that says whether all is well, as no other server's does."""
+    try:
+        answer = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) and "ok" in answer else None

@@ -31,6 +31,10 @@ class GiveUp(Exception):
     """The claim goes back: why, and whose fault it is (agent, infrastructure, refused)."""
 
 
+class Feedback(Exception):
+    """The work cannot land as it is: what to tell the agent."""
+
+
 def main(home: Path, _argv: list[str]) -> None:
     """Run the ship's loop; only one at a time does."""
     gc.enable()  # which what ends at once does without
@@ -42,7 +46,7 @@ def main(home: Path, _argv: list[str]) -> None:
 def sail(ship: Ship) -> NoReturn:
     """Race for tasks, for ever."""
     ship.log.say(f"{ship.name} is under way")
-    process.kill_marked(f"OCAPTAIN_WORK={ship.work}")  # what an earlier helm left running
+    process.kill_marked(ship.marker)  # what an earlier helm left running
     for beside in (mount, send_log):
         threading.Thread(target=beside, args=(ship,), daemon=True).start()
     while True:
@@ -101,10 +105,10 @@ def verify(watch: Watch) -> None:
     """Run setup.sh and verify.sh on a fresh clone of the branch."""
     ship, head = watch.ship, watch.claim["head"]
     watch.say(f"verifies {head[:12]}")
-    done = ship.set_up(watch.env)
+    done = ship.set_up()
     if not done.status:
         ship.clone.git("checkout", "--quiet", "--detach", head)
-        done = ship.run("exec bash ~/voyage/verify.sh", watch.env)
+        done = ship.run("exec bash ~/voyage/verify.sh")
     watch.check()
     watch.say(f"verify.sh exited {done.status}\n{done.out[-4000:]}")
     if done.status:
@@ -120,143 +124,143 @@ class Attempt:
         self.clone, self.voyage, self.ref = self.ship.clone, self.ship.voyage, self.claim["ref"]
         self.agent = AGENTS[self.voyage["agent"]]
         self.session: Session | None = None
-        self.asked = False
+        self.feedback = ""
 
     def run(self) -> None:
         """Work and land; raises GiveUp, Lost or GitFailed where that cannot be."""
         self.watch.say(f"claims it: {self.claim['task'].get('subject', '')}")
-        self.begin()
+        finished = next((wreck for wreck in self.claim["wrecks"] if wreck["finished"]), None)
+        if finished:
+            self.watch.say(f"lands what {finished['ship']} had finished")
+        self.begin(finished["ref"] if finished else "")
         try:
-            feedback, finished = "", self.take_over()
-            for _ in range(1 + FEEDBACKS):
-                if feedback or not finished:
-                    self.turn(feedback)
-                feedback = self.land()
-                if not feedback:
-                    return
-            raise GiveUp(f"still, after {FEEDBACKS} more turns: {feedback}")
+            self.work(done=bool(finished))
         finally:
             if self.session:
                 self.session.close()
 
-    def begin(self) -> None:
+    def begin(self, wreck: str) -> None:
         """A fresh branch; in a fresh clone where none is set up, or it is broken."""
         try:
             self.ship.ready.stat()
-            self.clone.begin(self.ref)
+            self.clone.begin(self.ref, wreck)
         except (GitFailed, OSError):
-            done = self.ship.set_up(self.watch.env)
+            done = self.ship.set_up()
             if done.status:
                 raise GiveUp(done.out[-2000:], "infrastructure") from None
-            self.clone.begin(self.ref)
+            self.clone.begin(self.ref, wreck)
 
-    def take_over(self) -> bool:
-        """Go on from an earlier attempt whose agent was done, and which only had to land."""
-        finished = [wreck for wreck in self.claim["wrecks"] if wreck["finished"]]
-        if finished:
-            self.watch.say(f"lands what {finished[0]['ship']} had finished")
-            self.clone.take_over(finished[0]["ref"])
-        return bool(finished)
+    def work(self, *, done: bool) -> None:
+        """Have the agent work, unless that is `done`, until it lands or the agent is at a loss."""
+        for _ in range(1 + FEEDBACKS):
+            try:
+                if self.feedback or not done:
+                    self.turn()
+                return self.land()
+            except Feedback as feedback:
+                self.feedback = str(feedback)
+        raise GiveUp(f"still, after {FEEDBACKS} more turns: {self.feedback}")
 
-    def turn(self, text: str) -> None:
+    def turn(self) -> None:
         """One turn of the agent, however long the API makes it wait."""
+        text = self.feedback
         if self.session and not self.agent.steady:
             raise GiveUp(f"its command cannot be told: {text}")
         if not self.session:
             text = f"{prompt.first(self.voyage, self.claim)}\n\n{text}"
             self.session = Session(self.agent, self.job(), self.watch)
-        while True:
-            self.watch.report("working")
-            end = self.session.turn(text)
-            if end.outcome == "done":
-                return
-            if end.outcome != "limited":
-                raise GiveUp(f"{end.outcome}: {end.text}", end.outcome)
+        end = self.session.turn(text)
+        while end.outcome == "limited":
             self.watch.pause(end.until - time.time())
-            text = prompt.GO_ON
+            end = self.session.turn(prompt.GO_ON)
+        if end.outcome != "done":
+            raise GiveUp(f"{end.outcome}: {end.text}", end.outcome)
 
     def job(self) -> Job:
         """What the agent is started with."""
         task, voyage, ship = self.claim["task"], self.voyage["voyage"], self.ship
-        about = {"voyage.id": voyage, "ship.id": ship.name, "task.id": task["id"]}
         program = (sys.executable, "-IS", str(ship.folder / "lib"), "taskhook.main")
         return Job(
-            about,
-            f"{voyage}-tasks",
-            hook=(*program, str(self.claim["claim"]), *ship.ssh, "storage"),
+            attributes={"voyage.id": voyage, "ship.id": ship.name, "task.id": task["id"]},
+            task_list=f"{voyage}-tasks",
+            hook=(*program, str(self.claim["claim"]), *ship.harbor.command),
             run=str((task.get("metadata") or {}).get("run") or ""),
             model=self.voyage["model"],
             budget_usd=self.claim["budget_usd"],
             captain=ship.captain,
         )
 
-    def land(self) -> str:
-        """Bring the work to the branch; empty once it is there, else what to tell the agent."""
-        message = prompt.commit_message(self.voyage, self.ship.name, self.claim["task"])
-        self.clone.commit_rest(message)
-        if not self.clone.rebasing():
-            if not self.clone.commits():
-                return self.nothing_changed()
-            if self.clone.contains(self.ship.secrets):
-                self.clone.uncommit()
-                return prompt.LEAKED
-            self.watch.report("landing", finished=self.clone.head())
-            if self.voyage["check"]:
-                self.clone.push(self.ref, self.clone.head())
-                self.watch.beat(patience=AGAIN_S)
-            elif self.landed():
-                return ""
-        feedback = self.rebase_and_check()
-        while not feedback and not self.landed():
-            feedback = self.rebase_and_check()
-        return feedback
+    def land(self) -> None:
+        """Bring the work to the branch; raises Feedback where the agent has to see to it first."""
+        self.watch.report("landing")
+        self.clone.commit_rest(
+            prompt.commit_message(self.voyage, self.ship.name, self.claim["task"])
+        )
+        note = "the branch has all that it did"
+        if self.clone.rebasing():
+            self.rebase_and_check()
+        elif not self.clone.commits():
+            note = self.reason()
+        elif self.voyage["check"]:
+            self.push()
+            self.rebase_and_check()
+        while not self.landed(note):
+            self.rebase_and_check()
 
-    def rebase_and_check(self) -> str:
-        """Put the work on top of the branch, check and push it; empty where all is well."""
+    def rebase_and_check(self) -> None:
+        """Put the work on top of the branch, push and check it."""
         paths = self.clone.rebase()
         if paths:
             self.watch.say(f"is in conflict over {' '.join(paths.split())}")
-            return prompt.conflict(paths, self.voyage["voyage"])
+            raise Feedback(prompt.conflict(paths, self.voyage["voyage"]))
+        self.push()
         check = self.voyage["check"]
         if check:
+            # Should this ship be lost now, the next one need not do the work again.
+            self.watch.beat(patience=AGAIN_S, finished=self.clone.head())
             self.clone.tidy()
-            done = self.ship.run(check, self.watch.env)
+            done = self.ship.run(check)
             self.watch.check()
             self.watch.say(f"check exited {done.status}")
             if done.status:
-                return prompt.red_check(check, done.status, done.out[-8000:])
+                raise Feedback(prompt.red_check(check, done.status, done.out[-8000:]))
             self.clone.tidy()
-        self.clone.push(self.ref, self.clone.head())
-        return ""
 
-    def landed(self) -> bool:
-        """Ask for the landing; false where the branch has moved and it must be tried again."""
-        base, head = self.clone.git("rev-parse", self.clone.upstream, "HEAD").split()
-        commit = head if head != base else None  # rebased, there may be nothing left of it
-        note = None if commit else "the branch has all that it did"
+    def push(self) -> None:
+        """Bring the commits to the claim's work ref, unless they hold a secret."""
+        if self.clone.contains(self.ship.secrets):
+            self.clone.uncommit()
+            raise Feedback(prompt.LEAKED)
+        self.clone.push(self.ref)
+
+    def landed(self, note: str) -> bool:
+        """Ask for the landing; false where the branch has moved and it must be tried again.
+
+        `note` says why there is nothing to land, should that be so."""
         while True:
-            answer = self.watch.ask("land", commit=commit, base=base, note=note, wait=True)
+            base = self.clone.git("rev-parse", self.clone.upstream)
+            commit = next(iter(self.clone.commits()), None)
+            why = None if commit else note
+            answer = self.watch.ask("land", commit=commit, base=base, note=why, wait=True)
             if answer["ok"]:
-                self.watch.say(f"landed {commit[:12] if commit else note}")
+                told = f"landed {commit[:12]}" if commit else f"completed without a change: {note}"
+                self.watch.say(told)
                 return True
             if answer["code"] == "stale":
                 return False
-            if answer["code"] == "ref" and commit:
-                self.clone.push(self.ref, commit)
+            if answer["code"] == "ref":
+                self.push()
             elif answer["code"] != "berth":
                 raise Lost
 
-    def nothing_changed(self) -> str:
-        """Complete a task without a commit where the agent said why; ask it once."""
+    def reason(self) -> str:
+        """Why nothing had to change; an agent that did not say so is asked once."""
+        if not self.agent.steady:
+            return "its command succeeded, and changed nothing"
         said = self.session.said if self.session else ""
         _, stated, note = said.rpartition(prompt.NO_CHANGE)
-        if not self.agent.steady:
-            note = "its command succeeded, and changed nothing"
-        elif not stated and self.asked:
+        if stated:
+            return note.strip()
+        if self.feedback == prompt.SILENT:
             raise GiveUp("it changed nothing, and did not say why")
-        elif not stated:
-            self.asked = True
-            return prompt.SILENT
-        self.watch.ask("land", commit=None, note=note.strip())
-        self.watch.say(f"completed without a change: {note.strip()}")
-        return ""
+        raise Feedback(prompt.SILENT)

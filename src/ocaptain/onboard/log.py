@@ -1,8 +1,8 @@
 """A ship's log before it reaches storage, and the words that must never reach it."""
 
 import re
-import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -10,7 +10,7 @@ from .text import utc
 
 CHUNK = 12_000
 CLIP = 500
-KEEP = 1_000_000
+KEEP = 10_000
 SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASSWORD|HEADERS")
 
 
@@ -28,28 +28,24 @@ def redacted(text: str, secrets: Iterable[str]) -> str:
 
 
 class Log:
-    """Lines on their way to storage."""
+    """Lines on their way to storage: `say` by any thread, `send` by one."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets, self._guard = list(secrets), threading.Lock()
-        self._text, self._size = "", 0
+        self._secrets, self._lines = list(secrets), deque[str](maxlen=KEEP)
+        self._sending, self._size = "", 0
 
     def say(self, text: str, task: str = "") -> None:
         """Add lines, each with the time and the task."""
         head = f"{utc(time.time())} {f'[{task}] ' if task else ''}"
         lines = redacted(text, self._secrets).splitlines()
-        added = "".join(f"{head}{line[:CLIP]}\n" for line in lines if line.strip())
-        with self._guard:
-            self._text = (self._text + added)[-KEEP:]
+        self._lines.extend([f"{head}{line[:CLIP]}\n" for line in lines if line.strip()])
 
     def send(self, ask: Callable[..., Any]) -> None:
         """Send what there is by `ask`, as `Harbor` has it."""
-        while self._text:
-            with self._guard:
-                lines = self._text[: self._text.rfind("\n", 0, CHUNK) + 1 or None]
-            answer = ask("log", patience=0, at=self._size, text=lines)
+        while self._sending or self._lines:
+            while self._lines and len(self._sending) < CHUNK:
+                self._sending += self._lines.popleft()
+            answer = ask("log", patience=0, at=self._size, text=self._sending)
             if not answer["ok"]:
                 return
-            self._size = answer["size"]
-            with self._guard:
-                self._text = self._text.removeprefix(lines)
+            self._sending, self._size = "", answer["size"]

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from subprocess import DEVNULL
 from tempfile import TemporaryFile
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 Argv = Sequence["str | Path"]
 
@@ -42,7 +43,7 @@ def run(argv: Argv, *, timeout: float | None = None, merged: bool = False, **how
     What it writes goes to files, so that neither a flood nor a daemon that it leaves behind holds
     us up; `merged` has stderr's lines in `out`, where they belong."""
     with TemporaryFile() as out, TemporaryFile() as err:
-        how |= {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": out if merged else err}
+        how |= {"stdin": DEVNULL, "stdout": out, "stderr": out if merged else err}
         child = start(argv, **how)
         try:
             status = child.wait(timeout)
@@ -51,12 +52,9 @@ def run(argv: Argv, *, timeout: float | None = None, merged: bool = False, **how
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-        return Done(status, _written(out), _written(err))
-
-
-def _written(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode(errors="replace")
+        for file in (out, err):
+            file.seek(0)
+        return Done(status, *(file.read().decode(errors="replace") for file in (out, err)))
 
 
 def marked(entry: str) -> set[int]:
@@ -67,12 +65,12 @@ def marked(entry: str) -> set[int]:
 
 def kill_marked(entry: str, spare: Iterable[int] = ()) -> None:
     """Kill all processes that carry `entry`, but us and the spared, until none is left."""
-    patience = 50
-    while (pids := marked(entry) - {os.getpid(), *spare}) and patience:
-        for pid in pids:
+    for _ in range(50):
+        for pid in (pids := marked(entry) - {os.getpid(), *spare}):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        patience -= 1
+        if not pids:
+            return
         time.sleep(0.02)
 
 

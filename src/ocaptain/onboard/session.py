@@ -1,11 +1,11 @@
 """One session of a coding agent, from its first message to its end."""
 
 import queue
-import subprocess
 import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
+from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired
 
 from . import process
 from .agents import Agent, Event, Job
@@ -25,14 +25,12 @@ class Session:
 
     def __init__(self, agent: Agent, job: Job, watch: Watch) -> None:
         self.agent, self.watch, self.said = agent, watch, ""
-        self._lines: queue.Queue[bytes] = queue.Queue(maxsize=1000)
-        self._events: list[Event] = []
+        self._events: queue.Queue[Event] = queue.Queue(maxsize=1000)
         self._wait_ends = self._heard_at = self._ended_at = 0.0
-        self._background = self._busy = 0
-        self._loose = False
-        env = {**agent.environment(job), **watch.env}
-        stdin = subprocess.PIPE if agent.steady else subprocess.DEVNULL
-        how = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        self._background: int | None = None
+        self._busy = 0
+        env = {**agent.environment(job), **watch.ship.env}
+        how = {"stdin": PIPE if agent.steady else DEVNULL, "stdout": PIPE, "stderr": STDOUT}
         self._child = process.start(agent.command(job), env, cwd=watch.ship.clone.path, **how)
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -41,6 +39,7 @@ class Session:
 
         An agent that left something running may go on by itself when that is over: then its turn
         ends when all is quiet."""
+        self.watch.report("working")
         with suppress(OSError):  # it is dead, then, and that ends the turn
             process.feed(self._child, self.agent.message(text) or b"")
         self.said, self._heard_at, self._wait_ends, end = "", time.monotonic(), 0.0, None
@@ -59,60 +58,61 @@ class Session:
 
     def close(self) -> None:
         """End the session: politely, then not."""
-        with suppress(OSError, subprocess.TimeoutExpired):
+        with suppress(OSError, TimeoutExpired):
             if self._child.stdin:
                 self._child.stdin.close()
                 self._child.wait(CLOSE_S)
-        process.kill_marked(self.watch.marker)
+        process.kill_marked(self.watch.ship.marker)
 
     def _read(self) -> None:
-        line = b"-"
-        while line and self._child.stdout:
-            line = self._child.stdout.readline(LINE_LIMIT)
-            self._lines.put(line)
+        while self._child.stdout and (line := self._child.stdout.readline(LINE_LIMIT)):
+            self._heard_at = time.monotonic()
+            for event in self.agent.events(line):
+                self._events.put(event)
+        self._events.put(self._exit())
 
     def _next(self) -> Event | None:
         """The next event; None where a second passes without."""
-        while not self._events:
-            try:
-                line = self._lines.get(timeout=1)
-            except queue.Empty:
-                return None if self._child.poll() is None else self._exit()
-            self._heard_at = time.monotonic()
-            self._events = list(self.agent.events(line) if line else [self._exit()])
-        return self._events.pop(0)
+        try:
+            return self._events.get(timeout=1)
+        except queue.Empty:  # what the agent left running may hold its output open
+            return None if self._child.poll() is None else self._exit()
 
     def _exit(self) -> Event:
-        status, self._loose = self._child.wait(), False
+        status = self._child.wait()
         outcome = "done" if status == 0 and not self.agent.steady else "error"
         return Event("end", f"the agent exited with status {status}", outcome=outcome)
 
     def _take(self, event: Event) -> None:
-        if event.kind in ("text", "tool", "wait"):
+        if event.text:
             self.watch.say(event.text)
-            waits = event.kind == "wait"
-            self.watch.report("limited" if waits else "working", waits * event.text, event.until)
+        if event.kind == "wait":
+            self.watch.report("limited", event.text, event.until)
+            self._wait_ends = event.until or self._wait_ends
+        elif event.kind in ("text", "tool"):
+            self.watch.report("working")
         if event.kind == "text":
             self.said = event.text
         if event.kind == "background":
-            self._background, self._loose = event.count, True
-        self._wait_ends = event.until or self._wait_ends
+            self._background = event.count
 
     def _unsettled(self) -> bool:
         """Whether the agent may yet go on by itself; ends what it has left running for too long."""
         now = time.monotonic()
         if self._background and now - self._ended_at > BACKGROUND_S:
             self.watch.say("stopping what the agent left running")
-            process.kill_marked(self.watch.marker, spare=[self._child.pid])
+            process.kill_marked(self.watch.ship.marker, spare=[self._child.pid])
             self._background, self._heard_at = 0, now  # that makes it begin a turn of its own
-        return self._loose and (self._background > 0 or now - self._heard_at < QUIET_S)
+        if self._background is None:
+            return False
+        return self._background > 0 or now - self._heard_at < QUIET_S
 
     def _stalled(self) -> bool:
         """Whether the agent is silent for too long, with no child at work and no wait announced."""
         stall_s = self.watch.ship.voyage["stall_minutes"] * 60
         if time.monotonic() - self._heard_at < stall_s or time.time() < self._wait_ends:
             return False
-        busy = process.cpu_ticks(process.marked(self.watch.marker) - {self._child.pid})
+        busy = process.cpu_ticks(process.marked(self.watch.ship.marker) - {self._child.pid})
         if busy != self._busy:
             self._busy, self._heard_at = busy, time.monotonic()
             return False
@@ -123,8 +123,6 @@ class Session:
         self.watch.cost_usd = max(self.watch.cost_usd, end.cost_usd)
         if end.outcome != "limited":
             return end
-        until = (
-            max(self._wait_ends, time.time() + 1) if self._wait_ends else time.time() + LIMITED_S
-        )
+        until = max(self._wait_ends or time.time() + LIMITED_S, time.time() + 1)
         self.watch.report("limited", end.text, until)
         return replace(end, until=until)

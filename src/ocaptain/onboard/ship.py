@@ -2,47 +2,48 @@
 
 import json
 import os
+import shlex
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 from . import process
 from .client import Harbor
-from .landing import Clone
+from .landing import Clone, pack_settings
 from .log import Log, secret_values
+
+SETUP = "[ ! -e ~/voyage/setup.sh ] || bash ~/voyage/setup.sh || { echo setup.sh failed; exit 1; }"
 
 
 class Ship:
-    """A ship, its connection to storage, its log and its clone, for one run of helm."""
+    """A ship, its connection to storage, its log and its clone, for one run of helm.
+
+    Everything that is started for a claim has `env` in its environment, and so carries `marker`."""
 
     def __init__(self, home: Path) -> None:
         self.folder = home / "voyage"
         told = json.loads((self.folder / "ship.json").read_text())
-        self.name, self.voyage = told["ship"], told["voyage"]
+        self.name, self.voyage, via = told["ship"], told["voyage"], told.get("via", [])
         self.accounts = told["accounts"]
-        self.work = f"{self.voyage['voyage']}/{self.name}"
+        self.env = {"OCAPTAIN_WORK": f"{self.voyage['voyage']}/{self.name}"}
+        self.marker = f"OCAPTAIN_WORK={self.env['OCAPTAIN_WORK']}"
         self.captain = json.loads((self.folder / "captain.json").read_text())
         self.secrets = secret_values(self.captain)
-        self.run_id, self.sockets = os.urandom(6).hex(), tempfile.mkdtemp(prefix="oc-")
-        config, sharing = str(self.folder / "ssh_config"), f"ControlPath={self.sockets}/s"
-        self.ssh = ["ssh", "-F", config, "-o", sharing, "-o", "ControlMaster=auto"]
+        self.run_id, sockets = os.urandom(6).hex(), tempfile.mkdtemp(prefix="oc-")
+        plain = ["ssh", "-F", str(self.folder / "ssh_config")]
+        ssh = [*plain, "-o", f"ControlPath={sockets}/s", "-o", "ControlMaster=auto"]
         self.log = Log(self.secrets)
-        self.harbor = Harbor([*self.ssh, "storage"], self.secrets)
-        settings = {**self.voyage["author"], "core.sshCommand": " ".join(self.ssh[:3])}
+        self.harbor = Harbor([*ssh, "storage", shlex.join([*via, "harbor"])], self.secrets)
+        settings = {**self.voyage["author"], "core.sshCommand": " ".join(plain)}
         workspace, branch = self.folder / "workspace", self.voyage["voyage"]
         self.ready = workspace / ".git" / "set-up"
-        self.clone = Clone(workspace, branch, " ".join(self.ssh), settings)
+        self.clone = Clone(workspace, branch, " ".join(ssh), settings | pack_settings(via))
 
-    def run(self, command: str, env: Mapping[str, str]) -> process.Done:
+    def run(self, command: str) -> process.Done:
         """Run a command of the plan's in the clone, for as long as it may take."""
         bash, limit_s = ["bash", "-c", command], self.voyage["time_limit_minutes"] * 60
-        return process.run(bash, cwd=self.clone.path, env=env, timeout=limit_s, merged=True)
+        return process.run(bash, cwd=self.clone.path, env=self.env, timeout=limit_s, merged=True)
 
-    def set_up(self, env: Mapping[str, str]) -> process.Done:
+    def set_up(self) -> process.Done:
         """Clone anew, and run the plan's setup.sh there."""
         self.clone.make()
-        script = "bash ~/voyage/setup.sh || { echo setup.sh failed; exit 1; }"
-        done = self.run(script if self.voyage["setup"] else "true", env)
-        if not done.status:
-            self.ready.touch()
-        return done
+        return self.run(f"{SETUP}\ntouch .git/set-up")

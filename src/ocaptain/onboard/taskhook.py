@@ -14,20 +14,16 @@ from .client import Harbor, Unreachable
 from .log import secret_values
 
 PATIENCE_S = 40
-REFUSED = (
-    "Refused, nothing was changed: ocaptain hands tasks out, and completes yours once it landed."
-)
-UNREACHABLE = (
-    "The task list is out of reach, nothing was changed. Carry on with your task without it."
-)
+REFUSED = "Refused, nothing was changed: ocaptain hands tasks out, and completes what has landed."
+UNREACHABLE = "The task list is out of reach, nothing was changed. Carry on without it."
 
 
 def main(home: Path, argv: Sequence[str]) -> None:
-    """`argv`: the claim's number, then the SSH command to storage. Prints the hook's answer."""
-    claim, *ssh = argv
+    """`argv`: the claim's number, then the command that asks harbor. Prints the hook's answer."""
+    claim, *command = argv
     # Claude Code keeps its tokens from the environment of hooks.
     captain = json.loads((home / "voyage" / "captain.json").read_text())
-    harbor = Harbor(ssh, secret_values(captain))
+    harbor = Harbor(command, secret_values(captain))
     try:
         reason = done(harbor, int(claim), json.load(sys.stdin))
     except Unreachable:

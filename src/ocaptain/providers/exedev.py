@@ -7,11 +7,9 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
-from typing import Annotated, Any, TypeVar
-
-import msgspec
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
@@ -19,53 +17,19 @@ from ocaptain.ssh import VM, Options, Remote, Ssh, Unreachable, clean, prepare, 
 
 from . import VM_NAME
 
+Json = dict[str, Any]
+
 LOBBY = "exe.dev"
 LIKE_ITS = {"identityfile", "identityagent", "identitiesonly", "certificatefile", "addressfamily"}
 LIKE_ITS |= {"proxyjump", "proxycommand"}
 """What the captain's ssh_config says of the lobby and holds for the VMs as well."""
+DESTINATION = re.compile(r"\A(?:([\w.+-]+)@)?([\w.:][\w.:-]*)\Z")
 UNKNOWN_OPTION = re.compile(
     r"(unknown|unrecogni[sz]ed|undefined|not defined|invalid).*\bvm\b", re.I
 )
-QUIETLY = "--no-email"
 LOGIN = "/usr/local/lib/ocaptain/login"
 AT_ONCE = 8
 LOOKS, LOOK_S, ANSWER_S, AGAIN_S = 60, 0.2, 120.0, 20.0
-
-Shape = TypeVar("Shape")
-
-
-class Machine(msgspec.Struct):
-    """A VM as `ls` and `new` describe it."""
-
-    vm_name: Annotated[str, msgspec.Meta(pattern=rf"^(?:{VM_NAME.pattern})\Z")]
-    ssh_dest: Annotated[str, msgspec.Meta(pattern=r"^([\w.+-]+@)?[\w.:][\w.:-]*\Z")]
-    ssh_port: int = 22
-    status: str = ""
-    error: str = ""
-
-
-class Listing(msgspec.Struct):
-    """The answer to `ls`: VMs of the account, ocaptain's or not."""
-
-    vms: list[dict[str, Any]]
-
-    def ours(self) -> dict[str, Machine]:
-        """Those with names of ocaptain's, by name."""
-        found = [vm for vm in self.vms if VM_NAME.fullmatch(str(vm.get("vm_name")))]
-        return {vm.vm_name: vm for vm in (shaped(vm, Machine) for vm in found)}
-
-
-class Key(msgspec.Struct):
-    """A key of the account's, or what became of one that was added."""
-
-    name: str = ""
-    permissions: dict[str, Any] = {}
-
-
-class Keys(msgspec.Struct):
-    """The answer to `ssh-key list`."""
-
-    ssh_keys: list[Key]
 
 
 class Exedev:
@@ -79,10 +43,9 @@ class Exedev:
         self._turns, self._looking = asyncio.Semaphore(AT_ONCE), asyncio.Lock()
         self._opening: asyncio.Task[Ssh] | None = None
         self._options: Options = ()
-        self._host_key = ""
-        self._seen: dict[str, Machine] = {}
-        self._seen_at = 0.0
-        self._making: set[asyncio.Task[Machine]] = set()
+        self._host_key, self._seen_at = "", 0.0
+        self._seen: dict[str, Json] = {}
+        self._making: set[asyncio.Task[Json]] = set()
 
     # The lobby
 
@@ -105,98 +68,99 @@ class Exedev:
         lobby = VM(LOBBY, (), self._host_key)
         return prepare(folder / LOBBY, [lobby], user_config=user_config, sockets=folder)
 
-    async def _send(self, verb: str, *arguments: str, again: bool = True) -> tuple[list[Any], str]:
-        """The JSON documents that the lobby answers with, and what is wrong, if anything. What
-        does no harm when it is done twice is sent `again` where no answer comes."""
+    async def _send(self, verb: str, *arguments: str, again: bool = True) -> tuple[Json, str]:
+        """What the lobby answers, and what is wrong, if anything. What does no harm when it is done
+        twice is sent `again` where no answer comes."""
         self._opening = self._opening or asyncio.create_task(self._open())
         ssh, remote = await self._opening, Remote(*verb.split(), "--json", *arguments)
         async with self._turns:
-            retries = AGAIN_S if again else 0
-            done = await ssh.run(LOBBY, remote, timeout=ANSWER_S, retries=retries)
+            done = await ssh.run(LOBBY, remote, timeout=ANSWER_S, retries=AGAIN_S * again)
         found = documents(done.out) + documents(done.err)
         faults = [str(each["error"]) for each in found if each.keys() == {"error"}]
         if not faults and (done.status or not found):
-            faults = [clean(done.err or done.out).strip() or "it said nothing"]
-        return found, clean(" ".join(faults))
+            faults = [(done.err or done.out).decode(errors="replace").strip() or "it said nothing"]
+        return found[0] if found else {}, clean(" ".join(faults))
 
-    async def _ask(
-        self, shape: type[Shape], verb: str, *arguments: str, again: bool = True
-    ) -> Shape:
-        """The lobby's answer; Failure where it refuses, or has no such shape."""
-        found, fault = await self._send(verb, *arguments, again=again)
+    async def _ask(self, verb: str, *arguments: str, again: bool = True) -> Json:
+        """The lobby's answer; Failure where it refuses."""
+        answer, fault = await self._send(verb, *arguments, again=again)
         if fault:
             hint = f"See what it says to you: ssh {LOBBY} {verb} --help"
             raise Failure(f"{LOBBY} refused `{verb}`: {fault}", hint)
-        return shaped(found[0], shape)
+        return answer
+
+    async def _ours(self) -> dict[str, Json]:
+        """The account's VMs that have names of ocaptain's, by name."""
+        answer = await self._ask("ls")
+        with understood(answer):
+            vms = {str(vm["vm_name"]): dict(vm) for vm in answer["vms"]}
+        return {name: vm for name, vm in vms.items() if VM_NAME.fullmatch(name)}
 
     # What a provider does
 
     async def look(self, more: int = 0) -> str:
-        """The account and its VMs; Failure unless `more` fit into its allowance."""
-        vms = (await self._ask(Listing, "ls", "-l")).vms
-        limit, images = self.config.vm_limit, {str(vm.get("image")) for vm in vms}
-        room = f"{len(vms)} of {limit} VMs (OCAPTAIN_VM_LIMIT) are in use"
-        if len(vms) + more > limit:
+        """The account's VMs; Failure unless `more` fit into its allowance."""
+        answer, limit = await self._ask("ls", "-l"), self.config.vm_limit
+        with understood(answer):
+            images = [str(vm.get("image")) for vm in answer["vms"]]
+        room = f"{len(images)} of {limit} VMs (OCAPTAIN_VM_LIMIT) are in use"
+        if len(images) + more > limit:
             remedy = "ocaptain voyages  lists yours,  ocaptain sink -s VOYAGE  removes one."
             raise Failure(f"{LOBBY} has no room for {more} more: {room}.", remedy)
         image = self.config.vm.get("image", "its default image")
-        there = f"; those there have {', '.join(sorted(images))}" if vms else ""
+        there = f"; those there have {', '.join(sorted(set(images)))}" if images else ""
         return clean(f"{LOBBY}: {room}; new ones get {image}{there}")
 
     async def create(self, name: str) -> VM:
         """Make a VM, and wait until the lobby says that it runs."""
-        making = asyncio.create_task(self._new(name))
+        given = [f"--{key}={value}" for key, value in self.config.vm.items()]
+        if name.endswith("-storage"):
+            given.append(f"--tag={tag(name)}")
+        new = self._ask("new", f"--name={name}", "--no-email", *given, again=False)
+        making = asyncio.create_task(new)
         self._making.add(making)  # the lobby goes on with it, also where this is cancelled
         made = await asyncio.shield(making)
-        if made.error:
-            raise Unreachable(f"{LOBBY} made {name}, but could not set it up: {clean(made.error)}")
+        if "error" in made:
+            raise Unreachable(f"{LOBBY} made {name}, but not well: {clean(str(made['error']))}")
         for _ in range(LOOKS):  # and no longer: a new VM may be missing from the list for a while
-            if await self._status(name) == "running":
+            if await self._runs(name):
                 break
             await asyncio.sleep(LOOK_S)
         return self._vm(made)
 
-    async def _new(self, name: str) -> Machine:
-        given = [f"--{key}={value}" for key, value in self.config.vm.items()]
-        if name.endswith("-storage"):
-            given.append(f"--tag={tag(name)}")
-        try:
-            return await self._ask(Machine, "new", f"--name={name}", *given, QUIETLY, again=False)
-        except Unreachable:  # and nobody knows whether it was made
-            there = (await self._ask(Listing, "ls")).ours()
-            if name not in there:
-                raise
-            return there[name]
-
-    async def _status(self, name: str) -> str:
+    async def _runs(self, name: str) -> bool:
         """What `ls` says of a VM; one look does for all who ask at the same time."""
         async with self._looking:
             if time.monotonic() > self._seen_at + LOOK_S:
-                self._seen = (await self._ask(Listing, "ls")).ours()
+                self._seen = await self._ours()
                 self._seen_at = time.monotonic()
-        return self._seen[name].status if name in self._seen else ""
+        return self._seen.get(name, {}).get("status") == "running"
 
-    def _vm(self, machine: Machine) -> VM:
-        user, _, host = machine.ssh_dest.rpartition("@")
-        where = (("HostName", host), ("Port", str(machine.ssh_port)), ("User", user))
+    def _vm(self, said: Json) -> VM:
+        with understood(said):
+            ((user, host),) = DESTINATION.findall(said["ssh_dest"])
+            where = (
+                ("HostName", host),
+                ("Port", str(int(said.get("ssh_port", 22)))),
+                ("User", user),
+            )
         given = tuple((key, value) for key, value in where if value)
-        return VM(machine.vm_name, given + self._options, self._host_key)
+        return VM(said["vm_name"], given + self._options, self._host_key)
 
     async def list(self) -> Sequence[VM]:
         """The account's VMs that have names of ocaptain's."""
-        return [self._vm(vm) for vm in (await self._ask(Listing, "ls")).ours().values()]
+        return [self._vm(vm) for vm in (await self._ours()).values()]
 
     async def destroy(self, names: Iterable[str]) -> dict[str, str]:
         """Remove VMs in one call and, with a ship or its storage, the ship's key."""
         wanted = {name for name in names if VM_NAME.fullmatch(name)}
         if self._making:
             await asyncio.wait(self._making, timeout=ANSWER_S)
-        (_, fault), keys = await asyncio.gather(
-            self._send("rm", *sorted(wanted)), self._ask(Keys, "ssh-key list")
-        )
-        there = (await self._ask(Listing, "ls")).ours() if fault else {}
-        left = dict.fromkeys(wanted & there.keys(), fault)
-        theirs = [key.name for key in keys.ssh_keys if belongs(key.name, wanted)]
+        rm, keys = self._send("rm", *sorted(wanted)), self._ask("ssh-key list")
+        (_, fault), answer = await asyncio.gather(rm, keys)
+        left = dict.fromkeys(wanted & (await self._ours()).keys(), fault) if fault else {}
+        with understood(answer):
+            theirs = [key["name"] for key in answer["ssh_keys"] if belongs(key["name"], wanted)]
         gone = await asyncio.gather(*(self._send("ssh-key remove", name) for name in theirs))
         for name, (_, why) in zip(theirs, gone, strict=True):
             if why:
@@ -214,15 +178,15 @@ class Exedev:
         scope, via = storage.name, tuple[str, ...]()
         try:
             only = (f"--vm={storage.name}", f"--ssh-user={ship}")
-            added = await self._ask(Key, "ssh-key add", *only, key, again=False)
+            added = await self._ask("ssh-key add", *only, key, again=False)
         except Failure as refused:
             if not UNKNOWN_OPTION.search(str(refused)):
                 raise
             scope, via = tag(storage.name), ("sudo", "-nu", ship, LOGIN, "-c")
-            added = await self._ask(Key, "ssh-key add", f"--tag={scope}", key, again=False)
-        if scope not in added.permissions.values():
-            said = f"{LOBBY} does not say that {ship}'s key is for {scope} alone, but"
-            raise Failure(f"{said} {clean(str(added.permissions))}", "See docs/exedev.md.")
+            added = await self._ask("ssh-key add", f"--tag={scope}", key, again=False)
+        with understood(added):
+            if scope not in added["permissions"].values():
+                raise ValueError(f"is {ship}'s key for {scope} alone?")
         return via
 
 
@@ -231,7 +195,7 @@ def tag(storage: str) -> str:
     return storage.removesuffix("-storage")
 
 
-def documents(said: bytes) -> list[Any]:
+def documents(said: bytes) -> list[Json]:
     """The JSON objects in an answer of the lobby's: one, or one a line."""
     for texts in ([said], said.splitlines()):
         with suppress(ValueError, RecursionError):
@@ -239,16 +203,17 @@ def documents(said: bytes) -> list[Any]:
     return []
 
 
-def shaped(said: Any, shape: type[Shape]) -> Shape:
-    """What the lobby said, if it has that shape; else Failure."""
+@contextmanager
+def understood(said: Json) -> Iterator[None]:
+    """Raise a Failure where what the lobby said is not what is looked for in it."""
     try:
-        return msgspec.convert(said, shape)
-    except msgspec.ValidationError as error:
-        told = f"{LOBBY} answers what ocaptain does not understand: {error}"
-        raise Failure(told, f"It said: {clean(json.dumps(said))[:300]}") from None
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as strange:
+        told = f"{LOBBY} answers what ocaptain does not understand ({strange!r})"
+        raise Failure(f"{told}: {clean(json.dumps(said))[:300]}", "See docs/exedev.md.") from None
 
 
-def belongs(key: str, vms: Collection[str]) -> bool:
+def belongs(key: Any, vms: Collection[str]) -> bool:
     """Whether a key of this name is that of one of these ships, or of a ship of these storages."""
-    storage = f"{key.rpartition('-')[0]}-storage"
-    return bool(VM_NAME.fullmatch(key)) and (key in vms or storage in vms)
+    storage = f"{str(key).rpartition('-')[0]}-storage"
+    return bool(VM_NAME.fullmatch(str(key))) and (key in vms or storage in vms)

@@ -38,7 +38,8 @@ class Faults:
     sftp: Literal["internal", "shell"] = "internal"  # is SFTP served without the login shell?
 
     apt_s: float = 0.0  # apt-get install takes so long on VMs that boot from now on,
-    apt_fails: bool = False  # or fails
+    apt_fails: bool = False  # or fails,
+    apt_stale: bool = False  # or knows no package before apt-get update
 
     def next(self, name: str) -> bool:
         """Use up one of a count of failures; whether there was one."""

@@ -82,7 +82,7 @@ class Machine:
         claude = (
             (self.claude.parent if self.claude.is_file() else self.claude) if self.claude else ""
         )
-        apt = f"{self.faults.apt_s} {int(self.faults.apt_fails)}"
+        apt = f"{self.faults.apt_s} {int(self.faults.apt_fails)} {int(self.faults.apt_stale)}"
         script = [PLACE / "boot.sh", PLACE / "vms" / self.name, self.name, claude, apt]
         pipe: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
         self.chain = self.room.start("unshare", *spaces, "sh", *script, **pipe)

@@ -9,12 +9,14 @@ import os
 import shlex
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from .agent import Event, Job
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 CREDENTIALS = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY")
 STREAMS = ("--input-format", "stream-json", "--output-format", "stream-json")
@@ -45,10 +47,8 @@ def command(job: Job) -> list[str]:
     hook = {"type": "command", "command": shlex.join(job.hook), "timeout": HOOK_TIMEOUT_S}
     settings = {"hooks": {"PreToolUse": [{"matcher": TASK_TOOLS, "hooks": [hook]}]}}
     given = ["--settings", json.dumps(settings), "--disallowedTools", LEADS_ASTRAY]
-    if job.model:
-        given += ["--model", job.model]
-    if job.budget_usd:
-        given += ["--max-budget-usd", str(job.budget_usd)]
+    given += ["--model", job.model] if job.model else []
+    given += ["--max-budget-usd", str(job.budget_usd)] if job.budget_usd else []
     return ["claude", "-p", *STREAMS, *UNATTENDED, *given]
 
 
@@ -78,54 +78,68 @@ def message(text: str) -> bytes | None:
 def events(line: bytes) -> Iterator[Event]:
     """What a line of `--output-format stream-json` says."""
     try:
-        said = json.loads(line)
+        said = json.loads(line, parse_int=float)
     except (ValueError, RecursionError):
         said = line.decode(errors="replace")
-    if isinstance(said, str):
-        yield from _line("tool", said)  # a complaint, on stderr
-    read = READERS.get(_text(said, "type"))
-    yield from read(said) if read else ()
+    for event in _heard(said):
+        # One line that can be encoded; JSON allows half a character.
+        text = " ".join(event.text.split()).encode(errors="replace").decode()
+        if text or event.kind not in ("text", "tool"):
+            yield replace(event, text=text)
 
 
-def _assistant(said: Json) -> Iterator[Event]:
-    for block in _blocks(said):
-        if block.get("type") == "text":
-            yield from _line("text", _text(block, "text"))
-        if block.get("type") == "tool_use":
-            yield from _line("tool", f"{_text(block, 'name')}: {_gist(block.get('input'))}")
+def _heard(said: Any) -> Iterator[Event]:
+    match said:
+        case str():
+            yield Event("tool", said)  # a complaint, on stderr
+        case {"type": "assistant"}:
+            yield from _assistant(said, _get(_get(said, "message", dict), "content", list))
+        case {"type": "system", "subtype": "init"}:
+            yield Event("begin")
+        case {"type": "system", "subtype": "background_tasks_changed", "tasks": [*tasks]}:
+            yield Event("background", count=len(tasks))
+        case {"type": "system", "subtype": "api_retry"}:
+            yield from _retry(said)
+        case {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected"} as limit}:
+            yield from _limit(limit)
+        case {"type": "result"}:
+            why = _get(said, "result", str) or str(said.get("errors"))
+            cost = _number(said, "total_cost_usd")
+            yield Event("end", why, outcome=_outcome(said), cost_usd=cost)
+
+
+def _assistant(said: Json, blocks: list[Any]) -> Iterator[Event]:
+    for block in blocks:
+        match block:
+            case {"type": "text"}:
+                yield Event("text", _get(block, "text", str))
+            case {"type": "tool_use"}:
+                gist = _gist(_get(block, "input", dict))
+                yield Event("tool", f"{_get(block, 'name', str)}: {gist}")
     if said.get("error") in REFUSED:
-        yield Event("end", _spoken(said), outcome="refused")
+        spoken = " ".join(_get(block, "text", str) for block in blocks)
+        yield Event("end", spoken, outcome="refused")
 
 
-def _system(said: Json) -> Iterator[Event]:
-    kind, tasks = said.get("subtype"), said.get("tasks")
-    if kind == "init":
-        yield Event("begin")
-    if kind == "background_tasks_changed":
-        yield Event("background", count=len(tasks) if isinstance(tasks, list) else 0)
-    if kind == "api_retry":
-        yield from _retry(said)
+def _gist(arguments: Json) -> str:
+    """The argument of a tool call that says best what it does."""
+    texts = (_get(arguments, name, str) for name in (*TELLING, *arguments))
+    return next(filter(None, texts), "")
 
 
 def _retry(said: Json) -> Iterator[Event]:
-    status, delay = said.get("error_status"), _number(said, "retry_delay_ms") / 1000
-    why = _text(said, "error") or "no answer"
+    status, delay_s = _number(said, "error_status"), _number(said, "retry_delay_ms") / 1000
+    why = _get(said, "error", str) or "no answer"
     if why in REFUSED and _number(said, "attempt") >= PATIENCE:
         yield Event("end", "the API does not accept the credential", outcome="refused")
-    text = f"the API answers {status or why}, asking again in {delay:.0f} s"
-    yield Event("wait", _clean(text), until=time.time() + delay)
+    text = f"the API answers {int(status) or why}, asking again in {delay_s:.0f} s"
+    yield Event("wait", text, until=time.time() + delay_s)
 
 
-def _rate_limit(said: Json) -> Iterator[Event]:
-    limit: Any = said.get("rate_limit_info")
-    if _text(limit, "status") == "rejected" and limit.get("isUsingOverage") is not True:
-        text = f"usage limit reached {_text(limit, 'rateLimitType').replace('_', ' ')}"
-        yield Event("wait", _clean(text), until=_number(limit, "resetsAt"))
-
-
-def _result(said: Json) -> Iterator[Event]:
-    why, cost = _clean(_text(said, "result") or str(said.get("errors"))), "total_cost_usd"
-    yield Event("end", why, outcome=_outcome(said), cost_usd=_number(said, cost))
+def _limit(limit: Json) -> Iterator[Event]:
+    if limit.get("isUsingOverage") is not True:
+        kind = _get(limit, "rateLimitType", str).replace("_", " ")
+        yield Event("wait", f"usage limit reached {kind}", until=_number(limit, "resetsAt"))
 
 
 def _outcome(result: Json) -> str:
@@ -140,49 +154,13 @@ def _outcome(result: Json) -> str:
     return "limited" if busy else "error"
 
 
-READERS = {
-    "assistant": _assistant,
-    "system": _system,
-    "rate_limit_event": _rate_limit,
-    "result": _result,
-}
-
-
-def _line(kind: str, text: str) -> Iterator[Event]:
-    if _clean(text):
-        yield Event(kind, _clean(text))
-
-
-def _gist(arguments: Any) -> str:
-    """The argument of a tool call that says best what it does."""
-    known = arguments if isinstance(arguments, dict) else {}
-    return next((_text(known, key) for key in (*TELLING, *known) if _text(known, key)), "")
-
-
-# Hostile input: JSON promises nothing about types, sizes or characters.
-
-
-def _blocks(said: Json) -> list[Json]:
-    body = said.get("message")
-    content = body.get("content") if isinstance(body, dict) else None
-    return [b for b in content if isinstance(b, dict)] if isinstance(content, list) else []
-
-
-def _spoken(said: Json) -> str:
-    return _clean(" ".join(_text(block, "text") for block in _blocks(said)))
-
-
-def _text(said: Any, key: str) -> str:
+def _get(said: Any, key: str, kind: type[T]) -> T:
+    """What stands there if it is of this kind, else an empty one: JSON promises nothing."""
     value = said.get(key) if isinstance(said, dict) else None
-    return value if isinstance(value, str) else ""
+    return value if isinstance(value, kind) else kind()
 
 
 def _number(said: Json, key: str) -> float:
     """A number that is none, negative, infinite or absurd counts as 0."""
-    value = said.get(key)
-    return float(value) if isinstance(value, (int, float)) and 0 <= value < 1e12 else 0.0
-
-
-def _clean(text: str) -> str:
-    """One line that can be encoded; JSON allows half a character."""
-    return " ".join(text.split()).encode(errors="replace").decode()
+    value = _get(said, key, float)
+    return value if 0 <= value < 1e12 else 0.0

@@ -139,7 +139,8 @@ class Unit:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        log = os.open(f"/var/log/{self.name}.log", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644)
+        to = self.get("StandardOutput", "journal").partition(":")[2] or f"/var/log/{self.name}.log"
+        log = os.open(to, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.setsid()
