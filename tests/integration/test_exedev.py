@@ -1,11 +1,10 @@
 """Voyages on exe.dev, as the stand-in has it: real SSH, VMs, accounts, services and sshfs."""
 
-import json
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,13 @@ import pytest
 
 from tests.fakes import messages_api as api
 from tests.fakes.exedev import Machine
-from tests.integration.conftest import TOKEN
+from tests.fakes.exedev.lobby import Lost
 from tests.integration.fleet import ExeCaptain, at, connections, exe_captain
-from tests.integration.harness import OCAPTAIN, Done, Terminal, Voyage, put, task, until
+from tests.integration.harness import OCAPTAIN, Terminal, Voyage, put, task, until
 from tests.integration.test_secrets import found_in, objects, sampling
 
 GATE = "until [ -e ~/gate ]; do sleep 0.1; done"
+SECRET = "sk-ant-oat01-Kd5distinctive"
 CAP = "You have reached the maximum number of VMs allowed on your plan."
 
 
@@ -158,46 +158,49 @@ def test_sink_says_what_goes_and_asks_first(captain):
 # Sails that do not come to be
 
 
-@pytest.mark.parametrize("moment", ["before-new-answers", "while-vms-boot", "during-set-up"])
+def slow(program: str) -> Callable[[Machine], Any]:
+    """Have a program of a VM's never end."""
+    return lambda machine: put(machine.root / program, "#!/bin/sh\nexec sleep 1000\n")
+
+
+def asked(captain: ExeCaptain, verb: str) -> int:
+    """How often the lobby was asked for something."""
+    return sum(line.startswith(f"{verb} ") for line in captain.exe.commands)
+
+
+@pytest.mark.parametrize("moment", ["before-new-answers", "while-a-vm-boots", "during-set-up"])
 def test_an_interrupted_sail_leaves_nothing(captain, monkeypatch, moment):
     """Ctrl-C removes VMs and keys, also what the lobby was still making: exit status 130."""
-    exe = captain.exe
     if moment == "before-new-answers":
-        exe.faults.new_s = 3
-    if moment == "while-vms-boot":
-        exe.faults.stuck = Ending({"-ship0"})
-    if moment == "during-set-up":
-        on_new(captain, monkeypatch, "-storage", slow("usr/sbin/groupadd"))
+        captain.exe.faults.new_s = 3
+    if moment == "while-a-vm-boots":
+        captain.exe.faults.stuck = Ending({"-ship0"})
+    on_new(captain, monkeypatch, "-storage", slow("usr/sbin/groupadd"))
     plan = small(captain)
     with captain.start("sail", str(plan), "-n", "2") as sailing:
-        words = {"before-new-answers": "new ", "while-vms-boot": "ssh-key add"}
-        until(lambda: sum(line.startswith("new ") for line in exe.commands) == 3, 20)
+        until(lambda: asked(captain, "new") == 3, 20)
         if moment != "before-new-answers":
-            until(lambda: sum(line.startswith("ssh-key add") for line in exe.commands) >= 1, 20)
-        assert bool(exe.machines) == (moment != "before-new-answers")
+            keys = 1 if moment == "while-a-vm-boots" else 2
+            until(lambda: asked(captain, "ssh-key add") == keys, 20)
+        assert bool(captain.account()) == (moment != "before-new-answers")
         sailing.send_signal(signal.SIGINT)
         said, _ = sailing.communicate(timeout=30)
     assert sailing.returncode == 130, said
     assert "sail removes what it made" in said
     assert "Traceback" not in said
     assert captain.account() == []
-    assert any(line.startswith("rm ") for line in exe.commands)
+    assert asked(captain, "rm")
 
 
-def slow(program: str) -> Callable[[Machine], Any]:
-    """Have a program of a VM's never end."""
-    return lambda machine: put(machine.root / program, "#!/bin/sh\nexec sleep 1000\n")
-
-
-def test_what_a_killed_sail_left_can_be_removed_from_anywhere(captain):
+def test_what_a_killed_sail_left_can_be_removed_from_anywhere(captain, monkeypatch):
     """The first lines have the command for it, which another machine needs nothing more for."""
-    captain.exe.faults.stuck = Ending({"-ship0"})
+    on_new(captain, monkeypatch, "-storage", slow("usr/sbin/groupadd"))
     with captain.start("sail", str(small(captain)), "-n", "2") as sailing:
         until(lambda: len(captain.account()) == 3 + 2, 20)
         sailing.kill()
         said, _ = sailing.communicate(timeout=30)
     first = "\n".join(said.splitlines()[:2])
-    found = re.search(r"Should this be killed, remove it: ocaptain (sink -s voyage-\w+)", first)
+    found = re.search(r"Should this be killed: ocaptain (sink -s voyage-\w+)", first)
     assert found, said
     with at(captain.exe) as elsewhere:
         elsewhere.run(*found[1].split(), stdin="n\ny\n")
@@ -253,11 +256,8 @@ def test_a_ship_that_does_not_come_up_is_done_without(captain, monkeypatch, faul
     assert made(captain) == ["ship0", "ship1", "ship1", "storage"]
     assert "ship-1 is made anew" in done.err
     assert "ship-1 is given up; the others sail on without it" in done.err
-    assert [thing.partition("-")[2][13:] for thing in captain.account()] == [
-        "storage",
-        "ship0",
-        "ship0",
-    ]
+    left = {re.sub("voyage-[0-9a-f]+-", "", thing) for thing in captain.account()}
+    assert left == {"VM storage", "VM ship0", "key ship0"}
     if fault == "broken":
         assert "usr/bin/systemctl is broken" in done.err
 
@@ -272,8 +272,8 @@ def test_a_vm_that_was_made_with_an_error_is_made_anew(captain, monkeypatch):
         return found | ({"error": errors.pop()} if ship and errors else {})
 
     monkeypatch.setattr(captain.exe.lobby, "_new", answer)
-    done = captain.run("sail", str(small(captain)))
-    assert "but could not set it up: failed to attach integration" in done.err
+    done = captain.run("sail", str(small(captain)), "-n", "1")
+    assert "but not well: failed to attach integration" in done.err
     assert made(captain) == ["ship0", "ship0", "storage"]
     assert len(captain.account()) == 3
 
@@ -302,7 +302,7 @@ def test_a_key_whose_scope_the_lobby_does_not_say_is_removed(captain, monkeypatc
     silent = lambda call: {**add(call), "permissions": {}}  # noqa: E731
     monkeypatch.setattr(captain.exe.lobby, "_ssh_key_add", silent)
     done = captain.run("sail", str(small(captain)), status=1)
-    assert "exe.dev does not say that ship-0's key is for" in done.err
+    assert "is ship-0's key for voyage-" in done.err
     assert captain.account() == []
 
 
@@ -333,6 +333,7 @@ def test_a_lobby_with_another_host_key_is_not_asked(captain):
     done = captain.hasty("sail", str(small(captain)), status=1)
     assert "exe.dev cannot be reached: Host key verification failed" in done.err
     assert captain.exe.commands == []
+    known_hosts(captain).write_text("")  # for what comes after this test
 
 
 def test_a_vm_with_another_host_key_gets_nothing(captain, monkeypatch):
@@ -366,11 +367,24 @@ def test_sail_weathers_what_passes(captain, faults):
     assert len(captain.account()) == 3 + 2
 
 
-def test_an_answer_of_new_that_is_lost(captain):
-    """The VM is looked for, and used if it was made."""
-    captain.exe.faults.new_lost = 1
-    captain.run("sail", str(small(captain)), "-n", "2")
-    assert len(captain.account()) == 3 + 2
+@pytest.mark.parametrize(("lost", "status", "left"), [("ship0", 0, 3 + 2), ("storage", 1, 0)])
+def test_a_connection_to_the_lobby_that_drops_before_new_has_answered(
+    captain, monkeypatch, lost, status, left
+):
+    """A ship is made anew; without storage sail fails, and removes also what nobody heard of."""
+    new, losses = captain.exe.lobby._new, [Lost()]
+
+    def answer(call: Any) -> Any:
+        found = new(call)
+        if found["vm_name"].endswith(lost) and losses:
+            until(lambda: len(captain.exe.machines) == 3)
+            time.sleep(0.3)  # by when the others' answers are out
+            raise losses.pop()
+        return found
+
+    monkeypatch.setattr(captain.exe.lobby, "_new", answer)
+    captain.run("sail", str(small(captain)), "-n", "2", status=status)
+    assert len(captain.account()) == left
 
 
 # Sinking
@@ -396,8 +410,6 @@ def test_sink_all_leaves_what_is_not_ocaptains(captain):
     for name in ("voyage-web", "voyage-0123456789ab-ship0x", "my-voyage-0123456789ab-storage"):
         exe.new_machine(name, ["voyage-0123456789ab"])
     for name in ("laptop", "voyage-web", "voyage-0123456789ab-storage-old"):
-        put(captain.root / name, "")
-        (captain.root / name).unlink()
         captain.sh(["ssh-keygen", "-q", "-N", "", "-f", str(captain.root / name)])
         exe.lobby.register((captain.root / f"{name}.pub").read_text(), name, {})
     theirs = captain.account()
@@ -407,3 +419,227 @@ def test_sink_all_leaves_what_is_not_ocaptains(captain):
     for name in list(exe.machines):
         exe.machines.pop(name).destroy()
     del exe.keys[1:]
+
+
+# Other machines, and eyes
+
+
+def test_another_machine_sees_and_steers_the_voyage(fleet):
+    """With the account's key and nothing else, each verb works there as here."""
+    exe = account(fleet).exe
+    with at(exe) as elsewhere:
+        (row,) = elsewhere.json("voyages")
+        assert (row["voyage"], row["vms"], row["state"]) == (fleet.id, 4, "complete")
+        assert elsewhere.json("status")["tasks"]["completed"] == 3
+        assert {row["id"] for row in elsewhere.json("tasks", fleet.id)} == {"1", "2", "3"}
+        assert "claims it: Task 1" in elsewhere.run("logs").out
+        assert elsewhere.run("wait").out.strip() == f"{fleet.id} complete"
+        repo = elsewhere.repository()
+        elsewhere.run("fetch", fleet.id, "--into", str(repo), "--all")
+        assert elsewhere.git(repo, "show", f"{fleet.id}:2") == "2"
+        assert (repo / fleet.id / "journal.jsonl").exists()
+
+
+def test_voyages_says_soon_which_storage_does_not_answer(fleet):
+    """It is `unseen`, and the others are seen all the same."""
+    exe, lost = account(fleet).exe, "voyage-0123456789ab"
+    down = exe.new_machine(f"{lost}-storage", [lost])
+    down.booted.wait()
+    down.crash()
+    with at(exe) as elsewhere:
+        began = time.monotonic()
+        rows = {row["voyage"]: row for row in elsewhere.json("voyages")}
+        assert time.monotonic() - began < 10
+        assert {name: row["state"] for name, row in rows.items()} == {
+            fleet.id: "complete",
+            lost: "unseen",
+        }
+        assert f"{lost}-storage cannot be reached" in rows[lost]["reason"]
+        assert re.search(rf"{lost} .*unseen", elsewhere.run("voyages").out)
+    exe.machines.pop(f"{lost}-storage").destroy()
+
+
+def test_the_fleet_is_watched_in_a_real_terminal(fleet):
+    """`shell` shows a pane per ship; `--raw` is a shell on storage or on a ship."""
+    with Terminal(fleet.captain, 160, 40) as terminal:
+        terminal.type("ocaptain shell")
+        for ship in ("ship-0", "ship-1", "ship-2"):
+            terminal.until(f"{ship} · waiting")
+        terminal.press("C-b", "d")
+        terminal.over()
+        for place, words in (("storage", ""), ("ship1", "ship-1")):
+            terminal.type(f"ocaptain shell --raw {fleet.id} {words}")
+            terminal.until("$")
+            terminal.press("echo $USER on $(hostname)", "Enter")
+            terminal.until(f"exedev on {fleet.id}-{place}")
+            terminal.press("exit", "Enter")
+            terminal.over()
+
+
+@pytest.mark.parametrize("sftp", ["internal", "shell"])
+def test_a_ship_reads_storage_by_sftp_and_cannot_write_there(fleet, sftp):
+    """Whether exe.dev serves it by itself or through the login shell of the ship's account."""
+    account(fleet).exe.faults.sftp = sftp
+    command = "sftp -b - -F ~/voyage/ssh_config -o ControlPath=none storage"
+    batch = "get /home/harbor/voyage/artifacts/spec.md spec-{sftp}.md"
+    done = fleet.ssh("ship0", f"echo '{batch}' | {command}")
+    assert done.status == 0, done
+    assert (fleet.home("ship0") / "spec-{sftp}.md").read_text().startswith("# A small objective")
+    for path in ("/home/harbor/voyage/mine", "/var/lib/ocaptain/ship-0/mine", "/tmp/mine"):
+        done = fleet.ssh("ship0", f"echo 'put voyage/ship.json {path}' | {command}")
+        assert "Permission denied" in done.err, done
+    done = fleet.ssh("ship0", f"echo 'get /home/harbor/voyage/boot.json x' | {command}")
+    assert done.status != 0
+
+
+def test_doctor_on_exe_dev(fleet):
+    """It says how many VMs there are, or what to type where the lobby does not answer."""
+    exe = account(fleet).exe
+    known, key = exe.folder / "known_hosts", exe.keys[0]
+    with at(exe) as elsewhere:
+        found = provider(elsewhere)
+        assert "exe.dev: 4 of 50 VMs (OCAPTAIN_VM_LIMIT) are in use" in found
+    with at(exe) as stranger:
+        exe.keys.remove(key)
+        assert "Please complete registration by running: ssh exe.dev" in provider(stranger)
+        exe.keys.insert(0, key)
+    with at(exe) as wary, replaced(known, ""):
+        assert "Type `ssh exe.dev` once" in provider(wary)
+    elsewhere = exe.ssh_config.read_text().replace(f"{exe.block}.1", "127.77.255.254")
+    with at(exe) as cut_off, replaced(exe.ssh_config, elsewhere):
+        said = provider(cut_off)
+        assert "exe.dev cannot be reached" in said
+        assert "ssh -v -F" in said
+
+
+@contextmanager
+def replaced(path: Path, text: str) -> Iterator[None]:
+    """A file says something else for a while."""
+    was = path.read_text()
+    path.write_text(text)
+    yield
+    path.write_text(was)
+
+
+def provider(captain: ExeCaptain) -> str:
+    """What doctor says, on one line, from `provider` on."""
+    captain.env["COLUMNS"] = "500"
+    done = captain.hasty("doctor", status=None)
+    assert "provider" in done.out, done
+    return " ".join(done.out.partition("provider")[2].split())
+
+
+# Accidents
+
+
+def gated(captain: ExeCaptain, ships: int = 1, lease_seconds: int = 20) -> Voyage:
+    """A voyage at whose first task a ship waits for a file ~/gate, and has committed something."""
+    half = "echo $(hostname) >half && git add -A && git commit -qm Half && touch ~/waits"
+    tasks = {"1": task("Wait", f"{half}; {GATE}; touch one"), "2": task("Go on", "touch two")}
+    tasks["2"]["blockedBy"] = ["1"]
+    plan = captain.plan(captain.repository(), tasks, lease_seconds=lease_seconds)
+    voyage = captain.sail(plan, ships)
+    until(lambda: any((voyage.home(f"ship{n}") / "waits").exists() for n in range(ships)), 30)
+    return voyage
+
+
+def open_gate(voyage: Voyage, name: str) -> None:
+    vm(voyage, name).run("touch ~/gate")
+
+
+def test_a_helm_that_is_killed_comes_back(captain):
+    """The unit starts it again; it gives its old claim up at once, and goes on."""
+    voyage = gated(captain)
+    helm = vm(voyage, "ship0")
+    helm.run("sudo systemctl kill -s KILL --kill-whom=main ocaptain-helm")
+    open_gate(voyage, "ship0")
+    voyage.wait()
+    assert voyage.ends("1") == ["abandoned", "landed"]
+    assert voyage.landed() == ["Wait", "Go on"]
+    assert helm.run("systemctl show -p NRestarts --value ocaptain-helm").stdout == b"1\n"
+
+
+def test_a_ship_that_crashes_goes_on_once_it_boots(captain):
+    """By itself; no task is lost, and none is done twice."""
+    voyage = gated(captain)
+    open_gate(voyage, "ship0")
+    vm(voyage, "ship0").crash()
+    vm(voyage, "ship0").boot()
+    voyage.wait()
+    assert voyage.ends("1") == ["abandoned", "landed"]
+    assert voyage.landed() == ["Wait", "Go on"]
+
+
+def test_storage_that_crashes_in_the_middle_is_waited_for(captain):
+    """Once it is back the voyage completes, and no claim was lost."""
+    voyage = gated(captain)
+    vm(voyage, "storage").crash()
+    open_gate(voyage, "ship0")
+    time.sleep(2)
+    vm(voyage, "storage").boot()
+    voyage.wait()
+    assert voyage.ends("1") == ["landed"]
+    assert voyage.landed() == ["Wait", "Go on"]
+
+
+def test_a_ship_that_was_cut_off_beyond_its_lease_lands_nothing(captain):
+    """Another does its task; what it had done is kept aside, and it goes on with others."""
+    voyage = gated(captain, ships=2, lease_seconds=3)
+    owner = voyage.task("1")["owner"].replace("-", "")
+    other = {"ship0": "ship1", "ship1": "ship0"}[owner]
+    voyage.until(lambda seen: voyage.git("for-each-ref", "refs/heads/work/"))
+    vm(voyage, owner).cut_off()
+    open_gate(voyage, other)
+    voyage.wait()
+    open_gate(voyage, owner)
+    vm(voyage, owner).reconnect()
+    voyage.until_log("the claim is lost", 40)
+    assert voyage.ends("1") == ["expired", "landed"]
+    assert voyage.show("half") == f"{voyage.id}-{other}"
+    wreck = voyage.git("show", "work/1-1:half")
+    assert wreck == f"{voyage.id}-{owner}"
+    said = captain.run("fetch", voyage.id, "--into", str(captain.home / "repo")).out
+    assert "Unlanded work is on storage only: work/1-1 (--all)" in said
+
+
+def test_sshfs_is_installed_beside_the_work(captain):
+    """The first claim does not wait for it, and sees storage once it is there."""
+    captain.exe.faults.apt_s = 5
+    look = "until [ -e ~/voyage/artifacts/spec.md ]; do sleep 0.1; done; cp ~/voyage/artifacts/* ."
+    voyage = captain.sail(small(captain, look), 1)
+    voyage.until(lambda seen: seen["tasks"]["in_progress"])
+    assert not (vm(voyage, "ship0").root / "usr/bin/sshfs").exists()
+    voyage.wait()
+    assert voyage.show("spec.md").startswith("# A small objective")
+    assert (voyage.home("ship0") / f".claude/tasks/{voyage.id}-tasks").is_symlink()
+
+
+# Claude Code
+
+
+def test_claude_code_reads_the_task_list_and_tokens_stay_on_ships(tools, claude_binary, model):
+    """Its token stands in one file of the ship's alone: not on storage, nor in sight."""
+    look = "until [ -e ~/voyage/artifacts/spec.md ]; do sleep 0.1; done; cat ~/voyage/captain.json"
+    model.on(
+        "MARK", [api.bash(look), api.call("TaskList"), api.write("one", "1"), api.say("Done.")]
+    )
+    env = {"CLAUDE_CODE_OAUTH_TOKEN": SECRET, "ANTHROPIC_BASE_URL": model.url}
+    with exe_captain(env, claude=claude_binary) as captain, sampling() as sampler:
+        tasks = {"1": task("One", description="MARK"), "2": task("Caulk the seams", after=["1"])}
+        repo = captain.repository()
+        voyage = captain.sail(captain.plan(repo, tasks, agent="claude"))
+        voyage.until(lambda seen: seen["tasks"]["completed"], 60)
+        captain.run("fetch", voyage.id, "--into", str(repo), "--all")
+        seen = objects(voyage, voyage.storage / "repo.git") + objects(voyage, repo) + voyage.log()
+        storage, ship = vm(voyage, "storage"), vm(voyage, "ship0")
+        found = found_in(ship.folder / "upper", SECRET) + found_in(ship.root / "run", SECRET)
+        place = ship.folder / "upper/home/exedev/voyage/captain.json"
+        assert found == [str(place)]
+        assert place.stat().st_mode & 0o777 == 0o600
+        assert found_in(storage.folder / "upper", SECRET) + found_in(repo, SECRET) == []
+        assert voyage.show("one") == "1"
+    assert "Caulk the seams" in model.about("MARK")[-1].text
+    assert "***" in seen
+    assert SECRET not in seen
+    assert any(b"stream-json" in words for words in sampler.seen)
+    assert not any(SECRET.encode() in words for words in sampler.seen)
