@@ -293,7 +293,7 @@ def fetch(voyage: str | None, everything: bool, into: Path) -> None:
 
     async def go(found: "Voyage") -> None:
         new = await found.fetch(into, everything=everything)
-        was = f"{new['commits']} commits were never fetched before; see git log {found.id}"
+        was = f"{new['commits']} commits were never fetched before; see git log {found.id} --"
         click.echo(f"{found.id} is at {new['head'][:12]}; {was}")
         if everything:
             click.echo(f"Logs, journal and artifacts: {into / found.id}/")
