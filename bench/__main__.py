@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import claims, fleet, memory, startup, table
+from . import claims, exedev, fleet, memory, startup, table
 from .table import Row
 from .world import Trouble, World, private, stop
 
@@ -27,6 +27,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "makespan-1": fleet.makespan_1,
     "makespan-5": fleet.makespan_5,
     "memory": memory.memory,
+    "exedev": exedev.exedev,
 }
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 PLACE = re.compile(r"(?<=<!-- script/bench --write -->\n).*?(?=<!-- end -->)", re.DOTALL)

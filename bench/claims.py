@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ocaptain.onboard import harbor, process, setup
+from ocaptain.onboard import harbor, process, serve, setup
 from ocaptain.onboard.client import Harbor
 from ocaptain.onboard.journal import Journal
 
@@ -59,9 +59,7 @@ def in_turn(opened: Callable[[], Journal]) -> float:
     """Claims a second, where each ship makes one; what they claimed is completed afterwards."""
 
     def decide(ship: str, **request: Any) -> Json:
-        journal = opened()
-        with journal.locked():
-            return granted(harbor.decide(journal, RECORD, ship, request))
+        return granted(serve.decide(opened(), RECORD, ship, request))
 
     ships, began = RECORD["ships"], time.perf_counter()
     claims = {ship: decide(ship, op="claim", run="a")["claim"] for ship in ships}

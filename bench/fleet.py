@@ -1,11 +1,12 @@
 """Whole voyages: how soon the fleet is at work, how fast it lands, how close to the ideal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from statistics import median
 
 from . import plans
 from .table import Row, Target
-from .world import Json, Sailed, World, until
+from .world import Json, World, until
 
 
 def sail(world: World, quick: bool) -> Iterator[Row]:
@@ -14,7 +15,7 @@ def sail(world: World, quick: bool) -> Iterator[Row]:
     times, returned, commands = [], [], 0
     for _ in range(2 if quick else 5):
         voyage = world.sail(world.plan(plans.apart(3, 30)), 3)
-        times.append(last_first_claim(world, voyage, 3) - voyage.began)
+        times.append(last_first_claim(partial(world.journal, voyage.id), 3) - voyage.began)
         returned.append(voyage.returned - voyage.began)
         vms = [f"{voyage.id}-{vm}" for vm in ("storage", "ship0", "ship1", "ship2")]
         commands = max(commands, *map(world.ssh_commands, vms))
@@ -24,11 +25,11 @@ def sail(world: World, quick: bool) -> Iterator[Row]:
     yield Row("sail to the last ship's first claim, 3 ships", times, "s", None, beside)
 
 
-def last_first_claim(world: World, voyage: Sailed, ships: int) -> float:
+def last_first_claim(journal: Callable[[], list[Json]], ships: int) -> float:
     """When the last of the ships made its first claim (UNIX time, in s)."""
 
     def look() -> dict[str, float]:
-        first = {line["who"]: moment(line) for line in reversed(claims(world.journal(voyage.id)))}
+        first = {line["who"]: moment(line) for line in reversed(claims(journal()))}
         return first if len(first) == ships else {}
 
     return max(until("every ship's first claim", look).values())

@@ -122,8 +122,7 @@ class World:
 
     def journal(self, voyage: str) -> list[Json]:
         """Whole lines of a voyage's journal."""
-        path = self.home(f"{voyage}-storage") / "voyage" / "journal.jsonl"
-        return [json.loads(raw) for raw in path.read_bytes().splitlines(True) if raw[-1:] == b"\n"]
+        return lines_of(self.home(f"{voyage}-storage") / "voyage" / "journal.jsonl")
 
     def completed(self, voyage: str) -> bool:
         """Whether the voyage is complete. Raises Trouble where it never will be."""
@@ -135,6 +134,12 @@ class World:
         if self.voyages():
             self.ocaptain("sink", "--all", "--force")
         process.kill_marked(self.mark)
+
+
+def lines_of(journal: Path) -> list[Json]:
+    """Whole lines of a journal."""
+    raw = journal.read_bytes().splitlines(keepends=True)
+    return [json.loads(line) for line in raw if line.endswith(b"\n")]
 
 
 def until(what: str, look: Callable[[], T], within_s: float = ENDS_S) -> T:

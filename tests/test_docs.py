@@ -91,9 +91,10 @@ def test_xdg() -> None:
 
 
 def test_providers() -> None:
-    """README says which provider there is; when another comes, it has more to say."""
-    assert set(PROVIDERS) == {"local"}
-    assert "one provider, `local`" in README
+    """README says which providers there are, and which is the default."""
+    [[_, _, said]] = [row for row in table(README, "Variable |") if "OCAPTAIN_PROVIDER" in row[0]]
+    assert re.findall(NAME, said) == sorted(PROVIDERS)
+    assert f"`{config.Settings.provider}`, the default" in said
 
 
 def test_exit_statuses() -> None:

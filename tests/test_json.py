@@ -15,7 +15,7 @@ from tests.integration.harness import Captain, Json, Voyage, new_captain, task
 __all__ = ["tools"]
 
 DOC = Path(__file__).parents[1] / "docs" / "json.md"
-VERBS = ("check", "status", "tasks", "logs")
+VERBS = ("check", "voyages", "status", "tasks", "logs")
 VOYAGE_STATES = "provisioning running stalled verifying complete failed paused halted"
 SHIP_STATES = "starting waiting working landing verifying limited paused lost done"
 PROMISED = {
@@ -153,6 +153,23 @@ def test_status_and_tasks_are_as_documented_from_the_first_moment_to_the_end(voy
     assert "task 3" in seen[-1]["reason"]
     assert seen[-1]["branch"] == seen[-1]["voyage"] == voyage.id
     assert seen[-1]["head"] == voyage.git("rev-parse", voyage.id)
+
+
+def test_voyages_are_as_documented_also_one_whose_storage_is_gone(captain: Captain, voyage: Voyage):
+    """What cannot be seen is said to be `unseen`, and why."""
+    [seen] = captain.json("voyages")
+    compare("voyages", [seen])
+    assert (seen["voyage"], seen["vms"]) == (voyage.id, 3)
+    assert seen["created"] == voyage.status()["created"]
+    storage = captain.vms / f"{voyage.id}-storage"
+    aside = storage.rename(captain.vms.parent / "aside")
+    try:
+        [unseen] = captain.json("voyages")
+    finally:
+        aside.rename(storage)
+    compare("voyages", [unseen])
+    assert (unseen["state"], unseen["vms"], unseen["created"]) == ("unseen", 2, None)
+    assert "no storage" in unseen["reason"]
 
 
 def test_tasks_tell_how_each_ended(voyage: Voyage):

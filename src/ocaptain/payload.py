@@ -3,7 +3,6 @@
 import io
 import json
 import tarfile
-from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -50,13 +49,12 @@ def archive(boot: Json, bundle: Path | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def common(plan: Plan, sailed: Json, *, accounts: bool) -> Json:
+def boot(plan: Plan, sailed: Json, *, accounts: bool) -> Json:
     """What boot.json has for every VM: the voyage as storage and ships know it, and the plan's own
     files. `sailed` is what the plan does not say: `voyage`, `ships`, `author`, `created`, `pr`."""
     files = {"spec.md": plan.spec, "verify.sh": plan.verify, "setup.sh": plan.setup}
     record = {
         **sailed,
-        "setup": plan.setup is not None,
         "origin": None if plan.source.path else plan.source.url,
         "base": plan.source.branch,
         "repairs": 0 if plan.agent == "shell" else 3,
@@ -65,17 +63,3 @@ def common(plan: Plan, sailed: Json, *, accounts: bool) -> Json:
     }
     artifacts = {name: text for name, text in files.items() if text is not None}
     return {"voyage": record, "artifacts": artifacts, "accounts": accounts}
-
-
-def storage_boot(common: Json, plan: Plan, keys: Mapping[str, str], **source: Any) -> Json:
-    """boot.json of storage; `keys` are the ships' public ones. Of the `source` it is told the git
-    host's `token`, and `shallow`, as git's own file has it."""
-    ref = f"refs/heads/{plan.source.branch}" if plan.source.branch else "HEAD"
-    source |= {"url": common["voyage"]["origin"], "ref": ref}
-    return {"role": "storage", **common, "tasks": plan.tasks, "ships": dict(keys), "source": source}
-
-
-def ship_boot(common: Json, ship: str, captain: Mapping[str, str], **way: Any) -> Json:
-    """boot.json of a ship: the agents' environment, and its way to storage: its private `key`,
-    storage's `host_key`, ssh_config options that `reach` it, and words before commands, `via`."""
-    return {"role": "ship", **common, "ship": ship, "captain": dict(captain), **way}

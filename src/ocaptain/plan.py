@@ -52,6 +52,11 @@ class Source(NamedTuple):
     head: str
     shallow: bool = False
 
+    @property
+    def ref(self) -> str:
+        """What is fetched of it."""
+        return f"refs/heads/{self.branch}" if self.branch else "HEAD"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Settings):

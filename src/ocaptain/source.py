@@ -27,9 +27,11 @@ _QUESTIONS = {
 }
 
 
-async def git(*words: str, env: Mapping[str, str] = {}, strict: bool = True) -> str:
+async def git(
+    *words: str, env: Mapping[str, str] = {}, strict: bool = True, timeout: float = 30
+) -> str:
     """What git prints, in English. If it fails: nothing, or if `strict` a Failure."""
-    result = await run(["git", *words], env={"LC_ALL": "C", **env}, timeout=30)
+    result = await run(["git", *words], env={"LC_ALL": "C", **env}, timeout=timeout)
     if result.status and strict:
         raise Failure(scrub(" ".join(os.fsdecode(result.err).split())))
     return "" if result.status else os.fsdecode(result.out).strip()

@@ -10,7 +10,6 @@ import tempfile
 import time
 from asyncio import Task
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from .errors import Failure
 from .onboard import PROTOCOL
 from .plan import Plan
 from .providers import VM, Provider, open_provider
+from .source import git
 from .ssh import Home, Remote, Ssh, Unreachable, attach, clean, lines, prepare, run
 
 Answer = dict[str, Any]
@@ -84,7 +84,7 @@ class Voyage:
             raise Failure(f"{self.id} has no {ship}.", f"There is: {', '.join(self.vms)}")
         if raw:
             return attach(self.ssh.command(vm, Remote("bash", "-l"), tty=True))
-        panes = self.program("panes.main", "show", *([ship] if ship else []))
+        panes = self.program("logbook.show", *([ship] if ship else []))
         return attach(self.ssh.command(self.storage, panes, tty=True))
 
     def doomed(self, *, storage: bool) -> list[str]:
@@ -113,10 +113,8 @@ class Voyage:
         refs = [f"refs/heads/{self.id}:refs/heads/{self.id}"]
         refs += [f"+refs/heads/work/*:refs/ocaptain/{self.id}/*"] * everything
         pack = f"--upload-pack={self.by_harbor('git-upload-pack', Home('voyage/repo.git'))}"
-        words = ["git", "-C", str(into), "fetch", "--quiet", pack, f"{self.storage}:voyage", *refs]
-        done = await run(words, env=self.ssh.git_env())
-        if done.status:
-            raise Failure(f"git fetch failed: {clean(done.err).strip()}", "Into where: --into DIR")
+        words = ["-C", str(into), "fetch", "--quiet", pack, f"{self.storage}:voyage", *refs]
+        await git(*words, env=self.ssh.git_env(), timeout=SET_UP_S)
         if everything:
             packed = await self.ssh.run(self.storage, self.by_harbor("sh", "-c", PACK))
             with tarfile.open(fileobj=io.BytesIO(packed.out)) as tar:
@@ -202,10 +200,10 @@ async def survey(config: Config) -> list[Answer]:
     looks = await asyncio.gather(*(v.ask("status") for v in found), return_exceptions=True)
     rows = []
     for voyage, seen in zip(found, looks, strict=True):
-        row = {"voyage": voyage.id, "vms": len(voyage.vms), "state": "unseen", "created": None}
-        row |= {"reason": str(seen).partition("\n")[0], "objective": ""}
-        told = seen if isinstance(seen, dict) else {}
-        rows.append(row | {key: told[key] for key in row.keys() & told.keys() - {"voyage"}})
+        unseen = {"state": "unseen", "created": None, "objective": "", "reason": str(seen)}
+        told = seen if isinstance(seen, dict) else unseen
+        about = {key: told[key] for key in unseen}
+        rows.append({"voyage": voyage.id, "vms": len(voyage.vms), **about})
     return rows
 
 
@@ -221,8 +219,14 @@ async def sail(config: Config, plan: Plan, ships: int, say: Say, *, pr: bool = F
         lacking = "A pull request needs a repo on GitHub (owner/name in voyage.json) and GH_TOKEN."
         raise Failure(lacking, "export GH_TOKEN=…")
     say(await yard.provider.look(more=1 + ships))
-    async with yard.or_nothing():
-        await yard.build(pr=pr)
+    say(f"{yard.voyage} is being made. Should this be killed: {yard.by_hand}")
+    try:
+        with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
+            await yard.build(Path(scratch), pr=pr)
+    except BaseException as error:
+        say("sail removes what it made")
+        await asyncio.shield(yard.remove(yard.storage, *yard.ships.values()))
+        raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error from None
     return yard.voyage
 
 
@@ -238,20 +242,7 @@ class Yard:
         self.token = config.gh_token if on_github else None
         self.ships = {f"ship-{number}": f"{voyage}-ship{number}" for number in range(ships)}
 
-    @asynccontextmanager
-    async def or_nothing(self) -> AsyncIterator[None]:
-        """Destroy the VMs where what is done inside fails or is interrupted."""
-        self.say(f"{self.voyage} is being made. Should this be killed: {self.by_hand}")
-        try:
-            with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
-                self.scratch = Path(scratch)
-                yield
-        except BaseException as error:
-            self.say("sail removes what it made")
-            await asyncio.shield(self._remove(self.storage, *self.ships.values()))
-            raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error from None
-
-    async def _remove(self, *names: str) -> None:
+    async def remove(self, *names: str) -> None:
         """Destroy VMs, and say which are left."""
         try:
             for name, why in (await self.provider.destroy(names)).items():
@@ -259,19 +250,20 @@ class Yard:
         except Failure as why:
             self.say(f"Nothing could be removed: {why}\nTry later: {self.by_hand}")
 
-    async def build(self, *, pr: bool) -> None:
+    async def build(self, scratch: Path, *, pr: bool) -> None:
         """Storage and ships, each as far as it can get by itself; Failure without any ship."""
-        known = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
-        author = {key: await _git("config", key) or value for key, value in known.items()}
+        self.scratch = scratch
+        author = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
+        for key, otherwise in author.items():
+            author[key] = await git("config", key, strict=False) or otherwise
         sailed = {"voyage": self.voyage, "ships": list(self.ships), "author": author, "pr": pr}
         sailed["created"] = time.time()
-        self.common = payload.common(self.plan, sailed, accounts=self.provider.accounts)
-        keys = await asyncio.gather(*map(self._key, self.ships))
+        self.common = payload.boot(self.plan, sailed, accounts=self.provider.accounts)
+        made = await asyncio.gather(*map(self._key, self.ships))
+        keys = dict(zip(self.ships, made, strict=True))
         async with asyncio.TaskGroup() as group:
             storage = group.create_task(self._create(self.storage))
-            group.create_task(
-                self._set_up_storage(storage, dict(zip(self.ships, keys, strict=True)))
-            )
+            group.create_task(self._set_up_storage(storage, keys))
             crew = [group.create_task(self._ship(ship, storage)) for ship in self.ships]
         if not any(ship.result() for ship in crew):
             raise Failure("No ship came up.")
@@ -293,7 +285,9 @@ class Yard:
 
     async def _set_up_storage(self, storage: Task[VM], keys: Mapping[str, str]) -> None:
         bundle, shallow = await self._bundle()
-        boot = payload.storage_boot(self.common, self.plan, keys, shallow=shallow, token=self.token)
+        source = {"token": self.token, "shallow": shallow, "ref": self.plan.source.ref}
+        source["url"] = self.common["voyage"]["origin"]
+        boot = {**self.common, "tasks": self.plan.tasks, "keys": keys, "source": source}
         sudo = ("sudo", "-n") if self.provider.accounts else ()
         await self._unpack(await storage, payload.archive(boot, bundle), *sudo)
 
@@ -306,7 +300,7 @@ class Yard:
                 return True
             except Unreachable as why:
                 self.say(f"{why}\n{ship} {remedy}")
-                await self._remove(self.ships[ship])
+                await self.remove(self.ships[ship])
         return False
 
     async def _boot(self, ship: str, storage: VM) -> Answer:
@@ -317,7 +311,7 @@ class Yard:
             self.say(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
         way: Answer = {"key": key.read_text(), "host_key": storage.host_key, "via": via}
         way["reach"] = self.provider.reach(storage, ship)
-        return payload.ship_boot(self.common, ship, self.config.agent_env, **way)
+        return {**self.common, "ship": ship, "captain": dict(self.config.agent_env), **way}
 
     async def _unpack(self, vm: VM, archive: bytes, *sudo: str) -> None:
         command = payload.unpack(self.provider.python, *sudo)
@@ -333,13 +327,7 @@ class Yard:
         source, path = self.plan.source, self.scratch / "source.bundle"
         if source.path is None:
             return None, ""
-        ref = f"refs/heads/{source.branch}" if source.branch else "HEAD"
-        made = await run(["git", "-C", str(source.path), "bundle", "create", "-q", str(path), ref])
-        if made.status:
-            raise Failure(f"git bundle failed in {source.path}: {clean(made.err).strip()}")
-        ends = await _git("-C", str(source.path), "rev-parse", "--git-path", "shallow")
+        here, pack = ("-C", str(source.path)), ("bundle", "create", "-q", str(path))
+        await git(*here, *pack, source.ref, timeout=SET_UP_S)
+        ends = await git(*here, "rev-parse", "--git-path", "shallow")
         return path, (source.path / ends).read_text() if source.shallow else ""
-
-
-async def _git(*words: str) -> str:
-    return (await run(["git", *words])).out.decode(errors="replace").strip()

@@ -86,11 +86,10 @@ def bundle(folder: Path, repo: Path, *words: str) -> str:
 def boot(tasks: list[Json], source: Mapping[str, Any], **changes: Any) -> Json:
     """boot.json of a storage."""
     return {
-        "role": "storage",
         "voyage": {**RECORD, **changes},
         "artifacts": {"spec.md": "Spec\n", "verify.sh": "true\n"},
         "tasks": tasks,
-        "ships": {ship: f"ssh-ed25519 AAAA {ship}" for ship in SHIPS},
+        "keys": {ship: f"ssh-ed25519 AAAA {ship}" for ship in SHIPS},
         "source": {"token": None, **source},
         "accounts": False,
     }
@@ -242,9 +241,8 @@ def assert_sound(storage: Storage) -> None:
     busy = {i: t for i, t in state["tasks"].items() if t["status"] == "in_progress"}
     assert sorted(held) == sorted(busy)
     assert all(busy[claim["task"]]["owner"] == claim["ship"] for claim in live if claim["task"])
-    assert sorted(state["claims"], key=int) == [
-        str(number) for number in range(1, state["meta"].get("claims", 0) + 1)
-    ]
+    numbers = range(1, len(state["claims"]) + 1)
+    assert sorted(state["claims"], key=int) == [str(number) for number in numbers]
 
 
 def until(condition: Callable[[], object], seconds: float = 5) -> bool:

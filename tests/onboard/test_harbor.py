@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocaptain.onboard import harbor
+from ocaptain.onboard import harbor, serve
 from tests.onboard.storage import SHIPS, Sail, Storage, assert_sound, git, task
 
 
@@ -474,16 +474,15 @@ def test_a_request_that_waits_in_vain_changes_nothing(sail: Sail):
     ]
 
     def again(ship: str, request: dict[str, Any]) -> dict[str, Any]:
-        with (journal := storage.journal()).locked():
-            return harbor.decide(journal, storage.voyage, ship, request, again=True)
+        return serve.decide(storage.journal(), storage.voyage, ship, request, again=True)
 
     before = storage.journal_file.read_bytes()
     answers = [again(*each) for each in asked]
-    assert [harbor.waits(answer) for answer in answers] == [True, True]
+    assert [serve.waits(answer) for answer in answers] == [True, True]
     assert storage.journal_file.read_bytes() == before
     assert land(storage, "ship-0", slow, None)["ok"]
     answers = [again(*each) for each in asked]
-    assert [harbor.waits(answer) for answer in answers] == [False, False]
+    assert [serve.waits(answer) for answer in answers] == [False, False]
     assert answers[0] == {"ok": True, "head": commit}
     assert answers[1]["task"]["id"] == "2"
     assert_sound(storage)

@@ -26,6 +26,7 @@ EFFECTS = {
     "unlink",
     "truncate",
     "__exit__",
+    "pwrite",
     "fork_exec",
     "waitpid",
 }

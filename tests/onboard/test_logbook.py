@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocaptain.onboard import logbook, serve
+from ocaptain.onboard import journal, logbook, serve
 from tests.onboard.storage import Sail, task
 
 EARLY, LATE = "2026-01-01T00:00:01.000Z", "2026-01-01T00:00:02.000Z"
@@ -72,25 +72,32 @@ def test_each_piece_is_there_once(tmp_path_factory: pytest.TempPathFactory, piec
     """However often each piece is sent, the log is the pieces one after the other."""
     path, size = tmp_path_factory.mktemp("log") / "ship-0.log", 0
     for text, times in pieces:
-        size = [logbook.append(path, size, text) for _ in range(times)][-1]
+        size = [serve.append(path, size, text) for _ in range(times)][-1]
     assert (path.read_text() if pieces else "") == "".join(text for text, _ in pieces)
 
 
 def test_a_log_has_a_limit(tmp_path, monkeypatch):
     """A full log takes no more, and its ship is not made to send the same for ever."""
-    monkeypatch.setattr(logbook, "LOG_LIMIT", 10)
+    monkeypatch.setattr(serve, "LOG_LIMIT", 10)
     path = tmp_path / "ship-0.log"
-    assert logbook.append(path, 0, "12345678\n") == 9
-    assert logbook.append(path, 9, "12345\n") == 9
+    assert serve.append(path, 0, "12345678\n") == 9
+    assert serve.append(path, 9, "12345\n") == 9
     assert path.read_text() == "12345678\n"
 
 
-def test_no_room_no_logs(sail: Sail, monkeypatch):
-    """With little room left logs are refused, claims and landings are not."""
-    monkeypatch.setattr(serve, "ROOM", 10**18)
+def test_no_room_no_logs_and_no_new_tasks(sail: Sail, monkeypatch):
+    """With little room left logs and new tasks are refused, claims and landings are not; a task
+    that was added in time is still answered for."""
     storage = sail(task("1"))
+    storage.claim("ship-0")
+    given = {"claim": 1, "task": {"subject": "more"}}
+    added = storage.ask("ship-0", "add", id="x", **given)
+    monkeypatch.setattr(journal, "ROOM", 10**18)
     assert storage.ask("ship-0", "log", at=0, text="x\n")["code"] == "room"
     assert not (storage.folder / "logs" / "ship-0.log").exists()
+    assert storage.ask("ship-0", "add", id="y", **given)["code"] == "room"
+    assert storage.ask("ship-0", "add", id="x", **given) == added
+    assert storage.tasks().keys() == {"1", "2"}
     storage.finish("ship-0")
 
 

@@ -78,6 +78,34 @@ def test_nothing_else_runs(fleet: Moored, command: str):
     assert said == "ocaptain: ship-0 may run harbor, git and sftp on storage, nothing else\n"
 
 
+def through_sudo(storage: Storage, *words: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
+    """What the door does for a ship that comes through sudo: exit status, stdout, stderr."""
+    door = ["sh", str(storage.folder / "lib/onboard/door.sh"), "ship-0", *words]
+    env = {"PATH": os.environ["PATH"], "SUDO_USER": "ship-0"}
+    done = subprocess.run(door, env=env, input=stdin, capture_output=True, check=False)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def test_the_door_takes_its_command_from_sudo(fleet: Moored):
+    """Through sudo a ship names harbor and git's programs as the second argument."""
+    line = json.dumps({"protocol": PROTOCOL, "op": "status"}).encode() + b"\n"
+    status, out, _ = through_sudo(fleet.storage, "harbor", stdin=line)
+    assert (status, json.loads(out)["error"]) == (0, "ship-0 cannot ask for 'status'")
+    status, out, _ = through_sudo(fleet.storage, "git-upload-pack '/repo.git'", stdin=b"0000")
+    assert (status, VOYAGE.encode() in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("",), ("sh",), ("-c", "harbor"), ("internal-sftp",), ("/usr/lib/openssh/sftp-server",)],
+)
+def test_nothing_else_runs_through_sudo(fleet: Moored, words: tuple[str, ...]):
+    """Through sudo nothing else runs, SFTP included, which would read as harbor's user."""
+    status, out, said = through_sudo(fleet.storage, *words)
+    assert (status, out) == (1, b"")
+    assert said == "ocaptain: ship-0 may run harbor, git and sftp on storage, nothing else\n"
+
+
 def test_no_shell_terminal_or_forwarding(fleet: Moored):
     """A ship gets no login shell, no terminal and no tunnel."""
     argv = ["ssh", "-F", str(fleet.ships["ship-0"]), "-tt", fleet.name]

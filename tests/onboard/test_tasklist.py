@@ -84,9 +84,9 @@ def test_unknown_and_failed_blockers_block():
     """A task waits for blockers that do not exist or were set aside."""
     tasks = by_id(task("1", failed="why"), task("2", "1"), task("3", "nowhere"), task("4"))
     assert [i for i, t in tasks.items() if tasklist.is_ready(t, tasks)] == ["4"]
-    assert tasklist.any_ready(tasks)
+    assert list(tasklist.ready(tasks, tasks)) == [tasks["4"]]
     del tasks["4"]
-    assert not tasklist.any_ready(tasks)
+    assert not list(tasklist.ready(tasks, tasks))
     assert tasklist.waiting_for(tasks["2"], tasks) == ["1"]
 
 
@@ -116,7 +116,7 @@ def test_choose_takes_something_ready(tasks):
     ready = [t for t in tasks.values() if tasklist.is_ready(t, tasks)]
     chosen = tasklist.choose(tasks, tasklist.ranking(tasks))
     assert (chosen is None) == (not ready)
-    assert tasklist.any_ready(tasks) == bool(ready)
+    assert list(tasklist.ready(tasks, tasks)) == ready
     if chosen:
         busy = [t for t in tasks.values() if t["status"] == "in_progress"]
         assert chosen in ready

@@ -18,6 +18,7 @@ HOMES = Path("/var/lib/ocaptain")
 LOGIN = Path("/usr/local/lib/ocaptain/login")
 GROUP = "ocaptain-ships"
 ANYBODYS = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")  # noqa: S108 - closed to ships, not used
+AGENTS = ("shelley.socket", "shelley.service")  # exe.dev's, which do what any local user says
 SUDO = "{ship} ALL=(harbor) NOPASSWD: /bin/sh {door} {ship} *\n"
 
 
@@ -42,6 +43,7 @@ def make(sent: Path, keys: Mapping[str, str]) -> Path:
     rules = "".join(SUDO.format(ship=ship, door=door) for ship in keys)
     Path("/etc/sudoers.d/ocaptain").write_text(f"Defaults>harbor !use_pty\n{rules}")
     close_to_ships()
+    process.run(["systemctl", "mask", "--now", *AGENTS])  # as far as there are any
     return become(pwd.getpwnam("harbor"))
 
 

@@ -1,6 +1,7 @@
 #!/bin/sh
-# What a ship's SSH login runs, whatever it asks for: harbor, git, read-only SFTP, or nothing.
-# It asks in $2 where login.sh came here through sudo, and then gets no SFTP as harbor, whose secrets it would see.
+# What a ship may run on storage, whatever it asks for: harbor, git, read-only SFTP, or nothing. It
+# asks by its SSH login, or through sudo by the second argument: then there is no SFTP, which would
+# not end at what the ship may read.
 # No Python for git and SFTP: its start-up takes longer than most of what they do.
 voyage=${0%/lib/onboard/door.sh}
 export OCAPTAIN_SHIP="$1" PATH="$PATH:/usr/lib/openssh:/usr/libexec/openssh:/usr/libexec:/usr/lib/ssh"
@@ -8,7 +9,7 @@ case "${2-$SSH_ORIGINAL_COMMAND}" in
   harbor) exec "$voyage/python" -IS "$voyage/lib" serve.serve "$1" ;;
   git-upload-pack*) exec git upload-pack "$voyage/repo.git" ;;
   git-receive-pack*) exec git receive-pack "$voyage/repo.git" ;;
-  internal-sftp | *sftp-server) [ -n "$SUDO_USER" ] || exec sftp-server -R -d "${voyage%/*}" ;;
+  internal-sftp | *sftp-server) [ "$SUDO_USER" ] || exec sftp-server -R -d "${voyage%/*}" ;;
 esac
 echo "ocaptain: $1 may run harbor, git and sftp on storage, nothing else" >&2
 exit 1

@@ -8,8 +8,10 @@ sets. State is the fold of all lines, sections of named entries:
     meta     clock, head, berth, verified …
 
 Task files, ship files, the branch and the completion marker are written after the line, and can be
-written again from it: what a crash left undone is done by the next call. `state.json` is the fold
-up to some line, so that a call need not read the whole journal; it may be deleted at any time.
+written again from it: what a crash left undone is done by the next call. There is one way from
+lines to state and files, `_catch_up`, for a change of one's own as for what others left behind.
+`state.json` is the fold up to some line, so that a call need not read the whole journal; it may be
+deleted at any time.
 """
 
 import fcntl
@@ -27,6 +29,7 @@ Sections = dict[str, dict[str, Any]]
 
 SECTIONS = ("tasks", "claims", "ships", "answers", "meta")
 SNAPSHOT_BYTES = 64_000
+ROOM = 500_000_000
 
 
 class Damaged(Exception):
@@ -43,70 +46,85 @@ class Journal:
         self.tasks_folder = home / ".claude" / "tasks" / f"{voyage}-tasks"
         self.repo = self.folder / "repo.git"
         self.sections: Sections = {name: {} for name in SECTIONS}
-        self._lines = self.folder / "journal.jsonl"
+        self._lines, self._boot = self.folder / "journal.jsonl", boot_id()
         self._stamps: dict[str, int] = {}
-        self._seq = self._offset = self._snapshot_offset = self._applied = self._lock = 0
-        self._behind: set[tuple[str, str]] = set()
+        self._seq = self._offset = self._lock = 0
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the one lock, with everything done that an earlier call left undone."""
-        with (self.folder / "lock").open("a+b") as lock:
+        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        with os.fdopen(lock):
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self._lock = lock.fileno()
-            self._load()
+            self._lock, first = lock, not self._offset
+            if first:
+                self.tasks_folder.mkdir(parents=True, exist_ok=True)
+                self._load_snapshot()
+            self._catch_up()
+            if first:
+                self._restore_tasks()
             yield
 
     def commit(self, who: str, change: dict[str, Any], sets: Sections) -> None:
         """Make one change: `sets` has the new entries (None removes one), `change` what it was."""
         ns = time.time_ns()
         line = {"seq": self._seq + 1, "time": utc(ns / 1e9), "ns": ns, "who": who, **change}
-        line["set"] = sets
-        raw = json.dumps(line, separators=(",", ":")).encode() + b"\n"
         with self._lines.open("ab") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        self._offset += len(raw)
-        self._fold(line)
-        self._follow()
-        if self._offset - self._snapshot_offset > SNAPSHOT_BYTES + self._snapshot_offset // 20:
-            self._save_snapshot()
+            file.write(json.dumps({**line, "set": sets}, separators=(",", ":")).encode() + b"\n")
+        self._catch_up()
 
     def grown(self) -> bool:
         """Whether anybody else made a change since this object last had the lock."""
         return self._lines.stat().st_size != self._offset
 
-    # From the journal to state
+    def has_room(self) -> bool:
+        """Whether the disk has room for more than what voyages cannot do without."""
+        disk = os.statvfs(self.folder)
+        return disk.f_bavail * disk.f_frsize >= ROOM
 
-    def _load(self) -> None:
-        first = not self._offset
-        if first:
-            self._load_snapshot()
-        (told, _, boot), known = (self.folder / "lock").read_bytes().partition(b" "), self._seq
-        # Only the journal is synced: what followed before a reboot may be lost, and follows again.
-        applied = int(told) if told.isdigit() and boot == boot_id() else 0
-        self._applied = applied if applied >= known else 0
+    def git(self, *words: str) -> tuple[int, str, str]:
+        """Run git on the shared repository: its exit status, what it printed, what it said."""
+        from . import process  # which takes longer to import than most calls take
+
+        # It has the lock too: should we be killed, the next call waits for its end.
+        return process.run(["git", "-C", self.repo, *words], pass_fds=[self._lock])
+
+    # From the journal to state, and to what follows from it
+
+    def _catch_up(self) -> None:
+        """Take in what is new in the journal, and write whatever is behind.
+
+        How far that has come stands in the lock file, with the boot in which it was: only the
+        journal is synced, so what followed before a reboot may be lost, and follows again."""
+        told, _, boot = os.pread(self._lock, 100, 0).partition(b" ")
+        followed = int(told) if told.isdigit() and boot == self._boot else -1
+        known, looked_at, behind = self._seq, self._offset, list[Sections]()
         for line in self._new_lines():
-            self._fold(line)
-        if not known <= applied <= self._seq:
-            self._behind = {(name, key) for name in SECTIONS for key in self.sections[name]}
-        if first:
-            self._restore_tasks()
-        if self._behind:
-            self._follow()
+            self._seq = line["seq"]
+            fold(self.sections, line["set"])
+            self._stamps |= dict.fromkeys(line["set"].get("tasks", ()), line["ns"])
+            if self._seq > followed:
+                behind.append(line["set"])
+        if not known <= followed <= self._seq:
+            behind = [self.sections]
+        for entry in {(name, key) for sets in behind for name in sets for key in sets[name]}:
+            self._write(*entry)
+        if behind:
+            os.pwrite(self._lock, b"%020d %s" % (self._seq, self._boot), 0)
+        if self._offset // SNAPSHOT_BYTES > looked_at // SNAPSHOT_BYTES:
+            state = (self.sections, self._stamps, self._seq, self._offset)
+            write(self.folder / "state.json", state)
 
     def _new_lines(self) -> Iterator[dict[str, Any]]:
         """Lines since the last look; a torn last one is cut off, for it never was a change."""
         with self._lines.open("a+b") as file:
-            size = file.seek(0, os.SEEK_END)
             file.seek(self._offset)
             os.fsync(file.fileno())  # whoever wrote a line may have been killed before this
             for raw in file:
                 try:
                     line = json.loads(raw if raw.endswith(b"\n") else b"")
                 except ValueError:
-                    if self._offset + len(raw) < size:
+                    if file.read(1):
                         raise Damaged(f"damaged after change {self._seq}") from None
                     self.note(f"cut off a torn line of the journal, after change {self._seq}")
                     file.truncate(self._offset)
@@ -114,79 +132,57 @@ class Journal:
                 self._offset += len(raw)
                 yield line
 
-    def _fold(self, line: dict[str, Any]) -> None:
-        self._seq = line["seq"]
-        for name, entries in line["set"].items():
-            for key, value in entries.items():
-                self.sections[name][key] = value
-                if value is None:
-                    del self.sections[name][key]
-                if name == "tasks":
-                    self._stamps[key] = line["ns"]
-                if self._seq > self._applied:
-                    self._behind.add((name, key))
-
     def _load_snapshot(self) -> None:
-        with suppress(OSError, ValueError, KeyError, TypeError):  # then the journal has it all
-            state = json.loads((self.folder / "state.json").read_bytes())
-            known = [state[key] for key in ("sections", "stamps", "seq", "offset")]
-            if known[-1] <= self._lines.stat().st_size:
-                self.sections, self._stamps, self._seq, self._offset = known
-                self._snapshot_offset = self._offset
+        with suppress(OSError, ValueError, TypeError):  # then the journal has it all
+            sections, stamps, seq, offset = json.loads((self.folder / "state.json").read_bytes())
+            if offset <= self._lines.stat().st_size:
+                self.sections, self._stamps, self._seq, self._offset = sections, stamps, seq, offset
 
-    def _save_snapshot(self) -> None:
-        state = {"sections": self.sections, "stamps": self._stamps, "seq": self._seq}
-        write(self.folder / "state.json", {**state, "offset": self._offset})
-        self._snapshot_offset = self._offset
-
-    # From state to what follows from it
-
-    def _follow(self) -> None:
-        """Write the files and the ref that are behind; how far they are stands in the lock file."""
-        for name, key in self._behind:
-            self._write(name, key, self.sections[name].get(key))
-        self._behind.clear()
-        with (self.folder / "lock").open("r+b") as file:
-            file.write(b"%020d %s" % (self._seq, boot_id()))
-        self._applied = self._seq
-
-    def _write(self, name: str, key: str, value: Any) -> None:
+    def _write(self, name: str, key: str) -> None:
+        """Write what follows from an entry."""
+        value: Any = self.sections[name].get(key)
         if name == "tasks":
             write(self.tasks_folder / f"{key}.json", value, self._stamps[key])
-        if name == "ships":
+        elif name == "ships":
             write(self.folder / "ships" / f"{key}.json", value)
-        if name == "claims" and value["task"]:  # the work ref that it may push, for git's hook
+        elif name == "claims" and value["task"]:  # the work ref that it may push, for git's hook
             allowed = self.folder / "allowed" / value["ship"] / "refs" / "heads" / "work"
             allowed.mkdir(parents=True, exist_ok=True)
             (allowed / f"{value['task']}-{key}").touch()
-        if (name, key) == ("meta", "verified"):
+        elif (name, key) == ("meta", "verified"):
             write(self.folder / "artifacts" / "voyage-complete.marker", value)
-        if (name, key) == ("meta", "head"):
-            from . import process  # which takes longer to import than most calls take
+        elif (name, key) == ("meta", "head"):
+            self._move_branch(f"refs/heads/{self.voyage}", value)
 
-            ref = f"refs/heads/{self.voyage}"
-            for left in (f"{ref}.lock", "HEAD.lock"):  # by a crash: only we take these
-                (self.repo / left).unlink(missing_ok=True)
-            update = ["git", "-C", self.repo, "update-ref", "-m", "landed", ref, value]
-            # It has the lock too: should we be killed, the next call waits for its end.
-            if (done := process.run(update, pass_fds=[self._lock])).status:
-                raise Damaged(f"the branch cannot follow the journal: {done.err.strip()}")
+    def _move_branch(self, ref: str, commit: str) -> None:
+        for left in (f"{ref}.lock", "HEAD.lock"):  # by a crash: only we take these
+            (self.repo / left).unlink(missing_ok=True)
+        status, _, said = self.git("update-ref", "-m", "landed", ref, commit)
+        if status:
+            raise Damaged(f"the branch cannot follow the journal: {said.strip()}")
 
     def _restore_tasks(self) -> None:
         """Put back every task file that is not as its last change left it."""
-        self.tasks_folder.mkdir(parents=True, exist_ok=True)
         with os.scandir(self.tasks_folder) as listing:
             seen = {file.name: file.stat(follow_symlinks=False).st_mtime_ns for file in listing}
         for task_id in self.sections["tasks"]:
-            known = ("tasks", task_id) in self._behind
-            if seen.get(f"{task_id}.json") != self._stamps[task_id] and not known:
+            if seen.get(f"{task_id}.json") != self._stamps[task_id]:
                 self.note(f"restored {task_id}.json, which was not as ocaptain had left it")
-                self._behind.add(("tasks", task_id))
+                self._write("tasks", task_id)
 
     def note(self, text: str) -> None:
         """Add a line to harbor's own log."""
         with (self.folder / "logs" / "harbor.log").open("a", encoding="utf-8") as file:
             file.write(f"{utc(time.time())} {text}\n")
+
+
+def fold(sections: Sections, sets: Sections) -> None:
+    """Set entries of `sections` to what `sets` has; None removes one."""
+    for name, entries in sets.items():
+        for key, value in entries.items():
+            sections[name][key] = value
+            if value is None:
+                del sections[name][key]
 
 
 def boot_id() -> bytes:

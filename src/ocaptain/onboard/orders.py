@@ -1,71 +1,58 @@
-"""What the captain may ask of storage."""
-
-from typing import Any
+"""What the captain may ask of storage: each operation is a function of a `Call`, as in harbor.py,
+that returns its answer or raises `Refused`. docs/json.md has the shapes of `status` and `tasks`."""
 
 from . import tasklist
-from .harbor import Answer, Call, Request, answered, cost, voyage_state, work_refs
-from .journal import Journal
+from .harbor import Call, Json, cost, voyage_state, work_refs
 
 RESTING = {"complete": "done", "failed": "done", "paused": "paused"}
+VERIFY = {"complete": "passed", "verifying": "running"}
 TOLD = ("voyage", "name", "objective", "repo", "agent", "created")
 
 
-def status(call: Call, _request: Request) -> Answer:
-    """The voyage at a glance; docs/json.md has the shape."""
-    resting = RESTING.get(voyage_state(call)[0], "waiting")
-    ships = [ship(call, name, resting) for name in call.voyage["ships"]]
-    state, reason = fleet_state(call, ships)
-    told = {key: call.voyage[key] for key in TOLD}
-    now = {"state": state, "reason": reason, "branch": told["voyage"], "head": call.meta("head")}
-    verify, spent = verification(call, state), round(cost(call), 4)
-    found = {"tasks": tasklist.counts(call.tasks), "verify": verify, "cost_usd": spent}
-    away = {key: call.meta(key) for key in ("mirrored", "pr", "mirror_fault")}
-    return {"ok": True, **told, **now, "ships": ships, **found, **away}
-
-
-def fleet_state(call: Call, ships: list[dict[str, Any]]) -> tuple[str, str | None]:
-    """The voyage's state, with what its ships' silence adds to it."""
+def status(call: Call) -> Json:
+    """The voyage at a glance."""
     state, reason = voyage_state(call)
-    states = {ship["state"] for ship in ships}
-    if state in ("complete", "failed") or states - {"lost", "starting"}:
-        return state, reason
-    if "lost" in states:
-        return "stalled", "no ship is being heard from"
-    return "provisioning", "no ship has called in yet"
+    ships = [ship(call, name, RESTING.get(state, "waiting")) for name in call.voyage["ships"]]
+    red = call.meta.get("repairs") or call.meta.get("gave_up")
+    verify = VERIFY.get(state) or ("failed" if red else "pending")
+    told = {key: call.voyage[key] for key in TOLD}
+    branch = {"branch": call.voyage["voyage"], "head": call.meta["head"]}
+    found = {"tasks": tasklist.counts(call.tasks), "cost_usd": round(cost(call), 4)}
+    now = seen(state, reason, {ship["state"] for ship in ships})
+    away = {key: call.meta.get(key) for key in ("mirrored", "pr", "mirror_fault")}
+    return {**told, **branch, **found, **now, **away, "verify": verify, "ships": ships}
 
 
-def ship(call: Call, name: str, resting: str) -> dict[str, Any]:
+def seen(state: str, reason: str | None, ships: set[str]) -> dict[str, str | None]:
+    """The voyage's state and its reason, with what its ships' silence adds to it."""
+    if state in ("complete", "failed") or ships - {"lost", "starting"}:
+        return {"state": state, "reason": reason}
+    if "lost" in ships:
+        return {"state": "stalled", "reason": "no ship is being heard from"}
+    return {"state": "provisioning", "reason": "no ship has called in yet"}
+
+
+def ship(call: Call, name: str, resting: str) -> Json:
     """One ship as it last said of itself, or lost where that is too long ago; `resting` is what the
     state of one is that has nothing to do."""
-    said = call.section("ships").get(name, {"state": "starting", "seen": None})
-    claims = [claim for claim in call.section("claims").values() if claim["ship"] == name]
-    seen_s = None if said["seen"] is None else max(0.0, round(call.now - said["seen"], 1))
+    said = call.ships.get(name, {"state": "starting", "seen": None})
     told = {key: said.get(key) or None for key in ("task", "subject", "since", "reason", "until")}
-    if seen_s and seen_s > max(call.voyage["lease_seconds"] / 2, 5):
-        said, told["reason"] = {"state": "lost"}, f"not heard from for {seen_s:.0f} s"
-    spent = round(sum(float(claim.get("cost_usd", 0)) for claim in claims), 4)
-    landed = sum(1 for claim in claims if claim["state"] == "landed" and claim["task"])
-    counts = {"completed": landed, "cost_usd": spent, "seen_s": seen_s}
     state = resting if said["state"] == "waiting" else said["state"]
-    return {"id": name, "state": state, **told, **counts}
+    seen_s = None if said["seen"] is None else max(0.0, round(call.now - said["seen"], 1))
+    if seen_s and seen_s > max(call.voyage["lease_seconds"] / 2, 5):
+        state, told["reason"] = "lost", f"not heard from for {seen_s:.0f} s"
+    landed = [c["ship"] for c in call.claims.values() if c["state"] == "landed" and c["task"]]
+    counts = {"completed": landed.count(name), "cost_usd": round(cost(call, name), 4)}
+    return {"id": name, "state": state, **told, **counts, "seen_s": seen_s}
 
 
-def verification(call: Call, state: str) -> str:
-    """pending, running, passed or failed."""
-    if state == "complete":
-        return "passed"
-    if any(not claim["task"] for claim in call.live()):
-        return "running"
-    return "failed" if call.meta("repairs") or call.meta("gave_up") else "pending"
-
-
-def tasks(call: Call, _request: Request) -> Answer:
-    """Every task, in the order of ids; docs/json.md has the shape."""
+def tasks(call: Call) -> Json:
+    """Every task, in the order of ids."""
     listed = sorted(call.tasks.values(), key=lambda task: tasklist.order(task["id"]))
-    return {"ok": True, "tasks": [row(call, task) for task in listed]}
+    return {"tasks": [row(call, task) for task in listed]}
 
 
-def row(call: Call, task: tasklist.Task) -> dict[str, Any]:
+def row(call: Call, task: tasklist.Task) -> Json:
     """One task as `tasks --json` has it."""
     notes = tasklist.metadata(task)
     what = {"id": task["id"], "subject": task.get("subject", ""), "status": tasklist.state(task)}
@@ -75,29 +62,20 @@ def row(call: Call, task: tasklist.Task) -> dict[str, Any]:
     return {**what, **who, **how, **end}
 
 
-def unfetched(call: Call, _request: Request) -> Answer:
+def unfetched(call: Call) -> Json:
     """What storage alone has: commits on the branch, and `wrecks` by ref, that nobody fetched."""
-    home, head = call.meta("fetched", {}), call.meta("head")
-    count = call.git("rev-list", "--count", f"{home.get('head') or call.meta('start')}..{head}")
-    landed = {str(c["number"]) for c in call.section("claims").values() if c["state"] == "landed"}
-    refs = work_refs(call, "work/")
-    wrecks = {ref: commit for ref, commit in refs.items() if ref.rpartition("-")[2] not in landed}
-    new = {ref: commit for ref, commit in wrecks.items() if home.get(ref) != commit}
-    return {"ok": True, "head": head, "commits": int(count or 0), "wrecks": new}
+    home, head = call.meta.get("fetched", {}), call.meta["head"]
+    count = call.git("rev-list", "--count", f"{home.get('head') or call.meta['start']}..{head}")
+    landed = {number for number, claim in call.claims.items() if claim["state"] == "landed"}
+    new = sorted(set(work_refs(call, "work/").items()) - set(home.items()))
+    wrecks = {ref: commit for ref, commit in new if ref.rpartition("-")[2] not in landed}
+    return {"head": head, "commits": int(count or 0), "wrecks": wrecks}
 
 
-def fetched(call: Call, request: Request) -> Answer:
+def fetched(call: Call) -> Json:
     """`refs`: what the captain has brought home (`head`, and wrecks by their ref), by commit."""
-    call.put("meta", "fetched", {**call.meta("fetched", {}), **request["refs"]})
-    return {"ok": True}
+    call.put("meta", "fetched", {**call.meta.get("fetched", {}), **call.request["refs"]})
+    return {}
 
 
 OPERATIONS = {f.__name__: f for f in (status, tasks, unfetched, fetched)}
-
-
-def decide(journal: Journal, voyage: dict[str, Any], who: str, request: Request) -> Answer:
-    """Carry out the captain's request, under the lock."""
-    call = Call(journal, voyage, who)
-    answer = answered(call, OPERATIONS, request)
-    call.commit(request)
-    return answer

@@ -1,22 +1,24 @@
 """The door to harbor: who asks, what they may, and one request from its line to its answer."""
 
+import fcntl
 import json
 import os
 import select
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from . import PROTOCOL, harbor, logbook, mirror, orders
+from . import PROTOCOL, harbor, mirror, orders
+from .harbor import Json
 from .journal import Journal
 
-Json = dict[str, Any]
-
 MAX_REQUEST = 2_000_000
+LOG_LIMIT = 50_000_000
 MAX_WAIT_S = 25.0
 LOOK_S = 0.015
-ROOM = 500_000_000
+KEPT_ANSWERS = 16
+REPEATABLE = ("claim", "beat")
 UPDATE = f"storage speaks {PROTOCOL}; use the version of ocaptain that the voyage was sailed with"
 
 
@@ -37,51 +39,100 @@ def serve(home: Path, argv: list[str]) -> None:
 
 
 def respond(home: Path, who: str, request: Json) -> Json:
-    """The answer to a request."""
+    """The answer to a request, after a wait where it asks for one."""
     told, op = request.get("protocol"), harbor.text(request, "op")
     if told != PROTOCOL:
-        return harbor.refusal("protocol", f"protocol {told!r:.20}: {UPDATE}")
+        return refusal("protocol", f"protocol {told!r:.20}: {UPDATE}")
     journal, voyage = open_voyage(home)
     if op == "log" and who != "captain":
         return log(journal, who, request)
-    if op not in (orders if who == "captain" else harbor).OPERATIONS:
-        return harbor.refusal("op", f"{who} cannot ask for {op!r:.40}")
-    answer = decided(journal, voyage, who, request)
+    if op not in operations(who):
+        return refusal("op", f"{who} cannot ask for {op!r:.40}")
+    # No longer than the voyage clock takes account of.
+    wait_s = min(MAX_WAIT_S, voyage["lease_seconds"] / 8) * (request.get("wait") is True)
+    ends, answer = time.monotonic() + wait_s, decide(journal, voyage, who, request)
+    while waits(answer) and changed(journal, ends):
+        answer = decide(journal, voyage, who, request, again=True)
     if mirror.due(journal, voyage):
         mirror.start(home)
     return answer
 
 
-def decided(journal: Journal, voyage: Json, who: str, request: Json) -> Json:
-    """What is decided under the lock; a ship may have to wait for it, outside."""
-    if who == "captain":
-        with journal.locked():
-            return orders.decide(journal, voyage, who, request)
+def operations(who: str) -> Mapping[str, Callable[[harbor.Call], Json]]:
+    """What somebody may ask for, apart from `log`."""
+    return orders.OPERATIONS if who == "captain" else harbor.OPERATIONS
+
+
+def decide(journal: Journal, voyage: Json, who: str, request: Json, *, again: bool = False) -> Json:
+    """Decide a request under the lock, and make its change; a repeated one makes none, nor does
+    one that is decided `again`, and still in vain."""
     with journal.locked():
-        answer = harbor.decide(journal, voyage, who, request)
-    # No longer than the voyage clock takes account of.
-    wait_s = min(MAX_WAIT_S, voyage["lease_seconds"] / 8)
-    ends = time.monotonic() + wait_s * (request.get("wait") is True)
-    while harbor.waits(answer) and changed(journal, ends):
-        with journal.locked():
-            answer = harbor.decide(journal, voyage, who, request, again=True)
+        call = harbor.Call(journal, voyage, who, request)
+        answers, request_id = call.sections["answers"].get(who, {}), harbor.text(request, "id")
+        if request_id in answers:
+            return dict(answers[request_id])
+        answer = answered(call)
+        if again and waits(answer):
+            return answer
+        if request_id and request["op"] not in REPEATABLE and not waits(answer):
+            kept = [*answers.items(), (request_id, answer)][-KEPT_ANSWERS:]
+            call.put("answers", who, dict(kept))
+        if call.sets:
+            number = int(harbor.amount(request, "claim")) or None
+            journal.commit(who, {"op": request["op"], "claim": number}, call.sets)
+        return answer
+
+
+def answered(call: harbor.Call) -> Json:
+    """What an operation answers, or why it is refused; a ship's call also lets time pass."""
+    is_ship = call.who != "captain"
+    if is_ship:
+        harbor.arrive(call)
+    try:
+        answer = {"ok": True, **operations(call.who)[call.request["op"]](call)}
+    except harbor.Refused as why:
+        answer = refusal(*why.args)
+    if is_ship:
+        harbor.see(call)
     return answer
+
+
+def refusal(code: str, error: str) -> Json:
+    """The answer to what cannot be granted."""
+    return {"ok": False, "code": code, "error": error}
+
+
+def waits(answer: Json) -> bool:
+    """Whether a request that is answered so may have a better answer later."""
+    return answer.get("claim", 0) is None or answer.get("code") == "berth"
 
 
 def changed(journal: Journal, ends: float) -> bool:
     """Wait until the journal grows (true), the time is up or the asker has gone (false)."""
-    while time.monotonic() < ends:
+    while time.monotonic() < ends and not select.select([sys.stdin], [], [], LOOK_S)[0]:
         if journal.grown():
             return True
-        if select.select([sys.stdin], [], [], LOOK_S)[0]:
-            return False
     return False
 
 
 def log(journal: Journal, who: str, request: Json) -> Json:
-    """Append to the ship's log, where there is room; `at` and `size` as `logbook.append` has."""
-    disk = os.statvfs(journal.folder)
-    if disk.f_bavail * disk.f_frsize < ROOM:
-        return harbor.refusal("room", "storage has no room for logs")
+    """Append to the ship's log, where there is room; `at` and `size` as `append` has."""
+    if not journal.has_room():
+        return refusal("room", "storage has no room for logs")
     path, at = journal.folder / "logs" / f"{who}.log", int(harbor.amount(request, "at"))
-    return {"ok": True, "size": logbook.append(path, at, harbor.text(request, "text"))}
+    return {"ok": True, "size": append(path, at, harbor.text(request, "text"))}
+
+
+def append(path: Path, at: int, text: str) -> int:
+    """Append what a ship says to its log, and return the log's size in bytes.
+
+    `at` is the size of the log before `text` as the ship knows it: what a lost answer makes it send
+    again is not written twice."""
+    data = text.encode("utf-8", "replace")
+    with path.open("a+b") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        size = log.seek(0, os.SEEK_END)
+        log.seek(min(at, size))
+        known = log.read(len(data))
+        rest = data[len(known) :] if data.startswith(known) else data
+        return size + (log.write(rest) if size + len(rest) <= LOG_LIMIT else 0)

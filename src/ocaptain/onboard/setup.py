@@ -48,12 +48,12 @@ def main(home: Path, _argv: list[str]) -> None:
     path = home / "voyage" / "boot.json"
     boot = json.loads(path.read_text())
     path.unlink()
-    if boot["role"] == "ship":
+    if "ship" in boot:
         ship(home, boot)
     elif boot["accounts"]:
-        storage(accounts.make(home / "voyage", boot["ships"]), boot)
+        storage(accounts.make(home / "voyage", boot["keys"]), boot)
     else:
-        admit(home, boot["ships"])
+        admit(home, boot["keys"])
         storage(home, boot)
 
 

@@ -6,7 +6,7 @@ What ocaptain adds is in `metadata`: `claim`, `attempts`, `interruptions`, `comm
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -45,9 +45,7 @@ def annotated(task: Task, **notes: Any) -> Task:
 
 def state(task: Task) -> str:
     """pending, in_progress, completed, or failed: set aside, though Claude's file says pending."""
-    if metadata(task).get("failed"):
-        return "failed"
-    return str(task.get("status", "pending"))
+    return "failed" if metadata(task).get("failed") else str(task.get("status", "pending"))
 
 
 def blockers(task: Task) -> list[str]:
@@ -65,9 +63,9 @@ def is_ready(task: Task, tasks: Tasks) -> bool:
     return state(task) == "pending" and not waiting_for(task, tasks)
 
 
-def any_ready(tasks: Tasks) -> bool:
-    """Whether any task can be claimed."""
-    return any(is_ready(task, tasks) for task in tasks.values())
+def ready(tasks: Tasks, ids: Iterable[str]) -> Iterator[Task]:
+    """Those of some tasks that can be claimed."""
+    return (tasks[task_id] for task_id in ids if is_ready(tasks[task_id], tasks))
 
 
 def dependants(tasks: Tasks) -> dict[str, list[str]]:
@@ -91,12 +89,9 @@ def chains(tasks: Tasks) -> dict[str, int]:
 
 def share_files(task: Task, others: Iterable[Task]) -> bool:
     """Whether `task` will touch a path, or something below a path, that one of `others` will."""
-    theirs = [path for other in others for path in files(other)]
-    return any(_covers(a, b) or _covers(b, a) for a in files(task) for b in theirs)
-
-
-def _covers(path: str, other: str) -> bool:
-    return f"{other}/".startswith(f"{path}/")
+    theirs = [f"{path}/" for other in others for path in files(other)]
+    mine = [f"{path}/" for path in files(task)]
+    return any(a.startswith(b) or b.startswith(a) for a in mine for b in theirs)
 
 
 def ranking(tasks: Tasks) -> list[str]:
@@ -110,11 +105,8 @@ def choose(tasks: Tasks, ranked: Iterable[str]) -> Task | None:
     """The task to claim next, None where there is none: the first in order, but one that shares
     files with work in progress only when there is nothing else."""
     busy = [t for t in tasks.values() if t.get("status") == "in_progress" and files(t)]
-    found = (tasks[task_id] for task_id in ranked if is_ready(tasks[task_id], tasks))
-    first = next(found, None)
-    if first is None or not share_files(first, busy):
-        return first
-    return next((task for task in found if not share_files(task, busy)), first)
+    free = (task for task in ready(tasks, ranked) if not share_files(task, busy))
+    return next(free, None) or next(ready(tasks, ranked), None)
 
 
 def counts(tasks: Tasks) -> dict[str, int]:

@@ -52,20 +52,19 @@ PROVIDERS = {
     "exedev": "ocaptain.providers.exedev:Exedev",
     "local": "ocaptain.providers.local:Local",
 }
-"""Ours: each is a class to call with a Config. Others' are entry points `ocaptain.providers`."""
+GROUP = "ocaptain.providers"
+"""Ours: each is a class to call with a Config. Others' are entry points of that group."""
 
 
 def open_provider(config: Config) -> Provider:
     """The provider that `config` names; Failure if there is none."""
-    known = dict(PROVIDERS)
+    known = PROVIDERS
     if config.provider not in known:
         from importlib.metadata import entry_points  # takes longer than most commands
 
-        known |= {each.name: each.value for each in entry_points(group="ocaptain.providers")}
+        known = known | {each.name: each.value for each in entry_points(group=GROUP)}
     if config.provider not in known:
-        there = (
-            f"There is no provider {config.provider!r} here; there is: {', '.join(sorted(known))}."
-        )
-        raise Failure(there, "export OCAPTAIN_PROVIDER=local")
+        there = f"There is no provider {config.provider!r} here; there is: "
+        raise Failure(f"{there}{', '.join(sorted(known))}.", "export OCAPTAIN_PROVIDER=local")
     provider: Provider = resolve_name(known[config.provider])(config)
     return provider

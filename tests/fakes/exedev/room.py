@@ -9,18 +9,7 @@ from typing import Any
 
 INSIDE = Path(__file__).parent / "inside"
 PLACE = Path("/run/exe")  # where the stand-in's files are, as the room sees it
-TOOLS = [
-    "git",
-    "mount",
-    "nsenter",
-    "python3",
-    "setpriv",
-    "sshd",
-    "sshfs",
-    "sudo",
-    "tmux",
-    "unshare",
-]
+TOOLS = ("git", "mount", "nsenter", "python3", "setpriv", "sshd", "sshfs", "sudo", "tmux")
 
 
 def lacking() -> str:
