@@ -235,7 +235,7 @@ async def fetch(voyage: str | None, everything: bool, into: Path) -> None:
     """Bring the voyage's branch into a repository of yours."""
     found = await _find(voyage)
     new = await found.fetch(into, everything=everything)
-    was = f"{new['commits']} commits were never fetched before; see git log {found.id}"
+    was = f"{new['commits']} commits were never fetched before; see git log {found.id} --"
     click.echo(f"{found.id} is at {new['head'][:12]}; {was}")
     if everything:
         click.echo(f"Logs, journal and artifacts: {into / found.id}/")
@@ -261,7 +261,8 @@ async def sink(voyage: str | None, include_storage: bool, all_: bool, force: boo
         click.confirm("Go on?", abort=True)
     left = [await each.sink(storage=storage) for each in found]
     if faults := [f"{vm} is left: {why}" for each in left for vm, why in each.items()]:
-        raise Failure(*faults)
+        again = "--all" if all_ else "-s " * storage + found[0].id
+        raise Failure(*faults, f"Try later: ocaptain sink {again}")
     click.echo(f"Destroyed {len(names)} VMs.")
 
 
