@@ -42,13 +42,15 @@ def status(seen: Answer) -> RenderableType:
     tasks, colour = seen["tasks"], STYLES.get(seen["state"], "")
     names = ("in_progress", "pending", "failed")
     rest = "".join(f", {tasks[name]} {name.replace('_', ' ')}" for name in names if tasks[name])
+    origin = [(seen["mirrored"] or "")[:12], seen["pr"], seen["mirror_fault"]]
     head = Text.assemble((seen["voyage"], "bold"), "  ", (seen["state"], colour))
     return Group(
         head.append(f"  since {_since(seen['created'])}"),
         _line(seen["objective"], "dim", no_wrap=True, overflow="ellipsis"),
         *([_line(seen["reason"], colour)] if seen["reason"] else ()),
         Text(f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}"),
-        Text(f"verify  {seen['verify']}    cost ${seen['cost_usd']:.2f}\n"),
+        Text(f"verify  {seen['verify']}    cost ${seen['cost_usd']:.2f}"),
+        *([_line(f"origin  {'  '.join(filter(None, origin))}")] if any(origin) else ()),
         _table("ship  state  for  done  seen  task", map(_ship, seen["ships"])),
     )
 
