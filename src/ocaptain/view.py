@@ -51,6 +51,7 @@ def status(seen: Answer) -> RenderableType:
         Text(f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}"),
         Text(f"verify  {seen['verify']}    cost ${seen['cost_usd']:.2f}"),
         *([_line(f"origin  {'  '.join(filter(None, origin))}")] if any(origin) else ()),
+        "",
         _table("ship  state  for  done  seen  task", map(_ship, seen["ships"])),
     )
 

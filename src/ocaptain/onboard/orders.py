@@ -63,8 +63,8 @@ def row(call: Call, task: tasklist.Task) -> Json:
 
 
 def unfetched(call: Call) -> Json:
-    """What storage alone has: commits on the branch, and `wrecks` by ref, that nobody fetched, and that is
-    not on origin either."""
+    """What storage alone has: commits on the branch, and `wrecks` by ref, that nobody fetched and
+    origin does not have."""
     home, head = call.meta.get("fetched", {}), call.meta["head"]
     safe = [home.get("head"), call.meta.get("mirrored"), call.meta["start"]]
     count = call.git("rev-list", "--count", head, "--not", *filter(None, safe))
