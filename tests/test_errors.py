@@ -10,9 +10,8 @@ from ocaptain.errors import scrub
 def program(code: str) -> str:
     """ocaptain with a verb of its own, which does what `code` says."""
     verb = f"@cli.cli.command()\nasync def go():\n    {code}"
-    start = "sys.argv[1:1] = ['go']\ncli.main()"
-    imports = "import sys\nimport click\nfrom ocaptain import cli\nfrom ocaptain.errors import *"
-    return f"{imports}\n{verb}\n{start}"
+    imports = "import sys\nfrom ocaptain import cli\nfrom ocaptain.errors import *"
+    return f"{imports}\n{verb}\nsys.argv[1:1] = ['go']\ncli.main()"
 
 
 def python(code: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -296,12 +296,12 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
     "blocks without blockedBy": (
         "tasks/2.json",
         {"blocks": ["10", "3"]},
-        ['tasks/3.json: "blockedBy" lacks "2", which has this one the other way round'],
+        ['tasks/3.json: "blockedBy" lacks "2", whose file has it'],
     ),
     "blockedBy without blocks": (
         "tasks/2.json",
         {"blocks": []},
-        ['tasks/2.json: "blocks" lacks "10", which has this one the other way round'],
+        ['tasks/2.json: "blocks" lacks "10", whose file has it'],
     ),
 }
 

@@ -4,8 +4,7 @@ These modules are imported when they are first used: `ocaptain --help` waits for
 """
 
 from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import check, config, doctor, source, start, view, voyage
@@ -14,7 +13,7 @@ __all__ = ["check", "config", "doctor", "source", "start", "view", "voyage"]
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module(f".{name}", __name__)

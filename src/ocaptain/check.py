@@ -59,8 +59,7 @@ async def check(path: Path, config: Config) -> Report:
         report.faults.append(f'voyage.json: "agent": {lacking}')
     with report.reading('voyage.json: "repo"'):
         if repo := found.get("repo"):
-            token, notes = config.gh_token or "", report.notes
-            found["source"] = await locate(repo, found.get("branch"), token, notes)
+            found["source"] = await locate(repo, found.get("branch"), config.gh_token, report.notes)
     if not report.faults:
         _look_ahead(found, config, report)
     return report
@@ -147,8 +146,8 @@ def _tasks(root: Path, agent: str, report: Report) -> list[Task]:
     _link(tasks, stems, report)
     with report.reading("tasks/"):
         for ring in circles({task_id: task["blockedBy"] for task_id, task in tasks.items()}):
-            circle = f"is in a circle of blockers: {' → '.join(ring)}"
-            report.faults.append(f"{_file(ring[0])}: {circle}")
+            told = " → ".join(ring)
+            report.faults.append(f"{_file(ring[0])}: is in a circle of blockers: {told}")
     return list(tasks.values())
 
 
@@ -185,8 +184,7 @@ def _link(tasks: dict[str, Task], stems: list[str], report: Report) -> None:
             if end not in ends:
                 report.faults.append(f'{_file(other)}: there is no task "{end}"')
             elif other not in tasks.get(end, {}).get(key, [other]):
-                lacks = f'"{key}" lacks "{other}", which has this one the other way round'
-                report.faults.append(f"{_file(end)}: {lacks}")
+                report.faults.append(f'{_file(end)}: "{key}" lacks "{other}", whose file has it')
             else:
                 ends[end][key].append(other)
     for task_id in tasks:

@@ -119,8 +119,7 @@ async def plan_init(directory: Path) -> None:
 @plan.command("skill")
 async def plan_skill() -> None:
     """Install the Claude Code skill that leads from a wish to a plan."""
-    written = ocaptain.start.install_skill(Path.home())
-    click.echo(f"wrote {written}\nIn Claude Code, type: /voyage-plan")
+    click.echo(f"wrote {ocaptain.start.install_skill(Path.home())}\nIn Claude Code: /voyage-plan")
 
 
 # Voyages
@@ -149,8 +148,7 @@ async def _sail(plan: Path, ships: int | None, *, pr: bool = False) -> str:
     found = await ocaptain.check.check(plan, config)
     if found.plan is None:
         raise Failure(*found.faults)
-    count = ships or found.plan.ships
-    return await ocaptain.voyage.sail(config, found.plan, count, _tell, pr=pr)
+    return await ocaptain.voyage.sail(config, found.plan, ships or found.plan.ships, _tell, pr=pr)
 
 
 def _tell(text: str) -> None:
@@ -226,9 +224,8 @@ async def _wait(voyage: str | None, timeout_s: float | None = None) -> int:
     """Show a voyage in place until it has ended or the time is up; the exit status of `wait`."""
     found = await _find(voyage)
     with ocaptain.view.Screen(auto_refresh=False) as screen:
-        last = await found.wait(timeout_s, screen.show)
-    ended = last["state"] in ocaptain.voyage.ENDED
-    return 0 if last["state"] == "complete" else 4 if ended else 5
+        state = (await found.wait(timeout_s, screen.show))["state"]
+    return 0 if state == "complete" else 4 if state in ocaptain.voyage.ENDED else 5
 
 
 @_voyage_verb
@@ -258,8 +255,8 @@ async def sink(voyage: str | None, include_storage: bool, all_: bool, force: boo
     names = [name for each in found for name in each.doomed(storage=storage)]
     for each in found if storage else ():
         await _offer(each, force=force)
-    doomed = f"{', '.join(names)} and the ships' keys" if names else "nothing"
-    click.echo(f"To be destroyed: {doomed}")
+    doomed = [*names, "the ships' keys"] if names else ["nothing"]
+    click.echo(f"To be destroyed: {', '.join(doomed)}")
     if names and not force:
         click.confirm("Go on?", abort=True)
     left = [await each.sink(storage=storage) for each in found]
@@ -286,7 +283,7 @@ async def doctor() -> int:
     found = await ocaptain.doctor.examine(_config())
     for what, is_there, remedy in found:
         click.echo(f"{'ok' if is_there else 'no'}  {what:<22}{is_there or remedy}")
-    return 0 if all(finding.found for finding in found) else 1
+    return 0 if all(is_there for _, is_there, _ in found) else 1
 
 
 @cli.command()
@@ -302,5 +299,4 @@ async def demo(ships: int) -> None:
     await (await _find(voyage)).fetch(repo, everything=False)
     landed = await ocaptain.source.git("-C", str(repo), "log", "--format=%h %an  %s", voyage)
     click.echo(f"\nWhat landed on {voyage}, fetched into {repo}:\n\n{landed}\n")
-    env = "\n  export OCAPTAIN_PROVIDER=local"
-    click.echo(f"It is still there. Have a look, then sink it:{env}{_next(voyage)}")
+    click.echo(f"Have a look, then sink it:\n  export OCAPTAIN_PROVIDER=local{_next(voyage)}")

@@ -1,7 +1,6 @@
 """What this machine lacks, and the command that mends it."""
 
 import os
-from typing import NamedTuple
 
 from .config import Config
 from .errors import Failure
@@ -12,41 +11,36 @@ from .ssh import where
 PACKAGES = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "git": "git"}
 """Programs that a captain runs, and the package of Debian's that has each."""
 
-LOCAL = {"sshd": "openssh-server", "sftp-server": "openssh-server", "sshfs": "sshfs"}
-LOCAL |= {"tmux": "tmux"}
+LOCAL = {"sshd": "openssh-server", "sshfs": "sshfs", "tmux": "tmux"}
 """Those of VMs, which `local` finds on this machine."""
 
 
-class Finding(NamedTuple):
-    """One thing that was looked at: what is there; where that is nothing, what to type."""
-
-    what: str
-    found: str | None
-    remedy: str = ""
+Finding = tuple[str, str | None, str]
+"""What was looked at, what is there and, for where that is nothing, what to type."""
 
 
 async def examine(config: Config) -> list[Finding]:
     """Look at all that ocaptain needs here."""
     unset, here = config.lacks("claude"), config.provider == "local"
-    found = [
+    found: list[Finding] = [
         _programs(PACKAGES | LOCAL if here else PACKAGES),
-        Finding("Claude's credentials", None if unset else "set", unset or ""),
+        ("Claude's credentials", None if unset else "set", unset or ""),
     ]
     if here:
         fuse = "usable" if os.access("/dev/fuse", os.R_OK | os.W_OK) else None
-        found.append(Finding("/dev/fuse", fuse, "not usable → sudo chmod 666 /dev/fuse"))
-        found.append(Finding("claude", where("claude"), "lacking → install Claude Code"))
+        found.append(("/dev/fuse", fuse, "not usable → sudo chmod 666 /dev/fuse"))
+        found.append(("claude", where("claude"), "lacking → install Claude Code"))
     for key in ("user.name", "user.email") if where("git") else ():
         value = await git("config", key, strict=False)
-        found.append(Finding(f"git {key}", value, f"not set → git config --global {key} …"))
+        found.append((f"git {key}", value, f"not set → git config --global {key} …"))
     try:
-        return [*found, Finding("provider", await open_provider(config).look())]
+        return [*found, ("provider", await open_provider(config).look(), "")]
     except Failure as failure:
-        return [*found, Finding("provider", None, " → ".join(str(failure).splitlines()))]
+        return [*found, ("provider", None, " → ".join(str(failure).splitlines()))]
 
 
 def _programs(packages: dict[str, str]) -> Finding:
     missing = [name for name in packages if not where(name)]
     install = " ".join(sorted({packages[name] for name in missing}))
     remedy = f"lacking: {', '.join(missing)} → sudo apt-get install -y {install}"
-    return Finding("programs", None if missing else ", ".join(packages), remedy)
+    return ("programs", None if missing else ", ".join(packages), remedy)

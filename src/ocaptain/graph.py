@@ -59,8 +59,8 @@ def max_parallel(reached: Mapping[str, int]) -> int:
                 return True
         return False
 
-    every = -1  # as a set
-    return len(before) - sum(match(task, [every]) for task in range(len(before)))
+    # As a set, -1 holds every number.
+    return len(before) - sum(match(task, [-1]) for task in range(len(before)))
 
 
 def overlaps(reached: Mapping[str, int], tasks: Sequence[Task]) -> Iterator[tuple[str, str]]:

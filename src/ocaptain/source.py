@@ -38,7 +38,7 @@ async def git(
     return "" if result.status else os.fsdecode(result.out).strip()
 
 
-async def locate(repo: str, branch: str | None, token: str, notes: list[str]) -> Source:
+async def locate(repo: str, branch: str | None, token: str | None, notes: list[str]) -> Source:
     """What `repo` and `branch` stand for at this moment; `notes` gets what will not come along.
 
     A relative path counts from the current directory. `token` is GitHub's. Raises Failure if it
@@ -55,7 +55,7 @@ async def locate(repo: str, branch: str | None, token: str, notes: list[str]) ->
     return Source(str(path), path, name, head, answers[_SHALLOW] == "true")
 
 
-async def _elsewhere(repo: str, branch: str | None, token: str) -> Source:
+async def _elsewhere(repo: str, branch: str | None, token: str | None) -> Source:
     """What `repo` is on another machine, asked without asking anybody here for a password."""
     url = f"https://github.com/{repo.removesuffix('.git')}.git" if _GITHUB.fullmatch(repo) else repo
     if _LOGIN.match(url):
@@ -63,7 +63,7 @@ async def _elsewhere(repo: str, branch: str | None, token: str) -> Source:
     if not _URL.fullmatch(url):
         raise Failure(f'"{repo}" is no owner/name, git URL or path (/…, ./…, ../…, ~/…)')
     ssh = f"{os.environ.get('GIT_SSH_COMMAND', 'ssh')} -o BatchMode=yes"
-    env = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh, "GH_TOKEN": token}
+    env = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh, "GH_TOKEN": token or ""}
     return Source(url, None, *await _head(url, branch, *AS_STORAGE, **env))
 
 

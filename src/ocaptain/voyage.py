@@ -51,8 +51,9 @@ class Voyage:
         return self.by_harbor(*payload.program(self.provider.python, *words))
 
     def by_harbor(self, *words: str) -> Remote:
-        """A command on storage, as `payload` has it."""
-        return payload.by_harbor(self.provider, *words)
+        """A command on storage, as the user whose home has the voyage there."""
+        become = ("sudo", "-nHu", "harbor") if self.provider.accounts else ()
+        return Remote(*become, "sh", "-c", Remote(*words))
 
     async def ask(self, op: str, **fields: Any) -> Answer:
         """Ask harbor; raises Failure where storage cannot be reached, or refuses."""
@@ -61,14 +62,13 @@ class Voyage:
         line = json.dumps({"protocol": PROTOCOL, "op": op, **fields}).encode() + b"\n"
         done = await self.ssh.run(self.storage, self.program("serve.serve", "captain"), stdin=line)
         try:
-            answer = json.loads(done.out)
-        except ValueError:
+            answer = dict(json.loads(done.out))
+        except (ValueError, TypeError):
             said = clean(done.err).strip().rpartition("\n")[2]
             remedy = f"If its sail did not finish: ocaptain sink -s {self.id}"
             raise Failure(f"{self.storage} gave no answer: {said}", remedy) from None
-        if not isinstance(answer, dict) or not answer.get("ok"):
+        if not answer.pop("ok", False):
             raise Failure(f"{self.storage} refused: {clean(str(answer))}")
-        del answer["ok"]
         return answer
 
     async def log_lines(self, wanted: Mapping[str, Any]) -> AsyncIterator[str]:
@@ -134,9 +134,7 @@ class Voyage:
 
     async def sink(self, *, storage: bool) -> dict[str, str]:
         """Destroy the ships, and with `storage` all of the VMs; why, where one is left."""
-        names = self.doomed(storage=storage)
-        await self.ssh.close(*names)
-        left = await self.provider.destroy(names)
+        left = await self.provider.destroy(self.doomed(storage=storage))
         if storage and not left:
             shutil.rmtree(self.ssh.path.parent, ignore_errors=True)
         return left
@@ -257,10 +255,8 @@ class Yard:
         for key, otherwise in author.items():
             author[key] = await git("config", key, strict=False) or otherwise
         sailed = {"voyage": self.voyage, "ships": list(self.ships), "author": author, "pr": pr}
-        sailed["created"] = time.time()
         self.common = payload.boot(self.plan, sailed, accounts=self.provider.accounts)
-        made = await asyncio.gather(*map(self._key, self.ships))
-        keys = dict(zip(self.ships, made, strict=True))
+        keys = dict(await asyncio.gather(*map(self._key, self.ships)))
         async with asyncio.TaskGroup() as group:
             storage = group.create_task(self._create(self.storage))
             group.create_task(self._set_up_storage(storage, keys))
@@ -268,20 +264,17 @@ class Yard:
         if not any(ship.result() for ship in crew):
             raise Failure("No ship came up.")
 
-    async def _key(self, ship: str) -> str:
-        """Make a key pair in the scratch folder, named as the ship's VM; its public half."""
+    async def _key(self, ship: str) -> tuple[str, str]:
+        """Make a key pair in the scratch folder, named as the ship's VM: ship, public half."""
         path, name = self.scratch / ship, self.ships[ship]
         await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)])
-        return path.with_suffix(".pub").read_text().strip()
+        return ship, path.with_suffix(".pub").read_text().strip()
 
     async def _create(self, name: str) -> VM:
         self.vms[name] = await self.provider.create(name)
         self.ssh = _known(self.config, self.provider, self.voyage, self.vms).ssh
-        self._tell(f"{name} is there")
+        self.say(f"{name} is there after {time.monotonic() - self.began:.1f} s")
         return self.vms[name]
-
-    def _tell(self, what: str) -> None:
-        self.say(f"{what} after {time.monotonic() - self.began:.1f} s")
 
     async def _set_up_storage(self, storage: Task[VM], keys: Mapping[str, str]) -> None:
         bundle, shallow = await self._bundle()
@@ -320,7 +313,7 @@ class Yard:
         if done.status:
             said = clean(done.err).strip() or f"exit status {done.status}"
             raise Unreachable(f"{vm.name} could not be set up: {said}")
-        self._tell(f"{vm.name} is ready")
+        self.say(f"{vm.name} is ready after {time.monotonic() - self.began:.1f} s")
 
     async def _bundle(self) -> tuple[Path | None, str]:
         """The captain's checkout as a git bundle, and where its history ends if it is shallow."""
