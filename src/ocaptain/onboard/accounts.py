@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import process
+from .process import do, run
 
 HOME = Path("/home/harbor")
 HOMES = Path("/var/lib/ocaptain")
@@ -22,18 +22,18 @@ AGENTS = ("shelley.socket", "shelley.service")  # exe.dev's, which do what any l
 SUDO = "{ship} ALL=(harbor) NOPASSWD: /bin/sh {door} {ship} *\n"
 
 
-def make(sent: Path, keys: Mapping[str, str]) -> Path:
-    """Make the accounts, move the voyage's folder from `sent` to harbor's home, and become harbor.
+def make(sent: Path, keys: Mapping[str, str]) -> None:
+    """Make the accounts, and move the voyage's folder from `sent` to harbor's home.
 
-    `keys` are the ships' public ones, which count where a common sshd serves. Returns the home."""
+    `keys` are the ships' public ones, which count where a common sshd serves."""
     os.umask(0o022)
     folder, door = HOME / "voyage", HOME / "voyage" / "lib" / "onboard" / "door.sh"
-    run("groupadd", "--force", GROUP)
+    do("groupadd", "--force", GROUP)
     account("harbor", HOME, "/bin/bash", "--create-home", "--user-group")
     HOME.chmod(0o755)
     shutil.copytree(sent, folder, dirs_exist_ok=True)
     folder.chmod(0o755)
-    run("chown", "-R", "harbor:harbor", folder)
+    do("chown", "-R", "harbor:harbor", folder)
     shutil.rmtree(sent)
     LOGIN.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(folder / "lib" / "onboard" / "login.sh", LOGIN)
@@ -43,15 +43,7 @@ def make(sent: Path, keys: Mapping[str, str]) -> Path:
     rules = "".join(SUDO.format(ship=ship, door=door) for ship in keys)
     Path("/etc/sudoers.d/ocaptain").write_text(f"Defaults>harbor !use_pty\n{rules}")
     close_to_ships()
-    process.run(["systemctl", "mask", "--now", *AGENTS])  # as far as there are any
-    return become(pwd.getpwnam("harbor"))
-
-
-def run(*words: "str | Path") -> None:
-    """Run a command of root's; where it fails, the end of this program."""
-    done = process.run(words)
-    if done.status:
-        raise SystemExit(f"{words[0]} failed on storage: {done.err.strip()}")
+    run(["systemctl", "mask", "--now", *AGENTS])  # as far as there are any
 
 
 def account(name: str, home: Path, shell: "str | Path", *options: str) -> None:
@@ -60,7 +52,7 @@ def account(name: str, home: Path, shell: "str | Path", *options: str) -> None:
         pwd.getpwnam(name)
     except KeyError:
         where = ("--home-dir", home, "--shell", shell, "--password", "*")
-        run("useradd", "--system", *where, *options, name)
+        do("useradd", "--system", *where, *options, name)
 
 
 def admit(ship: str, key: str) -> None:
@@ -79,13 +71,3 @@ def close_to_ships() -> None:
     lines = "".join(f"z {place} 1707 root {GROUP}\n" for place in ANYBODYS)
     Path("/etc/tmpfiles.d").mkdir(exist_ok=True)
     Path("/etc/tmpfiles.d/ocaptain.conf").write_text(lines)
-
-
-def become(user: pwd.struct_passwd) -> Path:
-    """Go on as that user; returns its home."""
-    os.initgroups(user.pw_name, user.pw_gid)
-    os.setgid(user.pw_gid)
-    os.setuid(user.pw_uid)
-    os.chdir(user.pw_dir)
-    os.environ["HOME"] = user.pw_dir
-    return Path(user.pw_dir)

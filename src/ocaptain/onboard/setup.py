@@ -5,12 +5,14 @@ import json
 import os
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT
 from typing import Any
 
 from . import accounts, process
 from .journal import Journal, write
+from .process import do, program
 
 Json = dict[str, Any]
 
@@ -28,42 +30,34 @@ Host storage
   ConnectTimeout 15
   ServerAliveInterval 15
 """
+# So that it is always started again, starts are further apart than systemd's limit (5 in 10 s).
 UNIT = """\
-[Unit]
-Description=ocaptain's helm, of {ship}
-StartLimitIntervalSec=0
 [Service]
 User={user}
-WorkingDirectory={home}
 ExecStart=/bin/bash -lc "exec {command}"
 Restart=always
-RestartSec=2
+RestartSec=3
 [Install]
 WantedBy=multi-user.target
 """
 
 
 def main(home: Path, _argv: list[str]) -> None:
-    """Set up what ~/voyage/boot.json says, and remove that file, which may hold tokens."""
+    """Set up what ~/voyage/boot.json says, and remove that file, which may hold tokens.
+
+    Where storage has accounts, root makes them, and then this begins anew as harbor."""
     path = home / "voyage" / "boot.json"
     boot = json.loads(path.read_text())
+    if "keys" in boot and boot["accounts"] and home != accounts.HOME:
+        accounts.make(home / "voyage", boot["keys"])
+        do("sudo", "-nHu", "harbor", *program(accounts.HOME, "setup.main"), cwd=accounts.HOME)
+        return
     path.unlink()
-    if "ship" in boot:
-        ship(home, boot)
-    elif boot["accounts"]:
-        storage(accounts.make(home / "voyage", boot["keys"]), boot)
-    else:
-        admit(home, boot["keys"])
-        storage(home, boot)
-
-
-def program(home: Path, *words: str) -> list[str]:
-    """The command that runs a program of this package."""
-    return [sys.executable, "-IS", str(home / "voyage" / "lib"), *words]
+    (ship if "ship" in boot else storage)(home, boot)
 
 
 def storage(home: Path, boot: Json) -> None:
-    """Folders, repository, and the journal's first line."""
+    """The ships' way in, folders, repository, and the journal's first line."""
     folder, voyage = home / "voyage", boot["voyage"]
     journal = Journal(home, voyage["voyage"])
     for path in (folder / "artifacts", folder / "ships", folder / "logs", journal.tasks_folder):
@@ -72,7 +66,9 @@ def storage(home: Path, boot: Json) -> None:
         (folder / "artifacts" / name).write_text(body)
     (folder / "python").unlink(missing_ok=True)
     (folder / "python").symlink_to(sys.executable)
-    head = repository(home, journal.repo, voyage["voyage"], boot["source"])
+    if not boot["accounts"]:
+        admit(home, boot["keys"])
+    head = repository(folder, journal.repo, voyage["voyage"], boot["source"])
     write(folder / "voyage.json", voyage)
     with journal.locked():
         if not journal.sections["meta"]:
@@ -92,40 +88,35 @@ def admit(home: Path, keys: dict[str, str]) -> None:
     (home / ".ssh" / "authorized_keys").write_text(lines)
 
 
-def repository(home: Path, repo: Path, branch: str, source: Json) -> str:
+def repository(folder: Path, repo: Path, branch: str, source: Json) -> str:
     """Make the bare repository from `source`: `url` (null: the bundle sent along), `ref`, `shallow`
     (where its history ends), and the git host's `token`, if any. Returns the branch's commit."""
-    git(home, "init", "--quiet", "--bare", str(repo))
+    do("git", "init", "--quiet", "--bare", repo)
+    git = partial(do, "git", cwd=repo)
     for key, value in KEEPS_ALL.items():
-        git(repo, "config", key, value)
-    hook, bundle = repo / "hooks" / "pre-receive", home / "voyage" / "source.bundle"
-    head = f"refs/heads/{branch}"
+        git("config", key, value)
+    head, bundle, hook = (
+        f"refs/heads/{branch}",
+        folder / "source.bundle",
+        repo / "hooks/pre-receive",
+    )
     hook.unlink(missing_ok=True)
-    hook.symlink_to(home / "voyage" / "lib" / "onboard" / "pre-receive.sh")
+    hook.symlink_to(folder / "lib" / "onboard" / "pre-receive.sh")
     hook.chmod(0o755)
     if source["token"]:
-        secret = home / "voyage" / "credentials"  # as git-credential-store(1) has it
+        secret = folder / "credentials"  # as git-credential-store(1) has it
         secret.touch(mode=0o600)
         secret.write_text(f"https://x-access-token:{source['token']}@github.com\n")
         # Whatever git asks it to do, it only gets: one bad answer of the host's is not to erase it.
         helper = f"!git credential-store --file {shlex.quote(str(secret))} get; :"
-        git(repo, "config", "credential.https://github.com.helper", helper)
+        git("config", "credential.https://github.com.helper", helper)
     if source["shallow"]:
         (repo / "shallow").write_text(source["shallow"])
-    if not git(repo, "for-each-ref", head):
-        origin = source["url"] or str(bundle)
-        git(repo, "fetch", "--quiet", "--no-tags", origin, f"{source['ref']}:{head}")
-    git(repo, "symbolic-ref", "HEAD", head)
+    if not git("for-each-ref", head):
+        git("fetch", "--quiet", "--no-tags", source["url"] or bundle, f"{source['ref']}:{head}")
+    git("symbolic-ref", "HEAD", head)
     bundle.unlink(missing_ok=True)
-    return git(repo, "rev-parse", head)
-
-
-def git(folder: Path, *words: str) -> str:
-    """What git prints in `folder`; where it fails, the end of this program."""
-    done = process.run(["git", "-C", folder, *words], env={"GIT_TERMINAL_PROMPT": "0"})
-    if done.status:
-        raise SystemExit(f"git {words[0]} failed on storage: {done.err.strip()}")
-    return done.out.strip()
+    return git("rev-parse", head)
 
 
 def ship(home: Path, boot: Json) -> None:
@@ -157,19 +148,9 @@ def start_helm(home: Path, boot: Json) -> None:
     """Start helm: as a system unit where systemd runs a machine of our own (sd_booted(3))."""
     command, unit = program(home, "helm.main"), home / "voyage" / "ocaptain-helm.service"
     if boot["accounts"] and Path("/run/systemd/system").is_dir():
-        user = getpass.getuser()
-        unit.write_text(
-            UNIT.format(ship=boot["ship"], user=user, home=home, command=shlex.join(command))
-        )
-        become_root("install", "-m", "644", str(unit), "/etc/systemd/system")
-        become_root("systemctl", "enable", "--now", unit.name)
+        unit.write_text(UNIT.format(user=getpass.getuser(), command=shlex.join(command)))
+        do("sudo", "-n", "install", "-m", "644", unit, "/etc/systemd/system")
+        do("sudo", "-n", "systemctl", "enable", "--now", unit.name)
         return
     with (home / "voyage" / "helm.out").open("ab") as out:
         process.start(command, cwd=home, stdin=DEVNULL, stdout=out, stderr=STDOUT)
-
-
-def become_root(*words: str) -> None:
-    """Run a command as root; where it fails, the end of this program."""
-    done = process.run(["sudo", "-n", *words])
-    if done.status:
-        raise SystemExit(f"sudo {words[0]} failed: {done.err.strip()}")
