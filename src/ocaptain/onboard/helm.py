@@ -3,7 +3,6 @@
 import fcntl
 import gc
 import shutil
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -178,17 +177,9 @@ class Attempt:
 
     def job(self) -> Job:
         """What the agent is started with."""
-        task, voyage, ship = self.claim["task"], self.voyage["voyage"], self.ship
-        program = (sys.executable, "-IS", str(ship.folder / "lib"), "taskhook.main")
-        return Job(
-            attributes={"voyage.id": voyage, "ship.id": ship.name, "task.id": task["id"]},
-            task_list=f"{voyage}-tasks",
-            hook=(*program, str(self.claim["claim"]), *ship.harbor.command),
-            run=str((task.get("metadata") or {}).get("run") or ""),
-            model=self.voyage["model"],
-            budget_usd=self.claim["budget_usd"],
-            captain=ship.captain,
-        )
+        ask = (str(self.claim["claim"]), *self.ship.harbor.command)
+        hook = process.program(self.ship.folder.parent, "taskhook.main", *ask)
+        return Job(self.voyage, self.ship.name, self.claim, tuple(hook), self.ship.captain)
 
     def land(self) -> None:
         """Bring the work to the branch; raises Feedback where the agent has to see to it first."""

@@ -8,7 +8,6 @@ last attempt began or failed; after a good one it is 0.
 import fcntl
 import json
 import os
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -53,7 +52,7 @@ def start(home: Path) -> None:
 
     from . import process
 
-    argv = [sys.executable, "-IS", str(home / "voyage" / "lib"), "mirror.main"]
+    argv = process.program(home, "mirror.main")
     process.start(argv, cwd=home, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
 
 

@@ -47,23 +47,25 @@ def command(job: Job) -> list[str]:
     hook = {"type": "command", "command": shlex.join(job.hook), "timeout": HOOK_TIMEOUT_S}
     settings = {"hooks": {"PreToolUse": [{"matcher": TASK_TOOLS, "hooks": [hook]}]}}
     given = ["--settings", json.dumps(settings), "--disallowedTools", LEADS_ASTRAY]
-    given += ["--model", job.model] if job.model else []
-    given += ["--max-budget-usd", str(job.budget_usd)] if job.budget_usd else []
+    model, budget_usd = job.voyage["model"], job.claim["budget_usd"]
+    given += ["--model", model] if model else []
+    given += ["--max-budget-usd", str(budget_usd)] if budget_usd else []
     return ["claude", "-p", *STREAMS, *UNATTENDED, *given]
 
 
 def environment(job: Job) -> dict[str, str]:
     """The captain's variables, and what makes Claude use the voyage's task list and stay quiet."""
+    voyage, task = job.voyage["voyage"], job.claim["task"]["id"]
     added = {
         "CLAUDE_CODE_ENABLE_TODO_TOOLS": "1",
-        "CLAUDE_CODE_TASK_LIST_ID": job.task_list,
+        "CLAUDE_CODE_TASK_LIST_ID": f"{voyage}-tasks",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     }
     if os.geteuid() == 0:
         added["IS_SANDBOX"] = "1"  # or it refuses to skip permissions
     # Telemetry is the captain's to turn on, with CLAUDE_CODE_ENABLE_TELEMETRY.
     told = [job.captain.get("OTEL_RESOURCE_ATTRIBUTES", "").strip(", ")]
-    told += [f"{name}={quote(value)}" for name, value in job.attributes.items()]
+    told.append(f"voyage.id={quote(voyage)},ship.id={quote(job.ship)},task.id={quote(task)}")
     added["OTEL_RESOURCE_ATTRIBUTES"] = ",".join(filter(None, told))
     return {**job.captain, **added}
 
