@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Any
 from . import PROTOCOL, process
 from .log import redacted
 
-ANSWER_S = 90.0
+ANSWER_S, TELL_S = 90.0, 60.0
 
 Answer = dict[str, Any]
 
@@ -28,19 +29,24 @@ class Harbor:
         self.command, self.secrets = list(command), secrets
 
     def ask(self, op: str, *, patience: float = float("inf"), **fields: Any) -> Answer:
-        """Ask, again for `patience` seconds where no answer comes; raises Unreachable after that.
+        """Ask, again for `patience` seconds where no answer comes; raises Unreachable after that,
+        and says until then on stderr, once a minute, why there is none.
 
         The same request id each time, so that asking twice changes nothing twice. A refusal is an
         answer: `ok` is false, `code` and `error` say why."""
         request = {"protocol": PROTOCOL, "op": op, "id": os.urandom(8).hex(), **fields}
         line = redacted(json.dumps(request), self.secrets)
-        ends, pause = time.monotonic() + patience, 0.2
+        ends, pause, tell = time.monotonic() + patience, 0.2, 0.0
         while True:
             try:
                 return exchange(self.command, line)
-            except Unreachable:
-                if time.monotonic() + pause > ends:
+            except Unreachable as why:
+                now = time.monotonic()
+                if now + pause > ends:
                     raise
+                if now > tell:
+                    tell = now + TELL_S
+                    print(f"storage cannot be reached: {why}", file=sys.stderr)
             time.sleep(pause * random.uniform(0.5, 1))
             pause = min(pause * 2, 30)
 

@@ -21,9 +21,10 @@ FEEDBACKS = 3
 LOG_S = 2.0
 AGAIN_S = 5.0
 MOUNT = "ro,reconnect,ServerAliveInterval=15,dir_cache=no,attr_timeout=0,entry_timeout=0"
-
-
-INSTALL = "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y sshfs"
+INSTALL = """\
+command -v sshfs >/dev/null && exit
+apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y sshfs
+"""
 
 
 class GiveUp(Exception):
@@ -69,15 +70,14 @@ def mount(ship: Ship) -> None:
     """Keep storage's read-only view mounted, for the agent; nothing here depends on it."""
     place, config = str(ship.folder / "storage"), str(ship.folder / "ssh_config")
     what = "storage:/home/harbor" if ship.accounts else "storage:"
-    if ship.accounts and not shutil.which("sshfs"):
+    if ship.accounts:
         process.run(["sudo", "-n", "sh", "-c", INSTALL])
-    if not shutil.which("sshfs"):
-        return ship.log.say("sshfs is missing: the agent sees no task list, artifacts and logs")
-    while True:
+    while shutil.which("sshfs"):
         process.run(["fusermount3", "-u", "-z", place])
         done = process.run(["sshfs", "-f", "-F", config, "-o", MOUNT, what, place])
         ship.log.say(f"sshfs ended: {done.err}")
         time.sleep(60)
+    ship.log.say("sshfs is missing: the agent sees no task list, artifacts and logs")
 
 
 def hold(ship: Ship, claim: Answer) -> None:
@@ -184,9 +184,8 @@ class Attempt:
     def land(self) -> None:
         """Bring the work to the branch; raises Feedback where the agent has to see to it first."""
         self.watch.report("landing")
-        self.clone.commit_rest(
-            prompt.commit_message(self.voyage, self.ship.name, self.claim["task"])
-        )
+        message = prompt.commit_message(self.voyage, self.ship.name, self.claim["task"])
+        self.clone.commit_rest(message)
         note = "the branch has all that it did"
         if self.clone.rebasing():
             self.rebase_and_check()
@@ -195,8 +194,13 @@ class Attempt:
         elif self.voyage["check"]:
             self.push()
             self.rebase_and_check()
-        while not self.landed(note):
-            self.rebase_and_check()
+        while refused := self.refusal(note):
+            if refused == "stale":
+                self.rebase_and_check()
+            elif refused == "ref":
+                self.push()
+            elif refused != "berth":
+                raise Lost
 
     def rebase_and_check(self) -> None:
         """Put the work on top of the branch, push and check it."""
@@ -224,25 +228,18 @@ class Attempt:
             raise Feedback(prompt.LEAKED)
         self.clone.push(self.ref)
 
-    def landed(self, note: str) -> bool:
-        """Ask for the landing; false where the branch has moved and it must be tried again.
+    def refusal(self, note: str) -> str:
+        """Ask for the landing; the code with which that is refused, empty where it has landed.
 
         `note` says why there is nothing to land, should that be so."""
-        while True:
-            base = self.clone.git("rev-parse", self.clone.upstream)
-            commit = next(iter(self.clone.commits()), None)
-            why = None if commit else note
-            answer = self.watch.ask("land", commit=commit, base=base, note=why, wait=True)
-            if answer["ok"]:
-                told = f"landed {commit[:12]}" if commit else f"completed without a change: {note}"
-                self.watch.say(told)
-                return True
-            if answer["code"] == "stale":
-                return False
-            if answer["code"] == "ref":
-                self.push()
-            elif answer["code"] != "berth":
-                raise Lost
+        base = self.clone.git("rev-parse", self.clone.upstream)
+        commit = next(iter(self.clone.commits()), None)
+        why = None if commit else note
+        answer = self.watch.ask("land", commit=commit, base=base, note=why, wait=True)
+        if answer["ok"]:
+            told = f"landed {commit[:12]}" if commit else f"completed without a change: {note}"
+            self.watch.say(told)
+        return str(answer.get("code", ""))
 
     def reason(self) -> str:
         """Why nothing had to change; an agent that did not say so is asked once."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import tasklist
-from .journal import Journal
+from .journal import Journal, open_voyage
 from .text import clean
 
 GITHUB = "https://github.com/"  # whose token it is that storage has
@@ -58,8 +58,7 @@ def start(home: Path) -> None:
 
 def main(home: Path, _argv: list[str]) -> None:
     """Bring to origin what it lacks, until that fails, unless another is already at it."""
-    voyage = json.loads((home / "voyage" / "voyage.json").read_text())
-    journal = Journal(home, voyage["voyage"])
+    journal, voyage = open_voyage(home)
     with (home / "voyage" / "mirror.lock").open("a") as lock, suppress(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.utime(lock.fileno())
@@ -96,19 +95,17 @@ def push(journal: Journal, voyage: dict[str, Any], head: str) -> str:
     from . import process
 
     words = ("push", "--quiet", voyage["origin"], f"{head}:refs/heads/{voyage['voyage']}")
-    argv, env = ["git", "-C", journal.repo, *words], {"GIT_TERMINAL_PROMPT": "0"}
-    if (done := process.run(argv, timeout=PUSH_S, env=env)).status:
+    if (done := process.run(["git", "-C", journal.repo, *words], timeout=PUSH_S)).status:
         raise OSError(done.err.strip() or f"git push ended with status {done.status}")
     return head
 
 
 def propose(voyage: dict[str, Any], token: str, told: str) -> str:
-    """Make the pull request, or find the one that there is, and return its URL. Raises OSError, or
+    """Find the pull request, or make it, and return its URL. Raises OSError, or
     others where the answer makes no sense (docs.github.com/rest/pulls/pulls)."""
     from urllib import error, request
 
     repo, branch = voyage["origin"].removeprefix(GITHUB).removesuffix(".git"), voyage["voyage"]
-    what = {"title": line(voyage["objective"], TOLD), "head": branch, "body": told}
 
     def ask(path: str, data: dict[str, str] | None = None) -> Any:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
@@ -118,14 +115,14 @@ def propose(voyage: dict[str, Any], token: str, told: str) -> str:
             return json.load(answer)
 
     try:
+        if there := ask(f"/pulls?head={repo.partition('/')[0]}:{branch}"):
+            return str(there[0]["html_url"])
         base = voyage["base"] or ask("")["default_branch"]
-        return str(ask("/pulls", {**what, "base": base})["html_url"])
+        what = {"title": line(voyage["objective"], TOLD), "head": branch, "base": base}
+        return str(ask("/pulls", {**what, "body": told})["html_url"])
     except error.HTTPError as refused:
         said = refused.read().decode(errors="replace")
-        if "already exists" not in said:
-            raise OSError(f"no pull request: {refused.code} {said}") from None
-    head = f"{repo.partition('/')[0]}:{branch}"
-    return str(ask(f"/pulls?state=open&head={head}")[0]["html_url"])
+        raise OSError(f"no pull request: {refused.code} {said}") from None
 
 
 def summary(head: str, tasks: dict[str, tasklist.Task]) -> str:
