@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ocaptain.onboard import PROTOCOL, taskhook
 from ocaptain.onboard.agents import AGENTS, Event, Job
-from ocaptain.onboard.client import Unreachable, exchange
+from ocaptain.onboard.client import Harbor, Unreachable, exchange
 
 claude, shell = AGENTS["claude"], AGENTS["shell"]
 SECRET = "sk-ant-oat01-secret"
@@ -347,6 +347,18 @@ def test_only_an_answer_of_harbors_is_taken_for_one():
         assert str(silence.value) == answer[:300]
     banner = """read line; echo Welcome; echo '{"motd": 1}'; echo '{"ok": false, "code": "x"}'"""
     assert exchange(["sh", "-c", banner], "{}") == {"ok": False, "code": "x"}
+
+
+def test_who_is_patient_says_once_a_minute_what_keeps_it_waiting(tmp_path, capsys):
+    """Why storage does not answer stands on stderr, where only the ship's own owner looks."""
+    gate = tmp_path / "gate"
+    ssh = f"read line; [ -e {gate} ] && echo '{{\"ok\": true}}' || echo no route; echo >>{gate}"
+    assert Harbor(["sh", "-c", ssh], []).ask("beat") == {"ok": True}
+    assert capsys.readouterr().err == "storage cannot be reached: no route\n"
+    gate.unlink()
+    with pytest.raises(Unreachable):
+        Harbor(["sh", "-c", ssh], []).ask("beat", patience=0)
+    assert capsys.readouterr().err == ""
 
 
 def test_no_secret_goes_out_with_a_task(tmp_path, hook):

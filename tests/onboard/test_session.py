@@ -16,9 +16,8 @@ import pytest
 
 from ocaptain.onboard import process, session
 from ocaptain.onboard.agents import AGENTS, Agent, Event, Job
-from ocaptain.onboard.log import Log
-from ocaptain.onboard.session import Session
-from ocaptain.onboard.watch import Lost, Watch
+from ocaptain.onboard.client import Log
+from ocaptain.onboard.session import Lost, Session, Watch
 
 MB = 1_000_000
 TALKING = """

@@ -13,18 +13,14 @@ from . import process, prompt
 from .agents import AGENTS, Job
 from .client import Answer, Unreachable
 from .landing import GitFailed
-from .session import Session
+from .session import Lost, Session, Watch
 from .ship import Ship
-from .watch import Lost, Watch
 
 FEEDBACKS = 3
 LOG_S = 2.0
 AGAIN_S = 5.0
 MOUNT = "ro,reconnect,ServerAliveInterval=15,dir_cache=no,attr_timeout=0,entry_timeout=0"
-INSTALL = """\
-command -v sshfs >/dev/null && exit
-apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y sshfs
-"""
+INSTALL = "command -v sshfs || { apt-get -qq update; apt-get -qq -y install sshfs; }"
 
 
 class GiveUp(Exception):
@@ -71,7 +67,7 @@ def mount(ship: Ship) -> None:
     place, config = str(ship.folder / "storage"), str(ship.folder / "ssh_config")
     what = "storage:/home/harbor" if ship.accounts else "storage:"
     if ship.accounts:
-        process.run(["sudo", "-n", "sh", "-c", INSTALL])
+        process.run(["sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", INSTALL])
     while shutil.which("sshfs"):
         process.run(["fusermount3", "-u", "-z", place])
         done = process.run(["sshfs", "-f", "-F", config, "-o", MOUNT, what, place])
@@ -108,7 +104,7 @@ def verify(watch: Watch) -> None:
     if not done.status:
         ship.clone.git("checkout", "--quiet", "--detach", head)
         done = ship.run("exec bash ~/voyage/verify.sh")
-    watch.check()
+    watch.pause()
     watch.say(f"verify.sh exited {done.status}\n{done.out[-4000:]}")
     if done.status:
         raise GiveUp(f"verify.sh exited {done.status}:\n{done.out[-8000:]}")
@@ -215,7 +211,7 @@ class Attempt:
             self.watch.beat(patience=AGAIN_S, finished=self.clone.head())
             self.clone.tidy()
             done = self.ship.run(check)
-            self.watch.check()
+            self.watch.pause()
             self.watch.say(f"check exited {done.status}")
             if done.status:
                 raise Feedback(prompt.red_check(check, done.status, done.out[-8000:]))

@@ -17,11 +17,7 @@ from pathlib import Path
 from .text import clean
 
 LOOK_S = 0.3
-OPTIONS = """\
-set -g mouse on
-set -g pane-border-status top
-set -g pane-border-format ' #{pane_title} '
-"""
+OPTIONS = "set -g mouse on\nset -g pane-border-status top\n"
 
 
 def main(home: Path, argv: list[str]) -> None:

@@ -41,9 +41,8 @@ def outstanding(journal: Journal, voyage: dict[str, Any]) -> str | None:
         return None
     if meta.get("mirrored") != meta.get("head"):
         return "mirrored"
-    passed = (meta.get("verified") or {}).get("head")
-    wanted = voyage["pr"] and not meta.get("pr") and passed not in (None, meta["start"])
-    return "pr" if wanted and passed == meta["head"] else None
+    passed = meta.get("verified", {}).get("head") == meta["head"] != meta["start"]
+    return "pr" if passed and voyage["pr"] and not meta.get("pr") else None
 
 
 def start(home: Path) -> None:
@@ -128,18 +127,15 @@ def propose(voyage: dict[str, Any], token: str, told: str) -> str:
 def summary(head: str, tasks: dict[str, tasklist.Task]) -> str:
     """What a pull request says: what became of each task, the first of them where there are many.
 
-    What others wrote is in code spans, where markup, mentions and issue numbers mean nothing."""
-    lines = [f"`verify.sh` passed on a fresh clone of {head}, with all {len(tasks)} tasks done:\n"]
+    What others wrote is in a block of code, where markup, mentions and issue numbers mean nothing;
+    only a line that begins with backticks could end that."""
+    passed = f"`verify.sh` passed on a fresh clone of {head}, with all {len(tasks)} tasks done:"
+    told = [passed, "", "```"]
     for task in sorted(tasks.values(), key=lambda task: tasklist.order(task["id"]))[:LISTED]:
-        notes, subject = tasklist.metadata(task), span(task.get("subject", ""))
-        told = (subject, notes.get("commit"), notes.get("note") and span(notes["note"]))
-        lines.append(f"- {task['id']} {', '.join(filter(None, told))}")
-    return "\n".join(lines)
-
-
-def span(text: str) -> str:
-    """Text as a code span of Markdown's."""
-    return f"`{line(text, TOLD).replace('`', chr(39)) or '-'}`"
+        notes = tasklist.metadata(task)
+        done = notes.get("commit") or line(notes.get("note", ""), TOLD)
+        told.append(f"{task['id']}. {line(task.get('subject', ''), TOLD)}: {done}")
+    return "\n".join([*told, "```"])
 
 
 def line(text: str, most: int) -> str:

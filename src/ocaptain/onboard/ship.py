@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 from . import process
-from .client import Harbor
+from .client import Harbor, Log
 from .landing import Clone, pack_settings
-from .log import Log, secret_values
+from .text import secret_values
 
 SETUP = "[ ! -e ~/voyage/setup.sh ] || bash ~/voyage/setup.sh || { echo setup.sh failed; exit 1; }"
 

@@ -10,13 +10,12 @@ import shlex
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from .agent import Event, Job
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
 CREDENTIALS = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY")
 STREAMS = ("--input-format", "stream-json", "--output-format", "stream-json")
@@ -61,8 +60,7 @@ def environment(job: Job) -> dict[str, str]:
         "CLAUDE_CODE_TASK_LIST_ID": f"{voyage}-tasks",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     }
-    if os.geteuid() == 0:
-        added["IS_SANDBOX"] = "1"  # or it refuses to skip permissions
+    added |= {"IS_SANDBOX": "1"} if os.geteuid() == 0 else {}  # or it refuses to skip permissions
     # Telemetry is the captain's to turn on, with CLAUDE_CODE_ENABLE_TELEMETRY.
     told = [job.captain.get("OTEL_RESOURCE_ATTRIBUTES", "").strip(", ")]
     told.append(f"voyage.id={quote(voyage)},ship.id={quote(job.ship)},task.id={quote(task)}")
@@ -156,7 +154,7 @@ def _outcome(result: Json) -> str:
     return "limited" if busy else "error"
 
 
-def _get(said: Any, key: str, kind: type[T]) -> T:
+def _get(said: Any, key: str, kind: type) -> Any:
     """What stands there if it is of this kind, else an empty one: JSON promises nothing."""
     value = said.get(key) if isinstance(said, dict) else None
     return value if isinstance(value, kind) else kind()
