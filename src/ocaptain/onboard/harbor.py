@@ -21,7 +21,9 @@ Claim = Json
 TEXT_LIMIT = 16_000
 SHIP_STATES = ("working", "landing", "verifying", "limited")
 NO_FAULTS = ("", "infrastructure", "refused", "spent")
-REPAIR = "Mend what ~/voyage/verify.sh, which stays as it is, finds on a fresh clone of the branch."
+REPAIR = (
+    "The plan's ~/voyage/verify.sh fails on a fresh clone. Mend that; the script stays as it is."
+)
 
 
 class Refused(Exception):
