@@ -21,9 +21,7 @@ Claim = Json
 TEXT_LIMIT = 16_000
 SHIP_STATES = ("working", "landing", "verifying", "limited")
 NO_FAULTS = ("", "infrastructure", "refused", "spent")
-REPAIR = (
-    "The plan's ~/voyage/verify.sh fails on a fresh clone. Mend that; the script stays as it is."
-)
+REPAIR = "~/voyage/verify.sh fails on a fresh clone. Mend that; the script itself stays as it is."
 
 
 class Refused(Exception):
