@@ -10,7 +10,7 @@ import shlex
 import shutil
 import subprocess
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from math import inf
@@ -91,6 +91,12 @@ async def lines(argv: Sequence[str]) -> AsyncIterator[bytes]:
             yield line
 
 
+async def new_key(path: Path, name: str) -> str:
+    """Make a key pair at `path`, whose comment is `name`; its public half."""
+    await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)])
+    return path.with_suffix(".pub").read_text().strip()
+
+
 def attach(argv: Sequence[str]) -> int:
     """Run `argv` on our own terminal, to its end; returns its exit status."""
     return subprocess.call([program(argv[0]), *argv[1:]])
@@ -155,32 +161,29 @@ Match all
 """
 
 
-def render(vms: Sequence[VM], *, user_config: Path | None, sockets: Path, known_hosts: Path) -> str:
+def render(folder: Path, vms: Iterable[VM], user_config: Path | None) -> str:
     """The ssh_config for `vms`. The first value wins in OpenSSH, so ours precede the user's."""
-    lines = []
+    ours = ""
     for vm in vms:
-        lines += [f"Host {vm.name}", f"  HostKeyAlias {vm.name}"]
-        lines += [f"  {keyword} {value}" for keyword, value in vm.options]
-    common = COMMON.format(
-        known_hosts=quoted(known_hosts).replace("%", "%%"),
-        sockets=quoted(f"{sockets}/".replace("%", "%%") + "%C"),
-        theirs=quoted((user_config or Path("~/.ssh/config")).expanduser().absolute()),
-    )
-    return "\n".join([*lines, common])
+        options = (("HostKeyAlias", vm.name), *vm.options)
+        ours += "\n  ".join([f"Host {vm.name}", *map(" ".join, options)]) + "\n"
+    place = str(folder).replace("%", "%%")
+    known_hosts, sockets = quoted(f"{place}/known_hosts"), quoted(f"{Path(place).parent}/%C")
+    theirs = quoted((user_config or Path("~/.ssh/config")).expanduser().absolute())
+    return ours + COMMON.format(known_hosts=known_hosts, sockets=sockets, theirs=theirs)
 
 
-def prepare(folder: Path, vms: Sequence[VM], *, user_config: Path | None, sockets: Path) -> "Ssh":
-    """Write an ssh_config for `vms`, and their host keys, into `folder`."""
+def prepare(folder: Path, vms: Collection[VM], user_config: Path | None) -> "Ssh":
+    """Write an ssh_config for `vms`, and their host keys, into `folder`; sockets go beside it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    known_hosts, path = folder / "known_hosts", folder / "ssh_config"
-    config = render(vms, user_config=user_config, sockets=sockets, known_hosts=known_hosts)
     keys = "".join(f"{vm.name} {key}\n" for vm in vms for key in vm.host_key.splitlines())
-    for file, text in ((known_hosts, keys), (path, config)):
+    config = render(folder, vms, user_config)
+    for name, text in {"known_hosts": keys, "ssh_config": config}.items():
         # At once, for an ssh of some other command of ours may be about to read it.
-        draft = file.with_name(f"{file.name}.{os.getpid()}")
+        draft = folder / f"{name}.{os.getpid()}"
         draft.write_text(text)
-        draft.replace(file)
-    return Ssh(path)
+        draft.replace(folder / name)
+    return Ssh(folder / "ssh_config")
 
 
 class Unreachable(Failure):

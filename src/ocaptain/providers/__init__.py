@@ -40,12 +40,10 @@ class Provider(Protocol):
     async def list(self) -> Sequence[VM]:
         """All VMs that ocaptain made here, of any voyage."""
 
-    def reach(self, storage: VM, ship: str) -> Options:
-        """How a *ship's* SSH reaches storage, its key apart."""
-
-    async def admit(self, storage: VM, ship: str, key: str) -> tuple[str, ...]:
+    async def admit(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:
         """See to it that this public key opens `storage`, as the user named as the ship and no
-        other VM; where it opens it as the login user, the words that lead from there."""
+        other VM. How the *ship's* SSH gets there, its key apart, and the words that lead on where
+        that is as the login user."""
 
 
 PROVIDERS = {

@@ -23,7 +23,7 @@ from pwd import getpwuid
 from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.onboard.process import kill_marked
-from ocaptain.ssh import VM, Options, program, quoted, run
+from ocaptain.ssh import VM, Options, new_key, program, quoted, run
 
 from . import VM_NAME
 
@@ -51,8 +51,7 @@ class Local:
         (folder / "home/.ssh").mkdir(mode=0o700, parents=True)
         _tmp(folder).mkdir(mode=0o700)
         for key in ("host_key", "captain_key"):
-            keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]
-            await run([*keygen, str(folder / key)])
+            await new_key(folder / key, name)
         (folder / "sshd.log").touch()
         return self._vm(folder)
 
@@ -70,13 +69,9 @@ class Local:
         options = (("IdentityFile", identity), ("IdentitiesOnly", "yes"))
         return VM(folder.name, _way(folder) + options, host_key)
 
-    def reach(self, storage: VM, ship: str) -> Options:  # noqa: ARG002
+    async def admit(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:  # noqa: ARG002
         """A ship starts storage's sshd just as the captain does, with a key of its own."""
-        return _way(self.root / storage.name)
-
-    async def admit(self, storage: VM, ship: str, key: str) -> tuple[str, ...]:  # noqa: ARG002
-        """Nothing to do: storage's own authorized_keys decides."""
-        return ()
+        return _way(self.root / storage.name), ()
 
     async def destroy(self, names: Iterable[str]) -> dict[str, str]:
         """Kill what carries the VM's marker, unmount what is mounted in it, remove it."""
@@ -106,9 +101,8 @@ def _way(folder: Path) -> Options:
         "MaxSessions": "50",
         "SetEnv": " ".join(quoted(f"{key}={value}") for key, value in environment.items()),
     }
-    words = [program("sshd"), "-i", "-f", os.devnull, "-E", str(folder / "sshd.log")]
-    for key, value in options.items():
-        words += ["-o", f"{key}={value}"]
+    flags = [f"-o{key}={value}" for key, value in options.items()]
+    words = [program("sshd"), "-i", "-f", os.devnull, "-E", str(folder / "sshd.log"), *flags]
     # A User that the captain's own config names is another's.
     user = getpwuid(os.geteuid()).pw_name
     return (("ProxyCommand", shlex.join(words).replace("%", "%%")), ("User", user))
