@@ -141,7 +141,7 @@ def test_a_configuration_as_text():
     assert text.startswith(f"Host {SHIP}\n  HostKeyAlias {SHIP}\n  User me\nHost *\n")
     assert '  ControlPath "/run/o/%C"\n' in text
     assert '  UserKnownHostsFile "/run/o/v/known_hosts"\n' in text
-    assert text.endswith('Match all\n  Include "/c"\n')
+    assert text.endswith('  Include "/c"\n')
 
 
 def test_a_configuration_is_replaced_at_once(tmp_path):

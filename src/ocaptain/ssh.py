@@ -8,13 +8,11 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from subprocess import PIPE, call
 from typing import Any, NamedTuple, Self, cast
 
 from .errors import Failure
@@ -48,21 +46,21 @@ def program(name: str) -> str:
 
 
 @asynccontextmanager
-async def _started(argv: Sequence[str], **how: Any) -> AsyncIterator[Process]:
+async def _started(argv: Sequence[str], **how: Any) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process without a terminal, so that Ctrl-C reaches us only, and no shared ControlMaster.
 
     Whoever leaves, or is cancelled, ends it."""
     words = program(argv[0]), *argv[1:]
-    process = await create_subprocess_exec(*words, stdout=PIPE, start_new_session=True, **how)
+    child = await asyncio.create_subprocess_exec(*words, stdout=PIPE, start_new_session=True, **how)
     try:
-        yield process
+        yield child
     except BaseException:
-        process.terminate()
+        child.terminate()
         raise
     finally:
         # wait() waits for all who hold the pipes, as a ControlMaster does for as long as a session.
-        await asyncio.wait([asyncio.create_task(process.wait())], timeout=1)
-        process._transport.close()  # type: ignore[attr-defined]
+        await asyncio.wait([asyncio.create_task(child.wait())], timeout=1)
+        child._transport.close()  # type: ignore[attr-defined]
 
 
 async def run(
@@ -99,7 +97,7 @@ async def new_key(path: Path, name: str) -> str:
 
 def attach(argv: Sequence[str]) -> int:
     """Run `argv` on our own terminal, to its end; returns its exit status."""
-    return subprocess.call([program(argv[0]), *argv[1:]])
+    return call([program(argv[0]), *argv[1:]])
 
 
 class Home(str):
@@ -116,8 +114,7 @@ class Remote(str):
 
 def quoted(value: str | Path) -> str:
     """`value` as one argument in an ssh_config(5) or sshd_config(5)."""
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def clean(text: bytes | str) -> str:
@@ -129,8 +126,7 @@ def clean(text: bytes | str) -> str:
 Options = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class VM:
+class VM(NamedTuple):
     """A machine, and how the captain's SSH reaches it.
 
     `options` are keywords and values as they stand in an ssh_config(5), quoted where need be;
@@ -156,7 +152,6 @@ Host *
   ForwardX11 no
   ClearAllForwardings yes
   LogLevel ERROR
-Match all
   Include {theirs}
 """
 
@@ -190,8 +185,7 @@ class Unreachable(Failure):
     """A VM did not answer: ssh itself failed (its exit status 255), not the command for it."""
 
 
-@dataclass(frozen=True)
-class Ssh:
+class Ssh(NamedTuple):
     """OpenSSH with the ssh_config at `path`; a VM is named as it is there."""
 
     path: Path

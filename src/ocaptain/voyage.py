@@ -8,7 +8,6 @@ import shutil
 import tarfile
 import tempfile
 import time
-from asyncio import Task
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from itertools import groupby
@@ -49,7 +48,7 @@ class Voyage:
 
     def program(self, *words: str) -> Remote:
         """The command that runs a program of the onboard half on storage."""
-        return self.by_harbor(*payload.program(self.provider.python, *words))
+        return self.by_harbor(self.provider.python, *payload.LIB, *words)
 
     def by_harbor(self, *words: str) -> Remote:
         """A command on storage, as the user whose home has the voyage there."""
@@ -83,10 +82,9 @@ class Voyage:
         vm = f"{self.id}-{ship.replace('-', '')}" if ship else self.storage
         if vm not in self.vms:
             raise Failure(f"{self.id} has no {ship}.", f"There is: {', '.join(self.vms)}")
-        if raw:
-            return attach(self.ssh.command(vm, Remote("bash", "-l"), tty=True))
         panes = self.program("logbook.show", *([ship] if ship else []))
-        return attach(self.ssh.command(self.storage, panes, tty=True))
+        place, what = (vm, Remote("bash", "-l")) if raw else (self.storage, panes)
+        return attach(self.ssh.command(place, what, tty=True))
 
     def doomed(self, *, storage: bool) -> list[str]:
         """The VMs that `sink` would destroy."""
@@ -224,8 +222,7 @@ class Yard(Voyage):
         super().__init__(config, open_provider(config), f"voyage-{secrets.token_hex(6)}")
         self.plan, self.say, self.began = plan, say, time.monotonic()
         self.by_hand = f"ocaptain sink -s {self.id}"
-        on_github = plan.source.url.startswith("https://github.com/")
-        self.token = config.gh_token if on_github else None
+        self.token = config.gh_token if plan.source.url.startswith("https://github.com/") else None
         self.ships = {f"ship-{number}": f"{self.id}-ship{number}" for number in range(ships)}
 
     async def remove(self, *names: str) -> None:
@@ -270,7 +267,7 @@ class Yard(Voyage):
         boot = {**self.common, "tasks": self.plan.tasks, "keys": self.keys, "source": told}
         return payload.archive(boot, bundle)
 
-    async def _ship(self, ship: str, storage: Task[VM]) -> bool:
+    async def _ship(self, ship: str, storage: asyncio.Task[VM]) -> bool:
         """Make a ship, twice if need be; whether it came up, for the others can do without."""
         for remedy in ("is made anew", "is given up; the others sail on without it"):
             try:
@@ -287,15 +284,13 @@ class Yard(Voyage):
         reach, via = await self.provider.admit(storage, ship, self.keys[ship])
         if via:
             self.say(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
-        way = {"reach": reach, "via": via, "host_key": storage.host_key}
-        own = {"ship": ship, "captain": self.config.agent_env}
-        own["key"] = (self.scratch / ship).read_text()
+        way = {"reach": reach, "via": via, "host_key": storage.host_key, "ship": ship}
+        own = {"captain": self.config.agent_env, "key": (self.scratch / ship).read_text()}
         return payload.archive({**self.common, **own, **way})
 
     async def _unpack(self, vm: VM, archive: bytes, *sudo: str) -> None:
-        command = payload.unpack(self.provider.python, *sudo)
-        how: Answer = {"stdin": archive, "timeout": SET_UP_S, "retries": REACH_S}
-        done = await self.ssh.run(vm.name, command, **how)
+        there = payload.unpack(self.provider.python, *sudo)
+        done = await self.ssh.run(vm.name, there, stdin=archive, timeout=SET_UP_S, retries=REACH_S)
         if done.status:
             said = clean(done.err).strip() or f"exit status {done.status}"
             raise Unreachable(f"{vm.name} could not be set up: {said}")

@@ -27,10 +27,10 @@ LIKE_ITS |= {"proxyjump", "proxycommand"}
 DESTINATION = re.compile(r"\A(?:([\w.+-]+)@)?([\w.:][\w.:-]*)\Z")
 UNKNOWN_OPTION = re.compile(r"(?i)(unknown|unrecogni[sz]ed|undefined|not defined|invalid).*\bvm\b")
 LOGIN = "/usr/local/lib/ocaptain/login"
-ONCE = ("new", "ssh-key add")
-"""What is not sent again where no answer comes: it might be done twice."""
+ONCE = {"new": 0.0, "ssh-key add": 0.0}
+"""For how many seconds these are sent again where no answer comes: they might be done twice."""
 AT_ONCE = 8
-LOOKS, LOOK_S, ANSWER_S, AGAIN_S = 60, 0.2, 120.0, 20.0
+WAIT_S, LOOK_S, ANSWER_S, AGAIN_S = 12.0, 0.2, 120.0, 20.0
 
 
 class Exedev:
@@ -44,15 +44,13 @@ class Exedev:
         self._turns, self._looking = asyncio.Semaphore(AT_ONCE), asyncio.Lock()
         self._opening: asyncio.Task[Ssh] | None = None
         self._lobby = VM(LOBBY, (), "")
-        self._running, self._looked_at = set[str](), 0.0
-        self._making = set[asyncio.Task[VM]]()
+        self._running, self._making = set[str](), set[asyncio.Task[VM]]()
 
     # The lobby
 
     async def _open(self) -> Ssh:
         """How the lobby is reached: as the captain's own ssh does, with the host key it trusts."""
-        user_config = self.config.ssh_config
-        theirs = ["-F", str(user_config)] if user_config else []
+        theirs = ["-F", str(self.config.ssh_config)] if self.config.ssh_config else []
         said = (await run(["ssh", *theirs, "-G", LOBBY])).out.decode(errors="replace")
         pairs = [line.partition(" ")[::2] for line in said.splitlines()]
         told = {"hostkeyalias": LOBBY, **dict(pairs)}
@@ -63,19 +61,17 @@ class Exedev:
         if not keys:
             there = f"Your ssh does not know the host key of {LOBBY}, and ocaptain trusts no other."
             raise Failure(there, f"Type `ssh {LOBBY}` once, and compare the fingerprint it shows.")
-        alike = ((key, value) for key, value in pairs if key in LIKE_ITS)
+        alike = [pair for pair in pairs if pair[0] in LIKE_ITS]
         options = tuple((k, v if k[:5] == "proxy" else quoted(v)) for k, v in alike)
         self._lobby = VM(LOBBY, options, "\n".join(keys))
-        return prepare(self.config.run_dir() / LOBBY, [self._lobby], user_config)
+        return prepare(self.config.run_dir() / LOBBY, [self._lobby], self.config.ssh_config)
 
     async def _send(self, verb: str, *arguments: str) -> tuple[Json, str]:
         """What the lobby answers, and what is wrong, if anything."""
         self._opening = self._opening or asyncio.create_task(self._open())
         ssh, remote = await self._opening, Remote(*verb.split(), "--json", *arguments)
         async with self._turns:
-            done = await ssh.run(
-                LOBBY, remote, timeout=ANSWER_S, retries=AGAIN_S * (verb not in ONCE)
-            )
+            done = await ssh.run(LOBBY, remote, timeout=ANSWER_S, retries=ONCE.get(verb, AGAIN_S))
         found = documents(done.out) + documents(done.err)
         faults = [str(each["error"]) for each in found if each.keys() == {"error"}]
         if not faults and (done.status or not found):
@@ -105,10 +101,9 @@ class Exedev:
 
     async def look(self, more: int = 0) -> str:
         """The account's VMs; Failure unless `more` fit into its allowance."""
-        limit = self.config.vm_limit
         images = await self._ask(lambda said: [vm.get("image") for vm in said["vms"]], "ls", "-l")
-        room = f"{len(images)} of {limit} VMs (OCAPTAIN_VM_LIMIT) are in use"
-        if len(images) + more > limit:
+        room = f"{len(images)} of {self.config.vm_limit} VMs (OCAPTAIN_VM_LIMIT) are in use"
+        if len(images) + more > self.config.vm_limit:
             remedy = "ocaptain voyages  lists yours,  ocaptain sink -s VOYAGE  removes one."
             raise Failure(f"{LOBBY} has no room for {more} more: {room}.", remedy)
         image = self.config.vm.get("image", "its default image")
@@ -123,10 +118,13 @@ class Exedev:
         making = asyncio.create_task(new)
         self._making.add(making)  # the lobby goes on with it, also where this is cancelled
         vm = await asyncio.shield(making)
-        for _ in range(LOOKS):  # and no longer: a new VM may be missing from the list for a while
-            if await self._runs(name):
-                break
-            await asyncio.sleep(LOOK_S)
+        ends = time.monotonic() + WAIT_S  # for a while a new VM may be missing from the list
+        self._running.discard(name)
+        while name not in self._running and time.monotonic() < ends:
+            async with self._looking:  # one look does for all who wait
+                if name not in self._running:
+                    await asyncio.sleep(LOOK_S)
+                    self._running = await self._ask(running, "ls")
         return vm
 
     def _made(self, said: Json) -> VM:
@@ -134,29 +132,21 @@ class Exedev:
             raise Unreachable(f"{LOBBY} made it, but not well: {clean(str(said['error']))}")
         return self._vm(said)
 
-    async def _runs(self, name: str) -> bool:
-        """Whether `ls` has a VM as running; one look does for all who ask at the same time."""
-        async with self._looking:
-            if time.monotonic() > self._looked_at + LOOK_S:
-                self._running = await self._ask(running, "ls")
-                self._looked_at = time.monotonic()
-        return name in self._running
-
     async def list(self) -> Sequence[VM]:
         """The account's VMs that have names of ocaptain's."""
-        return await self._ask(lambda said: [*map(self._vm, ours(said["vms"], "vm_name"))], "ls")
+        return await self._ask(
+            lambda said: [*map(self._vm, ours(said["vms"], "vm_name").values())], "ls"
+        )
 
     async def destroy(self, names: Iterable[str]) -> dict[str, str]:
         """Remove VMs in one call and, with a ship or its storage, the ship's key."""
         wanted = {name for name in names if VM_NAME.fullmatch(name)}
-        if self._making:
-            await asyncio.wait(self._making, timeout=ANSWER_S)
-        keys = self._ask(lambda said: ours(said["ssh_keys"], "name"), "ssh-key list")
+        await asyncio.gather(*self._making, return_exceptions=True)
+        keys = self._ask(lambda said: [*ours(said["ssh_keys"], "name")], "ssh-key list")
         (_, fault), ships = await asyncio.gather(self._send("rm", *sorted(wanted)), keys)
         there = await self.list() if fault else ()
         left = {vm.name: fault for vm in there if vm.name in wanted}
-        names = [str(key["name"]) for key in ships]
-        theirs = [name for name in names if {name, f"{name.rpartition('-')[0]}-storage"} & wanted]
+        theirs = [name for name in ships if {name, f"{tag(name)}-storage"} & wanted]
         gone = await asyncio.gather(*(self._send("ssh-key remove", name) for name in theirs))
         for name, (_, why) in zip(theirs, gone, strict=True):
             if why:
@@ -168,8 +158,7 @@ class Exedev:
         that, else by the tag that storage carries; never a key for the whole account."""
         scope, via = storage.name, tuple[str, ...]()
         try:
-            only = (f"--vm={storage.name}", f"--ssh-user={ship}")
-            added = await self._ask(dict, "ssh-key add", *only, key)
+            added = await self._ask(dict, "ssh-key add", f"--vm={scope}", f"--ssh-user={ship}", key)
         except Failure as refused:
             if not UNKNOWN_OPTION.search(str(refused)):
                 raise
@@ -184,9 +173,9 @@ class Exedev:
         return tuple((key, options[key]) for key in ("HostName", "Port", "User")), via
 
 
-def tag(storage: str) -> str:
-    """What storage alone is tagged with: its voyage."""
-    return storage.removesuffix("-storage")
+def tag(name: str) -> str:
+    """What the storage of a VM's voyage is tagged with, and nothing else: the voyage's name."""
+    return name.rpartition("-")[0]
 
 
 def documents(said: bytes) -> list[Json]:
@@ -197,9 +186,9 @@ def documents(said: bytes) -> list[Json]:
     return []
 
 
-def ours(listed: Iterable[Json], key: str) -> list[Json]:
-    """Those of the account's VMs or keys that have, as `key`, a name of ocaptain's."""
-    return [each for each in listed if VM_NAME.fullmatch(str(each[key]))]
+def ours(listed: Iterable[Json], key: str) -> dict[str, Json]:
+    """Those of the account's VMs or keys that have, as `key`, a name of ocaptain's, by that."""
+    return {each[key]: each for each in listed if VM_NAME.fullmatch(str(each[key]))}
 
 
 def running(answer: Json) -> set[str]:

@@ -12,7 +12,6 @@ carries OCAPTAIN_VM=<name> in its environment, by which `destroy` finds it.
 import os
 import re
 import shlex
-import shutil
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -116,14 +115,10 @@ async def _remove(folder: Path) -> str:
         unmounted = await run(["fusermount3", "-u", "-z", mount])
         if unmounted.status:
             return unmounted.err.decode()
-    try:
-        for directory, _, _ in os.walk(folder):
-            Path(directory).chmod(0o700)  # a module cache of Go's is read-only, for one
-        shutil.rmtree(folder, ignore_errors=not folder.exists())
-        shutil.rmtree(_tmp(folder), ignore_errors=True)
-    except OSError as error:
-        return str(error)
-    return ""
+    # A module cache of Go's is read-only, for one.
+    await run(["find", str(folder), "-type", "d", "-exec", "chmod", "u+rwx", "{}", "+"])
+    removed = await run(["rm", "-rf", str(folder), str(_tmp(folder))])
+    return removed.err.decode().partition("\n")[0]
 
 
 def _end_servers(folder: Path) -> None:
