@@ -326,7 +326,8 @@ def sink(voyage: str | None, include_storage: bool, all_: bool, force: bool) -> 
             click.confirm("Go on?", abort=True)
         left = [await each.sink(storage=storage) for each in found]
         if faults := [f"{vm} is left: {why}" for each in left for vm, why in each.items()]:
-            raise Failure(*faults)
+            again = "--all" if all_ else "-s " * storage + found[0].id
+            raise Failure(*faults, f"Try later: ocaptain sink {again}")
         click.echo(f"Destroyed {len(names)} VMs.")
 
     _run(go())

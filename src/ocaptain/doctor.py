@@ -57,16 +57,17 @@ def _programs() -> Finding:
 
 
 async def _provider(config: Config, *, deep: bool) -> Finding:
-    """Whether the provider opens and, for `local` or if `deep`, a VM can be made here and used."""
+    """Whether the provider answers and, for `local` or if `deep`, a VM can be made and used."""
+    here = deep or config.provider == "local"
     try:
-        open_provider(config)
-        if config.provider != "local" and not deep:
-            return Finding("provider", True, config.provider)
+        said = await open_provider(config).look()
+        if not here:
+            return Finding("provider", True, said)
         await _try_out(config)
         return Finding("provider", True, "local: a VM was made, used and destroyed")
     except Failure as failure:
         found, _, remedy = str(failure).partition("\n")
-        if isinstance(failure, Unreachable):
+        if here and isinstance(failure, Unreachable):
             # sshd refuses a locked account in no other way, and says why to its log alone.
             remedy = f"If it is locked: sudo usermod -p '*' {getpass.getuser()}"
         return Finding("provider", False, found, remedy)

@@ -1,41 +1,121 @@
 """A captain whose VMs are on the stand-in for exe.dev."""
 
+import os
+import re
+import shlex
+import sys
+import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.exedev import ExeDev
-from tests.integration.harness import Captain, new_captain
+import pytest
+
+from tests.fakes.exedev import ExeDev, Faults, lacking
+from tests.integration.harness import Captain, Done, new_captain
+
+HASTY = """
+from ocaptain import cli, ssh, voyage
+from ocaptain.providers import exedev
+voyage.REACH_S, exedev.LOOKS, exedev.AGAIN_S = 2, 5, 1
+ssh.COMMON = ssh.COMMON.replace("ConnectTimeout 20", "ConnectTimeout 1")
+cli.main()
+"""
+
+TALKING_SSH = '#!/bin/sh\nexec {ssh} -v -E {log} "$@"\n'
+
+
+def owner(vm: str) -> str:
+    """The user that has the voyage on a VM."""
+    return "harbor" if vm.endswith("-storage") else "exedev"
 
 
 @dataclass
 class ExeCaptain(Captain):
     """Somebody with an account at exe.dev (the stand-in `exe`)."""
 
-    exe: ExeDev | None = None
+    exe: ExeDev = field(init=False)
 
     def home_on(self, vm: str) -> Path:
-        assert self.exe
-        user = "harbor" if vm.endswith("-storage") else "exedev"
-        return self.exe.machines[vm].root / "home" / user
+        return self.exe.machines[vm].root / "home" / owner(vm)
+
+    def git(self, repo: Path, *words: str) -> str:
+        for name, machine in self.exe.machines.items():
+            if repo.is_relative_to(machine.root):  # where git of this machine loses its way
+                there = Path("/") / repo.relative_to(machine.root)
+                command = shlex.join(["git", "-C", str(there), *words])
+                return machine.run(command, user=owner(name)).stdout.decode().strip()
+        return super().git(repo, *words)
+
+    def account(self) -> list[str]:
+        """What there is at exe.dev, but for the captain's own key."""
+        there = [f"VM {name}" for name in self.exe.machines]
+        return there + [f"key {key.name}" for key in self.exe.keys if key.name != "captain"]
 
     def remains(self) -> list[str]:
-        assert self.exe
-        there = [f"VM {name}" for name in self.exe.machines]
-        keys = [f"key {key.name}" for key in self.exe.keys if key.name.startswith("voyage-")]
-        return [*super().remains(), *there, *keys]
+        return [*super().remains(), *self.account()]
+
+    def leave(self) -> None:
+        vars(self.exe.faults).update(vars(Faults()))
+        super().leave()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close connections that later commands would have shared."""
+        for path in (self.root / "run" / "ocaptain").glob("*"):
+            if path.is_socket():
+                self.sh(["ssh", "-F", "none", "-S", str(path), "-O", "exit", "it"])
+
+    def hasty(self, *words: str, status: int | None = 0) -> Done:
+        """Type `ocaptain WORDS`, of an ocaptain that waits two seconds for what never comes."""
+        done = self.sh([sys.executable, "-c", HASTY, *words], timeout=90)
+        assert status in (None, done.status), f"{done.out}\n{done.err}"
+        return done
+
+    def count_connections(self) -> Path:
+        """Have ssh write down what it does; the file is for `connections`."""
+        log = self.root / "connections"
+        script = TALKING_SSH.format(ssh=self.real("ssh"), log=shlex.quote(str(log)))
+        self.path_first("ssh", script)
+        return log
+
+
+def connections(log: Path) -> Counter[str]:
+    """TCP connections that the captain made, by address."""
+    return Counter(re.findall(r"Connecting to ([\d.]+)", log.read_text()))
+
+
+@dataclass
+class Visitor(ExeCaptain):
+    """The same account from another machine, which leaves what is there."""
+
+    def remains(self) -> list[str]:
+        return Captain.remains(self)
+
+    def leave(self) -> None:
+        self.hang_up()
 
 
 @contextmanager
-def exe_captain(
-    folder: Path, env: dict[str, str] | None = None, **how: Any
-) -> Iterator[ExeCaptain]:
+def exe_captain(env: dict[str, str] | None = None, **how: Any) -> Iterator[ExeCaptain]:
     """A captain with an account of their own; `how` is what ExeDev takes."""
-    with ExeDev(folder, **how) as exe:
-        told = {"OCAPTAIN_PROVIDER": "exedev", "OCAPTAIN_SSH_CONFIG": str(exe.ssh_config)}
-        with new_captain(ExeCaptain, **told, **(env or {})) as captain:
-            assert isinstance(captain, ExeCaptain)
-            captain.exe = exe
-            yield captain
+    if reason := lacking():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    folder = Path(tempfile.mkdtemp(prefix="exe-", dir="/tmp"))  # pytest's paths are too long
+    with ExeDev(folder, **how) as exe, at(exe, ExeCaptain, env) as captain:
+        yield captain
+
+
+@contextmanager
+def at(
+    exe: ExeDev, kind: type[ExeCaptain] = Visitor, env: dict[str, str] | None = None
+) -> Iterator[ExeCaptain]:
+    """Somebody at a machine with the key to an account that there is, and nothing else."""
+    told = {"OCAPTAIN_PROVIDER": "exedev", "OCAPTAIN_SSH_CONFIG": str(exe.ssh_config)}
+    with new_captain(kind, **told, **(env or {})) as captain:
+        assert isinstance(captain, ExeCaptain)
+        captain.exe = exe
+        yield captain

@@ -139,6 +139,11 @@ class Captain:
         """The path of the program that `path_first` hides."""
         return str(shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin"))
 
+    def leave(self) -> None:
+        """Sink all voyages, and end whatever runs here."""
+        self.run("sink", "--all", "--force", status=None)
+        kill_all(f"HOME={self.home}")
+
     def remains(self) -> list[str]:
         """Whatever of this captain's still runs, is mounted or listens."""
         found = [f"VM {vm.name}" for vm in self.vms.glob("*")]
@@ -312,8 +317,7 @@ def new_captain(kind: type[Captain] = Captain, **env: str) -> Iterator[Captain]:
     try:
         yield captain
     finally:
-        captain.run("sink", "--all", "--force", status=None)
-        kill_all(f"HOME={captain.home}")
+        captain.leave()
     until(lambda: not captain.remains() or print(captain.remains()), 5)
     shutil.rmtree(root)
 

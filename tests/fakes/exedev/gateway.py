@@ -187,8 +187,8 @@ class Gateway:
     def _start_sshd(self, to: str, far: socket.socket) -> None:
         keys = f"keys/{next(self.numbers)}"
         rights = "".join(self._rights(key, to) for key in list(self.account.keys))
-        if to in self.machines and self.faults.next("vm_failures"):
-            rights = rights.replace(f"{PLACE}/vms/{to}", f"{PLACE}/vms/none")
+        while to in self.machines and self.faults.next("vm_failures"):
+            (self.room.place / "failing" / str(next(self.numbers))).touch()
         (self.room.place / keys).write_text(rights)
         admit = f"/bin/sh {PLACE}/admit {PLACE}/{keys} %t %k"
         forwarding = "yes" if self.faults.forwarding else "no"

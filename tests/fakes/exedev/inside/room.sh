@@ -4,7 +4,7 @@ set -e
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs -o mode=755 tmpfs /var/log # sshd records logins there
 mount -t devpts -o newinstance,mode=620,ptmxmode=666,gid=5 devpts /dev/pts
-mkdir -p /run/sshd /run/exe/keys /run/exe/vms /run/exe/dev/pts /run/exe/dev/shm
+mkdir -p /run/sshd /run/exe/failing /run/exe/keys /run/exe/vms /run/exe/dev/pts /run/exe/dev/shm
 
 # What /dev is in VMs.
 cd /run/exe/dev
