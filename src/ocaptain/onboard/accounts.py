@@ -17,7 +17,8 @@ HOME = Path("/home/harbor")
 HOMES = Path("/var/lib/ocaptain")
 LOGIN = Path("/usr/local/lib/ocaptain/login")
 GROUP = "ocaptain-ships"
-ANYBODYS = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")  # noqa: S108 - closed to ships, not used
+ANYBODYS = ("/tmp", "/var/tmp", "/var/crash", "/dev/shm", "/run/lock")  # noqa: S108 - closed to ships
+UNITS = Path("/etc/systemd/system")
 AGENTS = ("shelley.socket", "shelley.service")  # exe.dev's, which do what any local user says
 SUDO = "{ship} ALL=(harbor) NOPASSWD: /bin/sh {door} {ship} *\n"
 
@@ -43,7 +44,9 @@ def make(sent: Path, keys: Mapping[str, str]) -> Path:
     rules = "".join(SUDO.format(ship=ship, door=door) for ship in keys)
     Path("/etc/sudoers.d/ocaptain").write_text(f"Defaults>harbor !use_pty\n{rules}")
     close_to_ships()
-    process.run(["systemctl", "mask", "--now", *AGENTS])  # as far as there are any
+    for agent in AGENTS:  # as far as there are any; a unit's own file is in the way of its mask
+        (UNITS / agent).unlink(missing_ok=True)
+    process.run(["systemctl", "mask", "--now", *AGENTS])
     return become(pwd.getpwnam("harbor"))
 
 
@@ -73,7 +76,7 @@ def admit(ship: str, key: str) -> None:
 
 def close_to_ships() -> None:
     """Take from ships what everybody may write to, now and at each boot (tmpfiles.d(5))."""
-    for place in ANYBODYS:
+    for place in filter(os.path.exists, ANYBODYS):
         shutil.chown(place, group=GROUP)
         Path(place).chmod(0o1707)
     lines = "".join(f"z {place} 1707 root {GROUP}\n" for place in ANYBODYS)

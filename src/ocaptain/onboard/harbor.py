@@ -291,7 +291,8 @@ def add(call: Call) -> Json:
         raise Refused("room", "storage has no room for more tasks")
     if not isinstance(given, dict) or not text(given, "subject").strip():
         raise Refused("task", "a task needs a subject")
-    notes = {"files": tasklist.files(given), "addedBy": call.who, "addedIn": held["number"]}
+    files = [clean(path[:300]) for path in tasklist.files(given)[:100]]
+    notes = {"files": files, "addedBy": call.who, "addedIn": held["number"]}
     return {"say": f"Task {put_new(call, given, notes)} is in the fleet's list now."}
 
 

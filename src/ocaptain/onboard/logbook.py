@@ -17,6 +17,7 @@ from pathlib import Path
 from .text import clean
 
 LOOK_S = 0.3
+LONGEST = 5_000  # bytes of a line: ten times what helm writes, and no more than a captain can read
 OPTIONS = """\
 set -g mouse on
 set -g pane-border-status top
@@ -39,7 +40,7 @@ def growing(path: Path) -> Iterator[list[str]]:
         rest = b""
         while True:
             *whole, rest = (rest + log.read()).split(b"\n")
-            yield [clean(line.decode("utf-8", "replace"), keep="\t") for line in whole]
+            yield [clean(line[:LONGEST].decode("utf-8", "replace"), keep="\t") for line in whole]
 
 
 def read(folder: Path, ship: str, pattern: str, tail: int, follow: bool) -> Iterator[str]:
