@@ -396,7 +396,7 @@ def test_plan_init_makes_a_plan_that_passes_check_and_never_writes_over_one(
     assert done.out.endswith("read mine/PLAN.md, then: ocaptain check mine\n")
     voyage = terminal.home / "mine" / "voyage.json"
     write(voyage, {**json.loads(voyage.read_text()), "repo": str(plan.parent)})
-    assert terminal.type("check", "mine", CLAUDE_CODE_OAUTH_TOKEN="a token").status == 0
+    assert terminal.type("check", "mine", CLAUDE_CODE_OAUTH_TOKEN="sk-ant-oat01-0").status == 0
     before = voyage.read_text()
     done = terminal.type("plan", "init", "mine")
     assert (done.status, done.out) == (1, "")
@@ -457,7 +457,7 @@ def test_a_provider_that_does_not_exist(terminal: Terminal):
 
 def test_a_bug_is_reported_as_one(terminal: Terminal, plan: Path):
     """Exit status 3, two lines and a file for the report, without what is secret."""
-    bug = "import ocaptain.plan\nocaptain.plan.read_settings = lambda *_: {}['hush-hush-hush']\n"
+    bug = "import ocaptain.check\nocaptain.check._settings = lambda *_: {}['hush-hush-hush']\n"
     write(terminal.root / "bug" / "sitecustomize.py", bug)
     broken = {"PYTHONPATH": str(terminal.root / "bug"), "GH_TOKEN": "hush-hush-hush"}
     done = terminal.type("check", str(plan), **broken)

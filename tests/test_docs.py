@@ -94,7 +94,7 @@ def test_providers() -> None:
     """README says which providers there are, and which is the default."""
     [[_, _, said]] = [row for row in table(README, "Variable |") if "OCAPTAIN_PROVIDER" in row[0]]
     assert re.findall(NAME, said) == sorted(PROVIDERS)
-    assert f"`{config.Settings.provider}`, the default" in said
+    assert f"`{config.Config.provider}`, the default" in said
 
 
 def test_exit_statuses() -> None:

@@ -2,11 +2,20 @@ import asyncio
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from ocaptain.config import load
-from ocaptain.doctor import Finding, examine
+from ocaptain.doctor import examine
+
+
+class Finding(NamedTuple):
+    """What doctor says of one thing."""
+
+    what: str
+    found: str | None
+    remedy: str
 
 
 @pytest.fixture
@@ -16,35 +25,43 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def findings(environ: dict[str, str]) -> dict[str, Finding]:
-    return {found.what: found for found in asyncio.run(examine(load(environ)))}
+    return {each[0]: Finding(*each) for each in asyncio.run(examine(load(environ)))}
 
 
 def test_a_machine_that_has_everything(environ, tmp_path):
-    """Every program is found, a VM of `local` is made and used, and nothing is left of it."""
+    """Every program is found, also those that VMs need here, and nothing is made to find out."""
     found = findings(environ)
     assert list(found) == [
         "programs",
+        "Claude's credentials",
         "/dev/fuse",
         "claude",
-        "Claude's credentials",
         "git user.name",
         "git user.email",
         "provider",
     ]
-    assert found["programs"] == Finding(
-        "programs", True, "ssh, sshd, sshfs, sftp-server, tmux, git"
-    )
-    assert found["provider"].ok, found["provider"]
-    assert list((tmp_path / ".local/share/ocaptain/local").iterdir()) == []
+    assert found["programs"].found == "ssh, ssh-keygen, git, sshd, sshfs, tmux"
+    assert found["provider"].found == f"0 VMs in {tmp_path}/.local/share/ocaptain/local"
+    assert not (tmp_path / ".local").exists()
+
+
+def test_what_only_local_needs(environ):
+    """Where VMs are elsewhere, this machine needs none of their programs."""
+    found = findings(environ | {"OCAPTAIN_PROVIDER": "elsewhere"})
+    assert found["programs"].found == "ssh, ssh-keygen, git"
+    assert not {"/dev/fuse", "claude"} & found.keys()
 
 
 def test_tokens_are_told_of_but_not_shown(environ):
-    """doctor says which credentials are set, and never their values."""
-    without = findings(environ)
-    assert not without["Claude's credentials"].ok
+    """doctor says which credentials are set and could be some, and never their values."""
+    without = findings(environ)["Claude's credentials"]
+    assert not without.found
+    assert "`claude setup-token`" in without.remedy
     found = findings(environ | {"ANTHROPIC_API_KEY": "hush", "GH_TOKEN": "hush"})
-    assert found["Claude's credentials"].ok
     assert found["Claude's credentials"].found == "set"
+    assert "hush" not in str(found)
+    found = findings(environ | {"CLAUDE_CODE_OAUTH_TOKEN": "hush"})
+    assert not found["Claude's credentials"].found
     assert "hush" not in str(found)
 
 
@@ -53,18 +70,19 @@ def test_what_is_missing_is_one_command_away(environ, monkeypatch, tmp_path):
     monkeypatch.setattr("ocaptain.ssh.DAEMONS", "/nonexistent")
     monkeypatch.setenv("PATH", str(tmp_path))
     found = findings(environ)
+    lacking = "lacking: ssh, ssh-keygen, git, sshd, sshfs, tmux"
     packages = "git openssh-client openssh-server sshfs tmux"
     assert found["programs"] == Finding(
-        "programs",
-        False,
-        "lacking: ssh, sshd, sshfs, sftp-server, tmux, git",
-        f"sudo apt-get install -y {packages}",
+        "programs", None, f"{lacking} → sudo apt-get install -y {packages}"
     )
-    assert found["claude"] == Finding("claude", False, "lacking", "install Claude Code")
-    assert not found["provider"].ok
+    assert found["claude"] == Finding("claude", None, "lacking → install Claude Code")
 
 
 def test_an_unknown_provider_is_found_out(environ):
-    """A provider that does not exist is reported with those that do."""
-    found = findings(environ | {"OCAPTAIN_PROVIDER": "azure"})
-    assert found["provider"].found == "There is no provider 'azure' here; there is: exedev, local."
+    """A provider that does not exist is reported with those that do, and what to type."""
+    found = findings(environ | {"OCAPTAIN_PROVIDER": "azure"})["provider"]
+    assert not found.found
+    assert found.remedy == (
+        "There is no provider 'azure' here; there is: exedev, local. → "
+        "export OCAPTAIN_PROVIDER=local"
+    )

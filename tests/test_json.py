@@ -215,7 +215,7 @@ def test_check_is_as_documented(captain: Captain):
     (plan / "spec.md").unlink()
     unsound = json.loads(captain.run("check", str(plan), "--json", status=1).out)
     compare("check", unsound)
-    assert (unsound["plan"], unsound["faults"]) == (None, ["spec.md: is missing"])
+    assert (unsound["plan"], unsound["faults"]) == (None, ["spec.md: is missing or empty"])
 
 
 @pytest.mark.parametrize("verb", ["status", "tasks", "logs"])

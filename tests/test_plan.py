@@ -6,10 +6,12 @@ import os
 import re
 import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import MISSING, fields
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import combinations, pairwise
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -17,14 +19,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocaptain.check import check
+from ocaptain.config import load
 from ocaptain.errors import Failure
 from ocaptain.graph import longest_chain, max_parallel, overlaps, reach
-from ocaptain.plan import Plan, Report, Settings, Source, init, install_skill
-from ocaptain.source import WITH_TOKEN
+from ocaptain.plan import Plan, Report, Settings, Source
+from ocaptain.source import AS_STORAGE
+from ocaptain.start import init, install_skill
 
 ME = ("-c", "user.name=Me", "-c", "user.email=me@example.org", "-c", "protocol.file.allow=always")
 
 
+UNSET = "set CLAUDE_CODE_OAUTH_TOKEN (`claude setup-token` makes one) or ANTHROPIC_API_KEY"
+TOKEN = "sk-ant-oat01-made_up-0"
 NO_LFS = ("-c", "filter.lfs.required=false", "-c", "filter.lfs.clean=", "-c", "filter.lfs.smudge=")
 
 
@@ -77,13 +83,9 @@ def patch(plan: Path, name: str, /, **fields: Any) -> None:
     write(plan, name, {key: value for key, value in merged.items() if value is not ...})
 
 
-def claude_lacks(environ: Mapping[str, str]) -> str | None:
-    return None if environ.get("CLAUDE_CODE_OAUTH_TOKEN") else "CLAUDE_CODE_OAUTH_TOKEN is not set"
-
-
 def checked(plan: Path, **environ: str) -> Report:
-    agents = {"claude": claude_lacks, "shell": lambda _: None}
-    return asyncio.run(check(plan, agents=agents, environ=environ))
+    home = {"HOME": str(plan.parent), "CLAUDE_CODE_OAUTH_TOKEN": TOKEN}
+    return asyncio.run(check(plan, load({**home, **environ})))
 
 
 def sound(plan: Path, **environ: str) -> Plan:
@@ -99,16 +101,20 @@ def faults(plan: Path, **environ: str) -> list[str]:
 # One row for each way in which a plan can be broken: which file, what it holds instead (fields to
 # change, or the whole content), and the faults that must be reported, no more and no fewer.
 BROKEN: dict[str, tuple[str, Any, list[str]]] = {
-    "no settings": ("voyage.json", None, ["voyage.json: is missing"]),
-    "no spec": ("spec.md", None, ["spec.md: is missing"]),
-    "no verify": ("verify.sh", None, ["verify.sh: is missing"]),
-    "empty verify": ("verify.sh", " \n", ["verify.sh: is empty"]),
+    "no settings": ("voyage.json", None, ["voyage.json: is missing or empty"]),
+    "no spec": ("spec.md", None, ["spec.md: is missing or empty"]),
+    "no verify": ("verify.sh", None, ["verify.sh: is missing or empty"]),
+    "empty verify": ("verify.sh", " \n", ["verify.sh: is missing or empty"]),
     "settings that do not parse": (
         "voyage.json",
         '{\n  "name": "x"\n  "repo": "."\n}',
         ["voyage.json: Expecting ',' delimiter: line 3 column 3 (char 18)"],
     ),
-    "settings that are a list": ("voyage.json", "[]", ["voyage.json: is not a JSON object"]),
+    "settings that are a list": (
+        "voyage.json",
+        "[]",
+        ["voyage.json: Expected `object`, got `array`"],
+    ),
     "no name": ("voyage.json", {"name": ...}, ['voyage.json: "name": is missing']),
     "no repo": ("voyage.json", {"repo": ...}, ['voyage.json: "repo": is missing']),
     "empty name": (
@@ -135,11 +141,6 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
         "voyage.json",
         {"agent": "parrot"},
         ['voyage.json: "agent": "parrot" does not exist; there are claude, shell'],
-    ),
-    "agent without credentials": (
-        "voyage.json",
-        {"agent": "claude"},
-        ['voyage.json: "agent": CLAUDE_CODE_OAUTH_TOKEN is not set'],
     ),
     "check that is no shell": (
         "voyage.json",
@@ -182,7 +183,7 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
             "tasks/3.json: Expecting ',' delimiter: line 1 column 12 (char 11)",
         ],
     ),
-    "task that is a number": ("tasks/3.json", "3", ["tasks/3.json: is not a JSON object"]),
+    "task that is a number": ("tasks/3.json", "3", ["tasks/3.json: Expected `object`, got `int`"]),
     "task that is not UTF-8": (
         "tasks/3.json",
         b'{"id": "\xff"}',
@@ -270,17 +271,17 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
     "task that is done": (
         "tasks/3.json",
         {"status": "completed"},
-        ["tasks/3.json: status is 'completed', not 'pending'"],
+        ["tasks/3.json: \"status\": Invalid enum value 'completed'"],
     ),
     "unknown blocker": (
         "tasks/3.json",
         {"blockedBy": ["1", "9"]},
-        ['tasks/3.json: "blockedBy": there is no task "9"'],
+        ['tasks/3.json: there is no task "9"'],
     ),
     "unknown task in blocks": (
         "tasks/3.json",
         {"blocks": ["10", "9"]},
-        ['tasks/3.json: "blocks": there is no task "9"'],
+        ['tasks/3.json: there is no task "9"'],
     ),
     "task that blocks itself": (
         "tasks/3.json",
@@ -295,12 +296,12 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
     "blocks without blockedBy": (
         "tasks/2.json",
         {"blocks": ["10", "3"]},
-        ['tasks/2.json: "blocks": has "3", but "blockedBy" of tasks/3.json lacks "2"'],
+        ['tasks/3.json: "blockedBy" lacks "2", whose file has it'],
     ),
     "blockedBy without blocks": (
         "tasks/2.json",
         {"blocks": []},
-        ['tasks/10.json: "blockedBy": has "2", but "blocks" of tasks/2.json lacks "10"'],
+        ['tasks/2.json: "blocks" lacks "10", whose file has it'],
     ),
 }
 
@@ -334,19 +335,38 @@ def test_many_faults_in_one_go(plan: Path):
     patch(plan, "tasks/3.json", blockedBy=["2"], subject=...)
     for one, two in (("x", "y"), ("y", "x")):
         write(plan, f"tasks/{one}.json", task(one, blockedBy=[two]))
-    assert faults(plan) == [
+    assert faults(plan, CLAUDE_CODE_OAUTH_TOKEN="") == [
         'voyage.json: "lease_seconds": Expected `float` > 0.0',
-        "spec.md: is missing",
+        "spec.md: is missing or empty",
         "verify.sh: is no valid shell: line 1: syntax error near unexpected token `fi'",
-        "setup.sh: is empty",
+        "setup.sh: is missing or empty",
         "tasks/1.json: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
-        "tasks/2.json: status is 'completed', not 'pending'",
+        "tasks/2.json: \"status\": Invalid enum value 'completed'",
         'tasks/3.json: "subject": is missing',
         "tasks/2.json: is in a circle of blockers: 2 → 3 → 2",
         "tasks/x.json: is in a circle of blockers: x → y → x",
-        'voyage.json: "agent": CLAUDE_CODE_OAUTH_TOKEN is not set',
+        f'voyage.json: "agent": {UNSET}',
         'voyage.json: "repo": has no branch "nowhere"',
     ]
+
+
+def test_agent_without_credentials(plan: Path):
+    """Claude Code needs a token or an API key, of which either will do."""
+    patch(plan, "voyage.json", agent="claude")
+    assert faults(plan, CLAUDE_CODE_OAUTH_TOKEN="") == [f'voyage.json: "agent": {UNSET}']
+    assert faults(plan, CLAUDE_CODE_OAUTH_TOKEN="", ANTHROPIC_API_KEY="key") == []
+
+
+@pytest.mark.parametrize("token", ["a token", "sk-ant-api03-hush", f"{TOKEN} ", f"{TOKEN}\nhush"])
+def test_token_that_is_none(plan: Path, token: str):
+    """What cannot be a subscription's token is at fault, unrepeated; no other agent needs it."""
+    assert faults(plan, CLAUDE_CODE_OAUTH_TOKEN=token) == []
+    patch(plan, "voyage.json", agent="claude")
+    [fault] = faults(plan, CLAUDE_CODE_OAUTH_TOKEN=token, ANTHROPIC_API_KEY="key")
+    assert fault.startswith('voyage.json: "agent": CLAUDE_CODE_OAUTH_TOKEN is not what')
+    assert "`claude setup-token`" in fault
+    assert token not in fault
+    assert "hush" not in fault
 
 
 def test_no_directory(tmp_path: Path):
@@ -368,7 +388,7 @@ def test_no_tasks(plan: Path, directory: bool):
 def test_part_that_is_a_directory(plan: Path):
     """A directory where a file should be is as good as no file."""
     (plan / "setup.sh").mkdir()
-    assert faults(plan) == ["setup.sh: is missing"]
+    assert faults(plan) == ["setup.sh: is missing or empty"]
 
 
 def test_sound_plan(plan: Path, repo: Path):
@@ -408,7 +428,7 @@ def test_report_as_json(plan: Path):
     write(plan, "spec.md", None)
     unsound = json.loads(json.dumps(checked(plan).as_json()))
     assert unsound["plan"] is None
-    assert unsound["faults"] == ["spec.md: is missing"]
+    assert unsound["faults"] == ["spec.md: is missing or empty"]
 
 
 def test_tasks_are_patched_not_rebuilt(plan: Path):
@@ -581,28 +601,77 @@ def test_github_token_is_in_no_argv(plan: Path, github: Path):
 
 
 def test_github_token_is_for_github(tmp_path: Path):
-    """The helper answers for github.com and nobody else, and no helper of the user's is told."""
-    kept = tmp_path / "kept"
-    theirs = ("-c", f"credential.helper=!cat >>{kept}; echo username=u; echo password=p; :")
+    """The helper answers for github.com and nobody else, and no helper of the user's is asked."""
+    kept, config = tmp_path / "kept", tmp_path / "gitconfig"
+    theirs = f'helper = "!cat >>{kept}; echo username=u; echo password=p; :"'
+    sections = ("credential", 'credential "https://github.com"')
+    config.write_text("".join(f"[{section}]\n\t{theirs}\n" for section in sections))
 
     def asked(host: str, action: str = "fill", **login: str) -> str:
         told = {"protocol": "https", "host": host, **login}
+        env = {"GIT_CONFIG_GLOBAL": str(config), "GH_TOKEN": "ghp_0", "GIT_TERMINAL_PROMPT": "0"}
         return subprocess.run(
-            ["git", *theirs, *WITH_TOKEN, "credential", action],
+            ["git", *AS_STORAGE, "credential", action],
             input="".join(f"{key}={value}\n" for key, value in told.items()),
-            env={**os.environ, "GH_TOKEN": "ghp_0", "GIT_TERMINAL_PROMPT": "0"},
+            env={**os.environ, **env},
             capture_output=True,
             text=True,
-            check=True,
         ).stdout
 
     assert "password=ghp_0" in asked("github.com")
     asked("github.com", "approve", username="x-access-token", password="ghp_0")
+    assert asked("github.com.example.org") == ""
     assert not kept.exists()
-    assert "password=p" in asked("github.com.example.org")
 
 
-def test_repo_over_ssh(plan: Path, repo: Path, tmp_path: Path):
+@pytest.fixture
+def private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The URL of a host where everything is private, and for which the captain has a helper."""
+
+    class Closed(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.headers["Authorization"]
+            self.send_response(200 if known else 401)
+            self.send_header("WWW-Authenticate", 'Basic realm="private"')
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    config = tmp_path / "gitconfig"
+    config.write_text('[credential]\n\thelper = "!echo username=u; echo password=p; :"\n')
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Closed) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/me/code.git"
+        server.shutdown()
+
+
+def test_repo_that_only_the_captain_can_read(plan: Path, private: str):
+    """What storage could not clone is at fault, with what to do, though the captain has access."""
+    patch(plan, "voyage.json", repo=private)
+    [fault] = faults(plan)
+    assert "could not read Username" in fault
+    assert "GH_TOKEN" in fault
+
+
+@pytest.mark.parametrize(
+    "repo",
+    [
+        "https://me:hush@github.com/me/code",
+        "https://hush@github.com/me/code",
+        "https://me:hu@sh/hush@github.com/me/code",
+        "ssh://me:hush@example.org/me/code",
+    ],
+)
+def test_repo_with_a_password_in_it(plan: Path, repo: str):
+    """A URL that would be kept with its password is refused, without a word of it."""
+    patch(plan, "voyage.json", repo=repo)
+    [fault] = faults(plan)
+    assert fault.startswith('voyage.json: "repo": has a name or password before its host')
+    assert "hu" not in fault.replace("GitHub", "")
+
+
+def test_repo_over_ssh(plan: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A URL is read through the user's own ssh command, which may not ask for anything."""
     ssh = tmp_path / "ssh"
     ssh.write_text(
@@ -613,18 +682,19 @@ def test_repo_over_ssh(plan: Path, repo: Path, tmp_path: Path):
     )
     ssh.chmod(0o755)
     patch(plan, "voyage.json", repo=f"me@example.org:{repo}")
-    assert sound(plan, GIT_SSH_COMMAND=str(ssh)).source.head == git(repo, "rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(ssh))
+    assert sound(plan).source.head == git(repo, "rev-parse", "HEAD")
     ssh.write_text("#!/bin/sh\necho 'Permission denied (publickey).' >&2\nexit 255\n")
-    (fault,) = faults(plan, GIT_SSH_COMMAND=str(ssh))
+    (fault,) = faults(plan)
     assert fault.startswith('voyage.json: "repo": Permission denied (publickey). fatal: ')
 
 
 def test_template_passes_check(tmp_path: Path, repo: Path, monkeypatch: pytest.MonkeyPatch):
     """What `plan init` writes is a plan that passes `check` in any checkout with a commit."""
     monkeypatch.chdir(repo)
-    written = init(Path("plans/new"))
-    assert Path("plans/new/PLAN.md") in written
-    report = checked(Path("plans/new"), CLAUDE_CODE_OAUTH_TOKEN="x")
+    init(Path("plans/new"))
+    assert Path("plans/new/PLAN.md").exists()
+    report = checked(Path("plans/new"))
     assert report.faults == []
     assert report.overlaps == []
     assert (report.tasks, report.longest_chain, report.max_parallel) == (3, ("1", "3"), 2)
@@ -633,7 +703,8 @@ def test_template_passes_check(tmp_path: Path, repo: Path, monkeypatch: pytest.M
 
 def test_template_verify_decides(tmp_path: Path):
     """The template's verify.sh is red before its tasks are done, and green afterwards."""
-    verify = next(path for path in init(tmp_path / "plan") if path.name == "verify.sh")
+    init(tmp_path / "plan")
+    verify = tmp_path / "plan/verify.sh"
     assert subprocess.run(["bash", verify], cwd=tmp_path, capture_output=True).returncode
     guide = tmp_path / "docs/guide"
     guide.mkdir(parents=True)
@@ -645,7 +716,8 @@ def test_template_verify_decides(tmp_path: Path):
 def test_init_spares_what_is_there(tmp_path: Path):
     """`plan init` writes into an empty directory, never into one that holds something."""
     (tmp_path / "empty").mkdir()
-    assert init(tmp_path / "empty")
+    init(tmp_path / "empty")
+    assert (tmp_path / "empty/spec.md").exists()
     for taken in (tmp_path / "empty", tmp_path / "empty/spec.md"):
         with pytest.raises(Failure, match="exists and is not an empty directory"):
             init(taken)

@@ -10,60 +10,65 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .errors import Failure
+from .onboard import agents
 from .onboard.log import SECRET_NAME
 
 AGENTS = re.compile(
     "CLAUDE_CODE_OAUTH_TOKEN|ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL|CLAUDE_CODE_ENABLE_TELEMETRY|OTEL_.+"
 )
+OAUTH_TOKEN = re.compile(r"sk-ant-oat\d\d-[\w-]+")
 
 RUN_DIR_BYTES = 45
 """macOS allows a socket's path 103 bytes, of which ssh takes 58: `/`, 40 of %C, 17 of its own."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What OCAPTAIN_<NAME> and config.toml may set; `load` converts those that are no strings."""
-
-    provider: str = "exedev"
-    default_ships: int = 3
-    vm_limit: int = 50
-    ssh_config: Path | None = None
-
-
 VM = ("cpu", "memory", "disk", "image", "pool")
-"""What the VMs of `exedev` are to have, as `new` of its lobby takes it; set in the same way."""
+"""What the VMs of `exedev` are to have, as `new` of its lobby takes it."""
 
-OWN = {key: f"OCAPTAIN_{key.upper()}" for key in (*(each.name for each in fields(Settings)), *VM)}
+SETTINGS = ("provider", "default_ships", "vm_limit", "ssh_config", *VM)
+OWN = {key: f"OCAPTAIN_{key.upper()}" for key in SETTINGS}
 NUMBERS = {"default_ships": 99, "vm_limit": 999}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Settings):
+class Config:
     """The captain's settings.
 
     `agent_env` is what agents are given, by the names it has there: their credentials and the
     variables of OpenTelemetry. It and `gh_token` are secret: they go to stdin or a 0600 file only.
     """
 
+    provider: str = "exedev"
+    default_ships: int = 3
+    vm_limit: int = 50
+    ssh_config: Path | None = None
     data_dir: Path
     socket_dir: Path
     vm: Mapping[str, str] = field(default_factory=dict)
     gh_token: str | None = field(default=None, repr=False)
     agent_env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    def lacks(self, agent: str) -> str | None:
+        """What keeps this agent from working, in a sentence without any token; None if nothing."""
+        if agent not in agents.AGENTS:
+            return f'"{agent}" does not exist; there are {", ".join(sorted(agents.AGENTS))}'
+        token = self.agent_env.get("CLAUDE_CODE_OAUTH_TOKEN", "")
+        if agent == "claude" and token and not OAUTH_TOKEN.fullmatch(token):
+            return "CLAUDE_CODE_OAUTH_TOKEN is not what `claude setup-token` prints: sk-ant-oat01-…"
+        return agents.AGENTS[agent].missing(self.agent_env)
+
     def run_dir(self) -> Path:
         """A short directory for sockets, made if missing; Failure unless it is ours alone."""
         folder = self.socket_dir
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        facts = folder.lstat()
-        ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
-        if not ours or facts.st_mode & 0o077:
+        mode, owner = folder.lstat().st_mode, folder.lstat().st_uid
+        if not stat.S_ISDIR(mode) or mode & 0o077 or owner != os.geteuid():
             raise Failure(f"{folder} has to be a directory of yours alone.", f"rm -r {folder}")
         return folder
 
@@ -74,18 +79,17 @@ def load(environ: Mapping[str, str]) -> Config:
     values |= {name: value for name, value in environ.items() if value}
     own: dict[str, Any] = {key: values[name] for key, name in OWN.items() if name in values}
     for key in NUMBERS.keys() & own.keys():
-        if not own[key].isdecimal() or not 1 <= int(own[key]) <= NUMBERS[key]:
+        if own[key] not in map(str, range(1, NUMBERS[key] + 1)):
             raise Failure(f"{OWN[key]} ({key}) has to be a number from 1 to {NUMBERS[key]}.")
         own[key] = int(own[key])
     if "ssh_config" in own:
         own["ssh_config"] = Path(own["ssh_config"]).expanduser()
-    vm = {key: own.pop(key) for key in VM if key in own}
     return Config(
         data_dir=_directory(environ, "XDG_DATA_HOME", ".local/share"),
         socket_dir=_socket_dir(environ),
         gh_token=values.get("GH_TOKEN"),
         agent_env={name: values[name] for name in values if AGENTS.fullmatch(name)},
-        vm=vm,
+        vm={key: own.pop(key) for key in VM if key in own},
         **own,
     )
 
@@ -97,7 +101,7 @@ def _read(path: Path) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise Failure(f"{path} cannot be read: {error}") from None
     names = {key: OWN.get(key, key.upper()) for key in table}
-    known = [key for key in table if AGENTS.fullmatch(names[key]) or key in (*OWN, "gh_token")]
+    known = {key for key in table if AGENTS.fullmatch(names[key])} | {*OWN, "gh_token"}
     if wrong := [key for key in table if key not in known or not isinstance(table[key], str | int)]:
         raise Failure(f"{path}: no such key, or no string: {', '.join(wrong)}")
     if any(map(SECRET_NAME.search, names.values())) and path.stat().st_mode & 0o077:
@@ -116,6 +120,5 @@ def _socket_dir(environ: Mapping[str, str]) -> Path:
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     folder = Path(runtime, "ocaptain")
     # After su or sudo the variable still names somebody else's.
-    if os.access(runtime, os.W_OK) and len(os.fsencode(folder)) <= RUN_DIR_BYTES:
-        return folder
-    return Path(f"/tmp/ocaptain-{os.geteuid()}")  # noqa: S108 - run_dir sees to it
+    usable = os.access(runtime, os.W_OK) and len(os.fsencode(folder)) <= RUN_DIR_BYTES
+    return folder if usable else Path(f"/tmp/ocaptain-{os.geteuid()}")  # noqa: S108 - see run_dir

@@ -8,11 +8,9 @@ written to a file and the exit status is 3. An interrupt ends with 130.
 import os
 import re
 import sys
-import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from . import __version__
 from .onboard.log import redacted, secret_values
@@ -25,35 +23,14 @@ class Failure(Exception):
         super().__init__("\n".join(line for line in lines if line))
 
 
-@contextmanager
-def guarded() -> Iterator[None]:
-    """Turn whatever is raised within into words on stderr and an exit status (SystemExit)."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        # Python flushes stdout once more as it ends: let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(141)
-    except Failure as failure:
-        sys.exit(f"ocaptain: {failure}")
-    except Exception as bug:
-        what = f"{scrub(repr(bug))}\nThis is a bug in ocaptain, not something that you did"
-        print(f"ocaptain: {what}; please report it with {_crash_report(bug)}.", file=sys.stderr)
-        sys.exit(3)
-
-
-def _crash_report(error: Exception) -> Path:
-    """Write down, without any token, what happened and where; returns the file."""
+def crash_report(bug: Exception) -> str:
+    """Write down, without any token, what happened and where; the path of the file."""
     facts = f"ocaptain {__version__}, python {sys.version} on {sys.platform}\nargv {sys.argv}\n\n"
-    text = scrub(facts + "".join(traceback.format_exception(error)))
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state", "ocaptain")
     state.mkdir(parents=True, exist_ok=True)
-    path = state / f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
-    path.touch(mode=0o600)
-    path.write_text(text)
-    return path
+    with NamedTemporaryFile("w", dir=state, prefix="crash-", suffix=".txt", delete=False) as file:
+        file.write(scrub(facts + "".join(traceback.format_exception(bug))))
+        return file.name
 
 
 def scrub(text: str) -> str:

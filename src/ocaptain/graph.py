@@ -7,19 +7,17 @@ from itertools import combinations
 from .onboard.tasklist import Task, files, share_files
 
 Graph = Mapping[str, Sequence[str]]
-Reach = Mapping[str, int]
 
 
 def circles(graph: Graph) -> Iterator[list[str]]:
     """The circles of tasks that block one another; of those that share a task, one."""
-    gone: set[str] = set()
-    while True:
-        rest = {i: [b for b in graph[i] if b not in gone] for i in graph if i not in gone}
-        try:
-            return TopologicalSorter(rest).prepare()
-        except CycleError as error:
-            yield error.args[1]
-            gone.update(error.args[1])
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        ring: list[str] = error.args[1]
+        yield ring
+        rest = {i: [b for b in graph[i] if b not in ring] for i in graph if i not in ring}
+        yield from circles(rest)
 
 
 def longest_chain(graph: Graph) -> tuple[str, ...]:
@@ -30,7 +28,7 @@ def longest_chain(graph: Graph) -> tuple[str, ...]:
     return max(chains.values(), key=len)
 
 
-def reach(graph: Graph) -> Reach:
+def reach(graph: Graph) -> Mapping[str, int]:
     """For each task, in an order in which they could run, the set of it and all tasks before it.
 
     A set is an int whose bit N stands for the Nth task: a thousand tasks take milliseconds.
@@ -43,32 +41,29 @@ def reach(graph: Graph) -> Reach:
     return sets
 
 
-def max_parallel(reached: Reach) -> int:
+def max_parallel(reached: Mapping[str, int]) -> int:
     """How many tasks can run at once at the very most: the size of a maximum antichain.
 
     By Dilworth's theorem that is the least number of chains that cover all tasks: their number,
     less the pairs in a maximum matching of tasks with tasks before them.
     """
     before = [tasks ^ (1 << place) for place, tasks in enumerate(reached.values())]
-    partner, unseen = dict[int, int](), -1
+    partner: dict[int, int] = {}
 
-    def match(task: int) -> bool:
-        nonlocal unseen
-        while fresh := before[task] & unseen:
+    def match(task: int, unseen: list[int]) -> bool:
+        while fresh := before[task] & unseen[0]:
             other = fresh.bit_length() - 1
-            unseen ^= 1 << other
-            if other not in partner or match(partner[other]):
+            unseen[0] ^= 1 << other
+            if other not in partner or match(partner[other], unseen):
                 partner[other] = task
                 return True
         return False
 
-    for task in range(len(before)):
-        unseen = -1  # as a set: every number
-        match(task)
-    return len(before) - len(partner)
+    # As a set, -1 holds every number.
+    return len(before) - sum(match(task, [-1]) for task in range(len(before)))
 
 
-def overlaps(reached: Reach, tasks: Sequence[Task]) -> Iterator[tuple[str, str]]:
+def overlaps(reached: Mapping[str, int], tasks: Sequence[Task]) -> Iterator[tuple[str, str]]:
     """Pairs of tasks that could run together and name the same path, or one below the other's."""
     for one, two in combinations([task for task in tasks if files(task)], 2):
         mine, other = reached[one["id"]], reached[two["id"]]

@@ -3,23 +3,17 @@
 import io
 import json
 import tarfile
+import time
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from .plan import Plan, Settings
-from .providers import Provider
 from .ssh import Home, Remote
 
 ONBOARD = Path(__file__).parent / "onboard"
 MAIN = "import gc\ngc.disable()\nfrom onboard.programs import main\nraise SystemExit(main())\n"
 Json = dict[str, Any]
-
-
-def by_harbor(provider: Provider, *words: str) -> Remote:
-    """A command on storage, as the user whose home has the voyage there."""
-    become = ("sudo", "-nHu", "harbor") if provider.accounts else ()
-    return Remote(*become, "sh", "-c", Remote(*words))
 
 
 def program(python: str, *words: str) -> tuple[str, ...]:
@@ -51,10 +45,11 @@ def archive(boot: Json, bundle: Path | None = None) -> bytes:
 
 def boot(plan: Plan, sailed: Json, *, accounts: bool) -> Json:
     """What boot.json has for every VM: the voyage as storage and ships know it, and the plan's own
-    files. `sailed` is what the plan does not say: `voyage`, `ships`, `author`, `created`, `pr`."""
+    files. `sailed` is what the plan does not say: `voyage`, `ships`, `author`, `pr`."""
     files = {"spec.md": plan.spec, "verify.sh": plan.verify, "setup.sh": plan.setup}
     record = {
         **sailed,
+        "created": time.time(),
         "origin": None if plan.source.path else plan.source.url,
         "base": plan.source.branch,
         "repairs": 0 if plan.agent == "shell" else 3,

@@ -1,18 +1,14 @@
 """A plan, as data: the directory that a voyage is sailed from. docs/plans.md has the format."""
 
-import json
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_type_hints
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from .errors import Failure
-
-HERE = Path(__file__).parent
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=99)]
@@ -60,13 +56,15 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Settings):
-    """A sound plan. `tasks` are Claude Code's own task dicts, patched and otherwise untouched."""
+    """A sound plan. `tasks` are Claude Code's own task dicts, patched and otherwise untouched;
+    `ships` is how many sail unless the captain says otherwise."""
 
     source: Source
     spec: str
     verify: str
     setup: str | None = None
     tasks: list[dict[str, Any]]
+    ships: int
 
 
 @dataclass
@@ -98,63 +96,3 @@ class Report:
             yield
         except (OSError, ValueError, RecursionError, msgspec.ValidationError, Failure) as error:
             self.faults.append(f"{what}: {error}")
-
-
-def read_text(path: Path) -> str:
-    """The text in `path`; raises ValueError or OSError where there is none that can be used."""
-    if not path.is_file():
-        raise ValueError("is missing")
-    text = path.read_text("utf-8-sig")
-    if not text.strip():
-        raise ValueError("is empty")
-    return text
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in `path`, sure to survive being written again; raises as `read_text`."""
-    value = json.loads(read_text(path))
-    if not isinstance(value, dict):
-        raise ValueError("is not a JSON object")
-    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    return value
-
-
-def validated(shape: type, raw: Mapping[str, Any], where: str, report: Report) -> dict[str, Any]:
-    """What `raw` gives of the fields of `shape`, with their defaults; a null is as good as none.
-
-    What does not fit its field's annotation is left out, and is at fault."""
-    given, sound = {**vars(shape), **raw}, {}
-    for key, kind in get_type_hints(shape, include_extras=True).items():
-        with report.reading(f'{where}: "{key}"'):
-            if key not in given:
-                raise ValueError("is missing")
-            sound[key] = msgspec.convert(given[key], kind)
-    return {key: value for key, value in sound.items() if value is not None}
-
-
-def read_settings(root: Path, report: Report) -> dict[str, Any]:
-    """What the voyage.json in `root` says, as far as it is sound."""
-    settings: dict[str, Any] = {}
-    with report.reading("voyage.json"):
-        raw = read_object(root / "voyage.json")
-        settings = validated(Settings, raw, "voyage.json", report)
-        for key in raw.keys() - get_type_hints(Settings):
-            report.notes.append(f'voyage.json: "{key}" is no key of ocaptain\'s, and ignored')
-    return settings
-
-
-def init(directory: Path) -> list[Path]:
-    """Write a small plan to start from and return its files. Raises Failure if `directory`
-    holds something already."""
-    if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
-        raise Failure(f"{directory} exists and is not an empty directory.", "Name a new one.")
-    shutil.copytree(HERE / "templates/plan", directory, dirs_exist_ok=True)
-    return sorted(path for path in directory.rglob("*") if path.is_file())
-
-
-def install_skill(home: Path) -> Path:
-    """Put the `voyage-plan` skill where Claude Code finds it under `home`; returns its path."""
-    target = home / ".claude/skills/voyage-plan/SKILL.md"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(HERE / "skill/SKILL.md", target)
-    return target

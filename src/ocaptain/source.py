@@ -9,14 +9,14 @@ from .errors import Failure, scrub
 from .plan import Source
 from .ssh import run
 
-Environ = Mapping[str, str]
-
 _GITHUB = re.compile(r"[A-Za-z0-9-]+/[\w.-]+")
 _URL = re.compile(r"(https?|ssh|git)://[^\s/].*|[\w.-]+@[\w.-]+:.+")
-# For github.com alone GH_TOKEN is the password, which thus is in no argv; no helper may keep it.
-_HELPER = "credential.https://github.com.helper="
+_LOGIN = re.compile(r"https?://[^/]*@|\w+://[^/@]*:[^/]*@")
+# As storage will ask: without the captain's own helpers, and with GH_TOKEN for github.com alone,
+# which thus is in no argv and kept by no helper.
 _ANSWER = "!echo username=x-access-token; echo password=$GH_TOKEN; :"
-WITH_TOKEN = ("-c", _HELPER, "-c", _HELPER + _ANSWER)
+AS_STORAGE = ("-c", "credential.helper=", "-c", f"credential.https://github.com.helper={_ANSWER}")
+_PRIVATE = " (if it is private: export GH_TOKEN=… for GitHub, or name a checkout of it here)"
 _SHALLOW = "a shallow clone: the voyage has only the history that is here"
 # What to tell about a checkout where git answers the question with anything but `false`.
 _QUESTIONS = {
@@ -33,36 +33,38 @@ async def git(
     """What git prints, in English. If it fails: nothing, or if `strict` a Failure."""
     result = await run(["git", *words], env={"LC_ALL": "C", **env}, timeout=timeout)
     if result.status and strict:
-        raise Failure(scrub(" ".join(os.fsdecode(result.err).split())))
+        said = scrub(" ".join(os.fsdecode(result.err).split()))
+        raise Failure(said + _PRIVATE * ("'http" in said))
     return "" if result.status else os.fsdecode(result.out).strip()
 
 
-async def locate(repo: str, branch: str | None, environ: Environ) -> tuple[Source, list[str]]:
-    """What `repo` and `branch` stand for at this moment, and notes on what will not come along.
+async def locate(repo: str, branch: str | None, token: str | None, notes: list[str]) -> Source:
+    """What `repo` and `branch` stand for at this moment; `notes` gets what will not come along.
 
-    A relative path counts from the current directory. Raises Failure if it cannot be read.
-    """
+    A relative path counts from the current directory. `token` is GitHub's. Raises Failure if it
+    cannot be read."""
     if not repo.startswith(("/", ".", "~")):
-        return await _elsewhere(repo, branch, environ), []
+        return await _elsewhere(repo, branch, token)
     path = Path(repo).expanduser().resolve()
     here = ("-C", str(path))
     name, head = await _head(".", branch, *here)
     answers = {}
     for note, question in _QUESTIONS.items():
         answers[note] = await git(*here, *question.format(head=head).split(), strict=False)
-    notes = [f"{path}: {note}" for note, said in answers.items() if said not in ("", "false")]
-    return Source(str(path), path, name, head, answers[_SHALLOW] == "true"), notes
+    notes += [f"{path}: {note}" for note, said in answers.items() if said not in ("", "false")]
+    return Source(str(path), path, name, head, answers[_SHALLOW] == "true")
 
 
-async def _elsewhere(repo: str, branch: str | None, environ: Environ) -> Source:
+async def _elsewhere(repo: str, branch: str | None, token: str | None) -> Source:
     """What `repo` is on another machine, asked without asking anybody here for a password."""
     url = f"https://github.com/{repo.removesuffix('.git')}.git" if _GITHUB.fullmatch(repo) else repo
+    if _LOGIN.match(url):
+        raise Failure("has a name or password before its host, which would be kept: leave it out")
     if not _URL.fullmatch(url):
         raise Failure(f'"{repo}" is no owner/name, git URL or path (/…, ./…, ../…, ~/…)')
-    ssh = f"{environ.get('GIT_SSH_COMMAND', 'ssh')} -o BatchMode=yes"
-    token = environ.get("GH_TOKEN", "")
-    env = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh, "GH_TOKEN": token}
-    return Source(url, None, *await _head(url, branch, *(WITH_TOKEN if token else ()), **env))
+    ssh = f"{os.environ.get('GIT_SSH_COMMAND', 'ssh')} -o BatchMode=yes"
+    env = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh, "GH_TOKEN": token or ""}
+    return Source(url, None, *await _head(url, branch, *AS_STORAGE, **env))
 
 
 async def _head(url: str, branch: str | None, *options: str, **env: str) -> tuple[str | None, str]:

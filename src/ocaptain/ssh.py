@@ -220,8 +220,3 @@ class Ssh:
     def git_env(self) -> dict[str, str]:
         """What makes git reach VMs by this configuration."""
         return {"GIT_SSH_COMMAND": shlex.join(["ssh", "-F", str(self.path)])}
-
-    async def close(self, *vms: str) -> None:
-        """End the shared connections to `vms`, where there are any."""
-        exits = [run(["ssh", "-F", str(self.path), "-O", "exit", vm]) for vm in vms]
-        await asyncio.gather(*exits)

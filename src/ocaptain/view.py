@@ -6,23 +6,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .doctor import Finding
 from .plan import Report
 from .ssh import clean
 
 Answer = dict[str, Any]
 
-STYLES = {
-    **dict.fromkeys(("complete", "completed", "done"), "green"),
-    **dict.fromkeys(("failed", "lost", "stalled"), "red"),
-    **dict.fromkeys(("limited", "paused"), "yellow"),
-    **dict.fromkeys(("working", "in_progress"), "cyan"),
-    **dict.fromkeys(("landing", "verifying"), "magenta"),
-}
-UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
+STYLES = dict.fromkeys(("complete", "completed", "done"), "green")
+STYLES |= dict.fromkeys(("failed", "lost", "stalled"), "red")
+STYLES |= dict.fromkeys(("limited", "paused"), "yellow")
+STYLES |= dict.fromkeys(("working", "in_progress", "landing", "verifying"), "cyan")
 
 
 def show(what: RenderableType) -> None:
@@ -33,22 +29,36 @@ def show(what: RenderableType) -> None:
     print("\n".join(line.rstrip() for line in capture.get().splitlines()), flush=True)
 
 
+class Screen(Live):
+    """What shows each status in the place of the one before."""
+
+    def show(self, seen: Answer) -> None:
+        """Show it."""
+        self.update(status(seen), refresh=True)
+
+
 def status(seen: Answer) -> RenderableType:
     """A voyage at a glance, in 80 columns where that is what there is."""
-    tasks, now, colour = seen["tasks"], time.time(), STYLES.get(seen["state"], "")
-    age = f"  since {_age(now - seen['created'])}"
+    tasks, colour = seen["tasks"], STYLES.get(seen["state"], "")
     names = ("in_progress", "pending", "failed")
     rest = "".join(f", {tasks[name]} {name.replace('_', ' ')}" for name in names if tasks[name])
-    cost = f"    cost ${seen['cost_usd']:.2f}" if seen["cost_usd"] else ""
-    reason = [_line(seen["reason"], colour, wrapped=True)] if seen["reason"] else []
+    head = Text.assemble((seen["voyage"], "bold"), "  ", (seen["state"], colour))
     return Group(
-        Text.assemble((seen["voyage"], "bold"), "  ", _line(seen["state"], colour), age),
-        _line(seen["objective"], "dim"),
-        *reason,
+        head.append(f"  since {_since(seen['created'])}"),
+        _line(seen["objective"], "dim", no_wrap=True, overflow="ellipsis"),
+        *([_line(seen["reason"], colour)] if seen["reason"] else ()),
         Text(f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}"),
-        Text(f"verify  {seen['verify']}{cost}\n"),
-        _table("ship  state  for  done  seen  task", [_ship(ship, now) for ship in seen["ships"]]),
+        Text(f"verify  {seen['verify']}    cost ${seen['cost_usd']:.2f}\n"),
+        _table("ship  state  for  done  seen  task", map(_ship, seen["ships"])),
     )
+
+
+def _ship(ship: Answer) -> Sequence[str]:
+    seen = "never" if ship["seen_s"] is None else f"{_age(ship['seen_s'])} ago"
+    until = time.strftime("until %H:%M", time.localtime(ship["until"])) if ship["until"] else None
+    at = (ship["reason"], until) if ship["reason"] else (ship["task"], ship["subject"])
+    doing = " ".join(filter(None, at))
+    return ship["id"], ship["state"], _since(ship["since"]), str(ship["completed"]), seen, doing
 
 
 def voyages(rows: Sequence[Answer]) -> Table:
@@ -57,17 +67,8 @@ def voyages(rows: Sequence[Answer]) -> Table:
 
 
 def _voyage(row: Answer) -> Sequence[str]:
-    age = _age(time.time() - row["created"]) if row["created"] else "-"
-    return row["voyage"], row["state"], age, str(row["vms"]), row["reason"] or row["objective"]
-
-
-def _ship(ship: Answer, now: float) -> Sequence[str]:
-    since = _age(now - ship["since"]) if ship["since"] else "-"
-    seen = "never" if ship["seen_s"] is None else f"{_age(ship['seen_s'])} ago"
-    until = f" until {time.strftime('%H:%M', time.localtime(ship['until']))}"
-    task = f"{ship['task']} {ship['subject']}" if ship["task"] else ""
-    why = f"{ship['reason']}{until if ship['until'] else ''}" if ship["reason"] else task
-    return ship["id"], ship["state"], since, str(ship["completed"]), seen, why
+    about = row["reason"] or row["objective"]
+    return row["voyage"], row["state"], _since(row["created"]), str(row["vms"]), about
 
 
 def tasks(rows: Sequence[Answer]) -> Table:
@@ -81,34 +82,19 @@ def _task(row: Answer) -> Sequence[str]:
     return row["id"], row["status"], row["owner"] or "", blockers, commit, row["subject"] + why
 
 
-def report(found: Report, ships: int) -> RenderableType:
-    """What `check` found in a sound plan; `ships` is how many would sail."""
-    plan = found.plan
-    notes = [_line(f"note: {note}", "yellow", wrapped=True) for note in found.notes]
-    if plan is None:
-        return Group(*notes)
-    facts = {
-        "plan": f"{plan.name}: {plan.objective}",
-        "repository": f"{plan.source.url} at {plan.source.head[:12]}",
-        "tasks": f"{found.tasks}, at most {found.max_parallel} of them at once",
-        "longest chain": f"{len(found.longest_chain)}: {' → '.join(found.longest_chain)}",
-        "ships": f"{ships}, with the agent {plan.agent}",
-    }
-    return Group(_grid((Text(name, "dim"), fact) for name, fact in facts.items()), *notes)
-
-
-def findings(found: Sequence[Finding]) -> Table:
-    """What `doctor` found."""
-    told = {each: f"{each.found} → {each.remedy}" if each.remedy else each.found for each in found}
-    return _grid(("ok" if each.ok else "no", each.what, text) for each, text in told.items())
-
-
-def _grid(rows: Iterable[tuple[Any, ...]]) -> Table:
-    """Rows of which the last cell is text of any length."""
-    table = Table.grid(padding=(0, 2))
-    for *names, fact in rows:
-        table.add_row(*names, _line(fact, wrapped=True))
-    return table
+def report(found: Report) -> RenderableType:
+    """What `check` found in a plan; if it is sound, also what would sail."""
+    facts, plan, chain = dict[str, str](), found.plan, found.longest_chain
+    if plan:
+        facts = {
+            "plan": f"{plan.name}: {plan.objective}",
+            "repository": f"{plan.source.url} at {plan.source.head[:12]}",
+            "tasks": f"{found.tasks}, at most {found.max_parallel} of them at once",
+            "longest chain": f"{len(chain)}: {' → '.join(chain)}",
+            "ships": f"{plan.ships}, with the agent {plan.agent}",
+        }
+    told = [Text.assemble((f"{name:<15}", "dim"), _line(fact)) for name, fact in facts.items()]
+    return Group(*told, *(_line(f"note: {note}", "yellow") for note in found.notes))
 
 
 def _table(columns: str, rows: Iterable[Sequence[str]]) -> Table:
@@ -124,15 +110,17 @@ def _table(columns: str, rows: Iterable[Sequence[str]]) -> Table:
     return table
 
 
-def _line(text: str, style: str = "", *, wrapped: bool = False) -> Text:
-    one = " ".join(clean(text).split())
-    return Text(one, style, overflow="fold" if wrapped else "ellipsis", no_wrap=not wrapped)
+def _line(text: str, style: str = "", **how: Any) -> Text:
+    return Text(" ".join(clean(text).split()), style, **how)
+
+
+def _since(at: float | None) -> str:
+    return _age(time.time() - at) if at else "-"
 
 
 def _age(seconds: float) -> str:
-    """A duration, to two places: 42s, 7m03s, 2h05m, 3d04h."""
-    whole = max(0, int(seconds))
-    for size, unit, smaller, name in UNITS:
-        if whole >= size:
-            return f"{whole // size}{unit}{whole % size // smaller:02}{name}"
-    return f"{whole}s"
+    """A duration in the largest unit of which it has two: 42s, 119s, 7m, 47h, 3d."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f}{unit}"
+    return f"{max(0, seconds):.0f}s"

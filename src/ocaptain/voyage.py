@@ -10,7 +10,6 @@ import tempfile
 import time
 from asyncio import Task
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +51,9 @@ class Voyage:
         return self.by_harbor(*payload.program(self.provider.python, *words))
 
     def by_harbor(self, *words: str) -> Remote:
-        """A command on storage, as `payload` has it."""
-        return payload.by_harbor(self.provider, *words)
+        """A command on storage, as the user whose home has the voyage there."""
+        become = ("sudo", "-nHu", "harbor") if self.provider.accounts else ()
+        return Remote(*become, "sh", "-c", Remote(*words))
 
     async def ask(self, op: str, **fields: Any) -> Answer:
         """Ask harbor; raises Failure where storage cannot be reached, or refuses."""
@@ -62,14 +62,13 @@ class Voyage:
         line = json.dumps({"protocol": PROTOCOL, "op": op, **fields}).encode() + b"\n"
         done = await self.ssh.run(self.storage, self.program("serve.serve", "captain"), stdin=line)
         try:
-            answer = json.loads(done.out)
-        except ValueError:
+            answer = dict(json.loads(done.out))
+        except (ValueError, TypeError):
             said = clean(done.err).strip().rpartition("\n")[2]
             remedy = f"If its sail did not finish: ocaptain sink -s {self.id}"
             raise Failure(f"{self.storage} gave no answer: {said}", remedy) from None
-        if not isinstance(answer, dict) or not answer.get("ok"):
+        if not answer.pop("ok", False):
             raise Failure(f"{self.storage} refused: {clean(str(answer))}")
-        del answer["ok"]
         return answer
 
     async def log_lines(self, wanted: Mapping[str, Any]) -> AsyncIterator[str]:
@@ -135,9 +134,7 @@ class Voyage:
 
     async def sink(self, *, storage: bool) -> dict[str, str]:
         """Destroy the ships, and with `storage` all of the VMs; why, where one is left."""
-        names = self.doomed(storage=storage)
-        await self.ssh.close(*names)
-        left = await self.provider.destroy(names)
+        left = await self.provider.destroy(self.doomed(storage=storage))
         if storage and not left:
             shutil.rmtree(self.ssh.path.parent, ignore_errors=True)
         return left
@@ -220,8 +217,14 @@ async def sail(config: Config, plan: Plan, ships: int, say: Say, *, pr: bool = F
         lacking = "A pull request needs a repo on GitHub (owner/name in voyage.json) and GH_TOKEN."
         raise Failure(lacking, "export GH_TOKEN=…")
     say(await yard.provider.look(more=1 + ships))
-    async with yard.or_nothing():
-        await yard.build(pr=pr)
+    say(f"{yard.voyage} is being made. Should this be killed: {yard.by_hand}")
+    try:
+        with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
+            await yard.build(Path(scratch), pr=pr)
+    except BaseException as error:
+        say("sail removes what it made")
+        await asyncio.shield(yard.remove(yard.storage, *yard.ships.values()))
+        raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error from None
     return yard.voyage
 
 
@@ -237,20 +240,7 @@ class Yard:
         self.token = config.gh_token if on_github else None
         self.ships = {f"ship-{number}": f"{voyage}-ship{number}" for number in range(ships)}
 
-    @asynccontextmanager
-    async def or_nothing(self) -> AsyncIterator[None]:
-        """Destroy the VMs where what is done inside fails or is interrupted."""
-        self.say(f"{self.voyage} is being made. Should this be killed: {self.by_hand}")
-        try:
-            with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
-                self.scratch = Path(scratch)
-                yield
-        except BaseException as error:
-            self.say("sail removes what it made")
-            await asyncio.shield(self._remove(self.storage, *self.ships.values()))
-            raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error from None
-
-    async def _remove(self, *names: str) -> None:
+    async def remove(self, *names: str) -> None:
         """Destroy VMs, and say which are left."""
         try:
             for name, why in (await self.provider.destroy(names)).items():
@@ -258,16 +248,15 @@ class Yard:
         except Failure as why:
             self.say(f"Nothing could be removed: {why}\nTry later: {self.by_hand}")
 
-    async def build(self, *, pr: bool) -> None:
+    async def build(self, scratch: Path, *, pr: bool) -> None:
         """Storage and ships, each as far as it can get by itself; Failure without any ship."""
+        self.scratch = scratch
         author = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
         for key, otherwise in author.items():
             author[key] = await git("config", key, strict=False) or otherwise
         sailed = {"voyage": self.voyage, "ships": list(self.ships), "author": author, "pr": pr}
-        sailed["created"] = time.time()
         self.common = payload.boot(self.plan, sailed, accounts=self.provider.accounts)
-        made = await asyncio.gather(*map(self._key, self.ships))
-        keys = dict(zip(self.ships, made, strict=True))
+        keys = dict(await asyncio.gather(*map(self._key, self.ships)))
         async with asyncio.TaskGroup() as group:
             storage = group.create_task(self._create(self.storage))
             group.create_task(self._set_up_storage(storage, keys))
@@ -275,20 +264,17 @@ class Yard:
         if not any(ship.result() for ship in crew):
             raise Failure("No ship came up.")
 
-    async def _key(self, ship: str) -> str:
-        """Make a key pair in the scratch folder, named as the ship's VM; its public half."""
+    async def _key(self, ship: str) -> tuple[str, str]:
+        """Make a key pair in the scratch folder, named as the ship's VM: ship, public half."""
         path, name = self.scratch / ship, self.ships[ship]
         await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)])
-        return path.with_suffix(".pub").read_text().strip()
+        return ship, path.with_suffix(".pub").read_text().strip()
 
     async def _create(self, name: str) -> VM:
         self.vms[name] = await self.provider.create(name)
         self.ssh = _known(self.config, self.provider, self.voyage, self.vms).ssh
-        self._tell(f"{name} is there")
+        self.say(f"{name} is there after {time.monotonic() - self.began:.1f} s")
         return self.vms[name]
-
-    def _tell(self, what: str) -> None:
-        self.say(f"{what} after {time.monotonic() - self.began:.1f} s")
 
     async def _set_up_storage(self, storage: Task[VM], keys: Mapping[str, str]) -> None:
         bundle, shallow = await self._bundle()
@@ -307,7 +293,7 @@ class Yard:
                 return True
             except Unreachable as why:
                 self.say(f"{why}\n{ship} {remedy}")
-                await self._remove(self.ships[ship])
+                await self.remove(self.ships[ship])
         return False
 
     async def _boot(self, ship: str, storage: VM) -> Answer:
@@ -327,7 +313,7 @@ class Yard:
         if done.status:
             said = clean(done.err).strip() or f"exit status {done.status}"
             raise Unreachable(f"{vm.name} could not be set up: {said}")
-        self._tell(f"{vm.name} is ready")
+        self.say(f"{vm.name} is ready after {time.monotonic() - self.began:.1f} s")
 
     async def _bundle(self) -> tuple[Path | None, str]:
         """The captain's checkout as a git bundle, and where its history ends if it is shallow."""

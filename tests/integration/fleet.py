@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.exedev import ExeDev, Faults, lacking
+from tests.fakes.exedev import ExeDev, lacking
 from tests.integration.harness import Captain, Done, new_captain
 
 HASTY = """
 from ocaptain import cli, ssh, voyage
 from ocaptain.providers import exedev
-voyage.REACH_S, exedev.LOOKS, exedev.AGAIN_S = 2, 5, 1
+voyage.REACH_S, exedev.LOOKS, exedev.AGAIN_S = 2, 2, 1
 ssh.COMMON = ssh.COMMON.replace("ConnectTimeout 20", "ConnectTimeout 1")
 cli.main()
 """
@@ -47,7 +47,8 @@ class ExeCaptain(Captain):
             if repo.is_relative_to(machine.root):  # where git of this machine loses its way
                 there = Path("/") / repo.relative_to(machine.root)
                 command = shlex.join(["git", "-C", str(there), *words])
-                return machine.run(command, user=owner(name)).stdout.decode().strip()
+                said = machine.run(command, user=owner(name)).stdout
+                return said.decode(errors="replace").strip()
         return super().git(repo, *words)
 
     def account(self) -> list[str]:
@@ -55,12 +56,9 @@ class ExeCaptain(Captain):
         there = [f"VM {name}" for name in self.exe.machines]
         return there + [f"key {key.name}" for key in self.exe.keys if key.name != "captain"]
 
-    def remains(self) -> list[str]:
-        return [*super().remains(), *self.account()]
-
     def leave(self) -> None:
-        vars(self.exe.faults).update(vars(Faults()))
-        super().leave()
+        for name in list(self.exe.machines):
+            self.exe.machines.pop(name).destroy()
         self.hang_up()
 
     def hang_up(self) -> None:
@@ -91,9 +89,6 @@ def connections(log: Path) -> Counter[str]:
 @dataclass
 class Visitor(ExeCaptain):
     """The same account from another machine, which leaves what is there."""
-
-    def remains(self) -> list[str]:
-        return Captain.remains(self)
 
     def leave(self) -> None:
         self.hang_up()

@@ -144,14 +144,13 @@ def test_sink_says_what_goes_and_asks_first(captain):
     assert len(there) == 3
     done = captain.run("sink", "-s", stdin="n\nn\n", status=1)
     assert "1 commits on its branch" in done.out
-    assert (
-        f"To be destroyed: {voyage.id}-storage, {voyage.id}-ship0 and the ships' keys" in done.out
-    )
+    doomed = re.findall(r"To be destroyed: (\S+), (\S+) and the ships' keys", done.out)
+    assert {*doomed[0]} == {f"{voyage.id}-storage", f"{voyage.id}-ship0"}
     assert captain.account() == there
     repo = captain.home / "repo"
     done = captain.sh([str(OCAPTAIN), "sink", "-s"], stdin="y\ny\n", cwd=repo)
     assert done.status == 0, done
-    assert captain.git(repo, "log", "-1", "--format=%s", voyage.id) == "Work"
+    assert captain.git(repo, "log", "-1", "--format=%s", voyage.id, "--") == "Work"
     assert captain.account() == []
 
 
@@ -283,7 +282,7 @@ def test_a_vm_that_was_made_with_an_error_is_made_anew(captain, monkeypatch):
 
 def test_an_old_lobby_scopes_keys_by_a_tag_and_that_is_said(captain):
     """Where `ssh-key add` knows no --vm, ships log in as the login user, and become themselves."""
-    captain.exe.faults.old_lobby = True
+    captain.exe.faults.old_lobby, captain.exe.faults.errors_to = True, "stderr"
     wait = "until [ -e ~/voyage/artifacts/spec.md ]; do sleep 0.1; done; cp ~/voyage/artifacts/* ."
     plan = small(captain, wait)
     done = captain.run("sail", str(plan), "-n", "2")
@@ -296,13 +295,21 @@ def test_an_old_lobby_scopes_keys_by_a_tag_and_that_is_said(captain):
     assert voyage.show("spec.md").startswith("# A small objective")
 
 
+def test_a_gateway_that_knows_vms_by_the_login_name(captain):
+    """Where the address names a user, as `vm+name@…`, captain and ships log in as that."""
+    captain.exe.faults.ssh_user = "vm+exe"
+    voyage = captain.sail(small(captain, "echo 1 >one"))
+    voyage.wait()
+    assert voyage.show("one") == "1"
+
+
 def test_a_key_whose_scope_the_lobby_does_not_say_is_removed(captain, monkeypatch):
     """It might be for the whole account: sail fails, and nothing is left."""
     add = captain.exe.lobby._ssh_key_add
     silent = lambda call: {**add(call), "permissions": {}}  # noqa: E731
     monkeypatch.setattr(captain.exe.lobby, "_ssh_key_add", silent)
-    done = captain.run("sail", str(small(captain)), status=1)
-    assert "is ship-0's key for voyage-" in done.err
+    done = captain.run("sail", str(small(captain)), "-n", "1", status=1)
+    assert re.search(r"not say that ship-0's key is for voyage-\S+ alone", done.err), done.err
     assert captain.account() == []
 
 
@@ -333,7 +340,6 @@ def test_a_lobby_with_another_host_key_is_not_asked(captain):
     done = captain.hasty("sail", str(small(captain)), status=1)
     assert "exe.dev cannot be reached: Host key verification failed" in done.err
     assert captain.exe.commands == []
-    known_hosts(captain).write_text("")  # for what comes after this test
 
 
 def test_a_vm_with_another_host_key_gets_nothing(captain, monkeypatch):
@@ -351,7 +357,7 @@ def test_a_vm_with_another_host_key_gets_nothing(captain, monkeypatch):
 WEATHER: dict[str, dict[str, Any]] = {
     "the-lobby-cannot-connect": {"lobby_failures": 3},
     "vms-do-not-connect": {"vm_failures": 5},
-    "bursts-are-dropped": {"burst": 2, "silence_s": 2},
+    "bursts-are-dropped": {"burst": 1, "silence_s": 2},
     "ls-is-late": {"ls_lag_s": 2},
     "new-is-slow": {"new_s": 2},
     "far-away": {"rtt_s": 0.15},
@@ -416,9 +422,6 @@ def test_sink_all_leaves_what_is_not_ocaptains(captain):
     captain.sail(small(captain))
     captain.run("sink", "--all", "--force")
     assert captain.account() == theirs
-    for name in list(exe.machines):
-        exe.machines.pop(name).destroy()
-    del exe.keys[1:]
 
 
 # Other machines, and eyes
@@ -505,8 +508,8 @@ def test_doctor_on_exe_dev(fleet):
         exe.keys.insert(0, key)
     with at(exe) as wary, replaced(known, ""):
         assert "Type `ssh exe.dev` once" in provider(wary)
-    elsewhere = exe.ssh_config.read_text().replace(f"{exe.block}.1", "127.77.255.254")
-    with at(exe) as cut_off, replaced(exe.ssh_config, elsewhere):
+    moved = exe.ssh_config.read_text().replace(f"{exe.block}.1", "127.77.255.254")
+    with at(exe) as cut_off, replaced(exe.ssh_config, moved):
         said = provider(cut_off)
         assert "exe.dev cannot be reached" in said
         assert "ssh -v -F" in said
@@ -555,7 +558,7 @@ def test_a_helm_that_is_killed_comes_back(captain):
     open_gate(voyage, "ship0")
     voyage.wait()
     assert voyage.ends("1") == ["abandoned", "landed"]
-    assert voyage.landed() == ["Wait", "Go on"]
+    assert voyage.landed() == ["Half", "Wait", "Go on"]
     assert helm.run("systemctl show -p NRestarts --value ocaptain-helm").stdout == b"1\n"
 
 
@@ -567,7 +570,7 @@ def test_a_ship_that_crashes_goes_on_once_it_boots(captain):
     vm(voyage, "ship0").boot()
     voyage.wait()
     assert voyage.ends("1") == ["abandoned", "landed"]
-    assert voyage.landed() == ["Wait", "Go on"]
+    assert voyage.landed() == ["Half", "Wait", "Go on"]
 
 
 def test_storage_that_crashes_in_the_middle_is_waited_for(captain):
@@ -579,7 +582,7 @@ def test_storage_that_crashes_in_the_middle_is_waited_for(captain):
     vm(voyage, "storage").boot()
     voyage.wait()
     assert voyage.ends("1") == ["landed"]
-    assert voyage.landed() == ["Wait", "Go on"]
+    assert voyage.landed() == ["Half", "Wait", "Go on"]
 
 
 def test_a_ship_that_was_cut_off_beyond_its_lease_lands_nothing(captain):
@@ -593,7 +596,7 @@ def test_a_ship_that_was_cut_off_beyond_its_lease_lands_nothing(captain):
     voyage.wait()
     open_gate(voyage, owner)
     vm(voyage, owner).reconnect()
-    voyage.until_log("the claim is lost", 40)
+    voyage.until_log("drops what it was doing", 40)
     assert voyage.ends("1") == ["expired", "landed"]
     assert voyage.show("half") == f"{voyage.id}-{other}"
     wreck = voyage.git("show", "work/1-1:half")
@@ -619,7 +622,7 @@ def test_sshfs_is_installed_beside_the_work(captain):
 
 def test_claude_code_reads_the_task_list_and_tokens_stay_on_ships(tools, claude_binary, model):
     """Its token stands in one file of the ship's alone: not on storage, nor in sight."""
-    look = "until [ -e ~/voyage/artifacts/spec.md ]; do sleep 0.1; done; cat ~/voyage/captain.json"
+    look = "until [ -e ~/voyage/artifacts/spec.md ]; do sleep 0.1; done"
     model.on(
         "MARK", [api.bash(look), api.call("TaskList"), api.write("one", "1"), api.say("Done.")]
     )
@@ -639,7 +642,7 @@ def test_claude_code_reads_the_task_list_and_tokens_stay_on_ships(tools, claude_
         assert found_in(storage.folder / "upper", SECRET) + found_in(repo, SECRET) == []
         assert voyage.show("one") == "1"
     assert "Caulk the seams" in model.about("MARK")[-1].text
-    assert "***" in seen
+    assert "claims it: One" in seen
     assert SECRET not in seen
     assert any(b"stream-json" in words for words in sampler.seen)
     assert not any(SECRET.encode() in words for words in sampler.seen)

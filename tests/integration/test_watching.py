@@ -74,7 +74,7 @@ def test_status_and_tasks_as_json(captain):
     assert all(set(row) == set(keys.split()) for row in captain.json("tasks"))
     done = captain.run("tasks", "--status", "pending", "--json")
     assert json.loads(done.out) == []
-    assert captain.run("wait", "-t", "0.3", status=5).out.startswith(f"{voyage.id} running")
+    assert captain.run("wait", "-t", "0.3", status=5).out.startswith(f"{voyage.id}  running")
     gate.touch()
     voyage.wait()
 

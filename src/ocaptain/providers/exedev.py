@@ -7,9 +7,9 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
@@ -17,6 +17,7 @@ from ocaptain.ssh import VM, Options, Remote, Ssh, Unreachable, clean, prepare, 
 
 from . import VM_NAME
 
+T = TypeVar("T")
 Json = dict[str, Any]
 
 LOBBY = "exe.dev"
@@ -44,8 +45,8 @@ class Exedev:
         self._opening: asyncio.Task[Ssh] | None = None
         self._options: Options = ()
         self._host_key, self._seen_at = "", 0.0
-        self._seen: dict[str, Json] = {}
-        self._making: set[asyncio.Task[Json]] = set()
+        self._seen: dict[str, tuple[str, VM]] = {}
+        self._making: set[asyncio.Task[VM]] = set()
 
     # The lobby
 
@@ -81,34 +82,44 @@ class Exedev:
             faults = [(done.err or done.out).decode(errors="replace").strip() or "it said nothing"]
         return found[0] if found else {}, clean(" ".join(faults))
 
-    async def _ask(self, verb: str, *arguments: str, again: bool = True) -> Json:
-        """The lobby's answer; Failure where it refuses."""
+    async def _ask(
+        self, pick: Callable[[Json], T], verb: str, *arguments: str, again: bool = True
+    ) -> T:
+        """What `pick` finds in the lobby's answer; Failure where that refuses, or lacks it."""
         answer, fault = await self._send(verb, *arguments, again=again)
         if fault:
             hint = f"See what it says to you: ssh {LOBBY} {verb} --help"
             raise Failure(f"{LOBBY} refused `{verb}`: {fault}", hint)
-        return answer
+        try:
+            return pick(answer)
+        except (AttributeError, KeyError, TypeError, ValueError) as strange:
+            told = f"{LOBBY} answers `{verb}` with what ocaptain does not understand ({strange!r})"
+            said = clean(json.dumps(answer))[:300]
+            raise Failure(f"{told}: {said}", "See docs/exedev.md.") from None
 
-    async def _ours(self) -> dict[str, Json]:
-        """The account's VMs that have names of ocaptain's, by name."""
-        answer = await self._ask("ls")
-        with understood(answer):
-            vms = {str(vm["vm_name"]): dict(vm) for vm in answer["vms"]}
-        return {name: vm for name, vm in vms.items() if VM_NAME.fullmatch(name)}
+    def _ours(self, answer: Json) -> dict[str, tuple[str, VM]]:
+        """The account's VMs that have names of ocaptain's: their states and how to get there."""
+        vms = [vm for vm in answer["vms"] if VM_NAME.fullmatch(str(vm["vm_name"]))]
+        return {vm["vm_name"]: (str(vm.get("status")), self._vm(vm)) for vm in vms}
+
+    def _vm(self, said: Json) -> VM:
+        ((user, host),) = DESTINATION.findall(said["ssh_dest"])
+        where = {"HostName": host, "Port": str(int(said.get("ssh_port", 22))), "User": user}
+        given = tuple((key, value) for key, value in where.items() if value)
+        return VM(said["vm_name"], given + self._options, self._host_key)
 
     # What a provider does
 
     async def look(self, more: int = 0) -> str:
         """The account's VMs; Failure unless `more` fit into its allowance."""
-        answer, limit = await self._ask("ls", "-l"), self.config.vm_limit
-        with understood(answer):
-            images = [str(vm.get("image")) for vm in answer["vms"]]
+        limit = self.config.vm_limit
+        images = await self._ask(lambda said: [vm.get("image") for vm in said["vms"]], "ls", "-l")
         room = f"{len(images)} of {limit} VMs (OCAPTAIN_VM_LIMIT) are in use"
         if len(images) + more > limit:
             remedy = "ocaptain voyages  lists yours,  ocaptain sink -s VOYAGE  removes one."
             raise Failure(f"{LOBBY} has no room for {more} more: {room}.", remedy)
         image = self.config.vm.get("image", "its default image")
-        there = f"; those there have {', '.join(sorted(set(images)))}" if images else ""
+        there = f"; those there have {', '.join(sorted(set(map(str, images))))}" if images else ""
         return clean(f"{LOBBY}: {room}; new ones get {image}{there}")
 
     async def create(self, name: str) -> VM:
@@ -116,51 +127,43 @@ class Exedev:
         given = [f"--{key}={value}" for key, value in self.config.vm.items()]
         if name.endswith("-storage"):
             given.append(f"--tag={tag(name)}")
-        new = self._ask("new", f"--name={name}", "--no-email", *given, again=False)
+        new = self._ask(self._made, "new", f"--name={name}", "--no-email", *given, again=False)
         making = asyncio.create_task(new)
         self._making.add(making)  # the lobby goes on with it, also where this is cancelled
-        made = await asyncio.shield(making)
-        if "error" in made:
-            raise Unreachable(f"{LOBBY} made {name}, but not well: {clean(str(made['error']))}")
+        vm = await asyncio.shield(making)
         for _ in range(LOOKS):  # and no longer: a new VM may be missing from the list for a while
-            if await self._runs(name):
+            if await self._state(name) == "running":
                 break
             await asyncio.sleep(LOOK_S)
-        return self._vm(made)
+        return vm
 
-    async def _runs(self, name: str) -> bool:
+    def _made(self, said: Json) -> VM:
+        if "error" in said:
+            raise Unreachable(f"{LOBBY} made it, but not well: {clean(str(said['error']))}")
+        return self._vm(said)
+
+    async def _state(self, name: str) -> str:
         """What `ls` says of a VM; one look does for all who ask at the same time."""
         async with self._looking:
             if time.monotonic() > self._seen_at + LOOK_S:
-                self._seen = await self._ours()
+                self._seen = await self._ask(self._ours, "ls")
                 self._seen_at = time.monotonic()
-        return self._seen.get(name, {}).get("status") == "running"
-
-    def _vm(self, said: Json) -> VM:
-        with understood(said):
-            ((user, host),) = DESTINATION.findall(said["ssh_dest"])
-            where = (
-                ("HostName", host),
-                ("Port", str(int(said.get("ssh_port", 22)))),
-                ("User", user),
-            )
-        given = tuple((key, value) for key, value in where if value)
-        return VM(said["vm_name"], given + self._options, self._host_key)
+        return self._seen[name][0] if name in self._seen else ""
 
     async def list(self) -> Sequence[VM]:
         """The account's VMs that have names of ocaptain's."""
-        return [self._vm(vm) for vm in (await self._ours()).values()]
+        return [vm for _, vm in (await self._ask(self._ours, "ls")).values()]
 
     async def destroy(self, names: Iterable[str]) -> dict[str, str]:
         """Remove VMs in one call and, with a ship or its storage, the ship's key."""
         wanted = {name for name in names if VM_NAME.fullmatch(name)}
         if self._making:
             await asyncio.wait(self._making, timeout=ANSWER_S)
-        rm, keys = self._send("rm", *sorted(wanted)), self._ask("ssh-key list")
-        (_, fault), answer = await asyncio.gather(rm, keys)
-        left = dict.fromkeys(wanted & (await self._ours()).keys(), fault) if fault else {}
-        with understood(answer):
-            theirs = [key["name"] for key in answer["ssh_keys"] if belongs(key["name"], wanted)]
+        rm, keys = self._send("rm", *sorted(wanted)), self._ask(ship_keys, "ssh-key list")
+        (_, fault), ships = await asyncio.gather(rm, keys)
+        there = await self._ask(self._ours, "ls") if fault else {}
+        left = dict.fromkeys(wanted & there.keys(), fault)
+        theirs = [key for key in ships if {key, f"{key.rpartition('-')[0]}-storage"} & wanted]
         gone = await asyncio.gather(*(self._send("ssh-key remove", name) for name in theirs))
         for name, (_, why) in zip(theirs, gone, strict=True):
             if why:
@@ -178,17 +181,16 @@ class Exedev:
         scope, via = storage.name, tuple[str, ...]()
         try:
             only = (f"--vm={storage.name}", f"--ssh-user={ship}")
-            added = await self._ask("ssh-key add", *only, key, again=False)
+            added = await self._ask(dict, "ssh-key add", *only, key, again=False)
         except Failure as refused:
             if not UNKNOWN_OPTION.search(str(refused)):
                 raise
             scope, via = tag(storage.name), ("sudo", "-nu", ship, LOGIN, "-c")
-            added = await self._ask("ssh-key add", f"--tag={scope}", key, again=False)
-        with understood(added):
-            if scope not in added["permissions"].values():
-                raise ValueError(f"is {ship}'s key for {scope} alone?")
-            if added["name"] != key.split()[2]:
-                raise ValueError("by its name the key is found when it is to go")
+            added = await self._ask(dict, "ssh-key add", f"--tag={scope}", key, again=False)
+        # By its name the key is found when it is to go.
+        if added.get("name") != key.split()[2] or repr(scope) not in str(added.get("permissions")):
+            told = f"{LOBBY} does not say that {ship}'s key is for {scope} alone, and its name:"
+            raise Failure(f"{told} {clean(str(added))[:300]}", "See docs/exedev.md.")
         return via
 
 
@@ -205,17 +207,7 @@ def documents(said: bytes) -> list[Json]:
     return []
 
 
-@contextmanager
-def understood(said: Json) -> Iterator[None]:
-    """Raise a Failure where what the lobby said is not what is looked for in it."""
-    try:
-        yield
-    except (AttributeError, KeyError, TypeError, ValueError) as strange:
-        told = f"{LOBBY} answers what ocaptain does not understand ({strange!r})"
-        raise Failure(f"{told}: {clean(json.dumps(said))[:300]}", "See docs/exedev.md.") from None
-
-
-def belongs(key: Any, vms: Collection[str]) -> bool:
-    """Whether a key of this name is that of one of these ships, or of a ship of these storages."""
-    storage = f"{str(key).rpartition('-')[0]}-storage"
-    return bool(VM_NAME.fullmatch(str(key))) and (key in vms or storage in vms)
+def ship_keys(answer: Json) -> list[str]:
+    """The names of the account's keys that are ships'."""
+    names = [str(key["name"]) for key in answer["ssh_keys"]]
+    return [name for name in names if VM_NAME.fullmatch(name)]

@@ -2,7 +2,7 @@
 
     <data_dir>/local/<vm>/home/          its home directory
     <data_dir>/local/<vm>/captain_key    what lets the captain in
-    <data_dir>/local/<vm>/sshd_config    with host_key and sshd.log
+    <data_dir>/local/<vm>/host_key       its own; with sshd.log
 
 There is no daemon, no port and no need for root: `ProxyCommand sshd -i` starts it. All of it runs
 as you and sees your files: this is for trying a plan out, and no security boundary. What a VM runs
@@ -27,16 +27,6 @@ from ocaptain.ssh import VM, Options, program, quoted, run
 
 from . import VM_NAME
 
-SSHD_CONFIG = """\
-HostKey {host_key}
-StrictModes no
-AuthenticationMethods publickey
-AuthorizedKeysFile {captain} {ships}
-Subsystem sftp {sftp_server}
-MaxSessions 50
-SetEnv {environment}
-"""
-
 
 class Local:
     """VMs that are directories below `<data_dir>/local`."""
@@ -56,14 +46,13 @@ class Local:
         if not VM_NAME.fullmatch(name) or (self.root / name).exists():
             raise Failure(f"{name!r} cannot be made: it exists, or is no name of ocaptain's.")
         folder = self.root / name
-        config = _sshd_config(folder)
+        _way(folder)  # whatever that lacks, it lacks before anything is made
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / "home/.ssh").mkdir(mode=0o700, parents=True)
         _tmp(folder).mkdir(mode=0o700)
         for key in ("host_key", "captain_key"):
             keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]
             await run([*keygen, str(folder / key)])
-        (folder / "sshd_config").write_text(config)
         (folder / "sshd.log").touch()
         return self._vm(folder)
 
@@ -96,31 +85,33 @@ class Local:
         return {name: why for name in wanted if (why := await _remove(self.root / name))}
 
 
-def _sshd_config(folder: Path) -> str:
-    """The sshd_config(5) of the VM at `folder`, whose sessions get our own PATH."""
-    home, path = folder / "home", os.environ.get("PATH", os.defpath)
-    tmp = [f"{name}={_tmp(folder)}" for name in ("TMPDIR", "TMUX_TMPDIR")]
-    environment = (f"HOME={home}", f"OCAPTAIN_VM={folder.name}", f"PATH={path}", *tmp)
-    return SSHD_CONFIG.format(
-        host_key=quoted(folder / "host_key"),
-        captain=quoted(folder / "captain_key.pub").replace("%", "%%"),
-        ships=quoted(home / ".ssh/authorized_keys").replace("%", "%%"),
-        sftp_server=quoted(program("sftp-server")),
-        environment=" ".join(quoted(variable) for variable in environment),
-    )
-
-
 def _tmp(folder: Path) -> Path:
     """A VM's own /tmp, with a path that is short enough for sockets."""
     return Path("/tmp", folder.name)  # noqa: S108 - made for us alone
 
 
 def _way(folder: Path) -> Options:
-    """How ssh on this machine gets to the sshd of the VM at `folder`."""
-    config, log = str(folder / "sshd_config"), str(folder / "sshd.log")
-    proxy = shlex.join([program("sshd"), "-i", "-f", config, "-E", log])
-    # `%` is ssh's own escape there. A User that the captain's own config names is another's.
-    return (("ProxyCommand", proxy.replace("%", "%%")), ("User", getpwuid(os.geteuid()).pw_name))
+    """How ssh on this machine gets to the VM at `folder`: by an sshd of its own, whose sessions get
+    our PATH. `%` is escaped for ssh, and where sshd expands it too, for both."""
+    home, path = folder / "home", os.environ.get("PATH", os.defpath)
+    keys = [folder / "captain_key.pub", home / ".ssh/authorized_keys"]
+    environment = {"HOME": home, "OCAPTAIN_VM": folder.name, "PATH": path}
+    environment |= dict.fromkeys(("TMPDIR", "TMUX_TMPDIR"), _tmp(folder))
+    options = {
+        "HostKey": quoted(folder / "host_key"),
+        "StrictModes": "no",
+        "AuthenticationMethods": "publickey",
+        "AuthorizedKeysFile": " ".join(quoted(key).replace("%", "%%") for key in keys),
+        "Subsystem": f"sftp {quoted(program('sftp-server'))}",
+        "MaxSessions": "50",
+        "SetEnv": " ".join(quoted(f"{key}={value}") for key, value in environment.items()),
+    }
+    words = [program("sshd"), "-i", "-f", os.devnull, "-E", str(folder / "sshd.log")]
+    for key, value in options.items():
+        words += ["-o", f"{key}={value}"]
+    # A User that the captain's own config names is another's.
+    user = getpwuid(os.geteuid()).pw_name
+    return (("ProxyCommand", shlex.join(words).replace("%", "%%")), ("User", user))
 
 
 async def _remove(folder: Path) -> str:
