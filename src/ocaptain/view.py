@@ -20,6 +20,8 @@ STYLES |= dict.fromkeys(("failed", "lost", "stalled"), "red")
 STYLES |= dict.fromkeys(("limited", "paused"), "yellow")
 STYLES |= dict.fromkeys(("working", "in_progress", "landing", "verifying"), "cyan")
 
+AWAY = (("pr", "pr"), ("mirror", "mirror_fault"))
+
 
 def show(what: RenderableType) -> None:
     """Print to the terminal; into a pipe without cutting anything off."""
@@ -48,7 +50,9 @@ def status(seen: Answer) -> RenderableType:
         _line(seen["objective"], "dim", no_wrap=True, overflow="ellipsis"),
         *([_line(seen["reason"], colour)] if seen["reason"] else ()),
         Text(f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}"),
-        Text(f"verify  {seen['verify']}    cost ${seen['cost_usd']:.2f}\n"),
+        Text(f"verify  {seen['verify']}    cost ${seen['cost_usd']:.2f}"),
+        *(Text(f"{name:<8}") + _line(seen[key]) for name, key in AWAY if seen[key]),
+        Text(),
         _table("ship  state  for  done  seen  task", map(_ship, seen["ships"])),
     )
 
