@@ -20,8 +20,6 @@ STYLES |= dict.fromkeys(("failed", "lost", "stalled"), "red")
 STYLES |= dict.fromkeys(("limited", "paused"), "yellow")
 STYLES |= dict.fromkeys(("working", "in_progress", "landing", "verifying"), "cyan")
 
-AWAY = (("pr", "pr"), ("mirror", "mirror_fault"))
-
 
 def show(what: RenderableType) -> None:
     """Print to the terminal; into a pipe without cutting anything off."""
@@ -44,6 +42,7 @@ def status(seen: Answer) -> RenderableType:
     tasks, colour = seen["tasks"], STYLES.get(seen["state"], "")
     names = ("in_progress", "pending", "failed")
     rest = "".join(f", {tasks[name]} {name.replace('_', ' ')}" for name in names if tasks[name])
+    origin = [(seen["mirrored"] or "")[:12], seen["pr"], seen["mirror_fault"]]
     head = Text.assemble((seen["voyage"], "bold"), "  ", (seen["state"], colour))
     return Group(
         head.append(f"  since {_since(seen['created'])}"),
@@ -51,8 +50,8 @@ def status(seen: Answer) -> RenderableType:
         *([_line(seen["reason"], colour)] if seen["reason"] else ()),
         Text(f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}"),
         Text(f"verify  {seen['verify']}    cost ${seen['cost_usd']:.2f}"),
-        *(Text(f"{name:<8}") + _line(seen[key]) for name, key in AWAY if seen[key]),
-        Text(),
+        *([_line(f"origin  {'  '.join(filter(None, origin))}")] if any(origin) else ()),
+        "",
         _table("ship  state  for  done  seen  task", map(_ship, seen["ships"])),
     )
 

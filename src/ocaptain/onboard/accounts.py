@@ -18,7 +18,6 @@ HOMES = Path("/var/lib/ocaptain")
 LOGIN = Path("/usr/local/lib/ocaptain/login")
 GROUP = "ocaptain-ships"
 ANYBODYS = ("/tmp", "/var/tmp", "/var/crash", "/dev/shm", "/run/lock")  # noqa: S108 - closed to ships
-UNITS = Path("/etc/systemd/system")
 AGENTS = ("shelley.socket", "shelley.service")  # exe.dev's, which do what any local user says
 SUDO = "{ship} ALL=(harbor) NOPASSWD: /bin/sh {door} {ship} *\n"
 
@@ -45,7 +44,7 @@ def make(sent: Path, keys: Mapping[str, str]) -> Path:
     Path("/etc/sudoers.d/ocaptain").write_text(f"Defaults>harbor !use_pty\n{rules}")
     close_to_ships()
     for agent in AGENTS:  # as far as there are any; a unit's own file is in the way of its mask
-        (UNITS / agent).unlink(missing_ok=True)
+        Path("/etc/systemd/system", agent).unlink(missing_ok=True)
     process.run(["systemctl", "mask", "--now", *AGENTS])
     return become(pwd.getpwnam("harbor"))
 

@@ -63,9 +63,11 @@ def row(call: Call, task: tasklist.Task) -> Json:
 
 
 def unfetched(call: Call) -> Json:
-    """What storage alone has: commits on the branch, and `wrecks` by ref, that nobody fetched."""
+    """What storage alone has: commits on the branch, and `wrecks` by ref, that nobody fetched and
+    origin does not have."""
     home, head = call.meta.get("fetched", {}), call.meta["head"]
-    count = call.git("rev-list", "--count", f"{home.get('head') or call.meta['start']}..{head}")
+    safe = [home.get("head"), call.meta.get("mirrored"), call.meta["start"]]
+    count = call.git("rev-list", "--count", head, "--not", *filter(None, safe))
     landed = {number for number, claim in call.claims.items() if claim["state"] == "landed"}
     new = sorted(set(work_refs(call, "work/").items()) - set(home.items()))
     wrecks = {ref: commit for ref, commit in new if ref.rpartition("-")[2] not in landed}
