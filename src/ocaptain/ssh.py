@@ -21,8 +21,9 @@ from .onboard.text import clean as harmless
 DAEMONS = "/usr/sbin:/usr/lib/openssh:/usr/libexec:/usr/libexec/openssh:/usr/lib/ssh"
 """Where systems keep sshd and sftp-server, which are in few people's PATH."""
 
-PASSING = re.compile(rb"failed to (connect|dial|create session|run command on VM)", re.I)
-"""What a gateway says, as the command itself, when a VM of its own does not answer (exe.dev's)."""
+PASSING = re.compile(rb"(?i)failed to (connect(?!.* port)|dial|create session|run command on VM)")
+"""What a gateway says, as the command itself, when a VM of its own does not answer (exe.dev's); not
+what curl says, and so git, of a host that a VM cannot reach."""
 
 
 class Result(NamedTuple):

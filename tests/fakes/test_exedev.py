@@ -24,6 +24,7 @@ CAP = (
     "You have reached the maximum number of VMs allowed on your plan. "
     "Delete an existing VM to create a new one."
 )
+SLEEPER = "[Service]\nExecStart=/bin/sleep 1000\n"
 UNIT = """\
 [Unit]
 Description=Counts its starts
@@ -469,6 +470,19 @@ def test_services(exe):
     stopped = machine.run("systemctl is-active count", check=False)
     assert (stopped.returncode, stopped.stdout) == (3, b"inactive\n")
     assert machine.run("systemctl start count", check=False).returncode == 1
+
+
+def test_masked_services(exe):
+    """They stop, and do not start again; a unit's own file is in the way of its mask."""
+    machine = new(exe, "web")
+    file = "/etc/systemd/system/sleeper.service"
+    machine.run(f"sudo tee {file}; sudo systemctl start sleeper", stdin=SLEEPER.encode())
+    refused = machine.run("sudo systemctl mask --now sleeper", check=False)
+    assert b"already exists" in refused.stderr
+    assert machine.run("systemctl is-active sleeper").stdout == b"active\n"
+    machine.run(f"sudo rm {file}; sudo systemctl mask --now sleeper other.socket")
+    assert machine.run("systemctl is-active sleeper", check=False).stdout == b"inactive\n"
+    assert b"is masked" in machine.run("sudo systemctl start sleeper", check=False).stderr
 
 
 def test_services_that_fail_at_once(exe):

@@ -642,6 +642,30 @@ def test_an_added_task_is_pending(sail: Sail):
     assert added["metadata"] == {"files": ["a"], "addedBy": "ship-0", "addedIn": 1}
 
 
+def test_what_is_taken_however_little_room_there_is_is_small(sail: Sail):
+    """No claim, beat or landing makes the journal grow by much, whatever is in it."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    journal, long = storage.folder / "journal.jsonl", "x" * 16_000
+    for op in ("claim", "beat", "land"):
+        before = journal.stat().st_size
+        told = dict.fromkeys(("run", "finished", "commit", "base", "reason", "state"), long)
+        for number in range(20):
+            storage.ask("ship-0", op, id=f"{long}{number}", **{"claim": 1, **told})
+        assert journal.stat().st_size - before < 20 * 6_000, op
+
+
+def test_files_of_an_added_task_are_few_and_short(sail: Sail):
+    """Each claim compares them with those of tasks at work, under the lock."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    files = ["a\x1b" * 1000] * 1000
+    given = {"subject": "More", "metadata": {"files": files}}
+    storage.ask("ship-0", "add", claim=1, task=given)
+    kept = storage.tasks()["2"]["metadata"]["files"]
+    assert kept == [("a\ufffd" * 1000)[:300]] * 100
+
+
 @pytest.mark.parametrize("given", [None, [], "x", {}, {"subject": " \n"}, {"subject": 5}])
 def test_what_is_no_task_is_refused(sail: Sail, given: Any):
     """A task without a subject is not added, and the refusal is remembered with its id."""

@@ -38,6 +38,14 @@ def test_a_ship_appends(sail: Sail):
     assert second == {"ok": True, "size": path.stat().st_size}
 
 
+def test_a_line_is_read_up_to_a_length(folder: Path):
+    """However long a hostile ship has made it."""
+    with (folder / "ship-0.log").open("a") as log:
+        log.write(f"{LATE} {'x' * 3_000_000}\n")
+    lines = logbook.read(folder, "ship-0", "", 0, False)
+    assert max(map(len, lines)) == logbook.LONGEST + len(" ship-0")
+
+
 def test_a_lost_answer_writes_nothing_twice(sail: Sail):
     """The same lines at the same place are there once, also when half of them had arrived."""
     storage = sail(task("1"))

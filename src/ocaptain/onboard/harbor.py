@@ -18,7 +18,7 @@ from .text import clean
 Json = dict[str, Any]
 Claim = Json
 
-TEXT_LIMIT = 16_000
+TEXT_LIMIT, SHORT = 16_000, 100
 SHIP_STATES = ("working", "landing", "verifying", "limited")
 NO_FAULTS = ("", "infrastructure", "refused", "spent")
 REPAIR = "~/voyage/verify.sh fails on a fresh clone. Mend that; the script itself stays as it is."
@@ -101,7 +101,7 @@ def end_claim(call: Call, claim: Claim, state: str, why: str, fault: str = "") -
 
 def claim(call: Call) -> Json:
     """`run`: helm's run id. Answers with the claim that this run has or now gets, or with none."""
-    run = text(call.request, "run")
+    run = text(call.request, "run", SHORT)
     for held in call.live(call.who):
         if held["run"] == run:
             renew(call, held)
@@ -194,7 +194,7 @@ def beat(call: Call) -> Json:
     lost before it lands, the next can land that without an agent."""
     held = own_claim(call)
     if held["state"] == "live":
-        renew(call, held, finished=text(call.request, "finished") or held.get("finished"))
+        renew(call, held, finished=text(call.request, "finished", SHORT) or held.get("finished"))
     sweep(call)
     return {"lost": held.get("why")}
 
@@ -205,7 +205,7 @@ def land(call: Call) -> Json:
     `commit` is null where nothing had to change, and `note` says why. For a verification it is the
     head that passed."""
     held, commit = own_claim(call), call.request.get("commit")
-    commit = commit if commit is None else text(call.request, "commit")
+    commit = commit if commit is None else text(call.request, "commit", SHORT)
     if held["state"] != "landed" or held["commit"] != commit:
         held = renew(call, live_claim(call), finished=commit or "")
         finish = complete if held["task"] else pass_verification
@@ -288,7 +288,8 @@ def add(call: Call) -> Json:
         raise Refused("room", "storage has no room for more tasks")
     if not isinstance(given, dict) or not text(given, "subject").strip():
         raise Refused("task", "a task needs a subject")
-    notes = {"files": tasklist.files(given), "addedBy": call.who, "addedIn": held["number"]}
+    files = [clean(path[:300]) for path in tasklist.files(given)[:100]]
+    notes = {"files": files, "addedBy": call.who, "addedIn": held["number"]}
     return {"say": f"Task {put_new(call, given, notes)} is in the fleet's list now."}
 
 
@@ -368,10 +369,10 @@ def ref_of(held: Claim) -> str:
     return f"work/{held['task']}-{held['number']}"
 
 
-def text(given: Json, key: str) -> str:
+def text(given: Json, key: str, most: int = TEXT_LIMIT) -> str:
     """A text that a ship sent: anything else is empty, too much is cut, no control characters."""
     value = given.get(key)
-    return clean(value[-TEXT_LIMIT:], keep="\n\t") if isinstance(value, str) else ""
+    return clean(value[-most:], keep="\n\t") if isinstance(value, str) else ""
 
 
 def amount(given: Json, key: str) -> float:

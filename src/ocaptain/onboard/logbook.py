@@ -35,7 +35,8 @@ def growing(path: Path) -> Iterator[list[str]]:
         rest = b""
         while True:
             *whole, rest = (rest + log.read()).split(b"\n")
-            yield [clean(line.decode("utf-8", "replace"), keep="\t") for line in whole]
+            # No longer than ten times what helm writes.
+            yield [clean(line[:5_000].decode("utf-8", "replace"), keep="\t") for line in whole]
 
 
 def read(folder: Path, ship: str, pattern: str, tail: int, follow: bool) -> Iterator[str]:

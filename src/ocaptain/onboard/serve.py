@@ -62,7 +62,8 @@ def decide(journal: Journal, voyage: Json, who: str, request: Json, *, again: bo
     one that is decided `again`, and still in vain."""
     with journal.locked():
         call = harbor.Call(journal, voyage, who, request)
-        answers, request_id = call.sections["answers"].get(who, {}), harbor.text(request, "id")
+        answers = call.sections["answers"].get(who, {})
+        request_id = harbor.text(request, "id", harbor.SHORT)
         if request_id in answers:
             return dict(answers[request_id])
         answer = answered(call)

@@ -265,6 +265,8 @@ class Init:
 
     def unit(self, name: str, verb: str) -> Unit:
         """A unit by its name, read when it is first wanted."""
+        if verb == "start" and (UNITS / name).resolve() == Path(os.devnull):
+            raise Refused(f"Failed to {verb} {name}: Unit {name} is masked.", 1)
         if name not in self.units:
             if not (UNITS / name).exists():
                 raise Refused(f"Failed to {verb} {name}: Unit {name} not found.", 5)
@@ -290,6 +292,15 @@ class Init:
         for name in names:
             (WANTED / name).unlink(missing_ok=True)
         return self.do_stop(names, options) if "--now" in options else ("", 0)
+
+    def do_mask(self, names, options):
+        for name in names:
+            if (UNITS / name).exists() and not (UNITS / name).is_symlink():
+                raise Refused(f"Failed to mask unit, file {UNITS / name} already exists.", 1)
+            if not (UNITS / name).is_symlink():
+                (UNITS / name).symlink_to(os.devnull)
+        loaded = [name for name in names if name in self.units]
+        return self.do_stop(loaded, options) if "--now" in options else ("", 0)
 
     def do_start(self, names, options):
         for unit in [self.unit(name, "start") for name in names]:
