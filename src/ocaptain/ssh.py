@@ -173,8 +173,7 @@ def prepare(folder: Path, vms: Collection[VM], user_config: Path | None) -> "Ssh
     """Write an ssh_config for `vms`, and their host keys, into `folder`; sockets go beside it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = "".join(f"{vm.name} {key}\n" for vm in vms for key in vm.host_key.splitlines())
-    config = render(folder, vms, user_config)
-    for name, text in {"known_hosts": keys, "ssh_config": config}.items():
+    for name, text in (("known_hosts", keys), ("ssh_config", render(folder, vms, user_config))):
         # At once, for an ssh of some other command of ours may be about to read it.
         draft = folder / f"{name}.{os.getpid()}"
         draft.write_text(text)

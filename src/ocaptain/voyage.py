@@ -52,8 +52,8 @@ class Voyage:
 
     def by_harbor(self, *words: str) -> Remote:
         """A command on storage, as the user whose home has the voyage there."""
-        become = ("sudo", "-nHu", "harbor") if self.provider.accounts else ()
-        return Remote(*become, "sh", "-c", Remote(*words))
+        become = ["sudo", "-nHu", "harbor", "sh"] if self.provider.accounts else ["sh"]
+        return Remote(*become, "-c", Remote(*words))
 
     async def ask(self, op: str, **fields: Any) -> Answer:
         """Ask harbor; raises Failure where storage cannot be reached, or refuses."""
@@ -204,7 +204,7 @@ async def sail(config: Config, plan: Plan, ships: int, say: Say, *, pr: bool = F
         lacking = "A pull request needs a repo on GitHub (owner/name in voyage.json) and GH_TOKEN."
         raise Failure(lacking, "export GH_TOKEN=…")
     say(await yard.provider.look(more=1 + ships))
-    say(f"{yard.id} is being made. Should this be killed: {yard.by_hand}")
+    say(f"{yard.id} is being made. Should this be killed: ocaptain sink -s {yard.id}")
     try:
         with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
             await yard.build(Path(scratch), pr=pr)
@@ -221,17 +221,16 @@ class Yard(Voyage):
     def __init__(self, config: Config, plan: Plan, ships: int, say: Say) -> None:
         super().__init__(config, open_provider(config), f"voyage-{secrets.token_hex(6)}")
         self.plan, self.say, self.began = plan, say, time.monotonic()
-        self.by_hand = f"ocaptain sink -s {self.id}"
         self.token = config.gh_token if plan.source.url.startswith("https://github.com/") else None
         self.ships = {f"ship-{number}": f"{self.id}-ship{number}" for number in range(ships)}
 
     async def remove(self, *names: str) -> None:
         """Destroy VMs, and say which are left."""
         try:
-            for name, why in (await self.provider.destroy(names)).items():
-                self.say(f"{name} could not be removed: {why}\nTry later: {self.by_hand}")
+            for vm, why in (await self.provider.destroy(names)).items():
+                self.say(f"{vm} could not be removed: {why}\nTry later: ocaptain sink -s {self.id}")
         except Failure as why:
-            self.say(f"Nothing could be removed: {why}\nTry later: {self.by_hand}")
+            self.say(f"Nothing could be removed: {why}\nTry later: ocaptain sink -s {self.id}")
 
     async def build(self, scratch: Path, *, pr: bool) -> None:
         """Storage and ships, each as far as it can get by itself; Failure without any ship."""

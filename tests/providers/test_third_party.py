@@ -41,11 +41,8 @@ class Scratch:
     async def list(self) -> Sequence[VM]:
         return await self.local.list()
 
-    def reach(self, storage: VM, ship: str) -> Options:
-        return self.local.reach(storage, ship)
-
-    async def admit(self, storage: VM, ship: str, key: str) -> tuple[str, ...]:
-        return ()
+    async def admit(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:
+        return await self.local.admit(storage, ship, key)
 '''
 METADATA = "Metadata-Version: 2.1\nName: ocaptain-scratch\nVersion: 1.0\n"
 ENTRY_POINTS = "[ocaptain.providers]\nscratch = ocaptain_scratch:Scratch\n"

@@ -53,8 +53,7 @@ PROVIDERS = {"exedev": "exedev:Exedev", "local": "local:Local"}
 def open_provider(config: Config) -> Provider:
     """The provider that `config` names; Failure if there is none."""
     if config.provider in PROVIDERS:
-        own = resolve_name(f"{__name__}.{PROVIDERS[config.provider]}")
-        return cast(Provider, own(config))
+        return cast(Provider, resolve_name(f"{__name__}.{PROVIDERS[config.provider]}")(config))
     from importlib.metadata import entry_points  # takes longer than most commands
 
     others = {each.name: each for each in entry_points(group=__name__)}
