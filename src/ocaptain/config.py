@@ -16,7 +16,7 @@ from typing import Any
 
 from .errors import Failure
 from .onboard import agents
-from .onboard.log import SECRET_NAME
+from .onboard.text import SECRET_NAME
 
 AGENTS = re.compile(
     "CLAUDE_CODE_OAUTH_TOKEN|ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL|CLAUDE_CODE_ENABLE_TELEMETRY|OTEL_.+"

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from . import __version__
-from .onboard.log import redacted, secret_values
+from .onboard.text import redacted, secret_values
 
 
 class Failure(Exception):

@@ -84,8 +84,9 @@ def job(model, tmp_path) -> Job:
     (lib / "__main__.py").write_text(payload.MAIN)
     (lib.parent / "captain.json").write_text(json.dumps(captain))
     return Job(
-        {"voyage.id": "voyage-1f", "ship.id": "ship-0", "task.id": "7"},
-        task_list="voyage-1f-tasks",
+        {"voyage": "voyage-1f", "model": None},
+        "ship-0",
+        {"task": {"id": "7"}, "budget_usd": None},
         hook=(sys.executable, "-IS", str(lib), "taskhook.main", "12", str(harbor)),
         captain=captain,
     )
@@ -209,7 +210,7 @@ def test_a_revoked_credential_is_refused_within_seconds(sessions, model, job, cr
 def test_a_session_that_has_used_its_budget_up_says_so(sessions, model, job):
     """`--max-budget-usd` ends the turn, as neither done nor failed."""
     model.on("task 7", [api.bash("true"), api.bash("true"), api.bash("true")])
-    session = sessions(replace(job, budget_usd=0.01))
+    session = sessions(replace(job, claim={**job.claim, "budget_usd": 0.01}))
     session.say("task 7")
     assert session.until("end").outcome == "spent"
 

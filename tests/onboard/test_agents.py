@@ -3,6 +3,7 @@
 import json
 import shlex
 import time
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -12,15 +13,15 @@ from hypothesis import strategies as st
 
 from ocaptain.onboard import PROTOCOL, taskhook
 from ocaptain.onboard.agents import AGENTS, Event, Job
-from ocaptain.onboard.client import Unreachable, exchange
+from ocaptain.onboard.client import Harbor, Unreachable, exchange
 
 claude, shell = AGENTS["claude"], AGENTS["shell"]
 SECRET = "sk-ant-oat01-secret"
 JOB = Job(
-    {"voyage.id": "voyage-1f", "ship.id": "ship-2", "task.id": "7"},
-    task_list="voyage-1f-tasks",
+    {"voyage": "voyage-1f", "model": None},
+    "ship-2",
+    {"task": {"id": "7", "metadata": {"run": "make it"}}, "budget_usd": None},
     hook=("python3", "-IS", "/home/a b/lib", "taskhook.main", "12", "ssh", "harbor"),
-    run="make it",
     captain={"CLAUDE_CODE_OAUTH_TOKEN": SECRET},
 )
 
@@ -50,7 +51,8 @@ def test_claude_calls_the_hook_with_every_word_intact():
 def test_claude_is_told_model_and_budget_only_where_the_plan_has_them():
     """Without them Claude's own defaults hold."""
     plain = claude.command(JOB)
-    asked = claude.command(Job({}, "v-tasks", model="opus", budget_usd=2.5))
+    voyage, claim = {**JOB.voyage, "model": "opus"}, {**JOB.claim, "budget_usd": 2.5}
+    asked = claude.command(replace(JOB, voyage=voyage, claim=claim))
     assert "--model" not in plain
     assert "--max-budget-usd" not in plain
     assert (after(asked, "--model"), after(asked, "--max-budget-usd")) == ("opus", "2.5")
@@ -67,8 +69,8 @@ def test_claude_works_on_the_task_list_of_the_voyage():
 def test_telemetry_names_voyage_ship_and_task_besides_the_captains_attributes():
     """Resource attributes are added to, and escaped as their format wants."""
     captain = {"OTEL_LOGS_EXPORTER": "otlp", "OTEL_RESOURCE_ATTRIBUTES": "team=a%20b"}
-    about = {"voyage.id": "voyage-1f", "ship.id": "ship-2", "task.id": "a,b"}
-    environment = claude.environment(Job(about, "t", captain=captain))
+    claim = {**JOB.claim, "task": {"id": "a,b"}}
+    environment = claude.environment(replace(JOB, claim=claim, captain=captain))
     attributes = "team=a%20b,voyage.id=voyage-1f,ship.id=ship-2,task.id=a%2Cb"
     assert environment["OTEL_RESOURCE_ATTRIBUTES"] == attributes
     assert environment["OTEL_LOGS_EXPORTER"] == "otlp"
@@ -78,7 +80,7 @@ def test_telemetry_is_on_where_the_captain_turned_it_on():
     """Only the captain's own switch turns it on; the attributes alone send nothing."""
     switch = "CLAUDE_CODE_ENABLE_TELEMETRY"
     assert switch not in claude.environment(JOB)
-    assert claude.environment(Job({}, "t", captain={switch: "1"}))[switch] == "1"
+    assert claude.environment(replace(JOB, captain={switch: "1"}))[switch] == "1"
 
 
 @pytest.mark.parametrize("name", ["CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY"])
@@ -345,6 +347,18 @@ def test_only_an_answer_of_harbors_is_taken_for_one():
         assert str(silence.value) == answer[:300]
     banner = """read line; echo Welcome; echo '{"motd": 1}'; echo '{"ok": false, "code": "x"}'"""
     assert exchange(["sh", "-c", banner], "{}") == {"ok": False, "code": "x"}
+
+
+def test_who_is_patient_says_once_a_minute_what_keeps_it_waiting(tmp_path, capsys):
+    """Why storage does not answer stands on stderr, where only the ship's own owner looks."""
+    gate = tmp_path / "gate"
+    ssh = f"read line; [ -e {gate} ] && echo '{{\"ok\": true}}' || echo no route; echo >>{gate}"
+    assert Harbor(["sh", "-c", ssh], []).ask("beat") == {"ok": True}
+    assert capsys.readouterr().err == "storage cannot be reached: no route\n"
+    gate.unlink()
+    with pytest.raises(Unreachable):
+        Harbor(["sh", "-c", ssh], []).ask("beat", patience=0)
+    assert capsys.readouterr().err == ""
 
 
 def test_no_secret_goes_out_with_a_task(tmp_path, hook):

@@ -11,8 +11,8 @@ import pytest
 
 from ocaptain.onboard.helm import Attempt
 from ocaptain.onboard.landing import Clone, GitFailed, pack_settings
+from ocaptain.onboard.session import Lost
 from ocaptain.onboard.ship import Ship
-from ocaptain.onboard.watch import Lost
 from tests.onboard.storage import AS_TEST, VOYAGE, git
 
 SECRET = "sk-secret-value-0123456789"
@@ -556,6 +556,8 @@ def test_the_words_before_commands_on_storage_come_from_ship_json(
             *(f"{login} {word}" for word in ("harbor", "git-upload-pack", "git-receive-pack")),
         ],
     ]
+    [sockets] = tmp_path.glob("oc-*")  # each helm of a ship's uses the same
+    assert sockets.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("code", ["lost", "claim"])

@@ -302,8 +302,10 @@ def test_a_complete_voyage_becomes_a_pull_request(hub: GitHub, monkeypatch: pyte
     assert pull["body"].splitlines() == [
         f"`verify.sh` passed on a fresh clone of {landed}, with all 2 tasks done:",
         "",
-        f"- 2 `Do 2`, {landed}",
-        "- 10 `Do 10`, `there was nothing to do`",
+        "```",
+        f"2. Do 2: {landed}",
+        "10. Do 10: there was nothing to do",
+        "```",
     ]
     assert_sound(storage)
 
@@ -382,19 +384,19 @@ HOSTILE = [
 
 
 def test_hostile_text_is_harmless():
-    """What agents wrote is in code spans, on a line for each task, and there is an end to it."""
+    """What agents wrote is in a block of code, a line for each task, and there is an end to it."""
     subjects = [*HOSTILE, *(f"@{number}" * 200 for number in range(300))]
     tasks = [{**task(str(number)), "subject": text} for number, text in enumerate(subjects)]
     done: Json = {
         each["id"]: {**each, "metadata": {"note": each["subject"] + "\n"}} for each in tasks
     }
     body = mirror.summary("0" * 40, done)
-    head, empty, *lines = body.splitlines()
-    assert (head.count("306"), empty) == (1, "")
+    head, empty, begin, *lines, end = body.splitlines()
+    assert (head.count("306"), empty, begin, end) == (1, "", "```", "```")
     assert len(lines) == 150
     assert len(body) < 65_536
     for number, line in enumerate(lines):
-        assert re.fullmatch(rf"- {number} `[^`]+`, `[^`]+`", line)
+        assert re.fullmatch(rf"{number}\. .*: .*", line)
         assert line.isprintable()
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ocaptain.onboard import PROTOCOL, serve
-from ocaptain.onboard.journal import Journal
+from ocaptain.onboard.journal import Journal, open_voyage
 from tests.onboard.moored import VOYAGE, Moored, moored
 from tests.onboard.storage import Json, Sail, Storage, assert_sound, git, task, until
 
@@ -450,7 +450,7 @@ def test_a_change_right_after_the_look_is_noticed(sail: Sail, monkeypatch):
             if storage.sections()["claims"]["1"]["state"] == "live":
                 storage.ask("ship-1", "land", claim=number, commit=None)
 
-    opened = serve.open_voyage
+    opened = open_voyage
     other = (Overtaken(storage.home, VOYAGE), storage.voyage)
     monkeypatch.setattr(serve, "open_voyage", lambda home: other)
     reading, writing = os.pipe()

@@ -16,9 +16,8 @@ import pytest
 
 from ocaptain.onboard import process, session
 from ocaptain.onboard.agents import AGENTS, Agent, Event, Job
-from ocaptain.onboard.log import Log
-from ocaptain.onboard.session import Session
-from ocaptain.onboard.watch import Lost, Watch
+from ocaptain.onboard.client import Log
+from ocaptain.onboard.session import Lost, Session, Watch
 
 MB = 1_000_000
 TALKING = """
@@ -64,7 +63,7 @@ class Talking:
         return None
 
     def command(self, job: Job) -> list[str]:
-        return [sys.executable, "-c", TALKING + job.run]
+        return [sys.executable, "-c", TALKING + job.claim["task"]["metadata"]["run"]]
 
     def environment(self, _job: Job) -> dict[str, str]:
         return {}
@@ -124,9 +123,10 @@ def start(tmp_path: Path, harbor: Harbor, children: list[Popen[bytes]]) -> Itera
             harbor=harbor,
             log=Log([]),
         )
-        claim = {"claim": 1, "task": {"id": "7"}}
+        claim = {"claim": 1, "task": {"id": "7", "metadata": {"run": run}}}
+        job = Job(voyage, "ship-0", claim, hook=(), captain={})
         watch = Watch(ship, claim)  # type: ignore[arg-type]
-        begun.append(Session(agent or Talking(), Job({}, "list", run=run), watch))
+        begun.append(Session(agent or Talking(), job, watch))
         return begun[-1]
 
     yield make

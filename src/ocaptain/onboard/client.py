@@ -1,18 +1,23 @@
-"""A ship's side of asking harbor: one SSH command a question, asked again until it is answered."""
+"""A ship's side of asking harbor: one SSH command a question, asked again until it is answered.
+
+And the ship's log on its way there."""
 
 import json
 import os
 import random
-import threading
+import sys
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from subprocess import PIPE, STDOUT
 from typing import Any
 
 from . import PROTOCOL, process
-from .log import redacted
+from .text import redacted, utc
 
-ANSWER_S = 90.0
+ANSWER_S, TELL_S = 90, 60
+CHUNK, CLIP, KEEP = 12_000, 500, 10_000  # characters sent at once, and of a line; lines
 
 Answer = dict[str, Any]
 
@@ -28,45 +33,65 @@ class Harbor:
         self.command, self.secrets = list(command), secrets
 
     def ask(self, op: str, *, patience: float = float("inf"), **fields: Any) -> Answer:
-        """Ask, again for `patience` seconds where no answer comes; raises Unreachable after that.
+        """Ask, again for `patience` seconds where no answer comes; raises Unreachable after that,
+        and says until then on stderr, once a minute, why there is none.
 
         The same request id each time, so that asking twice changes nothing twice. A refusal is an
         answer: `ok` is false, `code` and `error` say why."""
         request = {"protocol": PROTOCOL, "op": op, "id": os.urandom(8).hex(), **fields}
         line = redacted(json.dumps(request), self.secrets)
-        ends, pause = time.monotonic() + patience, 0.2
+        ends, pause, tell = time.monotonic() + patience, 0.2, 0.0
         while True:
             try:
                 return exchange(self.command, line)
-            except Unreachable:
-                if time.monotonic() + pause > ends:
+            except Unreachable as why:
+                now = time.monotonic()
+                if now + pause > ends:
                     raise
+                if now > tell:
+                    tell = now + TELL_S
+                    print(f"storage cannot be reached: {why}", file=sys.stderr)
             time.sleep(pause * random.uniform(0.5, 1))
             pause = min(pause * 2, 30)
 
 
 def exchange(argv: Sequence[str], line: str) -> Answer:
-    """Send a line, get one; stdin stays open until then, for its end tells harbor that we died."""
-    child, said = process.start(argv, stdin=PIPE, stdout=PIPE, stderr=STDOUT), b""
-    timer = threading.Timer(ANSWER_S, child.kill)
-    timer.start()
+    """Send a line, get one; stdin stays open until then, for its end tells harbor that we died.
+
+    An answer is JSON that says whether all is well, as nothing does that other servers say."""
+    limited, said = ["timeout", str(ANSWER_S), *argv], b""
     try:
-        with child:
+        with process.start(limited, stdin=PIPE, stdout=PIPE, stderr=STDOUT) as child:
             process.feed(child, line.encode() + b"\n")
             for said in child.stdout or ():
-                if answer := decoded(said):
-                    return answer
+                with suppress(ValueError, RecursionError):
+                    answer = json.loads(said)
+                    if isinstance(answer, dict) and "ok" in answer:
+                        return answer
     except OSError as error:
         said = str(error).encode()
-    finally:
-        timer.cancel()
     raise Unreachable(said.decode(errors="replace").strip()[:300] or "no answer")
 
 
-def decoded(line: bytes) -> Answer | None:
-    """The answer that a line is: JSON that says whether all is well, as no other server's does."""
-    try:
-        answer = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return answer if isinstance(answer, dict) and "ok" in answer else None
+class Log:
+    """Lines on their way to storage: `say` by any thread, `send` by one."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._secrets, self._lines = list(secrets), deque[str](maxlen=KEEP)
+        self._sending, self._size = "", 0
+
+    def say(self, text: str, task: str = "") -> None:
+        """Add lines, each with the time and the task."""
+        head = f"{utc(time.time())} {f'[{task}] ' if task else ''}"
+        lines = redacted(text, self._secrets).splitlines()
+        self._lines.extend([f"{head}{line[:CLIP]}\n" for line in lines if line.strip()])
+
+    def send(self, ask: Callable[..., Any]) -> None:
+        """Send what there is by `ask`, as `Harbor` has it."""
+        while self._sending or self._lines:
+            while self._lines and len(self._sending) < CHUNK:
+                self._sending += self._lines.popleft()
+            answer = ask("log", patience=0, at=self._size, text=self._sending)
+            if not answer["ok"]:
+                return
+            self._sending, self._size = "", answer["size"]

@@ -21,10 +21,7 @@ Claim = Json
 TEXT_LIMIT, SHORT = 16_000, 100
 SHIP_STATES = ("working", "landing", "verifying", "limited")
 NO_FAULTS = ("", "infrastructure", "refused", "spent")
-REPAIR = (
-    "All tasks are completed, but the plan's verify.sh fails on a fresh clone of the branch. Mend "
-    "what it finds; the script (~/voyage/verify.sh) is the captain's and stays as it is.\n\n"
-)
+REPAIR = "Mend what ~/voyage/verify.sh, which stays as it is, finds on a fresh clone of the branch."
 
 
 class Refused(Exception):
@@ -281,7 +278,7 @@ def repair(call: Call, output: str) -> None:
         return
     call.put("meta", "repairs", count)
     subject = f"Make verify.sh pass (repair {count} of {limit})"
-    put_new(call, {"subject": subject, "description": REPAIR + output}, {"repair": count})
+    put_new(call, {"subject": subject, "description": f"{REPAIR}\n\n{output}"}, {"repair": count})
 
 
 def add(call: Call) -> Json:

@@ -3,7 +3,6 @@
 import fcntl
 import gc
 import shutil
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -14,17 +13,14 @@ from . import process, prompt
 from .agents import AGENTS, Job
 from .client import Answer, Unreachable
 from .landing import GitFailed
-from .session import Session
+from .session import Lost, Session, Watch
 from .ship import Ship
-from .watch import Lost, Watch
 
 FEEDBACKS = 3
 LOG_S = 2.0
 AGAIN_S = 5.0
 MOUNT = "ro,reconnect,ServerAliveInterval=15,dir_cache=no,attr_timeout=0,entry_timeout=0"
-
-
-INSTALL = "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y sshfs"
+INSTALL = "command -v sshfs || { apt-get -qq update; apt-get -qq -y install sshfs; }"
 
 
 class GiveUp(Exception):
@@ -70,15 +66,14 @@ def mount(ship: Ship) -> None:
     """Keep storage's read-only view mounted, for the agent; nothing here depends on it."""
     place, config = str(ship.folder / "storage"), str(ship.folder / "ssh_config")
     what = "storage:/home/harbor" if ship.accounts else "storage:"
-    if ship.accounts and not shutil.which("sshfs"):
-        process.run(["sudo", "-n", "sh", "-c", INSTALL])
-    if not shutil.which("sshfs"):
-        return ship.log.say("sshfs is missing: the agent sees no task list, artifacts and logs")
-    while True:
+    if ship.accounts:
+        process.run(["sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", INSTALL])
+    while shutil.which("sshfs"):
         process.run(["fusermount3", "-u", "-z", place])
         done = process.run(["sshfs", "-f", "-F", config, "-o", MOUNT, what, place])
         ship.log.say(f"sshfs ended: {done.err}")
         time.sleep(60)
+    ship.log.say("sshfs is missing: the agent sees no task list, artifacts and logs")
 
 
 def hold(ship: Ship, claim: Answer) -> None:
@@ -109,7 +104,7 @@ def verify(watch: Watch) -> None:
     if not done.status:
         ship.clone.git("checkout", "--quiet", "--detach", head)
         done = ship.run("exec bash ~/voyage/verify.sh")
-    watch.check()
+    watch.pause()
     watch.say(f"verify.sh exited {done.status}\n{done.out[-4000:]}")
     if done.status:
         raise GiveUp(f"verify.sh exited {done.status}:\n{done.out[-8000:]}")
@@ -178,24 +173,15 @@ class Attempt:
 
     def job(self) -> Job:
         """What the agent is started with."""
-        task, voyage, ship = self.claim["task"], self.voyage["voyage"], self.ship
-        program = (sys.executable, "-IS", str(ship.folder / "lib"), "taskhook.main")
-        return Job(
-            attributes={"voyage.id": voyage, "ship.id": ship.name, "task.id": task["id"]},
-            task_list=f"{voyage}-tasks",
-            hook=(*program, str(self.claim["claim"]), *ship.harbor.command),
-            run=str((task.get("metadata") or {}).get("run") or ""),
-            model=self.voyage["model"],
-            budget_usd=self.claim["budget_usd"],
-            captain=ship.captain,
-        )
+        ask = (str(self.claim["claim"]), *self.ship.harbor.command)
+        hook = process.program(self.ship.folder.parent, "taskhook.main", *ask)
+        return Job(self.voyage, self.ship.name, self.claim, tuple(hook), self.ship.captain)
 
     def land(self) -> None:
         """Bring the work to the branch; raises Feedback where the agent has to see to it first."""
         self.watch.report("landing")
-        self.clone.commit_rest(
-            prompt.commit_message(self.voyage, self.ship.name, self.claim["task"])
-        )
+        message = prompt.commit_message(self.voyage, self.ship.name, self.claim["task"])
+        self.clone.commit_rest(message)
         note = "the branch has all that it did"
         if self.clone.rebasing():
             self.rebase_and_check()
@@ -204,8 +190,13 @@ class Attempt:
         elif self.voyage["check"]:
             self.push()
             self.rebase_and_check()
-        while not self.landed(note):
-            self.rebase_and_check()
+        while refused := self.refusal(note):
+            if refused == "stale":
+                self.rebase_and_check()
+            elif refused == "ref":
+                self.push()
+            elif refused != "berth":
+                raise Lost
 
     def rebase_and_check(self) -> None:
         """Put the work on top of the branch, push and check it."""
@@ -220,7 +211,7 @@ class Attempt:
             self.watch.beat(patience=AGAIN_S, finished=self.clone.head())
             self.clone.tidy()
             done = self.ship.run(check)
-            self.watch.check()
+            self.watch.pause()
             self.watch.say(f"check exited {done.status}")
             if done.status:
                 raise Feedback(prompt.red_check(check, done.status, done.out[-8000:]))
@@ -233,25 +224,18 @@ class Attempt:
             raise Feedback(prompt.LEAKED)
         self.clone.push(self.ref)
 
-    def landed(self, note: str) -> bool:
-        """Ask for the landing; false where the branch has moved and it must be tried again.
+    def refusal(self, note: str) -> str:
+        """Ask for the landing; the code with which that is refused, empty where it has landed.
 
         `note` says why there is nothing to land, should that be so."""
-        while True:
-            base = self.clone.git("rev-parse", self.clone.upstream)
-            commit = next(iter(self.clone.commits()), None)
-            why = None if commit else note
-            answer = self.watch.ask("land", commit=commit, base=base, note=why, wait=True)
-            if answer["ok"]:
-                told = f"landed {commit[:12]}" if commit else f"completed without a change: {note}"
-                self.watch.say(told)
-                return True
-            if answer["code"] == "stale":
-                return False
-            if answer["code"] == "ref":
-                self.push()
-            elif answer["code"] != "berth":
-                raise Lost
+        base = self.clone.git("rev-parse", self.clone.upstream)
+        commit = next(iter(self.clone.commits()), None)
+        why = None if commit else note
+        answer = self.watch.ask("land", commit=commit, base=base, note=why, wait=True)
+        if answer["ok"]:
+            told = f"landed {commit[:12]}" if commit else f"completed without a change: {note}"
+            self.watch.say(told)
+        return str(answer.get("code", ""))
 
     def reason(self) -> str:
         """Why nothing had to change; an agent that did not say so is asked once."""

@@ -176,6 +176,12 @@ class Journal:
             file.write(f"{utc(time.time())} {text}\n")
 
 
+def open_voyage(home: Path) -> tuple[Journal, dict[str, Any]]:
+    """The journal of the voyage that lives in this home directory, and voyage.json."""
+    voyage = json.loads((home / "voyage" / "voyage.json").read_text())
+    return Journal(home, voyage["voyage"]), voyage
+
+
 def fold(sections: Sections, sets: Sections) -> None:
     """Set entries of `sections` to what `sets` has; None removes one."""
     for name, entries in sets.items():

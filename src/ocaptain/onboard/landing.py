@@ -114,8 +114,6 @@ class Clone:
 
     def contains(self, secrets: Sequence[str], commit: str = "HEAD") -> bool:
         """Whether a commit, or one before it that is not on the branch, holds one of these."""
-        if not secrets:
-            return False
         what = ("-p", "-m", "--format=%an%n%ae%n%B", *UNHIDDEN, f"{self.upstream}..{commit}")
         told = self.git("log", *what)
         return any(secret in told for secret in secrets)
@@ -177,6 +175,5 @@ class Clone:
         tree = self.git("write-tree", GIT_INDEX_FILE=index)
         if tree == self.git("rev-parse", "HEAD^{tree}"):
             return "HEAD"
-        return self.git(
-            "commit-tree", tree, "-p", "HEAD", "-m", "Unfinished work, saved by ocaptain"
-        )
+        message = "Unfinished work, saved by ocaptain"
+        return self.git("commit-tree", tree, "-p", "HEAD", "-m", message)

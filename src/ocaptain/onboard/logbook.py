@@ -18,11 +18,7 @@ from .text import clean
 
 LOOK_S = 0.3
 LONGEST = 5_000  # bytes of a line: ten times what helm writes, and no more than a captain can read
-OPTIONS = """\
-set -g mouse on
-set -g pane-border-status top
-set -g pane-border-format ' #{pane_title} '
-"""
+OPTIONS = "set -g mouse on\nset -g pane-border-status top\n"
 
 
 def main(home: Path, argv: list[str]) -> None:

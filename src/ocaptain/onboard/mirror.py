@@ -8,14 +8,13 @@ last attempt began or failed; after a good one it is 0.
 import fcntl
 import json
 import os
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from . import tasklist
-from .journal import Journal
+from .journal import Journal, open_voyage
 from .text import clean
 
 GITHUB = "https://github.com/"  # whose token it is that storage has
@@ -42,9 +41,8 @@ def outstanding(journal: Journal, voyage: dict[str, Any]) -> str | None:
         return None
     if meta.get("mirrored") != meta.get("head"):
         return "mirrored"
-    passed = (meta.get("verified") or {}).get("head")
-    wanted = voyage["pr"] and not meta.get("pr") and passed not in (None, meta["start"])
-    return "pr" if wanted and passed == meta["head"] else None
+    passed = meta.get("verified", {}).get("head") == meta["head"] != meta["start"]
+    return "pr" if passed and voyage["pr"] and not meta.get("pr") else None
 
 
 def start(home: Path) -> None:
@@ -53,14 +51,13 @@ def start(home: Path) -> None:
 
     from . import process
 
-    argv = [sys.executable, "-IS", str(home / "voyage" / "lib"), "mirror.main"]
+    argv = process.program(home, "mirror.main")
     process.start(argv, cwd=home, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
 
 
 def main(home: Path, _argv: list[str]) -> None:
     """Bring to origin what it lacks, until that fails, unless another is already at it."""
-    voyage = json.loads((home / "voyage" / "voyage.json").read_text())
-    journal = Journal(home, voyage["voyage"])
+    journal, voyage = open_voyage(home)
     with (home / "voyage" / "mirror.lock").open("a") as lock, suppress(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.utime(lock.fileno())
@@ -97,19 +94,17 @@ def push(journal: Journal, voyage: dict[str, Any], head: str) -> str:
     from . import process
 
     words = ("push", "--quiet", voyage["origin"], f"{head}:refs/heads/{voyage['voyage']}")
-    argv, env = ["git", "-C", journal.repo, *words], {"GIT_TERMINAL_PROMPT": "0"}
-    if (done := process.run(argv, timeout=PUSH_S, env=env)).status:
+    if (done := process.run(["git", "-C", journal.repo, *words], timeout=PUSH_S)).status:
         raise OSError(done.err.strip() or f"git push ended with status {done.status}")
     return head
 
 
 def propose(voyage: dict[str, Any], token: str, told: str) -> str:
-    """Make the pull request, or find the one that there is, and return its URL. Raises OSError, or
+    """Find the pull request, or make it, and return its URL. Raises OSError, or
     others where the answer makes no sense (docs.github.com/rest/pulls/pulls)."""
     from urllib import error, request
 
     repo, branch = voyage["origin"].removeprefix(GITHUB).removesuffix(".git"), voyage["voyage"]
-    what = {"title": line(voyage["objective"], TOLD), "head": branch, "body": told}
 
     def ask(path: str, data: dict[str, str] | None = None) -> Any:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
@@ -119,31 +114,28 @@ def propose(voyage: dict[str, Any], token: str, told: str) -> str:
             return json.load(answer)
 
     try:
+        if there := ask(f"/pulls?head={repo.partition('/')[0]}:{branch}"):
+            return str(there[0]["html_url"])
         base = voyage["base"] or ask("")["default_branch"]
-        return str(ask("/pulls", {**what, "base": base})["html_url"])
+        what = {"title": line(voyage["objective"], TOLD), "head": branch, "base": base}
+        return str(ask("/pulls", {**what, "body": told})["html_url"])
     except error.HTTPError as refused:
         said = refused.read().decode(errors="replace")
-        if "already exists" not in said:
-            raise OSError(f"no pull request: {refused.code} {said}") from None
-    head = f"{repo.partition('/')[0]}:{branch}"
-    return str(ask(f"/pulls?state=open&head={head}")[0]["html_url"])
+        raise OSError(f"no pull request: {refused.code} {said}") from None
 
 
 def summary(head: str, tasks: dict[str, tasklist.Task]) -> str:
     """What a pull request says: what became of each task, the first of them where there are many.
 
-    What others wrote is in code spans, where markup, mentions and issue numbers mean nothing."""
-    lines = [f"`verify.sh` passed on a fresh clone of {head}, with all {len(tasks)} tasks done:\n"]
+    What others wrote is in a block of code, where markup, mentions and issue numbers mean nothing;
+    only a line that begins with backticks could end that."""
+    passed = f"`verify.sh` passed on a fresh clone of {head}, with all {len(tasks)} tasks done:"
+    told = [passed, "", "```"]
     for task in sorted(tasks.values(), key=lambda task: tasklist.order(task["id"]))[:LISTED]:
-        notes, subject = tasklist.metadata(task), span(task.get("subject", ""))
-        told = (subject, notes.get("commit"), notes.get("note") and span(notes["note"]))
-        lines.append(f"- {task['id']} {', '.join(filter(None, told))}")
-    return "\n".join(lines)
-
-
-def span(text: str) -> str:
-    """Text as a code span of Markdown's."""
-    return f"`{line(text, TOLD).replace('`', chr(39)) or '-'}`"
+        notes = tasklist.metadata(task)
+        done = notes.get("commit") or line(notes.get("note", ""), TOLD)
+        told.append(f"{task['id']}. {line(task.get('subject', ''), TOLD)}: {done}")
+    return "\n".join([*told, "```"])
 
 
 def line(text: str, most: int) -> str:

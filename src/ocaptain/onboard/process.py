@@ -1,8 +1,10 @@
 """The one place onboard that starts processes, and the one that finds and stops them."""
 
 import os
+import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -23,8 +25,9 @@ class Done(NamedTuple):
 
 
 def start(argv: Argv, env: Mapping[str, str] | None = None, **how: Any) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own; `env` is added to this process's environment, `how`
-    has what else Popen takes. Raises OSError where there is no such program."""
+    """Start a program in a session of its own, where it has no terminal to ask at; `env` is added
+    to this process's environment, `how` has what else Popen takes. Raises OSError where there is no
+    such program."""
     environ = {**os.environ, **(env or {})}
     return subprocess.Popen(argv, env=environ, start_new_session=True, **how)
 
@@ -55,6 +58,19 @@ def run(argv: Argv, *, timeout: float | None = None, merged: bool = False, **how
         for file in (out, err):
             file.seek(0)
         return Done(status, *(file.read().decode(errors="replace") for file in (out, err)))
+
+
+def do(*words: "str | Path", **how: Any) -> str:
+    """What a program prints that `run` runs; where it fails, the end of this one."""
+    done = run(words, **how)
+    if done.status:
+        raise SystemExit(f"{shlex.join(map(str, words))} failed: {done.err.strip()}")
+    return done.out.strip()
+
+
+def program(home: Path, *words: str) -> list[str]:
+    """The command that runs a program of this package, for the user whose home has it."""
+    return [sys.executable, "-IS", str(home / "voyage" / "lib"), *words]
 
 
 def marked(entry: str) -> set[int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import PROTOCOL, harbor, mirror, orders
 from .harbor import Json
-from .journal import Journal
+from .journal import Journal, open_voyage
 
 MAX_REQUEST = 2_000_000
 LOG_LIMIT = 50_000_000
@@ -20,12 +20,6 @@ LOOK_S = 0.015
 KEPT_ANSWERS = 16
 REPEATABLE = ("claim", "beat")
 UPDATE = f"storage speaks {PROTOCOL}; use the version of ocaptain that the voyage was sailed with"
-
-
-def open_voyage(home: Path) -> tuple[Journal, Json]:
-    """The voyage that lives in this home directory."""
-    voyage = json.loads((home / "voyage" / "voyage.json").read_text())
-    return Journal(home, voyage["voyage"]), voyage
 
 
 def serve(home: Path, argv: list[str]) -> None:

@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 from . import process
-from .client import Harbor
+from .client import Harbor, Log
 from .landing import Clone, pack_settings
-from .log import Log, secret_values
+from .text import secret_values
 
 SETUP = "[ ! -e ~/voyage/setup.sh ] || bash ~/voyage/setup.sh || { echo setup.sh failed; exit 1; }"
 
@@ -28,8 +28,11 @@ class Ship:
         self.marker = f"OCAPTAIN_WORK={self.env['OCAPTAIN_WORK']}"
         self.captain = json.loads((self.folder / "captain.json").read_text())
         self.secrets = secret_values(self.captain)
-        self.run_id, sockets = os.urandom(6).hex(), tempfile.mkdtemp(prefix="oc-")
+        self.run_id = os.urandom(6).hex()
         plain = ["ssh", "-F", str(self.folder / "ssh_config")]
+        sockets = Path(tempfile.gettempdir(), f"oc-{self.voyage['voyage']}-{self.name}")
+        sockets.mkdir(exist_ok=True)  # by a helm that was killed, perhaps
+        sockets.chmod(0o700)  # which fails where it is somebody else's
         ssh = [*plain, "-o", f"ControlPath={sockets}/s", "-o", "ControlMaster=auto"]
         self.log = Log(self.secrets)
         self.harbor = Harbor([*ssh, "storage", shlex.join([*via, "harbor"])], self.secrets)

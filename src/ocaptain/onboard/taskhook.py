@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .client import Harbor, Unreachable
-from .log import secret_values
+from .text import secret_values
 
 PATIENCE_S = 40
 REFUSED = "Refused, nothing was changed: ocaptain hands tasks out, and completes what has landed."

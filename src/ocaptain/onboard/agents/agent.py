@@ -2,25 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
 class Job:
     """One claim of one task, as an agent is started for it."""
 
-    attributes: Mapping[str, str]
-    """What it is about, for telemetry: `voyage.id`, `ship.id`, `task.id`."""
-    task_list: str
-    """Name of the task list in Claude's format, `<voyage>-tasks`."""
-    hook: tuple[str, ...] = ()
-    """Command line of `taskhook` for this claim; without one, the agent may not change tasks."""
-    run: str = ""
-    """The task's `metadata.run`: a shell command."""
-    model: str | None = None
-    budget_usd: float | None = None
-    """What this session may spend."""
-    captain: Mapping[str, str] = field(default_factory=dict, repr=False)
+    voyage: Mapping[str, Any]
+    """voyage.json: `voyage`, the id, and `model` among others."""
+    ship: str
+    """The ship's name."""
+    claim: Mapping[str, Any]
+    """What harbor answered: `task`, and `budget_usd`, what this session may spend, among others."""
+    hook: tuple[str, ...]
+    """Command line of `taskhook` for this claim."""
+    captain: Mapping[str, str] = field(repr=False)
     """The captain's environment variables for agents, tokens among them."""
 
 

@@ -10,13 +10,12 @@ import shlex
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from .agent import Event, Job
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
 CREDENTIALS = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY")
 STREAMS = ("--input-format", "stream-json", "--output-format", "stream-json")
@@ -47,23 +46,24 @@ def command(job: Job) -> list[str]:
     hook = {"type": "command", "command": shlex.join(job.hook), "timeout": HOOK_TIMEOUT_S}
     settings = {"hooks": {"PreToolUse": [{"matcher": TASK_TOOLS, "hooks": [hook]}]}}
     given = ["--settings", json.dumps(settings), "--disallowedTools", LEADS_ASTRAY]
-    given += ["--model", job.model] if job.model else []
-    given += ["--max-budget-usd", str(job.budget_usd)] if job.budget_usd else []
+    model, budget_usd = job.voyage["model"], job.claim["budget_usd"]
+    given += ["--model", model] if model else []
+    given += ["--max-budget-usd", str(budget_usd)] if budget_usd else []
     return ["claude", "-p", *STREAMS, *UNATTENDED, *given]
 
 
 def environment(job: Job) -> dict[str, str]:
     """The captain's variables, and what makes Claude use the voyage's task list and stay quiet."""
+    voyage, task = job.voyage["voyage"], job.claim["task"]["id"]
     added = {
         "CLAUDE_CODE_ENABLE_TODO_TOOLS": "1",
-        "CLAUDE_CODE_TASK_LIST_ID": job.task_list,
+        "CLAUDE_CODE_TASK_LIST_ID": f"{voyage}-tasks",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     }
-    if os.geteuid() == 0:
-        added["IS_SANDBOX"] = "1"  # or it refuses to skip permissions
+    added |= {"IS_SANDBOX": "1"} if os.geteuid() == 0 else {}  # or it refuses to skip permissions
     # Telemetry is the captain's to turn on, with CLAUDE_CODE_ENABLE_TELEMETRY.
     told = [job.captain.get("OTEL_RESOURCE_ATTRIBUTES", "").strip(", ")]
-    told += [f"{name}={quote(value)}" for name, value in job.attributes.items()]
+    told.append(f"voyage.id={quote(voyage)},ship.id={quote(job.ship)},task.id={quote(task)}")
     added["OTEL_RESOURCE_ATTRIBUTES"] = ",".join(filter(None, told))
     return {**job.captain, **added}
 
@@ -154,7 +154,7 @@ def _outcome(result: Json) -> str:
     return "limited" if busy else "error"
 
 
-def _get(said: Any, key: str, kind: type[T]) -> T:
+def _get(said: Any, key: str, kind: type) -> Any:
     """What stands there if it is of this kind, else an empty one: JSON promises nothing."""
     value = said.get(key) if isinstance(said, dict) else None
     return value if isinstance(value, kind) else kind()

@@ -14,7 +14,8 @@ def missing(_environ: Mapping[str, str]) -> str | None:
 
 def command(job: Job) -> list[str]:
     """bash, with the task's command."""
-    return ["bash", "-c", job.run]
+    notes = job.claim["task"].get("metadata") or {}
+    return ["bash", "-c", str(notes.get("run") or "")]
 
 
 def environment(_job: Job) -> dict[str, str]:
