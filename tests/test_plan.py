@@ -403,7 +403,7 @@ def test_sound_plan(plan: Path, repo: Path):
     voyage = report.plan
     assert voyage is not None
     head = git(repo, "rev-parse", "HEAD")
-    assert voyage.source == Source(str(repo), repo, "main", head, False)
+    assert voyage.source == Source(str(repo), repo, "main", head)
     assert (voyage.objective, voyage.model, voyage.check) == ("Draw a diamond", None, None)
     assert (voyage.stall_minutes, voyage.lease_seconds, voyage.time_limit_minutes) == (10, 300, 60)
     assert (voyage.max_attempts, voyage.budget_usd, voyage.setup) == (3, None, "echo ready\n")
@@ -545,7 +545,7 @@ def test_what_stays_behind(plan: Path, repo: Path, tmp_path: Path):
     patch(plan, "voyage.json", repo=str(shallow), recommended_ships=1)
     report = checked(plan)
     assert report.plan
-    assert report.plan.source.shallow
+    assert report.plan.source.shallow == (shallow / ".git/shallow").read_text()
     assert report.notes == [
         f"{shallow}: a shallow clone: the voyage has only the history that is here",
         f"{shallow}: changes that are not committed stay behind (see `git status`)",

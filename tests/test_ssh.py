@@ -114,11 +114,10 @@ def test_our_options_come_first_and_the_users_own_still_count(tmp_path):
         "Host *\n  User somebody\n  StrictHostKeyChecking no\n  ForwardAgent yes\n"
         "  IPQoS throughput\n  ControlPath none\n"
     )
-    folder = tmp_path / "a b%d"
+    folder = tmp_path / "s p%d" / "a b%d"
     vm = VM(SHIP, (("User", "me"), ("HostName", "h.example")), "ssh-ed25519 AAAA")
     other = VM("voyage-0123456789ab-storage", (("ProxyCommand", "nc %h 1"),), "ssh-ed25519 BBBB")
-    sockets = Path("/tmp/s p%d")
-    ssh = prepare(folder, [vm, other], user_config=user_config, sockets=sockets)
+    ssh = prepare(folder, [vm, other], user_config)
     options = effective(ssh.path, SHIP)
     assert options["user"] == "me"
     assert options["hostname"] == "h.example"
@@ -127,8 +126,8 @@ def test_our_options_come_first_and_the_users_own_still_count(tmp_path):
     assert options["forwardagent"] == "no"
     assert options["batchmode"] == "yes"
     assert options["ipqos"].startswith("throughput")
-    assert options["controlpath"].startswith("/tmp/s p%d/")
-    assert len(options["controlpath"]) == len("/tmp/s p%d/") + 40
+    assert options["controlpath"].startswith(f"{folder.parent}/")
+    assert len(options["controlpath"]) == len(f"{folder.parent}/") + 40
     assert str(folder / "known_hosts") in options["userknownhostsfile"].replace("%%", "%")
     assert effective(ssh.path, other.name)["proxycommand"] == "nc %h 1"
     assert effective(ssh.path, "github.com")["user"] == "somebody"
@@ -138,20 +137,19 @@ def test_our_options_come_first_and_the_users_own_still_count(tmp_path):
 def test_a_configuration_as_text():
     """The whole ssh_config of one VM."""
     vm = VM(SHIP, (("User", "me"),), "ssh-ed25519 AAAA")
-    sockets, known_hosts = Path("/run/o"), Path("/v/known_hosts")
-    text = render([vm], user_config=Path("/c"), sockets=sockets, known_hosts=known_hosts)
+    text = render(Path("/run/o/v"), [vm], Path("/c"))
     assert text.startswith(f"Host {SHIP}\n  HostKeyAlias {SHIP}\n  User me\nHost *\n")
     assert '  ControlPath "/run/o/%C"\n' in text
-    assert '  UserKnownHostsFile "/v/known_hosts"\n' in text
-    assert text.endswith('Match all\n  Include "/c"\n')
+    assert '  UserKnownHostsFile "/run/o/v/known_hosts"\n' in text
+    assert text.endswith('  Include "/c"\n')
 
 
 def test_a_configuration_is_replaced_at_once(tmp_path):
     """A configuration is written anew by each command, while the ssh of another may read it."""
     vms = [VM(f"{SHIP}{n}", (("User", "me"),), "ssh-ed25519 AAAA") for n in range(200)]
-    path = prepare(tmp_path, vms, user_config=None, sockets=tmp_path).path
+    path = prepare(tmp_path, vms, None).path
     whole = path.read_text()
-    again = partial(prepare, tmp_path, vms, user_config=None, sockets=tmp_path)
+    again = partial(prepare, tmp_path, vms, None)
     with ThreadPoolExecutor(1) as pool:
         writing = [pool.submit(again) for _ in range(200)]
         while not writing[-1].done():
@@ -175,7 +173,7 @@ def dead(tmp_path: Path) -> Ssh:
     proxy = f"sh -c 'echo x >> {tmp_path}/tries; echo gone; exit 1'"
     options = (("ProxyCommand", proxy), ("ControlPath", "none"))
     vm = VM(SHIP, options, "ssh-ed25519 AAAA")
-    return prepare(tmp_path, [vm], user_config=tmp_path / "none", sockets=tmp_path)
+    return prepare(tmp_path, [vm], tmp_path / "none")
 
 
 def test_a_vm_that_cannot_be_reached_is_named(dead, tmp_path):

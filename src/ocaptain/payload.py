@@ -4,7 +4,6 @@ import io
 import json
 import tarfile
 import time
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,15 @@ from .ssh import Home, Remote
 
 ONBOARD = Path(__file__).parent / "onboard"
 MAIN = "import gc\ngc.disable()\nfrom onboard.programs import main\nraise SystemExit(main())\n"
+LIB = ("-IS", Home("voyage/lib"))
+"""What comes between python and the name of a program of the onboard half, on a VM."""
 Json = dict[str, Any]
-
-
-def program(python: str, *words: str) -> tuple[str, ...]:
-    """The words that run a program of the onboard half on a VM."""
-    return (python, "-IS", Home("voyage/lib"), *words)
 
 
 def unpack(python: str, *sudo: str) -> Remote:
     """The command that takes an archive on stdin and sets the VM up, by `sudo` if need be."""
     place = "umask 077 && mkdir -p ~/voyage && cd ~/voyage && tar -xzf -"
-    set_up = Remote(*sudo, *program(python, "setup.main"))
+    set_up = Remote(*sudo, python, *LIB, "setup.main")
     return Remote("sh", "-c", f"{place} && exec {set_up}")
 
 
@@ -54,7 +50,7 @@ def boot(plan: Plan, sailed: Json, *, accounts: bool) -> Json:
         "base": plan.source.branch,
         "repairs": 0 if plan.agent == "shell" else 3,
         "spec": plan.spec,
-        **{field.name: getattr(plan, field.name) for field in fields(Settings)},
+        **{key: getattr(plan, key) for key in Settings.__annotations__},
     }
     artifacts = {name: text for name, text in files.items() if text is not None}
     return {"voyage": record, "artifacts": artifacts, "accounts": accounts}

@@ -39,14 +39,15 @@ class Source(NamedTuple):
     """Where the voyage's code comes from, as it was when the plan was checked.
 
     `url` is what git takes; a checkout on this machine has its `path` as well. `branch` is None
-    where HEAD is on no branch; `head` is the full name of the commit to start from.
+    where HEAD is on no branch; `head` is the full name of the commit to start from. `shallow` says
+    where its history ends before its beginning, as git's own file of that name.
     """
 
     url: str
     path: Path | None
     branch: str | None
     head: str
-    shallow: bool = False
+    shallow: str = ""
 
     @property
     def ref(self) -> str:

@@ -48,11 +48,11 @@ async def locate(repo: str, branch: str | None, token: str | None, notes: list[s
     path = Path(repo).expanduser().resolve()
     here = ("-C", str(path))
     name, head = await _head(".", branch, *here)
-    answers = {}
     for note, question in _QUESTIONS.items():
-        answers[note] = await git(*here, *question.format(head=head).split(), strict=False)
-    notes += [f"{path}: {note}" for note, said in answers.items() if said not in ("", "false")]
-    return Source(str(path), path, name, head, answers[_SHALLOW] == "true")
+        said = await git(*here, *question.format(head=head).split(), strict=False)
+        notes += [f"{path}: {note}"] * (said not in ("", "false"))
+    ends = path / await git(*here, "rev-parse", "--git-path", "shallow")
+    return Source(str(path), path, name, head, ends.read_text() if ends.exists() else "")
 
 
 async def _elsewhere(repo: str, branch: str | None, token: str | None) -> Source:

@@ -8,13 +8,11 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-from asyncio.subprocess import PIPE, Process, create_subprocess_exec
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from subprocess import PIPE, call
 from typing import Any, NamedTuple, Self, cast
 
 from .errors import Failure
@@ -49,21 +47,21 @@ def program(name: str) -> str:
 
 
 @asynccontextmanager
-async def _started(argv: Sequence[str], **how: Any) -> AsyncIterator[Process]:
+async def _started(argv: Sequence[str], **how: Any) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process without a terminal, so that Ctrl-C reaches us only, and no shared ControlMaster.
 
     Whoever leaves, or is cancelled, ends it."""
     words = program(argv[0]), *argv[1:]
-    process = await create_subprocess_exec(*words, stdout=PIPE, start_new_session=True, **how)
+    child = await asyncio.create_subprocess_exec(*words, stdout=PIPE, start_new_session=True, **how)
     try:
-        yield process
+        yield child
     except BaseException:
-        process.terminate()
+        child.terminate()
         raise
     finally:
         # wait() waits for all who hold the pipes, as a ControlMaster does for as long as a session.
-        await asyncio.wait([asyncio.create_task(process.wait())], timeout=1)
-        process._transport.close()  # type: ignore[attr-defined]
+        await asyncio.wait([asyncio.create_task(child.wait())], timeout=1)
+        child._transport.close()  # type: ignore[attr-defined]
 
 
 async def run(
@@ -92,9 +90,15 @@ async def lines(argv: Sequence[str]) -> AsyncIterator[bytes]:
             yield line
 
 
+async def new_key(path: Path, name: str) -> str:
+    """Make a key pair at `path`, whose comment is `name`; its public half."""
+    await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)])
+    return path.with_suffix(".pub").read_text().strip()
+
+
 def attach(argv: Sequence[str]) -> int:
     """Run `argv` on our own terminal, to its end; returns its exit status."""
-    return subprocess.call([program(argv[0]), *argv[1:]])
+    return call([program(argv[0]), *argv[1:]])
 
 
 class Home(str):
@@ -111,8 +115,7 @@ class Remote(str):
 
 def quoted(value: str | Path) -> str:
     """`value` as one argument in an ssh_config(5) or sshd_config(5)."""
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def clean(text: bytes | str) -> str:
@@ -124,8 +127,7 @@ def clean(text: bytes | str) -> str:
 Options = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class VM:
+class VM(NamedTuple):
     """A machine, and how the captain's SSH reaches it.
 
     `options` are keywords and values as they stand in an ssh_config(5), quoted where need be;
@@ -151,45 +153,40 @@ Host *
   ForwardX11 no
   ClearAllForwardings yes
   LogLevel ERROR
-Match all
   Include {theirs}
 """
 
 
-def render(vms: Sequence[VM], *, user_config: Path | None, sockets: Path, known_hosts: Path) -> str:
+def render(folder: Path, vms: Iterable[VM], user_config: Path | None) -> str:
     """The ssh_config for `vms`. The first value wins in OpenSSH, so ours precede the user's."""
-    lines = []
+    ours = ""
     for vm in vms:
-        lines += [f"Host {vm.name}", f"  HostKeyAlias {vm.name}"]
-        lines += [f"  {keyword} {value}" for keyword, value in vm.options]
-    common = COMMON.format(
-        known_hosts=quoted(known_hosts).replace("%", "%%"),
-        sockets=quoted(f"{sockets}/".replace("%", "%%") + "%C"),
-        theirs=quoted((user_config or Path("~/.ssh/config")).expanduser().absolute()),
-    )
-    return "\n".join([*lines, common])
+        options = (("HostKeyAlias", vm.name), *vm.options)
+        ours += "\n  ".join([f"Host {vm.name}", *map(" ".join, options)]) + "\n"
+    place = str(folder).replace("%", "%%")
+    known_hosts, sockets = quoted(f"{place}/known_hosts"), quoted(f"{Path(place).parent}/%C")
+    theirs = quoted((user_config or Path("~/.ssh/config")).expanduser().absolute())
+    return ours + COMMON.format(known_hosts=known_hosts, sockets=sockets, theirs=theirs)
 
 
-def prepare(folder: Path, vms: Sequence[VM], *, user_config: Path | None, sockets: Path) -> "Ssh":
-    """Write an ssh_config for `vms`, and their host keys, into `folder`."""
+def prepare(folder: Path, vms: Collection[VM], user_config: Path | None) -> "Ssh":
+    """Write an ssh_config for `vms`, and their host keys, into `folder`; sockets go beside it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    known_hosts, path = folder / "known_hosts", folder / "ssh_config"
-    config = render(vms, user_config=user_config, sockets=sockets, known_hosts=known_hosts)
     keys = "".join(f"{vm.name} {key}\n" for vm in vms for key in vm.host_key.splitlines())
-    for file, text in ((known_hosts, keys), (path, config)):
+    config = render(folder, vms, user_config)
+    for name, text in {"known_hosts": keys, "ssh_config": config}.items():
         # At once, for an ssh of some other command of ours may be about to read it.
-        draft = file.with_name(f"{file.name}.{os.getpid()}")
+        draft = folder / f"{name}.{os.getpid()}"
         draft.write_text(text)
-        draft.replace(file)
-    return Ssh(path)
+        draft.replace(folder / name)
+    return Ssh(folder / "ssh_config")
 
 
 class Unreachable(Failure):
     """A VM did not answer: ssh itself failed (its exit status 255), not the command for it."""
 
 
-@dataclass(frozen=True)
-class Ssh:
+class Ssh(NamedTuple):
     """OpenSSH with the ssh_config at `path`; a VM is named as it is there."""
 
     path: Path

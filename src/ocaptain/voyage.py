@@ -8,11 +8,11 @@ import shutil
 import tarfile
 import tempfile
 import time
-from asyncio import Task
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from . import payload
 from .config import Config
@@ -21,7 +21,7 @@ from .onboard import PROTOCOL
 from .plan import Plan
 from .providers import VM, Provider, open_provider
 from .source import git
-from .ssh import Home, Remote, Ssh, Unreachable, attach, clean, lines, prepare, run
+from .ssh import Home, Remote, Ssh, Unreachable, attach, clean, lines, new_key, prepare
 
 Answer = dict[str, Any]
 Say = Callable[[str], None]
@@ -32,23 +32,23 @@ REACH_S = 180
 PACK = "cd ~/voyage && tar -cz artifacts journal.jsonl logs ships voyage.json"
 
 
-@dataclass(frozen=True)
 class Voyage:
-    """A voyage whose VMs are known: `vms` by their names, `ssh` reaches them."""
+    """A voyage: `vms` are those that are known, by their names, and `ssh` reaches them."""
 
-    id: str
-    vms: Mapping[str, VM]
-    ssh: Ssh
-    provider: Provider
+    def __init__(self, config: Config, provider: Provider, voyage: str) -> None:
+        self.config, self.provider, self.id = config, provider, voyage
+        self.storage, self.vms = f"{voyage}-storage", dict[str, VM]()
+        self.ssh = Ssh(config.run_dir() / voyage / "ssh_config")
 
-    @property
-    def storage(self) -> str:
-        """The name of the storage VM."""
-        return f"{self.id}-storage"
+    def know(self, *vms: VM) -> Self:
+        """Have `ssh` reach these VMs as well."""
+        self.vms |= {vm.name: vm for vm in vms}
+        prepare(self.ssh.path.parent, self.vms.values(), self.config.ssh_config)
+        return self
 
     def program(self, *words: str) -> Remote:
         """The command that runs a program of the onboard half on storage."""
-        return self.by_harbor(*payload.program(self.provider.python, *words))
+        return self.by_harbor(self.provider.python, *payload.LIB, *words)
 
     def by_harbor(self, *words: str) -> Remote:
         """A command on storage, as the user whose home has the voyage there."""
@@ -57,7 +57,7 @@ class Voyage:
 
     async def ask(self, op: str, **fields: Any) -> Answer:
         """Ask harbor; raises Failure where storage cannot be reached, or refuses."""
-        if self.storage not in self.vms:
+        if self.vms and self.storage not in self.vms:
             raise Failure(f"{self.id} has no storage any more.", f"ocaptain sink {self.id}")
         line = json.dumps({"protocol": PROTOCOL, "op": op, **fields}).encode() + b"\n"
         done = await self.ssh.run(self.storage, self.program("serve.serve", "captain"), stdin=line)
@@ -82,10 +82,9 @@ class Voyage:
         vm = f"{self.id}-{ship.replace('-', '')}" if ship else self.storage
         if vm not in self.vms:
             raise Failure(f"{self.id} has no {ship}.", f"There is: {', '.join(self.vms)}")
-        if raw:
-            return attach(self.ssh.command(vm, Remote("bash", "-l"), tty=True))
         panes = self.program("logbook.show", *([ship] if ship else []))
-        return attach(self.ssh.command(self.storage, panes, tty=True))
+        place, what = (vm, Remote("bash", "-l")) if raw else (self.storage, panes)
+        return attach(self.ssh.command(place, what, tty=True))
 
     def doomed(self, *, storage: bool) -> list[str]:
         """The VMs that `sink` would destroy."""
@@ -146,16 +145,9 @@ class Voyage:
 async def voyages(config: Config) -> list[Voyage]:
     """All voyages that have a VM, by their ids."""
     provider = open_provider(config)
-    fleets: dict[str, dict[str, VM]] = {}
-    for vm in await provider.list():
-        fleets.setdefault(vm.name.rpartition("-")[0], {})[vm.name] = vm
-    return [_known(config, provider, name, fleets[name]) for name in sorted(fleets)]
-
-
-def _known(config: Config, provider: Provider, voyage: str, vms: Mapping[str, VM]) -> Voyage:
-    folder, theirs = config.run_dir() / voyage, config.ssh_config
-    ssh = prepare(folder, list(vms.values()), user_config=theirs, sockets=config.run_dir())
-    return Voyage(voyage, vms, ssh, provider)
+    vms = sorted(await provider.list(), key=lambda vm: vm.name)
+    fleets = groupby(vms, lambda vm: vm.name.rpartition("-")[0])
+    return [Voyage(config, provider, name).know(*fleet) for name, fleet in fleets]
 
 
 async def find(config: Config, name: str | None) -> Voyage:
@@ -180,15 +172,10 @@ def _beginning(name: str | None) -> str:
 async def look(config: Config, name: str | None, op: str) -> Answer:
     """Find a voyage and ask it: first the one that was reached from here before, where only one
     was that fits; the provider, which takes as long again, is asked where that does not answer."""
-    known = [path.parent for path in config.run_dir().glob(f"{_beginning(name)}*/ssh_config")]
-    if len(known) == 1:
-        storage, ssh = VM(f"{known[0].name}-storage", (), ""), Ssh(known[0] / "ssh_config")
-        voyage = Voyage(known[0].name, {storage.name: storage}, ssh, open_provider(config))
-        try:
-            return await voyage.ask(op)
-        except Failure:
-            if (await find(config, name)).id == voyage.id:
-                raise
+    known = [path.parent.name for path in config.run_dir().glob(f"{_beginning(name)}*/ssh_config")]
+    with suppress(Failure):
+        if len(known) == 1:
+            return await Voyage(config, open_provider(config), known[0]).ask(op)
     return await (await find(config, name)).ask(op)
 
 
@@ -212,12 +199,12 @@ async def sail(config: Config, plan: Plan, ships: int, say: Say, *, pr: bool = F
     """Make the VMs, set them up, and return the voyage's id; nothing is left where that fails.
 
     `say` is told each VM's progress; with `pr` the end of the voyage opens a pull request."""
-    yard = Yard(config, plan, f"voyage-{secrets.token_hex(6)}", ships, say)
+    yard = Yard(config, plan, ships, say)
     if pr and not yard.token:
         lacking = "A pull request needs a repo on GitHub (owner/name in voyage.json) and GH_TOKEN."
         raise Failure(lacking, "export GH_TOKEN=…")
     say(await yard.provider.look(more=1 + ships))
-    say(f"{yard.voyage} is being made. Should this be killed: {yard.by_hand}")
+    say(f"{yard.id} is being made. Should this be killed: {yard.by_hand}")
     try:
         with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
             await yard.build(Path(scratch), pr=pr)
@@ -225,20 +212,18 @@ async def sail(config: Config, plan: Plan, ships: int, say: Say, *, pr: bool = F
         say("sail removes what it made")
         await asyncio.shield(yard.remove(yard.storage, *yard.ships.values()))
         raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error from None
-    return yard.voyage
+    return yard.id
 
 
-class Yard:
-    """Where one voyage's VMs are made and set up, all at once."""
+class Yard(Voyage):
+    """A voyage whose VMs are being made and set up, all at once."""
 
-    def __init__(self, config: Config, plan: Plan, voyage: str, ships: int, say: Say) -> None:
-        self.config, self.plan, self.voyage, self.say = config, plan, voyage, say
-        self.provider, self.began = open_provider(config), time.monotonic()
-        self.storage, self.vms = f"{voyage}-storage", dict[str, VM]()
-        self.by_hand = f"ocaptain sink -s {voyage}"
-        on_github = plan.source.url.startswith("https://github.com/")
-        self.token = config.gh_token if on_github else None
-        self.ships = {f"ship-{number}": f"{voyage}-ship{number}" for number in range(ships)}
+    def __init__(self, config: Config, plan: Plan, ships: int, say: Say) -> None:
+        super().__init__(config, open_provider(config), f"voyage-{secrets.token_hex(6)}")
+        self.plan, self.say, self.began = plan, say, time.monotonic()
+        self.by_hand = f"ocaptain sink -s {self.id}"
+        self.token = config.gh_token if plan.source.url.startswith("https://github.com/") else None
+        self.ships = {f"ship-{number}": f"{self.id}-ship{number}" for number in range(ships)}
 
     async def remove(self, *names: str) -> None:
         """Destroy VMs, and say which are left."""
@@ -251,76 +236,62 @@ class Yard:
     async def build(self, scratch: Path, *, pr: bool) -> None:
         """Storage and ships, each as far as it can get by itself; Failure without any ship."""
         self.scratch = scratch
-        author = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
-        for key, otherwise in author.items():
-            author[key] = await git("config", key, strict=False) or otherwise
-        sailed = {"voyage": self.voyage, "ships": list(self.ships), "author": author, "pr": pr}
+        names = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
+        author = {key: await git("config", key, strict=False) or names[key] for key in names}
+        sailed = {"voyage": self.id, "ships": list(self.ships), "author": author, "pr": pr}
         self.common = payload.boot(self.plan, sailed, accounts=self.provider.accounts)
-        keys = dict(await asyncio.gather(*map(self._key, self.ships)))
+        making = [new_key(scratch / ship, name) for ship, name in self.ships.items()]
+        self.keys = dict(zip(self.ships, await asyncio.gather(*making), strict=True))
         async with asyncio.TaskGroup() as group:
             storage = group.create_task(self._create(self.storage))
-            group.create_task(self._set_up_storage(storage, keys))
             crew = [group.create_task(self._ship(ship, storage)) for ship in self.ships]
+            cargo = await self._cargo()
+            await self._unpack(await storage, cargo, *["sudo", "-n"] * self.provider.accounts)
         if not any(ship.result() for ship in crew):
             raise Failure("No ship came up.")
 
-    async def _key(self, ship: str) -> tuple[str, str]:
-        """Make a key pair in the scratch folder, named as the ship's VM: ship, public half."""
-        path, name = self.scratch / ship, self.ships[ship]
-        await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)])
-        return ship, path.with_suffix(".pub").read_text().strip()
-
     async def _create(self, name: str) -> VM:
-        self.vms[name] = await self.provider.create(name)
-        self.ssh = _known(self.config, self.provider, self.voyage, self.vms).ssh
+        self.know(vm := await self.provider.create(name))
         self.say(f"{name} is there after {time.monotonic() - self.began:.1f} s")
-        return self.vms[name]
+        return vm
 
-    async def _set_up_storage(self, storage: Task[VM], keys: Mapping[str, str]) -> None:
-        bundle, shallow = await self._bundle()
-        source = {"token": self.token, "shallow": shallow, "ref": self.plan.source.ref}
-        source["url"] = self.common["voyage"]["origin"]
-        boot = {**self.common, "tasks": self.plan.tasks, "keys": keys, "source": source}
-        sudo = ("sudo", "-n") if self.provider.accounts else ()
-        await self._unpack(await storage, payload.archive(boot, bundle), *sudo)
+    async def _cargo(self) -> bytes:
+        """Storage's archive; where the source is a checkout of the captain's, it has a bundle."""
+        source, bundle = self.plan.source, None
+        if source.path:
+            bundle = self.scratch / "source.bundle"
+            pack = ("bundle", "create", "-q", str(bundle), source.ref)
+            await git("-C", str(source.path), *pack, timeout=SET_UP_S)
+        told = {"token": self.token, "shallow": source.shallow, "ref": source.ref}
+        told["url"] = self.common["voyage"]["origin"]
+        boot = {**self.common, "tasks": self.plan.tasks, "keys": self.keys, "source": told}
+        return payload.archive(boot, bundle)
 
-    async def _ship(self, ship: str, storage: Task[VM]) -> bool:
+    async def _ship(self, ship: str, storage: asyncio.Task[VM]) -> bool:
         """Make a ship, twice if need be; whether it came up, for the others can do without."""
         for remedy in ("is made anew", "is given up; the others sail on without it"):
             try:
                 vm, there = await self._create(self.ships[ship]), await storage
-                await self._unpack(vm, payload.archive(await self._boot(ship, there)))
+                await self._unpack(vm, await self._crew(ship, there))
                 return True
             except Unreachable as why:
                 self.say(f"{why}\n{ship} {remedy}")
                 await self.remove(self.ships[ship])
         return False
 
-    async def _boot(self, ship: str, storage: VM) -> Answer:
-        """boot.json of a ship, whose key opens storage from here on."""
-        key = self.scratch / ship
-        via = await self.provider.admit(storage, ship, key.with_suffix(".pub").read_text().strip())
+    async def _crew(self, ship: str, storage: VM) -> bytes:
+        """A ship's archive; its key opens storage from here on."""
+        reach, via = await self.provider.admit(storage, ship, self.keys[ship])
         if via:
             self.say(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
-        way: Answer = {"key": key.read_text(), "host_key": storage.host_key, "via": via}
-        way["reach"] = self.provider.reach(storage, ship)
-        return {**self.common, "ship": ship, "captain": dict(self.config.agent_env), **way}
+        way = {"reach": reach, "via": via, "host_key": storage.host_key, "ship": ship}
+        own = {"captain": self.config.agent_env, "key": (self.scratch / ship).read_text()}
+        return payload.archive({**self.common, **own, **way})
 
     async def _unpack(self, vm: VM, archive: bytes, *sudo: str) -> None:
-        command = payload.unpack(self.provider.python, *sudo)
-        how: Answer = {"stdin": archive, "timeout": SET_UP_S, "retries": REACH_S}
-        done = await self.ssh.run(vm.name, command, **how)
+        there = payload.unpack(self.provider.python, *sudo)
+        done = await self.ssh.run(vm.name, there, stdin=archive, timeout=SET_UP_S, retries=REACH_S)
         if done.status:
             said = clean(done.err).strip() or f"exit status {done.status}"
             raise Unreachable(f"{vm.name} could not be set up: {said}")
         self.say(f"{vm.name} is ready after {time.monotonic() - self.began:.1f} s")
-
-    async def _bundle(self) -> tuple[Path | None, str]:
-        """The captain's checkout as a git bundle, and where its history ends if it is shallow."""
-        source, path = self.plan.source, self.scratch / "source.bundle"
-        if source.path is None:
-            return None, ""
-        here, pack = ("-C", str(source.path)), ("bundle", "create", "-q", str(path))
-        await git(*here, *pack, source.ref, timeout=SET_UP_S)
-        ends = await git(*here, "rev-parse", "--git-path", "shallow")
-        return path, (source.path / ends).read_text() if source.shallow else ""

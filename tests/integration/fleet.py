@@ -20,7 +20,7 @@ from tests.integration.harness import Captain, Done, new_captain
 HASTY = """
 from ocaptain import cli, ssh, voyage
 from ocaptain.providers import exedev
-voyage.REACH_S, exedev.LOOKS, exedev.AGAIN_S = 2, 2, 1
+voyage.REACH_S, exedev.WAIT_S, exedev.AGAIN_S = 2, 1, 1
 ssh.COMMON = ssh.COMMON.replace("ConnectTimeout 20", "ConnectTimeout 1")
 cli.main()
 """

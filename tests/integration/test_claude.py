@@ -245,7 +245,7 @@ def test_a_native_task_update_that_is_refused_gives_the_model_the_reason(
 
 def test_the_shared_task_list_can_be_read(sessions, model, job, tmp_path):
     """TaskList shows what stands in Claude's own format under the voyage's list id."""
-    tasks = tmp_path / "home" / ".claude" / "tasks" / job.task_list
+    tasks = tmp_path / "home" / ".claude" / "tasks" / f"{job.voyage['voyage']}-tasks"
     tasks.mkdir(parents=True)
     task = {"id": "1", "subject": "Build the keel", "description": "", "status": "pending"}
     (tasks / "1.json").write_text(json.dumps({**task, "blocks": [], "blockedBy": []}))

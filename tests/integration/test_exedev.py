@@ -241,7 +241,7 @@ def test_storage_that_fails_is_not_made_up_for(captain, monkeypatch):
     began = time.monotonic()
     done = captain.run("sail", str(small(captain)), "-n", "2", status=1)
     assert time.monotonic() - began < 10
-    assert "groupadd failed on storage: usr/sbin/groupadd is broken" in done.err
+    assert "groupadd --force ocaptain-ships failed: usr/sbin/groupadd is broken" in done.err
     assert captain.account() == []
 
 

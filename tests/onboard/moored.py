@@ -98,7 +98,8 @@ def moored(
         unpack(home, told, folder / "voyage" / "source.bundle")
         storage = Storage.__new__(Storage)
         storage.home, storage.voyage, storage.start = home, told["voyage"], head
-        way = VM(vm_name, local.reach(vm, "ship-0"), vm.host_key)
+        reach, _ = asyncio.run(local.admit(vm, "ship-0", ""))
+        way = VM(vm_name, reach, vm.host_key)
         ways = {ship: ssh_config(folder, ship, way, config.run_dir()) for ship in ships}
         fleet = Moored(storage, vm_name, ways)
         try:
@@ -112,10 +113,7 @@ def ssh_config(folder: Path, ship: str, way: VM, run_dir: Path) -> Path:
     """How one ship, with its own key and its own shared connection, reaches storage."""
     own = (("IdentityFile", f'"{folder / ship}"'), ("IdentitiesOnly", "yes"))
     reached = VM(way.name, (*way.options, *own), way.host_key)
-    sockets = run_dir / ship
-    sockets.mkdir()
-    nobody = folder / "none"
-    return prepare(folder / f"{ship}.ssh", [reached], user_config=nobody, sockets=sockets).path
+    return prepare(run_dir / ship / "storage", [reached], folder / "none").path
 
 
 __all__ = ["VOYAGE", "Moored", "moored", "unpack"]

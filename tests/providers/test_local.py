@@ -62,8 +62,7 @@ def fleet(config: Config, tmp_path: Path) -> Iterator[Fleet]:
         return list(await asyncio.gather(local.create(STORAGE), local.create(SHIP)))
 
     vms = asyncio.run(both())
-    folder = tmp_path / "a voyage"
-    ssh = prepare(folder, vms, user_config=tmp_path / "none", sockets=config.run_dir())
+    ssh = prepare(config.run_dir() / "a voyage", vms, tmp_path / "none")
     yield Fleet(local, ssh, vms, config.data_dir / "local")
     hang_up(ssh)
     assert asyncio.run(local.destroy([STORAGE, SHIP])) == {}
@@ -121,8 +120,9 @@ def test_one_connection_serves_many_commands(fleet):
 
 def test_the_host_key_is_pinned(fleet, tmp_path):
     """A VM whose host key is another one is not talked to."""
-    imposter = VM(SHIP, fleet.vms[1].options, fleet.vms[0].host_key)
-    ssh = prepare(tmp_path / "other", [imposter], user_config=None, sockets=Path("/nonexistent"))
+    options = (*fleet.vms[1].options, ("ControlPath", "none"))
+    imposter = VM(SHIP, options, fleet.vms[0].host_key)
+    ssh = prepare(tmp_path / "other", [imposter], None)
     with pytest.raises(Failure, match="Host key verification failed"):
         asyncio.run(ssh.run(SHIP, Remote("true")))
 
@@ -130,11 +130,11 @@ def test_the_host_key_is_pinned(fleet, tmp_path):
 def test_other_keys_do_not_open_a_vm(fleet, tmp_path):
     """Only the captain's key and those in the VM's own authorized_keys are let in."""
     subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
-    reach = dict(fleet.local.reach(fleet.vms[0], "ship-0"))
+    reach, _ = asyncio.run(fleet.local.admit(fleet.vms[0], "ship-0", ""))
     own = {"IdentityFile": f"{tmp_path}/key", "IdentitiesOnly": "yes", "ControlPath": "none"}
-    options = (*reach.items(), *own.items())
+    options = (*reach, *own.items())
     ship = VM(STORAGE, options, fleet.vms[0].host_key)
-    ssh = prepare(tmp_path / "ship", [ship], user_config=None, sockets=Path("/nonexistent"))
+    ssh = prepare(tmp_path / "ship", [ship], None)
     with pytest.raises(Failure, match="Permission denied"):
         asyncio.run(ssh.run(STORAGE, Remote("echo", "hello")))
     key = (tmp_path / "key.pub").read_text()

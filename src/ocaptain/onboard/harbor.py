@@ -21,7 +21,7 @@ Claim = Json
 TEXT_LIMIT, SHORT = 16_000, 100
 SHIP_STATES = ("working", "landing", "verifying", "limited")
 NO_FAULTS = ("", "infrastructure", "refused", "spent")
-REPAIR = "Mend what ~/voyage/verify.sh, which stays as it is, finds on a fresh clone of the branch."
+REPAIR = "~/voyage/verify.sh fails on a fresh clone. Mend that; the script itself stays as it is."
 
 
 class Refused(Exception):

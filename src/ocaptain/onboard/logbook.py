@@ -17,7 +17,6 @@ from pathlib import Path
 from .text import clean
 
 LOOK_S = 0.3
-LONGEST = 5_000  # bytes of a line: ten times what helm writes, and no more than a captain can read
 OPTIONS = "set -g mouse on\nset -g pane-border-status top\n"
 
 
@@ -36,7 +35,8 @@ def growing(path: Path) -> Iterator[list[str]]:
         rest = b""
         while True:
             *whole, rest = (rest + log.read()).split(b"\n")
-            yield [clean(line[:LONGEST].decode("utf-8", "replace"), keep="\t") for line in whole]
+            # No longer than ten times what helm writes.
+            yield [clean(line[:5_000].decode("utf-8", "replace"), keep="\t") for line in whole]
 
 
 def read(folder: Path, ship: str, pattern: str, tail: int, follow: bool) -> Iterator[str]:

@@ -37,7 +37,8 @@ HOMES = Path("/var/lib/ocaptain")
 LOGIN = Path("/usr/local/lib/ocaptain/login")
 GROUP = "ocaptain-ships"
 ANYBODYS = ("/tmp", "/var/tmp", "/var/crash", "/dev/shm", "/run/lock")  # noqa: S108 - closed to ships
-AGENTS = ("shelley.socket", "shelley.service")  # exe.dev's, which do what any local user says
+# Units of exe.dev's agent, which does what any local user says; a file of theirs bars a mask.
+MASK = "cd /etc/systemd/system && systemctl stop {0}; rm -f {0}; systemctl mask {0}"
 SUDO = "{ship} ALL=(harbor) NOPASSWD: /bin/sh {door} {ship} *\n"
 
 
@@ -137,9 +138,7 @@ def make_accounts(sent: Path, keys: Mapping[str, str]) -> None:
     rules = "".join(SUDO.format(ship=ship, door=door) for ship in keys)
     Path("/etc/sudoers.d/ocaptain").write_text(f"Defaults>harbor !use_pty\n{rules}")
     close_to_ships()
-    for agent in AGENTS:  # as far as there are any; a unit's own file is in the way of its mask
-        Path("/etc/systemd/system", agent).unlink(missing_ok=True)
-    run(["systemctl", "mask", "--now", *AGENTS])
+    run(["sh", "-c", MASK.format("shelley.socket shelley.service")])  # as far as there are any
 
 
 def account(name: str, home: Path, shell: "str | Path", *options: str) -> None:
@@ -159,9 +158,7 @@ def make_ship(ship: str, key: str) -> None:
 
 def close_to_ships() -> None:
     """Take from ships what everybody may write to, now and at each boot (tmpfiles.d(5))."""
-    there = list(filter(os.path.exists, ANYBODYS))
-    do("chgrp", GROUP, *there)
-    do("chmod", "1707", *there)
+    do("install", "-d", "-g", GROUP, "-m", "1707", *ANYBODYS)
     lines = "".join(f"z {place} 1707 root {GROUP}\n" for place in ANYBODYS)
     Path("/etc/tmpfiles.d").mkdir(exist_ok=True)
     Path("/etc/tmpfiles.d/ocaptain.conf").write_text(lines)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from pkgutil import resolve_name
-from typing import Protocol
+from typing import Protocol, cast
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
@@ -40,31 +40,26 @@ class Provider(Protocol):
     async def list(self) -> Sequence[VM]:
         """All VMs that ocaptain made here, of any voyage."""
 
-    def reach(self, storage: VM, ship: str) -> Options:
-        """How a *ship's* SSH reaches storage, its key apart."""
-
-    async def admit(self, storage: VM, ship: str, key: str) -> tuple[str, ...]:
+    async def admit(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:
         """See to it that this public key opens `storage`, as the user named as the ship and no
-        other VM; where it opens it as the login user, the words that lead from there."""
+        other VM. How the *ship's* SSH gets there, its key apart, and the words that lead on where
+        that is as the login user."""
 
 
-PROVIDERS = {
-    "exedev": "ocaptain.providers.exedev:Exedev",
-    "local": "ocaptain.providers.local:Local",
-}
-GROUP = "ocaptain.providers"
-"""Ours: each is a class to call with a Config. Others' are entry points of that group."""
+PROVIDERS = {"exedev": "exedev:Exedev", "local": "local:Local"}
+"""Ours: modules here, and in each a class to call with a Config. Others' are entry points."""
 
 
 def open_provider(config: Config) -> Provider:
     """The provider that `config` names; Failure if there is none."""
-    known = PROVIDERS
-    if config.provider not in known:
-        from importlib.metadata import entry_points  # takes longer than most commands
+    if config.provider in PROVIDERS:
+        own = resolve_name(f"{__name__}.{PROVIDERS[config.provider]}")
+        return cast(Provider, own(config))
+    from importlib.metadata import entry_points  # takes longer than most commands
 
-        known = known | {each.name: each.value for each in entry_points(group=GROUP)}
-    if config.provider not in known:
+    others = {each.name: each for each in entry_points(group=__name__)}
+    if config.provider not in others:
         there = f"There is no provider {config.provider!r} here; there is: "
-        raise Failure(f"{there}{', '.join(sorted(known))}.", "export OCAPTAIN_PROVIDER=local")
-    provider: Provider = resolve_name(known[config.provider])(config)
-    return provider
+        known = ", ".join(sorted({*PROVIDERS, *others}))
+        raise Failure(f"{there}{known}.", "export OCAPTAIN_PROVIDER=local")
+    return cast(Provider, others[config.provider].load()(config))

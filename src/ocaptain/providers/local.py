@@ -12,7 +12,6 @@ carries OCAPTAIN_VM=<name> in its environment, by which `destroy` finds it.
 import os
 import re
 import shlex
-import shutil
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -23,7 +22,7 @@ from pwd import getpwuid
 from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.onboard.process import kill_marked
-from ocaptain.ssh import VM, Options, program, quoted, run
+from ocaptain.ssh import VM, Options, new_key, program, quoted, run
 
 from . import VM_NAME
 
@@ -51,8 +50,7 @@ class Local:
         (folder / "home/.ssh").mkdir(mode=0o700, parents=True)
         _tmp(folder).mkdir(mode=0o700)
         for key in ("host_key", "captain_key"):
-            keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]
-            await run([*keygen, str(folder / key)])
+            await new_key(folder / key, name)
         (folder / "sshd.log").touch()
         return self._vm(folder)
 
@@ -70,13 +68,9 @@ class Local:
         options = (("IdentityFile", identity), ("IdentitiesOnly", "yes"))
         return VM(folder.name, _way(folder) + options, host_key)
 
-    def reach(self, storage: VM, ship: str) -> Options:  # noqa: ARG002
+    async def admit(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:  # noqa: ARG002
         """A ship starts storage's sshd just as the captain does, with a key of its own."""
-        return _way(self.root / storage.name)
-
-    async def admit(self, storage: VM, ship: str, key: str) -> tuple[str, ...]:  # noqa: ARG002
-        """Nothing to do: storage's own authorized_keys decides."""
-        return ()
+        return _way(self.root / storage.name), ()
 
     async def destroy(self, names: Iterable[str]) -> dict[str, str]:
         """Kill what carries the VM's marker, unmount what is mounted in it, remove it."""
@@ -106,9 +100,8 @@ def _way(folder: Path) -> Options:
         "MaxSessions": "50",
         "SetEnv": " ".join(quoted(f"{key}={value}") for key, value in environment.items()),
     }
-    words = [program("sshd"), "-i", "-f", os.devnull, "-E", str(folder / "sshd.log")]
-    for key, value in options.items():
-        words += ["-o", f"{key}={value}"]
+    flags = [f"-o{key}={value}" for key, value in options.items()]
+    words = [program("sshd"), "-i", "-f", os.devnull, "-E", str(folder / "sshd.log"), *flags]
     # A User that the captain's own config names is another's.
     user = getpwuid(os.geteuid()).pw_name
     return (("ProxyCommand", shlex.join(words).replace("%", "%%")), ("User", user))
@@ -122,14 +115,10 @@ async def _remove(folder: Path) -> str:
         unmounted = await run(["fusermount3", "-u", "-z", mount])
         if unmounted.status:
             return unmounted.err.decode()
-    try:
-        for directory, _, _ in os.walk(folder):
-            Path(directory).chmod(0o700)  # a module cache of Go's is read-only, for one
-        shutil.rmtree(folder, ignore_errors=not folder.exists())
-        shutil.rmtree(_tmp(folder), ignore_errors=True)
-    except OSError as error:
-        return str(error)
-    return ""
+    # A module cache of Go's is read-only, for one.
+    await run(["find", str(folder), "-type", "d", "-exec", "chmod", "u+rwx", "{}", "+"])
+    removed = await run(["rm", "-rf", str(folder), str(_tmp(folder))])
+    return removed.err.decode().partition("\n")[0]
 
 
 def _end_servers(folder: Path) -> None:

@@ -23,7 +23,6 @@ UNATTENDED = ("--verbose", "--replay-user-messages", "--dangerously-skip-permiss
 LEADS_ASTRAY = "ScheduleWakeup,CronCreate,EnterWorktree,RemoteTrigger,ListAgents"
 """Tools that end the turn with a promise to wake up later, leave the ship's clone, or reach out to
 other sessions."""
-TASK_TOOLS = "TaskCreate|TaskUpdate"
 HOOK_TIMEOUT_S = 150
 REFUSED = ("authentication_failed", "billing_error", "model_not_found")
 PATIENCE = 3
@@ -44,7 +43,7 @@ def missing(environ: Mapping[str, str]) -> str | None:
 def command(job: Job) -> list[str]:
     """`claude -p`; settings go in the command line, as nothing in them is secret."""
     hook = {"type": "command", "command": shlex.join(job.hook), "timeout": HOOK_TIMEOUT_S}
-    settings = {"hooks": {"PreToolUse": [{"matcher": TASK_TOOLS, "hooks": [hook]}]}}
+    settings = {"hooks": {"PreToolUse": [{"matcher": "TaskCreate|TaskUpdate", "hooks": [hook]}]}}
     given = ["--settings", json.dumps(settings), "--disallowedTools", LEADS_ASTRAY]
     model, budget_usd = job.voyage["model"], job.claim["budget_usd"]
     given += ["--model", model] if model else []
