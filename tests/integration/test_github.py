@@ -154,7 +154,8 @@ def test_in_the_end_there_is_one_pull_request_that_says_what_became_of_each_task
     assert origin(story, "over").split()[1:] == [seen["head"][:12], pull["html_url"]]
     for number in "123":
         commit = story.voyage.task(number)["commit"]
-        assert f"- {number} `Task {number} #{number} @you`, {commit}" in pull["body"]
+        line = f"{number}. Task {number} #{number} @you: {commit}"
+        assert line in pull["body"].split("```\n")[1].splitlines()
     landed = git(hub.folder / f"{NAME}.git", "log", "--format=%s", f"main..{story.voyage.id}")
     assert len(landed.splitlines()) == 3
 
@@ -272,5 +273,6 @@ def test_a_clone_that_fails_ends_sail_at_once(captain, hub, monkeypatch):
     done = captain.run("sail", str(given), "-n", "2", status=1)
     assert time.monotonic() - began < 20
     captain.exe.faults.stuck = set()
-    assert "git fetch failed on storage: fatal: unable to access" in done.err
+    assert "storage could not be set up" in done.err
+    assert "Failed to connect to github.com port 443" in done.err
     until(lambda: captain.account() == before)
