@@ -214,9 +214,10 @@ def test_git_serves_the_one_repository_whatever_is_asked_for(stolen):
 
 def test_a_terminal_changes_nothing(stolen):
     """Where there is one at all (`restrict` gives none), it leads to the same refusal."""
-    done = on_ship(stolen, f"{SSH} -tt storage </dev/null")
+    done = on_ship(stolen, f"ssh {ALONE} -tt storage 'echo OWNED' </dev/null")
     refused = ("ship-0 may run harbor, git and sftp", "PTY allocation request failed")
-    assert any(words in done.out + done.err for words in refused)
+    assert any(words in done.out + done.err for words in refused), done
+    assert (done.status != 0, "OWNED" in done.out) == (True, False)
 
 
 TRICKS = {
