@@ -206,12 +206,11 @@ class Ssh(NamedTuple):
             pace = {"wait_initial": 0.2, "wait_max": 10.0, "wait_jitter": 0.5}
             again = stamina.AsyncRetryingCaller(attempts=None, timeout=retries, **pace)
             return await again.on(Unreachable)(self.run, vm, remote, **how)
-        argv = self.command(vm, remote)
-        result = await run(argv, **{"timeout": 60, **how})
+        result = await run(self.command(vm, remote), **{"timeout": 60, **how})
         if result.status == 255 or (result.status and PASSING.search(result.err + result.out)):
-            why = clean(result.err).strip().rpartition("\n")[2] or "the connection was lost"
-            look_closer = shlex.join(["ssh", "-v", *argv[1:]])
-            raise Unreachable(f"{vm} cannot be reached: {why}", look_closer)
+            said = clean(result.err or result.out).strip().rpartition("\n")[2]
+            look_closer = shlex.join(["ssh", "-v", "-F", str(self.path), vm])
+            raise Unreachable(f"{vm} cannot be reached: {said or 'no answer'}", look_closer)
         return result
 
     def git_env(self) -> dict[str, str]:

@@ -204,7 +204,7 @@ async def sail(config: Config, plan: Plan, ships: int, say: Say, *, pr: bool = F
         lacking = "A pull request needs a repo on GitHub (owner/name in voyage.json) and GH_TOKEN."
         raise Failure(lacking, "export GH_TOKEN=…")
     say(await yard.provider.look(more=1 + ships))
-    say(f"{yard.id} is being made. Should this be killed: ocaptain sink -s {yard.id}")
+    say(f"{yard.id} is being made; if this is killed, type: ocaptain sink -s {yard.id}")
     try:
         with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
             await yard.build(Path(scratch), pr=pr)

@@ -201,7 +201,7 @@ def test_what_a_killed_sail_left_can_be_removed_from_anywhere(captain, monkeypat
         sailing.kill()
         said, _ = sailing.communicate(timeout=30)
     first = "\n".join(said.splitlines()[:2])
-    found = re.search(r"Should this be killed: ocaptain (sink -s voyage-\w+)", first)
+    found = re.search(r"type: ocaptain (sink -s voyage-\w+)", first)
     assert found, said
     with at(captain.exe) as elsewhere:
         elsewhere.run(*found[1].split(), stdin="n\ny\n")
