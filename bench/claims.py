@@ -48,8 +48,9 @@ def storage(world: World) -> Path:
     shutil.copytree(Path(harbor.__file__).parent, home / "voyage" / "lib" / "onboard")
     plan = world.plan([])
     url = json.loads((plan / "voyage.json").read_text())["repo"]
-    boot = {"role": "storage", "voyage": RECORD, "artifacts": {}, "tasks": plans.idle(TASKS)}
-    boot |= {"ships": {}, "source": {"url": url, "ref": "HEAD", "shallow": ""}}
+    source = {"url": url, "ref": "HEAD", "shallow": "", "token": None}
+    boot = {"voyage": RECORD, "artifacts": {}, "tasks": plans.idle(TASKS), "source": source}
+    boot |= {"accounts": False, "keys": {}}
     (home / "voyage" / "boot.json").write_text(json.dumps(boot))
     setup.main(home, [])
     return home
