@@ -49,7 +49,7 @@ def storage(world: World) -> Path:
     plan = world.plan([])
     url = json.loads((plan / "voyage.json").read_text())["repo"]
     source = {"url": url, "ref": "HEAD", "shallow": "", "token": None}
-    boot = {"voyage": RECORD, "artifacts": {}, "tasks": plans.idle(TASKS), "source": source}
+    boot: Json = {"voyage": RECORD, "artifacts": {}, "tasks": plans.idle(TASKS), "source": source}
     boot |= {"accounts": False, "keys": {}}
     (home / "voyage" / "boot.json").write_text(json.dumps(boot))
     setup.main(home, [])
@@ -94,7 +94,8 @@ def harbor_of(world: World, ship: str) -> Harbor:
     """Storage as a ship reaches it: its key, its configuration, its own shared connection."""
     config = world.home(ship) / "voyage" / "ssh_config"
     path = f"ControlPath={world.folder}/{ship.rpartition('-')[2]}"
-    return Harbor(["ssh", "-F", str(config), "-o", path, "-o", "ControlMaster=auto", "storage"], [])
+    ssh = ["ssh", "-F", str(config), "-o", path, "-o", "ControlMaster=auto"]
+    return Harbor([*ssh, "storage", "harbor"], [])
 
 
 def race(harbors: list[Harbor]) -> float:
