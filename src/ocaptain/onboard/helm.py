@@ -228,8 +228,8 @@ class Attempt:
         """Ask for the landing; the code with which that is refused, empty where it has landed.
 
         `note` says why there is nothing to land, should that be so."""
-        base = self.clone.git("rev-parse", self.clone.upstream)
-        commit = next(iter(self.clone.commits()), None)
+        base, head = self.clone.git("rev-parse", self.clone.upstream, "HEAD").split()
+        commit = head if head != base else None
         why = None if commit else note
         answer = self.watch.ask("land", commit=commit, base=base, note=why, wait=True)
         if answer["ok"]:

@@ -40,8 +40,8 @@ class Watch:
         self.ship, self.claim, self.cost_usd = ship, claim, 0.0
         self.task = claim["task"]["id"] if claim["task"] else ""
         self._over = ship.clone.give_up = threading.Event()
-        self._said: Answer = {}
-        self._told: Answer = {}
+        doing = "working" if self.task else "verifying"  # as storage takes it to be
+        self._said = self._told = {"state": doing, "reason": "", "until": 0.0}
         self._period = ship.voyage["lease_seconds"] / 6
 
     def __enter__(self) -> "Watch":
@@ -98,7 +98,7 @@ class Watch:
             dirty = time.monotonic() > snapshot_due
             snapshot_due += SNAPSHOT_S if dirty else 0
             try:
-                if self._said.get("state") in SAVED:
+                if self._said["state"] in SAVED:
                     self.ship.clone.save(self.claim["ref"], self.ship.secrets, dirty=dirty)
             except GitFailed as failure:
                 self.say(f"what is done so far could not be saved: {failure}")
