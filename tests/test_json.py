@@ -189,7 +189,8 @@ def test_tasks_tell_how_each_ended(voyage: Voyage):
 
 def test_logs_are_as_documented(voyage: Voyage):
     """An object a line, by time."""
-    voyage.until_log("[3] gives up")
+    for text in ("[3] gives up", "ship-0 is under way", "ship-1 is under way"):
+        voyage.until_log(text)
     lines = voyage.captain.run("logs", voyage.id, "--json").out.splitlines()
     entries = [json.loads(line) for line in lines]
     for entry in entries:
