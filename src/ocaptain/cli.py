@@ -235,7 +235,7 @@ async def fetch(voyage: str | None, everything: bool, into: Path) -> None:
     """Bring the voyage's branch into a repository of yours."""
     found = await _find(voyage)
     new = await found.fetch(into, everything=everything)
-    was = f"{new['commits']} commits were never fetched before; see git log {found.id} --"
+    was = f"{new['commits']} commits were on storage alone; see git log {found.id} --"
     click.echo(f"{found.id} is at {new['head'][:12]}; {was}")
     if everything:
         click.echo(f"Logs, journal and artifacts: {into / found.id}/")

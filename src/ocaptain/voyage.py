@@ -113,7 +113,10 @@ class Voyage:
         refs += [f"+refs/heads/work/*:refs/ocaptain/{self.id}/*"] * everything
         pack = f"--upload-pack={self.by_harbor('git-upload-pack', Home('voyage/repo.git'))}"
         words = ["-C", str(into), "fetch", "--quiet", pack, f"{self.storage}:voyage", *refs]
-        await git(*words, env=self.ssh.git_env(), timeout=SET_UP_S)
+        try:
+            await git(*words, env=self.ssh.git_env(), timeout=SET_UP_S)
+        except Failure as why:
+            raise Failure(f"git fetch failed: {why}", "Into where: --into DIR") from None
         if everything:
             packed = await self.ssh.run(self.storage, self.by_harbor("sh", "-c", PACK))
             with tarfile.open(fileobj=io.BytesIO(packed.out)) as tar:
@@ -181,15 +184,17 @@ async def look(config: Config, name: str | None, op: str) -> Answer:
 
 async def survey(config: Config) -> list[Answer]:
     """All voyages at a glance; one whose storage does not answer is `unseen`."""
-    found = await voyages(config)
-    looks = await asyncio.gather(*(v.ask("status") for v in found), return_exceptions=True)
-    rows = []
-    for voyage, seen in zip(found, looks, strict=True):
-        unseen = {"state": "unseen", "created": None, "objective": "", "reason": str(seen)}
-        told = seen if isinstance(seen, dict) else unseen
-        about = {key: told[key] for key in unseen}
-        rows.append({"voyage": voyage.id, "vms": len(voyage.vms), **about})
-    return rows
+
+    async def row(voyage: Voyage) -> Answer:
+        seen: Answer = {"state": "unseen", "created": None, "objective": ""}
+        try:
+            seen = await voyage.ask("status")
+        except Failure as why:
+            seen["reason"] = str(why)
+        told = {key: seen[key] for key in ("state", "created", "objective", "reason")}
+        return {"voyage": voyage.id, "vms": len(voyage.vms), **told}
+
+    return await asyncio.gather(*map(row, await voyages(config)))
 
 
 # Setting sail
