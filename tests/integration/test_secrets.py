@@ -45,9 +45,9 @@ def sampling() -> Iterator[Sampler]:
 
 def found_in(folder: Path, token: str) -> list[str]:
     """Files below a folder that hold a token, links not followed."""
-    done = subprocess.run(
-        ["grep", "-rlaF", "--devices=skip", token, str(folder)], capture_output=True, text=True
-    )
+    # By stdin, for a sampler may be reading every command line.
+    words = ["grep", "-rlaF", "--devices=skip", "-f", "-", str(folder)]
+    done = subprocess.run(words, input=token, capture_output=True, text=True)
     return done.stdout.splitlines()
 
 
