@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from .onboard.agents import AGENTS
 from .plan import Plan, Settings
 from .ssh import Home, Remote
 
@@ -49,6 +50,7 @@ def boot(plan: Plan, sailed: Json, *, accounts: bool) -> Json:
         "origin": None if plan.source.path else plan.source.url,
         "base": plan.source.branch,
         "repairs": 0 if plan.agent == "shell" else 3,
+        "hears": AGENTS[plan.agent].steady,
         "spec": plan.spec,
         **{key: getattr(plan, key) for key in Settings.__annotations__},
     }

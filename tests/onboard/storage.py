@@ -37,6 +37,7 @@ RECORD: Json = {
     "budget_usd": None,
     "notify": None,
     "repairs": 2,
+    "hears": True,
     "author": {"user.name": "captain", "user.email": "captain@localhost"},
     "ships": list(SHIPS),
     "created": 0.0,
@@ -158,11 +159,11 @@ class Storage:
         """The journal as a new process finds it."""
         return Journal(self.home, VOYAGE)
 
-    def ask(self, ship: str, op: Any, **fields: Any) -> Json:
+    def ask(self, ship: str, /, op: Any, **fields: Any) -> Json:
         """A ship's question, as a process of its own would answer it."""
         return serve.respond(self.home, ship, {"protocol": PROTOCOL, "op": op, **fields})
 
-    def order(self, op: str, **fields: Any) -> Json:
+    def order(self, op: str, /, **fields: Any) -> Json:
         """The captain's question."""
         return self.ask("captain", op, **fields)
 

@@ -1,3 +1,9 @@
+import json
+
+import pytest
+
+from ocaptain.onboard import harbor, orders
+from ocaptain.onboard.journal import Damaged
 from ocaptain.onboard.tasklist import order
 from tests.onboard.storage import VOYAGE, Sail, assert_sound, git, task
 
@@ -141,6 +147,287 @@ def test_ships_and_captain_have_their_own_questions(sail: Sail):
     before = storage.journal_file.read_bytes()
     for op in ("status", "tasks", "unfetched", "fetched"):
         assert storage.ask("ship-0", op, refs={})["code"] == "op"
-    for op in ("claim", "beat", "land", "release", "add", "log"):
+    for op in ("claim", "beat", "land", "add", "log"):
         assert storage.order(op)["code"] == "op"
     assert storage.journal_file.read_bytes() == before
+
+
+# Orders
+
+
+def test_a_paused_voyage_hands_nothing_out(sail: Sail):
+    """Ships finish what they have; then nothing is handed out, not even the verification."""
+    storage = sail(task("1"), task("2"))
+    held = storage.claim("ship-0")
+    assert storage.order("pause", by="Ada", why="lunch")["ok"]
+    assert storage.claim("ship-1")["claim"] is None
+    seen = storage.order("status")
+    assert (seen["state"], seen["reason"]) == ("paused", "paused by Ada: lunch")
+    assert storage.ask("ship-0", "land", claim=held["claim"], commit=None)["ok"]
+    storage.order("resume")
+    storage.finish("ship-1")
+    storage.order("pause")
+    assert storage.claim("ship-1")["claim"] is None
+    storage.order("resume")
+    assert storage.order("status")["state"] == "running"
+    assert storage.claim("ship-1")["claim"] == 3
+    assert_sound(storage)
+
+
+def test_who_gave_an_order_and_why_is_in_the_journal(sail: Sail):
+    """An order's line has who gave it and why; one that changes nothing makes no line."""
+    storage = sail(task("1"))
+    storage.order("pause", by="Ada", why="lunch")
+    line = storage.lines()[-1]
+    assert [line[key] for key in ("who", "op", "by", "why")] == ["captain", "pause", "Ada", "lunch"]
+    count = len(storage.lines())
+    storage.order("pause", by="Bob")
+    assert len(storage.lines()) == count
+    assert storage.sections()["meta"]["paused"] == ["paused", "paused by Ada: lunch"]
+
+
+def test_a_halt_ends_claims_and_counts_as_no_attempt(sail: Sail):
+    """A halted voyage's ships lose their claims; resumed, they get the tasks again."""
+    storage = sail(task("1"), max_attempts=1)
+    for number in range(1, 5):
+        assert storage.claim("ship-0")["claim"] == number
+        storage.order("halt", by="Ada")
+        beat = storage.ask("ship-0", "beat", claim=number)
+        assert beat["lost"] == "halted by Ada"
+        assert storage.order("status")["state"] == "halted"
+        assert storage.claim("ship-0")["claim"] is None
+        storage.order("resume")
+    assert storage.tasks()["1"]["status"] == "pending"
+    assert_sound(storage)
+
+
+def test_a_relieved_ship_gets_nothing_more(sail: Sail):
+    """It ends what it has, and then is relieved while the others go on."""
+    storage = sail(task("1"), task("2"))
+    storage.claim("ship-0")
+    assert storage.order("relieve", ship="ship-0")["done"] is False
+    storage.ask("ship-0", "land", claim=1, commit=None)
+    assert storage.claim("ship-0")["claim"] is None
+    assert storage.order("relieve", ship="ship-0")["done"] is True
+    assert storage.order("status")["ships"][0]["state"] == "relieved"
+    assert storage.claim("ship-1")["claim"] == 2
+    storage.order("relieve", ship="ship-1")
+    storage.ask("ship-1", "release", claim=2)
+    seen = storage.order("status")
+    assert (seen["state"], seen["reason"]) == (
+        "stalled",
+        "no ship that takes tasks is being heard from",
+    )
+    assert storage.order("relieve", ship="ship-9")["code"] == "ship"
+
+
+def test_a_task_set_aside_comes_back(sail: Sail):
+    """`retry` makes it pending, with all its attempts before it; others it leaves as they are."""
+    storage = sail(task("1"), task("2"), max_attempts=1)
+    storage.claim("ship-0")
+    storage.ask("ship-0", "release", claim=1, why="at a loss", fault="agent")
+    storage.finish("ship-0")
+    assert storage.order("status")["state"] == "failed"
+    assert storage.order("retry", task="1")["say"] == "Task 1 is pending again."
+    assert storage.order("retry", task="2")["say"] == "Task 2 is completed, and was not set aside."
+    assert "attempts" not in storage.tasks()["1"]["metadata"]
+    assert storage.order("status")["state"] == "running"
+    assert storage.finish("ship-0")["task"]["id"] == "1"
+    assert storage.order("retry", task="7")["error"] == "there is no task 7"
+    assert_sound(storage)
+
+
+def test_a_verification_given_up_comes_back(sail: Sail):
+    """After `retry verify` verify.sh runs again, and has all its repairs before it."""
+    storage = sail(task("1"), repairs=0)
+    storage.finish("ship-0")
+    storage.claim("ship-0")
+    storage.ask("ship-0", "release", claim=2, why="red", fault="agent")
+    assert storage.order("status")["state"] == "failed"
+    assert storage.claim("ship-0")["claim"] is None
+    assert storage.order("retry", task="verify")["ok"]
+    assert storage.claim("ship-0")["claim"] == 3
+    storage.ask("ship-0", "land", claim=3, commit=storage.head())
+    assert storage.order("status")["state"] == "complete"
+
+
+def test_a_task_can_be_taken_from_its_ship(sail: Sail):
+    """`release` ends the claim; where there is none, it says what the task is."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    assert storage.order("release", task="1", by="Ada")["say"].endswith("ship-0 drops it.")
+    assert storage.ask("ship-0", "beat", claim=1)["lost"] == "released by Ada"
+    assert storage.order("release", task="1")["say"] == "No ship has task 1; it is pending."
+    assert storage.tasks()["1"]["metadata"]["interruptions"] == 0
+    assert_sound(storage)
+
+
+def test_tasks_can_be_added_and_changed(sail: Sail):
+    """What is new is handed out in its place; the others know what they block."""
+    storage = sail(task("1"), task("2", "1"))
+    fields = {"subject": "Third", "description": "Do it", "metadata": {"files": ["a"], "run": "x"}}
+    assert storage.order("edit", fields=fields | {"blockedBy": ["1"]})["id"] == "3"
+    third = storage.tasks()["3"]
+    assert (third["subject"], third["description"], third["status"]) == (
+        "Third",
+        "Do it",
+        "pending",
+    )
+    assert third["metadata"] == {"addedBy": "captain", "files": ["a"], "run": "x"}
+    assert sorted(storage.tasks()["1"]["blocks"]) == ["2", "3"]
+    storage.order("edit", task="3", fields={"subject": "New", "blockedBy": []})
+    assert storage.tasks()["3"]["subject"] == "New"
+    assert storage.tasks()["3"]["description"] == "Do it"
+    assert storage.tasks()["1"]["blocks"] == ["2"]
+    assert {storage.claim("ship-0")["task"]["id"], storage.claim("ship-1")["task"]["id"]} == {
+        "1",
+        "3",
+    }
+    assert_sound(storage)
+
+
+def test_tasks_that_cannot_be_are_refused(sail: Sail):
+    """Unknown blockers, circles and completed tasks are refused, and nothing is changed."""
+    storage = sail(task("1"), task("2", "1"), task("3"))
+    before = storage.tasks()
+    refused = [
+        storage.order("edit", task="1", fields={"blockedBy": ["2"]}),
+        storage.order("edit", task="1", fields={"blockedBy": ["1"]}),
+        storage.order("edit", task="1", fields={"blockedBy": ["9"]}),
+        storage.order("edit", task="9", fields={"subject": "x"}),
+    ]
+    assert {answer["code"] for answer in refused} == {"task"}
+    assert refused[0]["error"] == "a circle of blockers: 1 → 2 → 1"
+    assert storage.tasks() == before
+    storage.finish("ship-0")
+    assert "completed" in storage.order("edit", task="1", fields={"subject": "x"})["error"]
+
+
+def test_a_message_waits_until_the_agent_has_taken_it_in(sail: Sail):
+    """Beats and claims bring it to its ship until that says that it was taken in."""
+    storage = sail(task("1"), task("2"))
+    storage.claim("ship-0")
+    assert storage.order("hail", ship="ship-0", text="be quick")["ships"] == ["ship-0"]
+    assert storage.order("hail", text="all hands")["ships"] == ["ship-0", "ship-1", "ship-2"]
+    assert storage.ask("ship-0", "beat", claim=1)["hails"] == {"1": "be quick", "2": "all hands"}
+    assert [ship["hails"] for ship in storage.order("status")["ships"]] == [2, 1, 1]
+    answer = storage.ask("ship-0", "beat", claim=1, took=[1, "3", None, {}])
+    assert answer["hails"] == {"2": "all hands"}
+    assert [ship["hails"] for ship in storage.order("status")["ships"]] == [1, 1, 1]
+    assert storage.claim("ship-1")["hails"] == {"3": "all hands"}
+    assert storage.order("hail", ship="ship-9", text="x")["code"] == "ship"
+
+
+def test_an_agent_that_cannot_hear_is_not_hailed(sail: Sail):
+    """Where no agent can be told anything, a message is refused at once."""
+    storage = sail(task("1"), hears=False, agent="shell")
+    answer = storage.order("hail", text="x")
+    assert answer["error"] == "the agent shell cannot be told anything"
+
+
+def test_ships_join_and_leave(sail: Sail):
+    """A ship that is gone leaves its task to others, and is shown no more; new ones start."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    storage.order("enlist", ships=["ship-3"], gone=["ship-0", "ship-1"])
+    storage.order("enlist", ships=["ship-3"], gone=["ship-0", "ship-1"])
+    seen = {ship["id"]: ship["state"] for ship in storage.order("status")["ships"]}
+    assert seen == {"ship-2": "starting", "ship-3": "starting"}
+    assert sorted(path.stem for path in (storage.folder / "ships").iterdir()) == [
+        "ship-2",
+        "ship-3",
+    ]
+    assert storage.claim("ship-3")["task"]["id"] == "1"
+    assert storage.order("charter")["ships"] == ["ship-2", "ship-3"]
+    assert storage.order("charter")["artifacts"].keys() == {"spec.md", "verify.sh"}
+    assert_sound(storage)
+
+
+def test_news_are_ends_and_tasks_set_aside(sail: Sail):
+    """What a captain is notified of: how the voyage stands where it stands still, and failures."""
+    storage = sail(task("1"), task("2"), max_attempts=1)
+    storage.claim("ship-0")
+
+    def news() -> dict[str, str]:
+        with (journal := storage.journal()).locked():
+            call = harbor.Call(journal, storage.voyage, "captain", {})
+            return orders.news(call)
+
+    assert news() == {}
+    storage.ask("ship-0", "release", claim=1, why="at a loss", fault="agent")
+    told = "Do 1: set aside after 1 attempts, the last: at a loss"
+    assert news() == {"task 1": told}
+    storage.now += 1_000
+    assert set(news()) == {"task 1", "stalled"}
+
+
+# fsck
+
+
+def test_a_sound_voyage_has_no_faults(sail: Sail):
+    """fsck finds nothing where all is as harbor left it."""
+    storage = sail(task("1"), task("2"))
+    held = storage.claim("ship-0")
+    commit = storage.push("work/1-1")
+    assert storage.ask("ship-0", "land", claim=held["claim"], commit=commit)["ok"]
+    storage.claim("ship-1")
+    answer = storage.order("fsck")
+    assert (answer["say"], answer["faults"], answer["mended"]) == ("All is sound.", [], [])
+
+
+def test_fsck_mends_what_follows_from_the_journal(sail: Sail):
+    """The branch, task files, ships' files and state.json are put back, and it says so."""
+    storage = sail(task("1"), task("2"))
+    held = storage.claim("ship-0")
+    commit = storage.push("work/1-1")
+    storage.ask("ship-0", "land", claim=held["claim"], commit=commit)
+    whole = storage.sections()
+    stamps = {i: (storage.tasks_folder / f"{i}.json").stat().st_mtime_ns for i in whole["tasks"]}
+    git(storage.repo, "update-ref", f"refs/heads/{VOYAGE}", storage.start)
+    (storage.tasks_folder / "1.json").write_text("{}")
+    (storage.folder / "ships" / "ship-0.json").unlink()
+    size = storage.journal_file.stat().st_size
+    state = [whole | {"claims": {}}, stamps, len(storage.lines()), size]
+    (storage.folder / "state.json").write_text(json.dumps(state))
+    first = storage.order("fsck")
+    assert {word for note in first["mended"] for word in note.split()} >= {"branch", "state.json,"}
+    again = storage.order("fsck")
+    assert (again["faults"], again["mended"]) == ([], [])
+    assert (storage.folder / "ships" / "ship-0.json").exists()
+    assert storage.sections() == whole
+    assert storage.head() == commit
+    assert_sound(storage)
+
+
+def test_fsck_names_what_it_cannot_mend(sail: Sail):
+    """A commit that the branch lacks, a claim too many and an object that is gone are told."""
+    storage = sail(task("1"), task("2"))
+    held = storage.claim("ship-0")
+    commit = storage.push("work/1-1")
+    storage.ask("ship-0", "land", claim=held["claim"], commit=commit)
+    with (journal := storage.journal()).locked():
+        claim = {**journal.sections["claims"]["1"], "commit": "0" * 40, "task": "2", "number": 2}
+        journal.commit("nobody", {"op": "x"}, {"claims": {"2": claim}})
+    faults = storage.order("fsck")["faults"]
+    assert faults == [
+        "task 2 is pending, and 1 of its claims are landed",
+        f"the branch lacks {'0' * 40}, with which task 2 landed",
+    ]
+    (storage.repo / "objects" / commit[:2] / commit[2:]).unlink()
+    assert any("git fsck says" in fault for fault in storage.order("fsck")["faults"])
+
+
+def test_fsck_names_a_damaged_journal(sail: Sail):
+    """A line that nobody can read any more is named, be it before state.json or after."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    good = storage.journal_file.read_bytes().splitlines(keepends=True)
+    storage.journal_file.write_bytes(good[0] + b"nonsense\n" + good[-1])
+    answer = storage.order("fsck")
+    assert answer["code"] == "damaged"
+    assert "after change 1" in answer["error"]
+    with pytest.raises(Damaged):
+        storage.claim("ship-1")
+    storage.journal_file.write_bytes(good[0] + good[-1])
+    told = storage.order("fsck")["faults"]
+    assert any("lines are missing" in fault for fault in told)

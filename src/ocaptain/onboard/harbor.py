@@ -84,13 +84,16 @@ def sweep(call: Call) -> None:
             end_claim(call, claim, "expired", f"{claim['ship']} was not heard from in time")
 
 
-def end_claim(call: Call, claim: Claim, state: str, why: str, fault: str = "") -> None:
-    """End a live claim without landing; that uses up an attempt where it is the agent's fault."""
+def end_claim(
+    call: Call, claim: Claim, state: str, why: str, fault: str = "", *, counts: bool = True
+) -> None:
+    """End a live claim without landing; that uses up an attempt where it is the agent's fault, and
+    none at all where it is not to count."""
     call.put_claim(claim, state=state, why=why)
     if claim["task"]:
         kind, limit = ("interruptions", 2) if fault in NO_FAULTS else ("attempts", 1)
         task = tasklist.patched(call.tasks[claim["task"]], status="pending", owner=None)
-        count = tasklist.metadata(task).get(kind, 0) + 1
+        count = tasklist.metadata(task).get(kind, 0) + counts
         given_up = count >= limit * call.voyage["max_attempts"]
         failed = f"after {count} {kind}, the last: {why}" if given_up else None
         call.put("tasks", task["id"], tasklist.annotated(task, **{kind: count, "failed": failed}))
@@ -117,6 +120,8 @@ def claim(call: Call) -> Json:
 
 def take(call: Call, run: str) -> Claim | None:
     """Make a claim on the best task, or on the verification."""
+    if call.meta.get("paused") or call.ships.get(call.who, {}).get("relieved"):
+        return None
     due = all_completed(call) and voyage_state(call)[0] in ("running", "paused")
     task = None if due or held_back(call) else tasklist.choose(call.tasks, ranking(call))
     if not task and not due:
@@ -135,13 +140,14 @@ def ranking(call: Call) -> list[str]:
     return list(call.meta["ranking"])
 
 
-def held_back(call: Call) -> str | None:
-    """Why no task is handed out now; None where tasks are."""
+def held_back(call: Call) -> tuple[str, str] | None:
+    """The state in which no task is handed out, and why; None where tasks are."""
     budget, spent = call.voyage["budget_usd"], cost(call)
     if budget and spent >= budget:
-        return f"${spent:.2f} of the budget of ${budget:g} are spent"
-    why: str | None = call.meta.get("gave_up") or call.meta.get("paused")
-    return why
+        return "paused", f"${spent:.2f} of the budget of ${budget:g} are spent"
+    if call.meta.get("gave_up"):
+        return "failed", call.meta["gave_up"]
+    return call.meta.get("paused")
 
 
 def all_completed(call: Call) -> bool:
@@ -166,8 +172,15 @@ def describe(call: Call, held: Claim) -> Json:
         return answer
     task, budget = call.tasks[held["task"]], call.voyage["budget_usd"]
     landed = [call.tasks[blocker] for blocker in tasklist.blockers(task)]
-    told = {"ref": ref_of(held), "landed": landed, "wrecks": wrecks(call, task["id"])}
-    return {**answer, "task": task, **told, "budget_usd": budget and budget - cost(call)}
+    told: Json = {"ref": ref_of(held), "landed": landed, "wrecks": wrecks(call, task["id"])}
+    told |= {"hails": unheard(call, call.who), "budget_usd": budget and budget - cost(call)}
+    return {**answer, "task": task, **told}
+
+
+def unheard(call: Call, ship: str) -> Json:
+    """The captain's messages that a ship's agent has not taken in, by number."""
+    hails = call.sections["hails"].items()
+    return {n: h["text"] for n, h in hails if h["ship"] == ship and not h["taken"]}
 
 
 def wrecks(call: Call, task_id: str) -> list[Json]:
@@ -188,7 +201,8 @@ def work_refs(call: Call, pattern: str) -> dict[str, str]:
 
 
 def beat(call: Call) -> Json:
-    """`claim`: renews it, or says why it is `lost`; takes in `state`, `reason`, `until`.
+    """`claim`: renews it, or says why it is `lost`; takes in `state`, `reason`, `until`, and in
+    `took` the numbers of the captain's messages that the agent has taken in.
 
     `finished` is the commit with which the agent's part of the task is done: should this ship be
     lost before it lands, the next can land that without an agent."""
@@ -196,7 +210,11 @@ def beat(call: Call) -> Json:
     if held["state"] == "live":
         renew(call, held, finished=text(call.request, "finished", SHORT) or held.get("finished"))
     sweep(call)
-    return {"lost": held.get("why")}
+    took = call.request.get("took")
+    for number in [str(each) for each in took] if isinstance(took, list) else []:
+        if number in unheard(call, call.who):
+            call.put("hails", number, {**call.sections["hails"][number], "taken": call.now})
+    return {"lost": held.get("why"), "hails": unheard(call, call.who)}
 
 
 def land(call: Call) -> Json:
@@ -264,7 +282,7 @@ def release(call: Call) -> Json:
     if held["state"] == "live":
         end_claim(call, held, "released", why, fault)
         if fault == "refused":
-            call.put("meta", "paused", why)
+            call.put("meta", "paused", ("paused", why))
         if fault not in NO_FAULTS and not held["task"] and unchanged(call, held):
             repair(call, why)
     return {}
@@ -295,11 +313,21 @@ def add(call: Call) -> Json:
 
 def put_new(call: Call, given: Task, notes: Json) -> str:
     """Put a new task into the list, and return its id."""
-    known = {k: text(given, k) for k in ("subject", "description", "activeForm") if k in given}
-    task_id = tasklist.new_id(call.tasks)
+    new = worded(blank(call, notes), given)
+    call.put("tasks", new["id"], new)
+    return str(new["id"])
+
+
+def blank(call: Call, notes: Json) -> Task:
+    """A new task, which is not in the list yet."""
     links = {"status": "pending", "blocks": [], "blockedBy": [], "metadata": notes}
-    call.put("tasks", task_id, {"id": task_id, "description": "", **known, **links})
-    return task_id
+    return {"id": tasklist.new_id(call.tasks), "subject": "", "description": "", **links}
+
+
+def worded(task: Task, given: Json) -> Task:
+    """`task`, with the texts that somebody gave for it."""
+    texts = ("subject", "description", "activeForm")
+    return {**task, **{key: text(given, key) for key in texts if key in given}}
 
 
 # What operations share
@@ -334,7 +362,7 @@ def see(call: Call) -> None:
     since = before["since"] if doing.items() <= before.items() else call.now
     about = {"task": held["task"], "subject": task.get("subject"), "since": since, "seen": call.now}
     told = {"reason": text(call.request, "reason")[:500], "until": amount(call.request, "until")}
-    call.put("ships", call.who, {"id": call.who, **doing, **about, **told})
+    call.put("ships", call.who, {**before, "id": call.who, **doing, **about, **told})
 
 
 def cost(call: Call, ship: str | None = None) -> float:
@@ -354,7 +382,7 @@ def voyage_state(call: Call) -> tuple[str, str | None]:
         return "verifying", None
     if not live and not completed and not any(tasklist.ready(call.tasks, call.tasks)):
         return "failed", stopped_by(call.tasks)
-    return ("paused" if barred else "running"), barred
+    return barred or ("running", None)
 
 
 def stopped_by(tasks: dict[str, Task]) -> str:

@@ -4,8 +4,8 @@ A line of `journal.jsonl`, fsynced, *is* a change: it holds the new contents of 
 sets. State is the fold of all lines, sections of named entries:
 
     tasks    by id: the task, as in its file        claims   by number: every one there ever was
-    ships    by id: what a ship last said           answers  by asker: the last few, by request id
-    meta     clock, head, berth, verified …
+    ships    by id: what a ship last said           hails    by number: the captain's messages
+    answers  by asker: the last few, by request id  meta     clock, head, berth, verified …
 
 Task files, ship files, the branch and the completion marker are written after the line, and can be
 written again from it: what a crash left undone is done by the next call. There is one way from
@@ -27,7 +27,7 @@ from .text import utc
 
 Sections = dict[str, dict[str, Any]]
 
-SECTIONS = ("tasks", "claims", "ships", "answers", "meta")
+SECTIONS = ("tasks", "claims", "ships", "hails", "answers", "meta")
 SNAPSHOT_BYTES = 64_000
 ROOM = 500_000_000
 
@@ -46,7 +46,8 @@ class Journal:
         self.tasks_folder = home / ".claude" / "tasks" / f"{voyage}-tasks"
         self.repo = self.folder / "repo.git"
         self.sections: Sections = {name: {} for name in SECTIONS}
-        self._lines, self._boot = self.folder / "journal.jsonl", boot_id()
+        self.notes = list[str]()
+        self.lines, self._boot = self.folder / "journal.jsonl", boot_id()
         self._stamps: dict[str, int] = {}
         self._seq = self._offset = self._lock = 0
 
@@ -69,13 +70,13 @@ class Journal:
         """Make one change: `sets` has the new entries (None removes one), `change` what it was."""
         ns = time.time_ns()
         line = {"seq": self._seq + 1, "time": utc(ns / 1e9), "ns": ns, "who": who, **change}
-        with self._lines.open("ab") as file:
+        with self.lines.open("ab") as file:
             file.write(json.dumps({**line, "set": sets}, separators=(",", ":")).encode() + b"\n")
         self._catch_up()
 
     def grown(self) -> bool:
         """Whether anybody else made a change since this object last had the lock."""
-        return self._lines.stat().st_size != self._offset
+        return self.lines.stat().st_size != self._offset
 
     def has_room(self) -> bool:
         """Whether the disk has room for more than what voyages cannot do without."""
@@ -117,7 +118,7 @@ class Journal:
 
     def _new_lines(self) -> Iterator[dict[str, Any]]:
         """Lines since the last look; a torn last one is cut off, for it never was a change."""
-        with self._lines.open("a+b") as file:
+        with self.lines.open("a+b") as file:
             file.seek(self._offset)
             os.fsync(file.fileno())  # whoever wrote a line may have been killed before this
             for raw in file:
@@ -135,7 +136,7 @@ class Journal:
     def _load_snapshot(self) -> None:
         with suppress(OSError, ValueError, TypeError):  # then the journal has it all
             sections, stamps, seq, offset = json.loads((self.folder / "state.json").read_bytes())
-            if offset <= self._lines.stat().st_size:
+            if offset <= self.lines.stat().st_size:
                 self.sections, self._stamps, self._seq, self._offset = sections, stamps, seq, offset
 
     def _write(self, name: str, key: str) -> None:
@@ -170,9 +171,16 @@ class Journal:
                 self.note(f"restored {task_id}.json, which was not as ocaptain had left it")
                 self._write("tasks", task_id)
 
+    def rewrite(self) -> None:
+        """Write all that follows from the journal, whether it is behind or not."""
+        for name, entries in self.sections.items():
+            for key in entries:
+                self._write(name, key)
+
     def note(self, text: str) -> None:
-        """Add a line to harbor's own log."""
-        with (self.folder / "logs" / "harbor.log").open("a", encoding="utf-8") as file:
+        """Add a line to harbor's own log, if there is room."""
+        self.notes.append(text)
+        with suppress(OSError), (self.folder / "logs" / "harbor.log").open("a") as file:
             file.write(f"{utc(time.time())} {text}\n")
 
 

@@ -1,10 +1,17 @@
 """What the captain may ask of storage: each operation is a function of a `Call`, as in harbor.py,
-that returns its answer or raises `Refused`. docs/json.md has the shapes of `status` and `tasks`."""
+that returns its answer or raises `Refused`. docs/json.md has the shapes of `status` and `tasks`.
 
-from . import tasklist
-from .harbor import Call, Json, cost, voyage_state, work_refs
+An order's answer has `say`, a sentence for people; given again, the order changes nothing."""
 
-RESTING = {"complete": "done", "failed": "done", "paused": "paused"}
+from . import harbor, tasklist
+from .fsck import fsck
+from .harbor import Call, Json, Refused, cost, end_claim, text, voyage_state, work_refs
+
+RESTING = {"complete": "done", "failed": "done", "paused": "paused", "halted": "paused"}
+ENDS = ("complete", "failed", "paused", "halted", "stalled")
+STARTING = {"state": "starting", "claim": None, "task": None, "seen": None}
+PLAN = ("spec.md", "verify.sh", "setup.sh")
+OWN_NOTES = ("files", "run")
 VERIFY = {"complete": "passed", "verifying": "running"}
 TOLD = ("voyage", "name", "objective", "repo", "agent", "created")
 
@@ -12,7 +19,7 @@ TOLD = ("voyage", "name", "objective", "repo", "agent", "created")
 def status(call: Call) -> Json:
     """The voyage at a glance."""
     state, reason = voyage_state(call)
-    ships = [ship(call, name, RESTING.get(state, "waiting")) for name in call.voyage["ships"]]
+    ships = [ship(call, name, RESTING.get(state, "waiting")) for name in crew(call)]
     red = call.meta.get("repairs") or call.meta.get("gave_up")
     verify = VERIFY.get(state) or ("failed" if red else "pending")
     told = {key: call.voyage[key] for key in TOLD}
@@ -25,24 +32,31 @@ def status(call: Call) -> Json:
 
 def seen(state: str, reason: str | None, ships: set[str]) -> dict[str, str | None]:
     """The voyage's state and its reason, with what its ships' silence adds to it."""
-    if state in ("complete", "failed") or ships - {"lost", "starting"}:
+    if state in ("complete", "failed") or ships - {"lost", "starting", "relieved"}:
         return {"state": state, "reason": reason}
-    if "lost" in ships:
-        return {"state": "stalled", "reason": "no ship is being heard from"}
-    return {"state": "provisioning", "reason": "no ship has called in yet"}
+    if ships == {"starting"}:
+        return {"state": "provisioning", "reason": "no ship has called in yet"}
+    return {"state": "stalled", "reason": "no ship that takes tasks is being heard from"}
+
+
+def crew(call: Call) -> list[str]:
+    """The ships' names, by their numbers."""
+    return sorted(call.ships, key=lambda name: (len(name), name))
 
 
 def ship(call: Call, name: str, resting: str) -> Json:
     """One ship as it last said of itself, or lost where that is too long ago; `resting` is what the
     state of one is that has nothing to do."""
-    said = call.ships.get(name, {"state": "starting", "seen": None})
+    said = call.ships[name]
     told = {key: said.get(key) or None for key in ("task", "subject", "since", "reason", "until")}
+    resting = "relieved" if said.get("relieved") else resting
     state = resting if said["state"] == "waiting" else said["state"]
     seen_s = None if said["seen"] is None else max(0.0, round(call.now - said["seen"], 1))
     if seen_s and seen_s > max(call.voyage["lease_seconds"] / 2, 5):
         state, told["reason"] = "lost", f"not heard from for {seen_s:.0f} s"
     landed = [c["ship"] for c in call.claims.values() if c["state"] == "landed" and c["task"]]
     counts = {"completed": landed.count(name), "cost_usd": round(cost(call, name), 4)}
+    counts["hails"] = len(harbor.unheard(call, name))
     return {"id": name, "state": state, **told, **counts, "seen_s": seen_s}
 
 
@@ -80,4 +94,152 @@ def fetched(call: Call) -> Json:
     return {}
 
 
-OPERATIONS = {f.__name__: f for f in (status, tasks, unfetched, fetched)}
+def charter(call: Call) -> Json:
+    """What another ship is made from: voyage.json, the plan's files, and the ships by now."""
+    files = [call.journal.folder / "artifacts" / name for name in PLAN]
+    artifacts = {file.name: file.read_text() for file in files if file.exists()}
+    return {"voyage": call.voyage, "artifacts": artifacts, "ships": crew(call)}
+
+
+def news(call: Call) -> dict[str, str]:
+    """What a captain wants to be told of, as it is now: sentences, by what each is about."""
+    told, found = status(call), dict[str, str]()
+    if told["state"] in ENDS:
+        found[told["state"]] = told["reason"] or told["objective"]
+    for task in call.tasks.values():
+        if why := tasklist.metadata(task).get("failed"):
+            found[f"task {task['id']}"] = f"{task.get('subject')}: set aside {why}"
+    return found
+
+
+# Orders
+
+
+def ordered(call: Call, what: str) -> str:
+    """What was ordered, by whom and why."""
+    by, why = text(call.request, "by") or "the captain", text(call.request, "why")
+    return f"{what} by {by}{why and ': '}{why}"
+
+
+def pause(call: Call) -> Json:
+    """Hand nothing out any more."""
+    if not call.meta.get("paused"):
+        call.put("meta", "paused", ("paused", ordered(call, "paused")))
+    return {"say": f"Nothing more is handed out; {len(call.live())} ships are at work to the end."}
+
+
+def halt(call: Call) -> Json:
+    """The same, and stop what ships are at."""
+    why, held = ordered(call, "halted"), call.live()
+    for claim in held:
+        end_claim(call, claim, "released", why, counts=False)
+    call.put("meta", "paused", ("halted", why))
+    return {"say": f"Nothing more is handed out; {len(held)} ships stop, and save what they have."}
+
+
+def resume(call: Call) -> Json:
+    """End a pause or a halt."""
+    call.put("meta", "paused", None)
+    return {"say": "Tasks are handed out."}
+
+
+def relieve(call: Call) -> Json:
+    """Give `ship` nothing more to do; `done` says whether it has nothing to do now."""
+    name = ship_named(call)
+    call.put("ships", name, {**call.ships[name], "relieved": True})
+    done = not call.live(name)
+    return {"say": f"{name} is relieved{'' if done else ' once its task is over'}.", "done": done}
+
+
+def ship_named(call: Call) -> str:
+    """The `ship` of a request."""
+    name = text(call.request, "ship")
+    if name not in call.ships:
+        raise Refused("ship", f"there is no {name}; there is {', '.join(crew(call))}")
+    return name
+
+
+def task_named(call: Call) -> tasklist.Task:
+    """The task whose id a request has as `task`."""
+    task_id = text(call.request, "task")
+    if task_id not in call.tasks:
+        raise Refused("task", f"there is no task {task_id}")
+    return call.tasks[task_id]
+
+
+def retry(call: Call) -> Json:
+    """Bring `task` back, which was set aside; or `verify`, that was given up."""
+    if call.request.get("task") == "verify":
+        call.put("meta", "gave_up", None)
+        call.put("meta", "repairs", None)
+        return {"say": "verify.sh runs again once every task is completed."}
+    task = task_named(call)
+    if (state := tasklist.state(task)) != "failed":
+        return {"say": f"Task {task['id']} is {state}, and was not set aside."}
+    fresh = tasklist.annotated(task, failed=None, attempts=None, interruptions=None)
+    call.put("tasks", task["id"], fresh)
+    return {"say": f"Task {task['id']} is pending again."}
+
+
+def release(call: Call) -> Json:
+    """Take `task` from the ship that has it."""
+    task = task_named(call)
+    for held in call.live():
+        if held["task"] == task["id"]:
+            end_claim(call, held, "released", ordered(call, "released"), counts=False)
+            return {"say": f"Task {task['id']} is pending again; {held['ship']} drops it."}
+    return {"say": f"No ship has task {task['id']}; it is {tasklist.state(task)}."}
+
+
+def edit(call: Call) -> Json:
+    """Change `task` by `fields`; where no task is named, that is a new one. `id` is the task's."""
+    given, told = call.request["fields"], call.request.get("task")
+    task = task_named(call) if told else harbor.blank(call, {"addedBy": "captain"})
+    if tasklist.state(task) == "completed":
+        raise Refused("task", f"task {told} is completed; add one that mends what it did")
+    notes = {key: value for key, value in tasklist.metadata(given).items() if key in OWN_NOTES}
+    links = {"blockedBy": given.get("blockedBy", tasklist.blockers(task))}
+    link(call, {**tasklist.annotated(harbor.worded(task, given), **notes), **links})
+    late = "; its ship goes on with it as it was" * (tasklist.state(task) == "in_progress")
+    return {"say": f"Task {task['id']} is in the list{late}.", "id": task["id"]}
+
+
+def link(call: Call, task: tasklist.Task) -> None:
+    """Put a task, and tell the others what they block; Refused where its blockers cannot be."""
+    tasks = {**call.tasks, task["id"]: task}
+    if unknown := sorted({*tasklist.blockers(task)} - call.tasks.keys()):
+        raise Refused("task", f"there is no task {unknown[0]}")
+    try:
+        tasklist.chains(tasks)
+    except ValueError as circle:
+        raise Refused("task", f"a circle of blockers: {' → '.join(circle.args[1])}") from None
+    call.put("meta", "ranking", None)
+    for task_id, blocks in tasklist.dependants(tasks).items():
+        if task_id == task["id"] or {*blocks} != {*(tasks[task_id].get("blocks") or ())}:
+            call.put("tasks", task_id, {**tasks[task_id], "blocks": blocks})
+
+
+def hail(call: Call) -> Json:
+    """Leave a message, `text`, for the agent of `ship`, or of all; `ships` has whose."""
+    if not call.voyage["hears"]:
+        raise Refused("hail", f"the agent {call.voyage['agent']} cannot be told anything")
+    ships = [ship_named(call)] if call.request.get("ship") else crew(call)
+    for name in ships:
+        told = {"ship": name, "text": text(call.request, "text"), "taken": None}
+        call.put("hails", str(1 + len(call.sections["hails"])), told)
+    return {"say": f"The message is on its way to {', '.join(ships)}.", "ships": ships}
+
+
+def enlist(call: Call) -> Json:
+    """There are new `ships`; those that are `gone` leave what they held."""
+    gone, new = call.request["gone"], call.request["ships"]
+    for held in [held for name in gone for held in call.live(name)]:
+        end_claim(call, held, "expired", f"{held['ship']} is gone")
+    entries = dict.fromkeys(gone) | {name: STARTING | {"id": name} for name in new}
+    for name, entry in entries.items():
+        call.put("ships", name, entry)
+    return {"say": f"{', '.join(gone) or 'No ship'} left, {', '.join(new) or 'none'} joined."}
+
+
+ORDERS = (pause, halt, resume, relieve, retry, release, edit, hail, enlist, fsck)
+OPERATIONS = {f.__name__: f for f in (status, tasks, unfetched, fetched, charter, *ORDERS)}

@@ -13,6 +13,7 @@ from subprocess import DEVNULL, STDOUT
 from typing import Any
 
 from .journal import Journal, write
+from .orders import STARTING
 from .process import do, program, run, start
 
 Json = dict[str, Any]
@@ -73,7 +74,9 @@ def storage(home: Path, boot: Json) -> None:
         if not journal.sections["meta"]:
             tasks = {task["id"]: task for task in boot["tasks"]}
             meta = {"start": head, "head": head}
-            journal.commit("captain", {"op": "sail"}, {"tasks": tasks, "meta": meta})
+            ships = {name: STARTING | {"id": name} for name in voyage["ships"]}
+            change = {"tasks": tasks, "meta": meta, "ships": ships}
+            journal.commit("captain", {"op": "sail"}, change)
 
 
 def admit(home: Path, keys: Mapping[str, str]) -> None:

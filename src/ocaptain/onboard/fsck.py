@@ -1,0 +1,58 @@
+"""`ocaptain fsck`: journal, task list and repository against each other."""
+
+import json
+from collections.abc import Iterator
+
+from .harbor import Call, Json
+from .journal import SECTIONS, fold
+
+
+def fsck(call: Call) -> Json:
+    """Write anew what follows from the journal; what else is wrong are `faults`, and what was wrong
+    and is not any more is `mended`."""
+    branch = call.git("rev-parse", f"refs/heads/{call.journal.voyage}")
+    if branch != call.meta["head"]:
+        call.journal.note(f"put the branch back to {call.meta['head']}, from {branch or 'nowhere'}")
+    call.journal.rewrite()
+    faults = [*journal(call), *claims(call), *repository(call)]
+    found = f"{len(faults)} faults" if faults else "All is sound"
+    return {"say": f"{found}.", "faults": faults, "mended": call.journal.notes}
+
+
+def journal(call: Call) -> Iterator[str]:
+    """Whether every line can be read, and all of them make the state that calls go on from."""
+    state: Json = {name: {} for name in SECTIONS}
+    for number, raw in enumerate(call.journal.lines.read_bytes().splitlines(), 1):
+        try:
+            line = json.loads(raw)
+            fold(state, line["set"])
+        except (ValueError, LookupError, TypeError):
+            yield f"journal.jsonl: line {number} cannot be read; what it changed is not known"
+            return
+        if line["seq"] != number:
+            yield f"journal.jsonl: line {number} is change {line['seq']}; lines are missing"
+            return
+    if state != call.journal.sections:
+        (call.journal.folder / "state.json").unlink(missing_ok=True)
+        call.journal.note("removed state.json, which was not what the journal makes")
+
+
+def claims(call: Call) -> Iterator[str]:
+    """Whether one claim holds each task in progress, and one landed each that is completed."""
+    for task in call.tasks.values():
+        mine = [claim["state"] for claim in call.claims.values() if claim["task"] == task["id"]]
+        for state, status in (("live", "in_progress"), ("landed", "completed")):
+            if mine.count(state) != (task["status"] == status):
+                told = f"task {task['id']} is {task['status']}"
+                yield f"{told}, and {mine.count(state)} of its claims are {state}"
+
+
+def repository(call: Call) -> Iterator[str]:
+    """Whether the branch has every commit that landed, and git can read all that it keeps."""
+    there = call.git("rev-list", call.meta["head"], f"^{call.meta['start']}").split()
+    for claim in call.claims.values():
+        if claim["state"] == "landed" and claim["task"] and claim["commit"] not in (None, *there):
+            yield f"the branch lacks {claim['commit']}, with which task {claim['task']} landed"
+    status, out, err = call.journal.git("fsck", "--connectivity-only", "--no-dangling")
+    if status:
+        yield f"repo.git: git fsck says: {' '.join((out + err).split())[:1000]}"
