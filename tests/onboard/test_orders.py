@@ -355,7 +355,7 @@ def test_news_are_ends_and_tasks_set_aside(sail: Sail):
 
     assert news() == {}
     storage.ask("ship-0", "release", claim=1, why="at a loss", fault="agent")
-    told = "Do 1: set aside after 1 attempts, the last: at a loss"
+    told = "task 1 after 1 attempts, the last: at a loss"
     assert news() == {"task 1": told}
     storage.now += 1_000
     assert set(news()) == {"task 1", "stalled"}
@@ -430,4 +430,4 @@ def test_fsck_names_a_damaged_journal(sail: Sail):
         storage.claim("ship-1")
     storage.journal_file.write_bytes(good[0] + good[-1])
     told = storage.order("fsck")["faults"]
-    assert any("lines are missing" in fault for fault in told)
+    assert any("what change 2 was is not known" in fault for fault in told)

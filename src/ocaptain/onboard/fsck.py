@@ -26,11 +26,11 @@ def journal(call: Call) -> Iterator[str]:
         try:
             line = json.loads(raw)
             fold(state, line["set"])
+            found = line["seq"]
         except (ValueError, LookupError, TypeError):
-            yield f"journal.jsonl: line {number} cannot be read; what it changed is not known"
-            return
-        if line["seq"] != number:
-            yield f"journal.jsonl: line {number} is change {line['seq']}; lines are missing"
+            found = "damaged"
+        if found != number:
+            yield f"journal.jsonl: line {number} is {found}; what change {number} was is not known"
             return
     if state != call.journal.sections:
         (call.journal.folder / "state.json").unlink(missing_ok=True)

@@ -20,7 +20,7 @@ Claim = Json
 
 TEXT_LIMIT, SHORT = 16_000, 100
 SHIP_STATES = ("working", "landing", "verifying", "limited")
-NO_FAULTS = ("", "infrastructure", "refused", "spent")
+NO_FAULTS = (None, "", "infrastructure", "refused", "spent")
 REPAIR = "~/voyage/verify.sh fails on a fresh clone. Mend that; the script itself stays as it is."
 
 
@@ -84,16 +84,14 @@ def sweep(call: Call) -> None:
             end_claim(call, claim, "expired", f"{claim['ship']} was not heard from in time")
 
 
-def end_claim(
-    call: Call, claim: Claim, state: str, why: str, fault: str = "", *, counts: bool = True
-) -> None:
-    """End a live claim without landing; that uses up an attempt where it is the agent's fault, and
-    none at all where it is not to count."""
+def end_claim(call: Call, claim: Claim, state: str, why: str, fault: str | None = "") -> None:
+    """End a live claim without landing: that uses up an attempt where it is the agent's fault, and
+    nothing where it is none (None)."""
     call.put_claim(claim, state=state, why=why)
     if claim["task"]:
-        kind, limit = ("interruptions", 2) if fault in NO_FAULTS else ("attempts", 1)
+        kind, limit = ("attempts", 1) if fault not in NO_FAULTS else ("interruptions", 2)
         task = tasklist.patched(call.tasks[claim["task"]], status="pending", owner=None)
-        count = tasklist.metadata(task).get(kind, 0) + counts
+        count = tasklist.metadata(task).get(kind, 0) + (fault is not None)
         given_up = count >= limit * call.voyage["max_attempts"]
         failed = f"after {count} {kind}, the last: {why}" if given_up else None
         call.put("tasks", task["id"], tasklist.annotated(task, **{kind: count, "failed": failed}))
@@ -123,7 +121,7 @@ def take(call: Call, run: str) -> Claim | None:
     if call.meta.get("paused") or call.ships.get(call.who, {}).get("relieved"):
         return None
     due = all_completed(call) and voyage_state(call)[0] in ("running", "paused")
-    task = None if due or held_back(call) else tasklist.choose(call.tasks, ranking(call))
+    task = None if due or held_back(call) else tasklist.choose(call.tasks)
     if not task and not due:
         return None
     new = {"number": len(call.claims) + 1, "ship": call.who, "run": run, "state": "live"}
@@ -131,13 +129,6 @@ def take(call: Call, run: str) -> Claim | None:
         task = tasklist.patched(task, status="in_progress", owner=call.who)
         call.put("tasks", task["id"], tasklist.annotated(task, claim=new["number"]))
     return renew(call, {**new, **version(call), "at": call.now, "task": task and task["id"]})
-
-
-def ranking(call: Call) -> list[str]:
-    """The order in which tasks are handed out, kept for as long as the list is the same."""
-    if len(call.meta.get("ranking", ())) != len(call.tasks):
-        call.put("meta", "ranking", tasklist.ranking(call.tasks))
-    return list(call.meta["ranking"])
 
 
 def held_back(call: Call) -> tuple[str, str] | None:
@@ -381,15 +372,14 @@ def voyage_state(call: Call) -> tuple[str, str | None]:
     if any(not claim["task"] for claim in live):
         return "verifying", None
     if not live and not completed and not any(tasklist.ready(call.tasks, call.tasks)):
-        return "failed", stopped_by(call.tasks)
+        return "failed", "; ".join(set_aside(call).values()) or "no task can be claimed"
     return barred or ("running", None)
 
 
-def stopped_by(tasks: dict[str, Task]) -> str:
-    """Which tasks keep a voyage from its end."""
-    failed = [task for task in tasks.values() if tasklist.state(task) == "failed"]
-    named = [f"task {task['id']} {tasklist.metadata(task)['failed']}" for task in failed]
-    return "; ".join(named) or "no task can be claimed"
+def set_aside(call: Call) -> dict[str, str]:
+    """Why each task failed that did, by its id."""
+    failed = [task for task in call.tasks.values() if tasklist.state(task) == "failed"]
+    return {t["id"]: f"task {t['id']} {tasklist.metadata(t)['failed']}" for t in failed}
 
 
 def ref_of(held: Claim) -> str:

@@ -5,7 +5,7 @@ An order's answer has `say`, a sentence for people; given again, the order chang
 
 from . import harbor, tasklist
 from .fsck import fsck
-from .harbor import Call, Json, Refused, cost, end_claim, text, voyage_state, work_refs
+from .harbor import Call, Json, Refused, cost, end_claim, set_aside, text, voyage_state, work_refs
 
 RESTING = {"complete": "done", "failed": "done", "paused": "paused", "halted": "paused"}
 ENDS = ("complete", "failed", "paused", "halted", "stalled")
@@ -103,13 +103,10 @@ def charter(call: Call) -> Json:
 
 def news(call: Call) -> dict[str, str]:
     """What a captain wants to be told of, as it is now: sentences, by what each is about."""
-    told, found = status(call), dict[str, str]()
-    if told["state"] in ENDS:
-        found[told["state"]] = told["reason"] or told["objective"]
-    for task in call.tasks.values():
-        if why := tasklist.metadata(task).get("failed"):
-            found[f"task {task['id']}"] = f"{task.get('subject')}: set aside {why}"
-    return found
+    seen, told = status(call), {f"task {i}": why for i, why in set_aside(call).items()}
+    if seen["state"] in ENDS:
+        told[seen["state"]] = seen["reason"] or seen["objective"]
+    return told
 
 
 # Orders
@@ -132,7 +129,7 @@ def halt(call: Call) -> Json:
     """The same, and stop what ships are at."""
     why, held = ordered(call, "halted"), call.live()
     for claim in held:
-        end_claim(call, claim, "released", why, counts=False)
+        end_claim(call, claim, "released", why, None)
     call.put("meta", "paused", ("halted", why))
     return {"say": f"Nothing more is handed out; {len(held)} ships stop, and save what they have."}
 
@@ -186,7 +183,7 @@ def release(call: Call) -> Json:
     task = task_named(call)
     for held in call.live():
         if held["task"] == task["id"]:
-            end_claim(call, held, "released", ordered(call, "released"), counts=False)
+            end_claim(call, held, "released", ordered(call, "released"), None)
             return {"say": f"Task {task['id']} is pending again; {held['ship']} drops it."}
     return {"say": f"No ship has task {task['id']}; it is {tasklist.state(task)}."}
 
@@ -213,7 +210,6 @@ def link(call: Call, task: tasklist.Task) -> None:
         tasklist.chains(tasks)
     except ValueError as circle:
         raise Refused("task", f"a circle of blockers: {' → '.join(circle.args[1])}") from None
-    call.put("meta", "ranking", None)
     for task_id, blocks in tasklist.dependants(tasks).items():
         if task_id == task["id"] or {*blocks} != {*(tasks[task_id].get("blocks") or ())}:
             call.put("tasks", task_id, {**tasks[task_id], "blocks": blocks})

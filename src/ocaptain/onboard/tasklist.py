@@ -101,12 +101,12 @@ def ranking(tasks: Tasks) -> list[str]:
     return sorted(tasks, key=lambda i: (-length[i], -len(below[i]), order(i)))
 
 
-def choose(tasks: Tasks, ranked: Iterable[str]) -> Task | None:
+def choose(tasks: Tasks) -> Task | None:
     """The task to claim next, None where there is none: the first in order, but one that shares
     files with work in progress only when there is nothing else."""
+    free = list(ready(tasks, ranking(tasks)))
     busy = [t for t in tasks.values() if t.get("status") == "in_progress" and files(t)]
-    free = (task for task in ready(tasks, ranked) if not share_files(task, busy))
-    return next(free, None) or next(ready(tasks, ranked), None)
+    return next((task for task in free if not share_files(task, busy)), next(iter(free), None))
 
 
 def counts(tasks: Tasks) -> dict[str, int]:
