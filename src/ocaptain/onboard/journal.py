@@ -32,8 +32,10 @@ SNAPSHOT_BYTES = 64_000
 ROOM = 500_000_000
 
 
-class Damaged(Exception):
-    """The journal does not parse before its last line, or git cannot follow: no crash does that."""
+class Damaged(SystemExit):
+    """The journal does not parse before its last line, or git cannot follow: no crash does that.
+
+    Whoever asks gets no answer, but this on stderr: a ship waits for better times."""
 
 
 class Journal:
@@ -126,7 +128,7 @@ class Journal:
                     line = json.loads(raw if raw.endswith(b"\n") else b"")
                 except ValueError:
                     if file.read(1):
-                        raise Damaged(f"damaged after change {self._seq}") from None
+                        raise Damaged(f"journal.jsonl: damaged after change {self._seq}") from None
                     self.note(f"cut off a torn line of the journal, after change {self._seq}")
                     file.truncate(self._offset)
                     return

@@ -142,26 +142,19 @@ def resume(call: Call) -> Json:
 
 def relieve(call: Call) -> Json:
     """Give `ship` nothing more to do; `done` says whether it has nothing to do now."""
-    name = ship_named(call)
-    call.put("ships", name, {**call.ships[name], "relieved": True})
-    done = not call.live(name)
-    return {"say": f"{name} is relieved{'' if done else ' once its task is over'}.", "done": done}
+    ship = named(call, "ship")
+    call.put("ships", ship["id"], {**ship, "relieved": True})
+    done = not call.live(ship["id"])
+    when = "" if done else " once its task is over"
+    return {"say": f"{ship['id']} is relieved{when}.", "done": done}
 
 
-def ship_named(call: Call) -> str:
-    """The `ship` of a request."""
-    name = text(call.request, "ship")
-    if name not in call.ships:
-        raise Refused("ship", f"there is no {name}; there is {', '.join(crew(call))}")
-    return name
-
-
-def task_named(call: Call) -> tasklist.Task:
-    """The task whose id a request has as `task`."""
-    task_id = text(call.request, "task")
-    if task_id not in call.tasks:
-        raise Refused("task", f"there is no task {task_id}")
-    return call.tasks[task_id]
+def named(call: Call, kind: str) -> Json:
+    """The `ship` or the `task` that a request names."""
+    found = call.sections[f"{kind}s"].get(text(call.request, kind))
+    if not found:
+        raise Refused(kind, f"there is no {kind} {text(call.request, kind)!r}")
+    return dict(found)
 
 
 def retry(call: Call) -> Json:
@@ -170,7 +163,7 @@ def retry(call: Call) -> Json:
         call.put("meta", "gave_up", None)
         call.put("meta", "repairs", None)
         return {"say": "verify.sh runs again once every task is completed."}
-    task = task_named(call)
+    task = named(call, "task")
     if (state := tasklist.state(task)) != "failed":
         return {"say": f"Task {task['id']} is {state}, and was not set aside."}
     fresh = tasklist.annotated(task, failed=None, attempts=None, interruptions=None)
@@ -180,7 +173,7 @@ def retry(call: Call) -> Json:
 
 def release(call: Call) -> Json:
     """Take `task` from the ship that has it."""
-    task = task_named(call)
+    task = named(call, "task")
     for held in call.live():
         if held["task"] == task["id"]:
             end_claim(call, held, "released", ordered(call, "released"), None)
@@ -191,7 +184,7 @@ def release(call: Call) -> Json:
 def edit(call: Call) -> Json:
     """Change `task` by `fields`; where no task is named, that is a new one. `id` is the task's."""
     given, told = call.request["fields"], call.request.get("task")
-    task = task_named(call) if told else harbor.blank(call, {"addedBy": "captain"})
+    task = named(call, "task") if told else harbor.blank(call, {"addedBy": "captain"})
     if tasklist.state(task) == "completed":
         raise Refused("task", f"task {told} is completed; add one that mends what it did")
     notes = {key: value for key, value in tasklist.metadata(given).items() if key in OWN_NOTES}
@@ -219,7 +212,7 @@ def hail(call: Call) -> Json:
     """Leave a message, `text`, for the agent of `ship`, or of all; `ships` has whose."""
     if not call.voyage["hears"]:
         raise Refused("hail", f"the agent {call.voyage['agent']} cannot be told anything")
-    ships = [ship_named(call)] if call.request.get("ship") else crew(call)
+    ships = [named(call, "ship")["id"]] if call.request.get("ship") else crew(call)
     for name in ships:
         told = {"ship": name, "text": text(call.request, "text"), "taken": None}
         call.put("hails", str(1 + len(call.sections["hails"])), told)

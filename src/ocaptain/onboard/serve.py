@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import PROTOCOL, harbor, mirror, orders
 from .harbor import Json
-from .journal import Damaged, Journal, open_voyage
+from .journal import Journal, open_voyage
 
 MAX_REQUEST = 2_000_000
 LOG_LIMIT = 50_000_000
@@ -44,14 +44,9 @@ def respond(home: Path, who: str, request: Json) -> Json:
         return refusal("op", f"{who} cannot ask for {op!r:.40}")
     # No longer than the voyage clock takes account of.
     wait_s = min(MAX_WAIT_S, voyage["lease_seconds"] / 8) * (request.get("wait") is True)
-    try:
-        ends, answer = time.monotonic() + wait_s, decide(journal, voyage, who, request)
-        while waits(answer) and changed(journal, ends):
-            answer = decide(journal, voyage, who, request, again=True)
-    except Damaged as why:
-        if who != "captain":
-            raise  # a ship that gets no answer waits for one
-        return refusal("damaged", f"{why}. Nothing changes any more; docs/reliability.md says more")
+    ends, answer = time.monotonic() + wait_s, decide(journal, voyage, who, request)
+    while waits(answer) and changed(journal, ends):
+        answer = decide(journal, voyage, who, request, again=True)
     if mirror.due(journal, voyage):
         mirror.start(home)
     return answer
