@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +23,20 @@ path_argument = click.Path(path_type=Path)
 STATUS = click.Choice(["pending", "in_progress", "completed", "failed"])
 
 
-class Verb(click.Command):
-    """A verb is a coroutine function, and may return an exit status."""
+class Verbs(click.Group):
+    """The verbs: coroutine functions, which may return an exit status."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """A verb may have two words, such as `tasks add`."""
+        words = 2 if " ".join(args[:2]) in self.commands else 1
+        return super().resolve_command(ctx, [" ".join(args[:words]), *args[words:]])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it."""
+        """Run the verb that is meant."""
+        work = super().invoke(ctx)
         import asyncio  # which half of the verbs' --help would wait for
 
-        return asyncio.run(super().invoke(ctx))
-
-
-class Verbs(click.Group):
-    """A group of verbs."""
-
-    command_class, group_class = Verb, type
+        return asyncio.run(work)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -103,12 +104,7 @@ async def check(plan: Path, as_json: bool) -> int:
     return int(found.plan is None)
 
 
-@cli.group()
-def plan() -> None:
-    """Make plans."""
-
-
-@plan.command("init")
+@cli.command("plan init")
 @click.argument("directory", type=path_argument)
 async def plan_init(directory: Path) -> None:
     """Write a small plan to start from into DIRECTORY."""
@@ -116,7 +112,7 @@ async def plan_init(directory: Path) -> None:
     click.echo(f"wrote a plan; read {directory}/PLAN.md, then: ocaptain check {directory}")
 
 
-@plan.command("skill")
+@cli.command("plan skill")
 async def plan_skill() -> None:
     """Install the Claude Code skill that leads from a wish to a plan."""
     click.echo(f"wrote {ocaptain.start.install_skill(Path.home())}\nIn Claude Code: /voyage-plan")
@@ -148,11 +144,7 @@ async def _sail(plan: Path, ships: int | None, *, pr: bool = False) -> str:
     found = await ocaptain.check.check(plan, config)
     if found.plan is None:
         raise Failure(*found.faults)
-    return await ocaptain.voyage.sail(config, found.plan, ships or found.plan.ships, _tell, pr=pr)
-
-
-def _tell(text: str) -> None:
-    click.echo(text, err=True)
+    return await ocaptain.voyage.sail(config, found.plan, ships or found.plan.ships, pr=pr)
 
 
 def _next(voyage: str) -> str:
@@ -186,19 +178,21 @@ async def tasks(voyage: str | None, wanted: str | None, as_json: bool) -> None:
     _show("tasks", [row for row in rows if wanted in (None, row["status"])], as_json)
 
 
+def _regex(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str:
+    try:
+        return re.compile(text or "").pattern
+    except re.error as error:
+        raise click.BadParameter(f"no regular expression: {error}") from None
+
+
 @_voyage_verb
 @click.option("-s", "--ship", default="", help="Only this ship's, such as ship-0.")
 @click.option("-f", "--follow", is_flag=True, help="Go on as it grows.")
-@click.option("-g", "--grep", "pattern", default="", help="Only lines that match this regex.")
+@click.option("-g", "--grep", "pattern", callback=_regex, help="Only lines that match this regex.")
 @click.option("-n", "--tail", type=int, default=0, help="Only the last N lines.")
 @json_option
 async def logs(voyage: str | None, as_json: bool, **wanted: Any) -> None:
     """Print the ships' logs, by time."""
-    try:
-        re.compile(wanted["pattern"])
-    except re.error as error:
-        here = click.get_current_context()
-        raise click.UsageError(f"--grep is no regular expression: {error}", here) from None
     async for line in (await _find(voyage)).log_lines(wanted):
         at, ship, text = f"{line}  ".split(" ", 2)  # whatever a ship has written there
         entry = {"time": at, "ship": ship, "text": text.rstrip()}
@@ -224,8 +218,8 @@ async def _wait(voyage: str | None, timeout_s: float | None = None) -> int:
     """Show a voyage in place until it has ended or the time is up; the exit status of `wait`."""
     found = await _find(voyage)
     with ocaptain.view.Screen(auto_refresh=False) as screen:
-        state = (await found.wait(timeout_s, screen.show))["state"]
-    return 0 if state == "complete" else 4 if state in ocaptain.voyage.ENDED else 5
+        state = (await found.watch("status", screen.show, timeout_s or inf))["state"]
+    return 0 if state == "complete" else 4 if state in ocaptain.view.ENDED else 5
 
 
 @_voyage_verb
@@ -252,15 +246,15 @@ async def sink(voyage: str | None, include_storage: bool, all_: bool, force: boo
     storage = include_storage or all_
     signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's lets a question wait
     found = await ocaptain.voyage.voyages(_config()) if all_ else [await _find(voyage)]
-    names = [name for each in found for name in each.doomed(storage=storage)]
+    doomed = {each: [vm for vm in each.vms if storage or vm != each.storage] for each in found}
+    names = [vm for vms in doomed.values() for vm in vms]
     for each in found if storage else ():
         await _offer(each, force=force)
-    doomed = [*names, "the ships' keys"] if names else ["nothing"]
-    click.echo(f"To be destroyed: {', '.join(doomed)}")
+    told = ", ".join([*names, "the ships' keys"] if names else ["nothing"])
+    click.echo(f"To be destroyed: {told}")
     if names and not force:
         click.confirm("Go on?", abort=True)
-    left = [await each.sink(storage=storage) for each in found]
-    if faults := [f"{vm} is left: {why}" for each in left for vm, why in each.items()]:
+    if faults := [why for each, vms in doomed.items() for why in await each.destroy(vms)]:
         again = "--all" if all_ else "-s " * storage + found[0].id
         raise Failure(*faults, f"Try later: ocaptain sink {again}")
     click.echo(f"Destroyed {len(names)} VMs.")

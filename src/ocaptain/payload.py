@@ -40,7 +40,7 @@ def archive(boot: Json, bundle: Path | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def boot(plan: Plan, sailed: Json, *, accounts: bool) -> Json:
+def boot(plan: Plan, sailed: Json) -> Json:
     """What boot.json has for every VM: the voyage as storage and ships know it, and the plan's own
     files. `sailed` is what the plan does not say: `voyage`, `ships`, `author`, `pr`."""
     files = {"spec.md": plan.spec, "verify.sh": plan.verify, "setup.sh": plan.setup}
@@ -55,4 +55,4 @@ def boot(plan: Plan, sailed: Json, *, accounts: bool) -> Json:
         **{key: getattr(plan, key) for key in Settings.__annotations__},
     }
     artifacts = {name: text for name, text in files.items() if text is not None}
-    return {"voyage": record, "artifacts": artifacts, "accounts": accounts}
+    return {"voyage": record, "artifacts": artifacts}

@@ -15,6 +15,7 @@ from .ssh import clean
 
 Answer = dict[str, Any]
 
+ENDED = ("complete", "failed", "halted", "paused", "stalled")
 STYLES = dict.fromkeys(("complete", "completed", "done"), "green")
 STYLES |= dict.fromkeys(("failed", "lost", "stalled"), "red")
 STYLES |= dict.fromkeys(("limited", "paused"), "yellow")
@@ -32,9 +33,10 @@ def show(what: RenderableType) -> None:
 class Screen(Live):
     """What shows each status in the place of the one before."""
 
-    def show(self, seen: Answer) -> None:
-        """Show it."""
+    def show(self, seen: Answer) -> bool:
+        """Show it; whether the voyage has ended."""
         self.update(status(seen), refresh=True)
+        return seen["state"] in ENDED
 
 
 def status(seen: Answer) -> RenderableType:

@@ -1,4 +1,4 @@
-"""A voyage from the captain's side: set sail, find it again, ask, fetch, sink."""
+"""A voyage from the captain's side: set sail, find it again, ask, steer, fetch, sink."""
 
 import asyncio
 import io
@@ -8,15 +8,17 @@ import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import groupby
+from math import inf
 from pathlib import Path
 from typing import Any, Self
 
 from . import payload
 from .config import Config
-from .errors import Failure
+from .errors import Failure, tell
 from .onboard import PROTOCOL
 from .plan import Plan
 from .providers import VM, Provider, open_provider
@@ -24,9 +26,8 @@ from .source import git
 from .ssh import Home, Remote, Ssh, Unreachable, attach, clean, lines, new_key, prepare
 
 Answer = dict[str, Any]
-Say = Callable[[str], None]
+Cargo = Callable[[], Awaitable[bytes]]
 
-ENDED = ("complete", "failed", "halted", "paused", "stalled")
 SET_UP_S = 1800
 REACH_S = 180
 PACK = "cd ~/voyage && tar -cz artifacts journal.jsonl logs ships voyage.json"
@@ -39,6 +40,10 @@ class Voyage:
         self.config, self.provider, self.id = config, provider, voyage
         self.storage, self.vms = f"{voyage}-storage", dict[str, VM]()
         self.ssh = Ssh(config.run_dir() / voyage / "ssh_config")
+
+    def vm(self, ship: str) -> str:
+        """The name of a ship's VM."""
+        return f"{self.id}-{ship.replace('-', '')}"
 
     def know(self, *vms: VM) -> Self:
         """Have `ssh` reach these VMs as well."""
@@ -71,6 +76,17 @@ class Voyage:
             raise Failure(f"{self.storage} refused: {clean(str(answer))}")
         return answer
 
+    async def watch(
+        self, op: str, enough: Callable[[Answer], bool], timeout_s: float = inf, **fields: Any
+    ) -> Answer:
+        """Ask the same until the answer is `enough`, or the time is up; the last answer."""
+        ends = time.monotonic() + timeout_s
+        while True:
+            answer = await self.ask(op, **fields)
+            if enough(answer) or time.monotonic() >= ends:
+                return answer
+            await asyncio.sleep(1)
+
     async def log_lines(self, wanted: Mapping[str, Any]) -> AsyncIterator[str]:
         """Lines `time ship text` of the logs, as the arguments of onboard's `logbook.read` want."""
         command = self.ssh.command(self.storage, self.program("logbook.main", json.dumps(wanted)))
@@ -79,29 +95,12 @@ class Voyage:
 
     def shell(self, ship: str | None, *, raw: bool) -> int:
         """Attach to the fleet's tmux session on storage; `raw`: to a shell on a VM. Exit status."""
-        vm = f"{self.id}-{ship.replace('-', '')}" if ship else self.storage
+        vm = self.vm(ship or "storage")
         if vm not in self.vms:
             raise Failure(f"{self.id} has no {ship}.", f"There is: {', '.join(self.vms)}")
         panes = self.program("logbook.show", *([ship] if ship else []))
         place, what = (vm, Remote("bash", "-l")) if raw else (self.storage, panes)
         return attach(self.ssh.command(place, what, tty=True))
-
-    def doomed(self, *, storage: bool) -> list[str]:
-        """The VMs that `sink` would destroy."""
-        return [name for name in self.vms if storage or name != self.storage]
-
-    # Steering
-
-    async def wait(self, timeout_s: float | None, seen: Callable[[Answer], None]) -> Answer:
-        """Look until the voyage has ended or `timeout_s` is over; `seen` gets each look, and the
-        last is returned."""
-        ends = time.monotonic() + (timeout_s or float("inf"))
-        while True:
-            look = await self.ask("status")
-            seen(look)
-            if look["state"] in ENDED or time.monotonic() >= ends:
-                return look
-            await asyncio.sleep(1)
 
     async def fetch(self, into: Path, *, everything: bool) -> Answer:
         """Bring the branch into the repository at `into`. With `everything` also wrecks, under
@@ -134,12 +133,28 @@ class Voyage:
         parts += [f"unlanded work ({', '.join(new['wrecks'])})"] if new["wrecks"] else []
         return f"{self.id}: never fetched or pushed: {' and '.join(parts)}" if parts else ""
 
-    async def sink(self, *, storage: bool) -> dict[str, str]:
-        """Destroy the ships, and with `storage` all of the VMs; why, where one is left."""
-        left = await self.provider.destroy(self.doomed(storage=storage))
-        if storage and not left:
+    # Making and removing VMs
+
+    async def set_up(self, vm: str, remote: Remote, **how: Any) -> None:
+        """Run a command on a VM; Unreachable where that fails."""
+        done = await self.ssh.run(vm, remote, **how)
+        if done.status:
+            said = clean(done.err).strip() or f"exit status {done.status}"
+            raise Unreachable(f"{vm} could not be set up: {said}")
+
+    async def unpack(self, vm: str, archive: bytes) -> None:
+        """Set a VM up from an archive, as soon as it can be reached."""
+        root = ["sudo", "-n"] * (self.provider.accounts and vm == self.storage)
+        there = payload.unpack(self.provider.python, *root)
+        await self.set_up(vm, there, stdin=archive, timeout=SET_UP_S, retries=REACH_S)
+
+    async def destroy(self, names: Iterable[str]) -> list[str]:
+        """Destroy VMs, and with ships their keys; a sentence for each that is left."""
+        gone = {name: self.vms.pop(name, None) for name in names}
+        left = await self.provider.destroy(gone)
+        if self.storage in gone and not left:
             shutil.rmtree(self.ssh.path.parent, ignore_errors=True)
-        return left
+        return [f"{vm} is left: {why}" for vm, why in left.items()]
 
 
 # Finding
@@ -200,102 +215,109 @@ async def survey(config: Config) -> list[Answer]:
 # Setting sail
 
 
-async def sail(config: Config, plan: Plan, ships: int, say: Say, *, pr: bool = False) -> str:
+async def sail(config: Config, plan: Plan, ships: int, *, pr: bool = False) -> str:
     """Make the VMs, set them up, and return the voyage's id; nothing is left where that fails.
 
-    `say` is told each VM's progress; with `pr` the end of the voyage opens a pull request."""
-    yard = Yard(config, plan, ships, say)
-    if pr and not yard.token:
+    With `pr` the end of the voyage opens a pull request."""
+    yard = Yard(config, open_provider(config), f"voyage-{secrets.token_hex(6)}")
+    token = config.gh_token if plan.source.url.startswith("https://github.com/") else None
+    if pr and not token:
         lacking = "A pull request needs a repo on GitHub (owner/name in voyage.json) and GH_TOKEN."
         raise Failure(lacking, "export GH_TOKEN=…")
-    say(await yard.provider.look(more=1 + ships))
-    say(f"{yard.id} is being made; if this is killed, type: ocaptain sink -s {yard.id}")
-    try:
-        with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
-            await yard.build(Path(scratch), pr=pr)
-    except BaseException as error:
-        say("sail removes what it made")
-        await asyncio.shield(yard.remove(yard.storage, *yard.ships.values()))
-        raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error from None
+    tell(await yard.provider.look(more=1 + ships))
+    tell(f"{yard.id} is being made; if this is killed, type: ocaptain sink -s {yard.id}")
+    crew = [f"ship-{number}" for number in range(ships)]
+    names = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
+    author = {key: await git("config", key, strict=False) or names[key] for key in names}
+    boot = payload.boot(plan, {"voyage": yard.id, "ships": crew, "author": author, "pr": pr})
+    await yard.build(crew, boot, partial(yard.cargo, plan, token))
     return yard.id
 
 
 class Yard(Voyage):
-    """A voyage whose VMs are being made and set up, all at once."""
+    """A voyage whose VMs are being made and set up, all at once.
 
-    def __init__(self, config: Config, plan: Plan, ships: int, say: Say) -> None:
-        super().__init__(config, open_provider(config), f"voyage-{secrets.token_hex(6)}")
-        self.plan, self.say, self.began = plan, say, time.monotonic()
-        self.token = config.gh_token if plan.source.url.startswith("https://github.com/") else None
-        self.ships = {f"ship-{number}": f"{self.id}-ship{number}" for number in range(ships)}
+    `boot` is what boot.json has for all of them, `keys` the ships' public keys."""
 
-    async def remove(self, *names: str) -> None:
-        """Destroy VMs, and say which are left."""
-        try:
-            for vm, why in (await self.provider.destroy(names)).items():
-                self.say(f"{vm} could not be removed: {why}\nTry later: ocaptain sink -s {self.id}")
-        except Failure as why:
-            self.say(f"Nothing could be removed: {why}\nTry later: ocaptain sink -s {self.id}")
+    async def build(self, ships: Sequence[str], boot: Answer, cargo: Cargo) -> None:
+        """Make ships, and storage where there is none, which gets the archive that `cargo` makes;
+        nothing of it is left where that fails."""
+        self.boot, self.began = {**boot, "accounts": self.provider.accounts}, time.monotonic()
+        new = [vm for vm in (self.storage, *map(self.vm, ships)) if vm not in self.vms]
+        with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
+            self.scratch = Path(scratch)
+            try:
+                await self._build(ships, cargo)
+            except BaseException as error:
+                tell("sail removes what it made")
+                await asyncio.shield(self._remove(*new))
+                raise (
+                    error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
+                ) from None
 
-    async def build(self, scratch: Path, *, pr: bool) -> None:
+    async def _build(self, ships: Sequence[str], cargo: Cargo) -> None:
         """Storage and ships, each as far as it can get by itself; Failure without any ship."""
-        self.scratch = scratch
-        names = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
-        author = {key: await git("config", key, strict=False) or names[key] for key in names}
-        sailed = {"voyage": self.id, "ships": list(self.ships), "author": author, "pr": pr}
-        self.common = payload.boot(self.plan, sailed, accounts=self.provider.accounts)
-        making = [new_key(scratch / ship, name) for ship, name in self.ships.items()]
-        self.keys = dict(zip(self.ships, await asyncio.gather(*making), strict=True))
+        making = [new_key(self.scratch / ship, self.vm(ship)) for ship in ships]
+        self.keys = dict(zip(ships, await asyncio.gather(*making), strict=True))
         async with asyncio.TaskGroup() as group:
             storage = group.create_task(self._create(self.storage))
-            crew = [group.create_task(self._ship(ship, storage)) for ship in self.ships]
-            cargo = await self._cargo()
-            await self._unpack(await storage, cargo, *["sudo", "-n"] * self.provider.accounts)
+            crew = [group.create_task(self._ship(ship, storage)) for ship in ships]
+            archive = await cargo()
+            await self._set_up(await storage, archive)
         if not any(ship.result() for ship in crew):
             raise Failure("No ship came up.")
 
-    async def _create(self, name: str) -> VM:
-        self.know(vm := await self.provider.create(name))
-        self.say(f"{name} is there after {time.monotonic() - self.began:.1f} s")
-        return vm
-
-    async def _cargo(self) -> bytes:
+    async def cargo(self, plan: Plan, token: str | None) -> bytes:
         """Storage's archive; where the source is a checkout of the captain's, it has a bundle."""
-        source, bundle = self.plan.source, None
+        source, bundle = plan.source, None
         if source.path:
             bundle = self.scratch / "source.bundle"
             pack = ("bundle", "create", "-q", str(bundle), source.ref)
             await git("-C", str(source.path), *pack, timeout=SET_UP_S)
-        told = {"token": self.token, "shallow": source.shallow, "ref": source.ref}
-        told["url"] = self.common["voyage"]["origin"]
-        boot = {**self.common, "tasks": self.plan.tasks, "keys": self.keys, "source": told}
-        return payload.archive(boot, bundle)
+        told = {"token": token, "shallow": source.shallow, "ref": source.ref}
+        told["url"] = self.boot["voyage"]["origin"]
+        own = {"tasks": plan.tasks, "keys": self.keys, "source": told}
+        return payload.archive(self.boot | own, bundle)
+
+    async def _create(self, name: str) -> VM:
+        if name not in self.vms:
+            self.know(await self.provider.create(name))
+            self._say(f"{name} is there")
+        return self.vms[name]
+
+    async def _set_up(self, vm: VM, archive: bytes) -> None:
+        await self.unpack(vm.name, archive)
+        self._say(f"{vm.name} is ready")
+
+    def _say(self, what: str) -> None:
+        tell(f"{what} after {time.monotonic() - self.began:.1f} s")
 
     async def _ship(self, ship: str, storage: asyncio.Task[VM]) -> bool:
         """Make a ship, twice if need be; whether it came up, for the others can do without."""
         for remedy in ("is made anew", "is given up; the others sail on without it"):
             try:
-                vm, there = await self._create(self.ships[ship]), await storage
-                await self._unpack(vm, await self._crew(ship, there))
+                vm, there = await self._create(self.vm(ship)), await storage
+                await self._set_up(vm, await self._crew(ship, there))
                 return True
             except Unreachable as why:
-                self.say(f"{why}\n{ship} {remedy}")
-                await self.remove(self.ships[ship])
+                tell(f"{why}\n{ship} {remedy}")
+                await self._remove(self.vm(ship))
         return False
 
     async def _crew(self, ship: str, storage: VM) -> bytes:
         """A ship's archive; its key opens storage from here on."""
         reach, via = await self.provider.admit(storage, ship, self.keys[ship])
         if via:
-            self.say(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
+            tell(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
         way = {"reach": reach, "via": via, "host_key": storage.host_key, "ship": ship}
         own = {"captain": self.config.agent_env, "key": (self.scratch / ship).read_text()}
-        return payload.archive({**self.common, **own, **way})
+        return payload.archive(self.boot | own | way)
 
-    async def _unpack(self, vm: VM, archive: bytes, *sudo: str) -> None:
-        there = payload.unpack(self.provider.python, *sudo)
-        done = await self.ssh.run(vm.name, there, stdin=archive, timeout=SET_UP_S, retries=REACH_S)
-        if done.status:
-            said = clean(done.err).strip() or f"exit status {done.status}"
-            raise Unreachable(f"{vm.name} could not be set up: {said}")
-        self.say(f"{vm.name} is ready after {time.monotonic() - self.began:.1f} s")
+    async def _remove(self, *names: str) -> None:
+        """Destroy VMs, and say which are left."""
+        try:
+            left = await self.destroy(names)
+        except Failure as why:
+            left = [f"Nothing could be removed: {why}"]
+        if left:
+            tell("\n".join([*left, f"Try later: ocaptain sink -s {self.id}"]))
