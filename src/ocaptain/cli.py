@@ -5,7 +5,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ NEXT = ("status --watch", "logs --follow", "shell", "wait", "fetch", "sink -s")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
 path_argument = click.Path(path_type=Path)
+SHIP = re.compile(r"ship-\d+")
 STATUS = click.Choice(["pending", "in_progress", "completed", "failed"])
 
 
@@ -75,6 +77,18 @@ def _config() -> "ocaptain.config.Config":
 def _voyage_verb(work: Callable[..., Any]) -> click.Command:
     """A verb for a voyage, which it finds itself."""
     return cli.command()(click.argument("voyage", required=False)(work))
+
+
+def _words(ctx: click.Context, param: click.Parameter, words: Sequence[str]) -> str | None:
+    """The voyage among the words that come first; a ship, where one may, becomes a parameter."""
+    voyage, ship = [*words], ""
+    if "[SHIP]" in str(param.metavar) and voyage and (voyage[1:] or SHIP.fullmatch(voyage[0])):
+        ship = voyage.pop()
+    if voyage[1:]:
+        ctx.fail(f"Got unexpected extra argument ({voyage[1]})")
+    if "[SHIP]" in str(param.metavar):
+        ctx.params["ship"] = ship
+    return voyage[0] if voyage else None
 
 
 async def _find(name: str | None) -> "ocaptain.voyage.Voyage":
@@ -266,6 +280,60 @@ async def _offer(voyage: "ocaptain.voyage.Voyage", *, force: bool) -> None:
         click.echo(risk)
         if not force and click.confirm("Fetch it first, into the repository here?"):
             await voyage.fetch(Path(), everything=True)
+
+
+# Steering
+
+FIRST = partial(click.Argument, ["voyage"], nargs=-1, callback=_words)
+TASK = click.Argument(["task"])
+SIGNED = (
+    click.Option(["--why"], default="", metavar="TEXT", help="The journal keeps it."),
+    click.Option(["--json", "as_json"], is_flag=True, help="Print JSON (docs/json.md)."),
+)
+FIELDS = (
+    click.Option(["-d", "--description"], metavar="TEXT", help="What is to be done."),
+    click.Option(["--after"], multiple=True, metavar="ID", help="A task that it waits for."),
+    click.Option(["--files"], multiple=True, metavar="PATH", help="What it will touch."),
+    click.Option(["--run"], metavar="CMD", help="What the shell agent executes."),
+)
+HOW_MANY = click.Option(["-n", "--ships"], default=0, type=click.IntRange(0, 99), help="Add N.")
+STAY = click.Option(["--no-wait", "stay"], is_flag=True, help="Order it only.")
+SUBJECT = click.Option(["--subject"], metavar="TEXT", help="What it is, in a line.")
+ORDERS: dict[str, tuple[str, *tuple[click.Parameter, ...]]] = {
+    "pause": ("Hand out no more tasks; ships finish theirs, and wait.",),
+    "resume": ("Hand tasks out again; ships get the credentials set here.",),
+    "halt": ("Pause, and stop the agents now; their work is kept.",),
+    "hail": (
+        "Tell MESSAGE to a ship's agent, or to all.",
+        click.Argument(["text"], metavar="MESSAGE"),
+    ),
+    "relieve": ("Send SHIP home after its task: its VM goes.", click.Argument(["ship"]), STAY),
+    "reinforce": ("Restart ships, replace those that are lost, add more.", HOW_MANY),
+    "retry": ("Bring TASK back, which was set aside; or `verify`.", TASK),
+    "release": ("Take TASK from its ship; another gets it.", TASK),
+    "tasks add": ("Add a task.", click.Argument(["subject"]), *FIELDS),
+    "tasks edit": ("Change a task that is not completed.", TASK, SUBJECT, *FIELDS),
+    "fsck": ("Look over all that is on storage, and mend what can be.",),
+}
+
+
+def _order(name: str, about: str, *params: click.Parameter) -> click.Command:
+    """A verb that has a voyage do something, and prints what came of it."""
+
+    async def work(voyage: str | None, why: str, *, as_json: bool, **fields: Any) -> int:
+        found = await _find(voyage)
+        found.signed = {"by": await ocaptain.voyage.who(), "why": why}
+        give = getattr(found, name.replace(" ", "_"), partial(found.order, name))
+        answer = await give(**fields)
+        _show("answer", answer, as_json)
+        return int(bool(answer.get("faults")))
+
+    first = FIRST(metavar="[VOYAGE] [SHIP]" if name == "hail" else "[VOYAGE]")
+    return click.Command(name, callback=work, params=[first, *params, *SIGNED], help=about)
+
+
+for verb, told in ORDERS.items():
+    cli.add_command(_order(verb, *told))
 
 
 # This machine

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -16,6 +16,8 @@ from .ssh import clean
 Answer = dict[str, Any]
 
 ENDED = ("complete", "failed", "halted", "paused", "stalled")
+HINTS = dict.fromkeys(("paused", "halted"), "resume  (ships get the credentials that are set here)")
+HINTS |= {"stalled": "reinforce", "failed": "tasks --status failed"}
 STYLES = dict.fromkeys(("complete", "completed", "done"), "green")
 STYLES |= dict.fromkeys(("failed", "lost", "stalled"), "red")
 STYLES |= dict.fromkeys(("limited", "paused"), "yellow")
@@ -50,12 +52,19 @@ def status(seen: Answer) -> RenderableType:
         head.append(f"  since {_since(seen['created'])}"),
         _line(seen["objective"], "dim", no_wrap=True, overflow="ellipsis"),
         *([_line(seen["reason"], colour)] if seen["reason"] else ()),
+        *_next(HINTS.get(seen["state"], ""), seen["reason"] or ""),
         Text(f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}"),
         Text(f"verify  {seen['verify']}    cost ${seen['cost_usd']:.2f}"),
         *([_line(f"origin  {'  '.join(filter(None, origin))}")] if any(origin) else ()),
         "",
         _table("ship  state  for  done  seen  task", map(_ship, seen["ships"])),
     )
+
+
+def _next(hint: str, told: str) -> Iterator[Text]:
+    """What to type, unless somebody has said so."""
+    if hint and "ocaptain" not in told:
+        yield _line(f"→ ocaptain {hint}", "bold")
 
 
 def _ship(ship: Answer) -> Sequence[str]:

@@ -8,38 +8,49 @@ import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from getpass import getuser
 from itertools import groupby
 from math import inf
 from pathlib import Path
+from socket import gethostname
 from typing import Any, Self
 
 from . import payload
 from .config import Config
 from .errors import Failure, tell
 from .onboard import PROTOCOL
-from .plan import Plan
+from .plan import Plan, Source
 from .providers import VM, Provider, open_provider
 from .source import git
 from .ssh import Home, Remote, Ssh, Unreachable, attach, clean, lines, new_key, prepare
 
 Answer = dict[str, Any]
-Cargo = Callable[[], Awaitable[bytes]]
 
 SET_UP_S = 1800
 REACH_S = 180
+ANSWER_S = 20
+HEAR_S = 15
+KNOCK_S = 5
+URGENT = ("halt", "hail", "release")
+"""Orders that ships at work are to hear of at once; all others they meet when they ask next."""
+AT_WORK = ("working", "landing", "limited")
+KNOCK = Remote("touch", Home("voyage/knock"))
+TOKENS = "umask 077 && cd ~/voyage && cat >captain.new && mv captain.new captain.json"
 PACK = "cd ~/voyage && tar -cz artifacts journal.jsonl logs ships voyage.json"
 
 
 class Voyage:
-    """A voyage: `vms` are those that are known, by their names, and `ssh` reaches them."""
+    """A voyage: `vms` are those that are known, by their names, and `ssh` reaches them.
+
+    `signed` goes with each request: `by` whom an order is, and `why`."""
 
     def __init__(self, config: Config, provider: Provider, voyage: str) -> None:
         self.config, self.provider, self.id = config, provider, voyage
         self.storage, self.vms = f"{voyage}-storage", dict[str, VM]()
         self.ssh = Ssh(config.run_dir() / voyage / "ssh_config")
+        self.signed: Answer = {}
 
     def vm(self, ship: str) -> str:
         """The name of a ship's VM."""
@@ -64,7 +75,8 @@ class Voyage:
         """Ask harbor; raises Failure where storage cannot be reached, or refuses."""
         if self.vms and self.storage not in self.vms:
             raise Failure(f"{self.id} has no storage any more.", f"ocaptain sink {self.id}")
-        line = json.dumps({"protocol": PROTOCOL, "op": op, **fields}).encode() + b"\n"
+        request = {"protocol": PROTOCOL, "op": op, **self.signed, **fields}
+        line = json.dumps(request).encode() + b"\n"
         done = await self.ssh.run(self.storage, self.program("serve.serve", "captain"), stdin=line)
         try:
             answer = dict(json.loads(done.out))
@@ -133,10 +145,20 @@ class Voyage:
         parts += [f"unlanded work ({', '.join(new['wrecks'])})"] if new["wrecks"] else []
         return f"{self.id}: never fetched or pushed: {' and '.join(parts)}" if parts else ""
 
-    # Making and removing VMs
+    # On VMs
+
+    async def on_ships(self, ships: Collection[str], remote: Remote, **how: Any) -> dict[str, str]:
+        """Run a command on ships' VMs, on all at once; why, for those where that failed."""
+        runs = [self.set_up(self.vm(ship), remote, **how) for ship in ships]
+        ended = await asyncio.gather(*runs, return_exceptions=True)
+        if bugs := [each for each in ended if each and not isinstance(each, Failure)]:
+            raise bugs[0]
+        return {ship: str(why) for ship, why in zip(ships, ended, strict=True) if why}
 
     async def set_up(self, vm: str, remote: Remote, **how: Any) -> None:
         """Run a command on a VM; Unreachable where that fails."""
+        if vm not in self.vms:
+            raise Unreachable(f"{vm} is not there any more.")
         done = await self.ssh.run(vm, remote, **how)
         if done.status:
             said = clean(done.err).strip() or f"exit status {done.status}"
@@ -156,6 +178,70 @@ class Voyage:
             shutil.rmtree(self.ssh.path.parent, ignore_errors=True)
         return [f"{vm} is left: {why}" for vm, why in left.items()]
 
+    # Steering
+
+    async def order(self, op: str, **fields: Any) -> Answer:
+        """Have harbor do something, and ships at work ask at once where that concerns them;
+        `unheard` has those that could not be told."""
+        answer = await self.ask(op, **fields)
+        ships = [fields["ship"]] if fields.get("ship") else await self.crew()
+        deaf = await self.on_ships(ships, KNOCK, timeout=KNOCK_S) if op in URGENT else ()
+        return {**answer, "unheard": [*deaf]}
+
+    async def crew(self) -> list[str]:
+        """The ships that storage knows."""
+        return [ship["id"] for ship in (await self.ask("status"))["ships"]]
+
+    async def hail(self, ship: str, text: str) -> Answer:
+        """Send a message to a ship's agent, or to all; see for a while whether they take it in."""
+        answer = await self.order("hail", ship=ship, text=text)
+
+        def theirs(seen: Answer) -> list[Answer]:
+            return [each for each in seen["ships"] if each["id"] in answer["ships"]]
+
+        def over(seen: Answer) -> bool:
+            return not any(each["hails"] and each["state"] in AT_WORK for each in theirs(seen))
+
+        seen = await self.watch("status", over, HEAR_S)
+        return {**answer, "ships": theirs(seen)}
+
+    async def resume(self) -> Answer:
+        """Hand out tasks again, once ships have the credentials that the captain has now."""
+        seen = await self.ask("status")
+        fault, ships = self.config.lacks(seen["agent"]), [ship["id"] for ship in seen["ships"]]
+        if fault:
+            tell(f"Ships keep the credentials that they have, for there are none here: {fault}")
+        told = json.dumps(dict(self.config.agent_env)).encode()
+        send = {"stdin": told, "timeout": ANSWER_S}
+        deaf = {} if fault else await self.on_ships(ships, Remote("sh", "-c", TOKENS), **send)
+        return {**await self.order("resume"), "unheard": [*deaf]}
+
+    async def relieve(self, ship: str, *, stay: bool) -> Answer:
+        """Give a ship nothing more to do and, unless it is to `stay`, remove it after its task."""
+        answer = await self.order("relieve", ship=ship)
+        if stay:
+            return answer
+        tell(answer["say"])
+        try:
+            await self.watch("relieve", lambda seen: bool(seen["done"]), ship=ship)
+        except asyncio.CancelledError:
+            tell(f"The order stands. To remove it then: ocaptain relieve {self.id} {ship}")
+            raise
+        await self.discharge([ship])
+        return {**answer, "done": True, "say": f"{ship} has gone home, and its VM is destroyed."}
+
+    async def discharge(self, ships: Collection[str]) -> None:
+        """Destroy ships with their keys, then have storage forget them."""
+        if left := await self.destroy(map(self.vm, ships)):
+            raise Failure(*left, "Try again later; nothing else has changed.")
+        await self.forget(ships)
+
+    async def forget(self, ships: Collection[str]) -> None:
+        """Have storage let these ships in no longer, and give what they held to others."""
+        boot = {"enlist": {}, "dismiss": [*ships], "accounts": self.provider.accounts}
+        await self.unpack(self.storage, payload.archive(boot))
+        await self.ask("enlist", ships=[], gone=[*ships])
+
 
 # Finding
 
@@ -165,7 +251,7 @@ async def voyages(config: Config) -> list[Voyage]:
     provider = open_provider(config)
     vms = sorted(await provider.list(), key=lambda vm: vm.name)
     fleets = groupby(vms, lambda vm: vm.name.rpartition("-")[0])
-    return [Voyage(config, provider, name).know(*fleet) for name, fleet in fleets]
+    return [Yard(config, provider, name).know(*fleet) for name, fleet in fleets]
 
 
 async def find(config: Config, name: str | None) -> Voyage:
@@ -220,7 +306,8 @@ async def sail(config: Config, plan: Plan, ships: int, *, pr: bool = False) -> s
 
     With `pr` the end of the voyage opens a pull request."""
     yard = Yard(config, open_provider(config), f"voyage-{secrets.token_hex(6)}")
-    token = config.gh_token if plan.source.url.startswith("https://github.com/") else None
+    source = plan.source
+    token = config.gh_token if source.url.startswith("https://github.com/") else None
     if pr and not token:
         lacking = "A pull request needs a repo on GitHub (owner/name in voyage.json) and GH_TOKEN."
         raise Failure(lacking, "export GH_TOKEN=…")
@@ -230,7 +317,9 @@ async def sail(config: Config, plan: Plan, ships: int, *, pr: bool = False) -> s
     names = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
     author = {key: await git("config", key, strict=False) or names[key] for key in names}
     boot = payload.boot(plan, {"voyage": yard.id, "ships": crew, "author": author, "pr": pr})
-    await yard.build(crew, boot, partial(yard.cargo, plan, token))
+    told = {"token": token, "shallow": source.shallow, "ref": source.ref}
+    told["url"] = boot["voyage"]["origin"]
+    await yard.build(crew, boot, source, tasks=plan.tasks, source=told)
     return yard.id
 
 
@@ -239,45 +328,44 @@ class Yard(Voyage):
 
     `boot` is what boot.json has for all of them, `keys` the ships' public keys."""
 
-    async def build(self, ships: Sequence[str], boot: Answer, cargo: Cargo) -> None:
-        """Make ships, and storage where there is none, which gets the archive that `cargo` makes;
-        nothing of it is left where that fails."""
+    async def build(
+        self, ships: Sequence[str], boot: Answer, checkout: Source | None = None, **more: Any
+    ) -> None:
+        """Make ships, and storage where there is none; nothing of it is left where that fails.
+
+        `more` is what boot.json has for storage alone, which gets a checkout of the captain's as a
+        bundle."""
         self.boot, self.began = {**boot, "accounts": self.provider.accounts}, time.monotonic()
         new = [vm for vm in (self.storage, *map(self.vm, ships)) if vm not in self.vms]
         with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
             self.scratch = Path(scratch)
             try:
-                await self._build(ships, cargo)
+                await self._build(ships, checkout, more)
             except BaseException as error:
-                tell("sail removes what it made")
+                tell("What was made is removed")
                 await asyncio.shield(self._remove(*new))
                 raise (
                     error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
                 ) from None
 
-    async def _build(self, ships: Sequence[str], cargo: Cargo) -> None:
+    async def _build(self, ships: Sequence[str], checkout: Source | None, more: Answer) -> None:
         """Storage and ships, each as far as it can get by itself; Failure without any ship."""
         making = [new_key(self.scratch / ship, self.vm(ship)) for ship in ships]
         self.keys = dict(zip(ships, await asyncio.gather(*making), strict=True))
         async with asyncio.TaskGroup() as group:
             storage = group.create_task(self._create(self.storage))
             crew = [group.create_task(self._ship(ship, storage)) for ship in ships]
-            archive = await cargo()
-            await self._set_up(await storage, archive)
+            bundle = await self._bundle(checkout) if checkout and checkout.path else None
+            own = {**more, "keys": self.keys, "enlist": self.keys, "dismiss": []}
+            await self._set_up(await storage, payload.archive(self.boot | own, bundle))
         if not any(ship.result() for ship in crew):
             raise Failure("No ship came up.")
 
-    async def cargo(self, plan: Plan, token: str | None) -> bytes:
-        """Storage's archive; where the source is a checkout of the captain's, it has a bundle."""
-        source, bundle = plan.source, None
-        if source.path:
-            bundle = self.scratch / "source.bundle"
-            pack = ("bundle", "create", "-q", str(bundle), source.ref)
-            await git("-C", str(source.path), *pack, timeout=SET_UP_S)
-        told = {"token": token, "shallow": source.shallow, "ref": source.ref}
-        told["url"] = self.boot["voyage"]["origin"]
-        own = {"tasks": plan.tasks, "keys": self.keys, "source": told}
-        return payload.archive(self.boot | own, bundle)
+    async def _bundle(self, source: Source) -> Path:
+        bundle = self.scratch / "source.bundle"
+        pack = ("bundle", "create", "-q", str(bundle), source.ref)
+        await git("-C", str(source.path), *pack, timeout=SET_UP_S)
+        return bundle
 
     async def _create(self, name: str) -> VM:
         if name not in self.vms:
@@ -321,3 +409,40 @@ class Yard(Voyage):
             left = [f"Nothing could be removed: {why}"]
         if left:
             tell("\n".join([*left, f"Try later: ocaptain sink -s {self.id}"]))
+
+    async def reinforce(self, ships: int) -> Answer:
+        """Restart ships, replace those that are lost, and add `ships` more."""
+        charter = await self.ask("charter")
+        known = charter["ships"]
+        restart = Remote(self.provider.python, *payload.LIB, "setup.restart")
+        lost = await self.on_ships(known, restart, retries=ANSWER_S)
+        first = 1 + max(int(name[5:]) for name in [*known, *charter["voyage"]["ships"]])
+        new = [f"ship-{first + number}" for number in range(len(lost) + ships)]
+        if new:
+            await self._replace(lost, new, charter)
+        say = (
+            f"{len(known) - len(lost)} ships were there, {len(lost)} were lost, {len(new)} are new."
+        )
+        return {"say": say, "lost": [*lost], "new": new}
+
+    async def _replace(self, lost: Mapping[str, str], new: Sequence[str], charter: Answer) -> None:
+        for ship, why in lost.items():
+            tell(f"{ship} is lost: {why}")
+        if lacking := self.config.lacks(charter["voyage"]["agent"]):
+            raise Failure(f"No ship can be made from here: {lacking}")
+        there = [ship for ship in lost if self.vm(ship) in self.vms]
+        tell(await self.provider.look(more=len(new) - len(there)))
+        if lost:
+            await self.discharge(lost)
+        await self.ask("enlist", ships=new, gone=[])
+        try:
+            await self.build(new, {key: charter[key] for key in ("voyage", "artifacts")})
+        except BaseException:
+            await asyncio.shield(self.forget(new))
+            raise
+
+
+async def who() -> str:
+    """Who gives orders here: a name that git has, or the login's, and this machine's."""
+    name = await git("config", "user.name", strict=False) or getuser()
+    return f"{name}@{gethostname()}"
