@@ -286,32 +286,32 @@ async def _offer(voyage: "ocaptain.voyage.Voyage", *, force: bool) -> None:
 
 FIRST = partial(click.Argument, ["voyage"], nargs=-1, callback=_words)
 TASK = click.Argument(["task"])
-SIGNED = (
-    click.Option(["--why"], default="", metavar="TEXT", help="The journal keeps it."),
-    click.Option(["--json", "as_json"], is_flag=True, help="Print JSON (docs/json.md)."),
-)
+SHIP_ALONE = click.Argument(["ship"])
+MESSAGE = click.Argument(["text"], metavar="MESSAGE")
+NEW = click.Argument(["subject"])
+SUBJECT = click.Option(["--subject"], metavar="TEXT", help="What it is, in a line.")
 FIELDS = (
     click.Option(["-d", "--description"], metavar="TEXT", help="What is to be done."),
     click.Option(["--after"], multiple=True, metavar="ID", help="A task that it waits for."),
     click.Option(["--files"], multiple=True, metavar="PATH", help="What it will touch."),
     click.Option(["--run"], metavar="CMD", help="What the shell agent executes."),
 )
-HOW_MANY = click.Option(["-n", "--ships"], default=0, type=click.IntRange(0, 99), help="Add N.")
-STAY = click.Option(["--no-wait", "stay"], is_flag=True, help="Order it only.")
-SUBJECT = click.Option(["--subject"], metavar="TEXT", help="What it is, in a line.")
+STAY = click.Option(["--no-wait", "stay"], is_flag=True, help="Only order it; do not remove it.")
+MORE = click.Option(["-n", "--ships"], default=0, type=click.IntRange(0, 99), help="Ships to add.")
+SIGNED = (
+    click.Option(["--why"], default="", metavar="TEXT", help="For the journal."),
+    click.Option(["--json", "as_json"], is_flag=True, help="Print JSON (docs/json.md)."),
+)
 ORDERS: dict[str, tuple[str, *tuple[click.Parameter, ...]]] = {
     "pause": ("Hand out no more tasks; ships finish theirs, and wait.",),
     "resume": ("Hand tasks out again; ships get the credentials set here.",),
     "halt": ("Pause, and stop the agents now; their work is kept.",),
-    "hail": (
-        "Tell MESSAGE to a ship's agent, or to all.",
-        click.Argument(["text"], metavar="MESSAGE"),
-    ),
-    "relieve": ("Send SHIP home after its task: its VM goes.", click.Argument(["ship"]), STAY),
-    "reinforce": ("Restart ships, replace those that are lost, add more.", HOW_MANY),
+    "hail": ("Tell MESSAGE to a ship's agent, or to all.", MESSAGE),
+    "relieve": ("Send SHIP home after its task: its VM goes.", SHIP_ALONE, STAY),
+    "reinforce": ("Restart ships, replace those that are lost, add more.", MORE),
     "retry": ("Bring TASK back, which was set aside; or `verify`.", TASK),
-    "release": ("Take TASK from its ship; another gets it.", TASK),
-    "tasks add": ("Add a task.", click.Argument(["subject"]), *FIELDS),
+    "release": ("Take TASK from its ship, for another to claim.", TASK),
+    "tasks add": ("Add a task to the list.", NEW, *FIELDS),
     "tasks edit": ("Change a task that is not completed.", TASK, SUBJECT, *FIELDS),
     "fsck": ("Look over all that is on storage, and mend what can be.",),
 }
@@ -320,16 +320,28 @@ ORDERS: dict[str, tuple[str, *tuple[click.Parameter, ...]]] = {
 def _order(name: str, about: str, *params: click.Parameter) -> click.Command:
     """A verb that has a voyage do something, and prints what came of it."""
 
-    async def work(voyage: str | None, why: str, *, as_json: bool, **fields: Any) -> int:
+    async def give(voyage: str | None, why: str, *, as_json: bool, **fields: Any) -> int:
         found = await _find(voyage)
         found.signed = {"by": await ocaptain.voyage.who(), "why": why}
-        give = getattr(found, name.replace(" ", "_"), partial(found.order, name))
-        answer = await give(**fields)
+        if name.startswith("tasks"):
+            fields = {"task": fields.pop("task", ""), "fields": _fields(**fields)}
+        order = getattr(found, name, partial(found.order, name.replace("tasks add", "edit")))
+        answer = await order(**fields)
         _show("answer", answer, as_json)
         return int(bool(answer.get("faults")))
 
     first = FIRST(metavar="[VOYAGE] [SHIP]" if name == "hail" else "[VOYAGE]")
-    return click.Command(name, callback=work, params=[first, *params, *SIGNED], help=about)
+    return click.Command(name, callback=give, params=[first, *params, *SIGNED], help=about)
+
+
+def _fields(
+    after: Sequence[str], files: Sequence[str], run: str | None, **texts: str | None
+) -> Any:
+    """What was given of a task, by the names in its file; an empty --after waits for nothing."""
+    blockers = {"blockedBy": [*filter(None, after)]} if after else {}
+    notes = {"files": [*files] or None, "run": run}
+    known = {"metadata": {key: value for key, value in notes.items() if value is not None}}
+    return known | blockers | {key: value for key, value in texts.items() if value is not None}
 
 
 for verb, told in ORDERS.items():

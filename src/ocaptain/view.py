@@ -18,6 +18,8 @@ Answer = dict[str, Any]
 ENDED = ("complete", "failed", "halted", "paused", "stalled")
 HINTS = dict.fromkeys(("paused", "halted"), "resume  (ships get the credentials that are set here)")
 HINTS |= {"stalled": "reinforce", "failed": "tasks --status failed"}
+HEARD = {"taken": "It was taken in by {}'s agent.", "waits": "It waits for {}'s next task."}
+HEARD |= {"late": "It has not been taken in yet by {}'s agent; it will be, at its next step."}
 STYLES = dict.fromkeys(("complete", "completed", "done"), "green")
 STYLES |= dict.fromkeys(("failed", "lost", "stalled"), "red")
 STYLES |= dict.fromkeys(("limited", "paused"), "yellow")
@@ -94,6 +96,17 @@ def _task(row: Answer) -> Sequence[str]:
     why = f" ({row['reason']})" if row["reason"] else ""
     blockers, commit = ", ".join(row["blocked_by"]), (row["commit"] or "")[:10]
     return row["id"], row["status"], row["owner"] or "", blockers, commit, row["subject"] + why
+
+
+def answer(told: Answer) -> RenderableType:
+    """What came of an order."""
+    lines = [told["say"]]
+    lines += [HEARD[ship["heard"]].format(ship["id"]) for ship in told.get("ships", ())]
+    lines += [f"mended: {what}" for what in told.get("mended", ())]
+    lines += [f"wrong: {what}" for what in told.get("faults", ())]
+    late = "cannot be reached now; it will hear of it with its next beat"
+    lines += [f"{ship} {late}" for ship in told.get("unheard", ())]
+    return Group(*map(_line, lines))
 
 
 def report(found: Report) -> RenderableType:

@@ -194,16 +194,16 @@ class Voyage:
 
     async def hail(self, ship: str, text: str) -> Answer:
         """Send a message to a ship's agent, or to all; see for a while whether they take it in."""
-        answer = await self.order("hail", ship=ship, text=text)
-
-        def theirs(seen: Answer) -> list[Answer]:
-            return [each for each in seen["ships"] if each["id"] in answer["ships"]]
+        answer, heard = await self.order("hail", ship=ship, text=text), dict[str, str]()
 
         def over(seen: Answer) -> bool:
-            return not any(each["hails"] and each["state"] in AT_WORK for each in theirs(seen))
+            for each in seen["ships"]:
+                waits = "late" if each["state"] in AT_WORK else "waits"
+                heard[each["id"]] = waits if each["hails"] else "taken"
+            return not any(heard[ship] == "late" for ship in answer["ships"])
 
-        seen = await self.watch("status", over, HEAR_S)
-        return {**answer, "ships": theirs(seen)}
+        await self.watch("status", over, HEAR_S)
+        return {**answer, "ships": [{"id": ship, "heard": heard[ship]} for ship in answer["ships"]]}
 
     async def resume(self) -> Answer:
         """Hand out tasks again, once ships have the credentials that the captain has now."""
