@@ -20,6 +20,7 @@ from .errors import Failure, crash_report, scrub
 NEXT = ("status --watch", "logs --follow", "shell", "wait", "fetch", "sink -s")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
+why_option = click.option("--why", default="", metavar="TEXT", help="What the journal says of it.")
 path_argument = click.Path(path_type=Path)
 SHIP = re.compile(r"ship-\d+")
 STATUS = click.Choice(["pending", "in_progress", "completed", "failed"])
@@ -77,18 +78,6 @@ def _config() -> "ocaptain.config.Config":
 def _voyage_verb(work: Callable[..., Any]) -> click.Command:
     """A verb for a voyage, which it finds itself."""
     return cli.command()(click.argument("voyage", required=False)(work))
-
-
-def _words(ctx: click.Context, param: click.Parameter, words: Sequence[str]) -> str | None:
-    """The voyage among the words that come first; a ship, where one may, becomes a parameter."""
-    voyage, ship = [*words], ""
-    if "[SHIP]" in str(param.metavar) and voyage and (voyage[1:] or SHIP.fullmatch(voyage[0])):
-        ship = voyage.pop()
-    if voyage[1:]:
-        ctx.fail(f"Got unexpected extra argument ({voyage[1]})")
-    if "[SHIP]" in str(param.metavar):
-        ctx.params["ship"] = ship
-    return voyage[0] if voyage else None
 
 
 async def _find(name: str | None) -> "ocaptain.voyage.Voyage":
@@ -284,68 +273,68 @@ async def _offer(voyage: "ocaptain.voyage.Voyage", *, force: bool) -> None:
 
 # Steering
 
-FIRST = partial(click.Argument, ["voyage"], nargs=-1, callback=_words)
-TASK = click.Argument(["task"])
-SHIP_ALONE = click.Argument(["ship"])
-MESSAGE = click.Argument(["text"], metavar="MESSAGE")
-NEW = click.Argument(["subject"])
-SUBJECT = click.Option(["--subject"], metavar="TEXT", help="What it is, in a line.")
-FIELDS = (
-    click.Option(["-d", "--description"], metavar="TEXT", help="What is to be done."),
-    click.Option(["--after"], multiple=True, metavar="ID", help="A task that it waits for."),
-    click.Option(["--files"], multiple=True, metavar="PATH", help="What it will touch."),
-    click.Option(["--run"], metavar="CMD", help="What the shell agent executes."),
-)
-STAY = click.Option(["--no-wait", "stay"], is_flag=True, help="Only order it; do not remove it.")
-MORE = click.Option(["-n", "--ships"], default=0, type=click.IntRange(0, 99), help="Ships to add.")
-SIGNED = (
-    click.Option(["--why"], default="", metavar="TEXT", help="For the journal."),
-    click.Option(["--json", "as_json"], is_flag=True, help="Print JSON (docs/json.md)."),
-)
-ORDERS: dict[str, tuple[str, *tuple[click.Parameter, ...]]] = {
-    "pause": ("Hand out no more tasks; ships finish theirs, and wait.",),
-    "resume": ("Hand tasks out again; ships get the credentials set here.",),
-    "halt": ("Pause, and stop the agents now; their work is kept.",),
-    "hail": ("Tell MESSAGE to a ship's agent, or to all.", MESSAGE),
-    "relieve": ("Send SHIP home after its task: its VM goes.", SHIP_ALONE, STAY),
-    "reinforce": ("Restart ships, replace those that are lost, add more.", MORE),
-    "retry": ("Bring TASK back, which was set aside; or `verify`.", TASK),
-    "release": ("Take TASK from its ship, for another to claim.", TASK),
-    "tasks add": ("Add a task to the list.", NEW, *FIELDS),
-    "tasks edit": ("Change a task that is not completed.", TASK, SUBJECT, *FIELDS),
-    "fsck": ("Look over all that is on storage, and mend what can be.",),
+ORDERS = {
+    "pause": "Hand out no more tasks; ships finish theirs, and wait.",
+    "resume": "Hand tasks out again; ships get the credentials that are set here.",
+    "halt": "Pause, and stop the agents now; their work is kept.",
+    "hail MESSAGE": "Tell MESSAGE to SHIP's agent, or to all.",
+    "relieve SHIP": "Send SHIP home after its task; its VM is destroyed then.",
+    "reinforce": "Restart ships, replace those that are lost, and add more.",
+    "retry TASK": "Bring TASK back, which was set aside; or `verify`.",
+    "release TASK": "Take TASK from its ship; it is pending again.",
+    "tasks add SUBJECT": "Add a task.",
+    "tasks edit TASK": "Change TASK, unless it is completed.",
+    "fsck": "Look whether all on storage agrees, and mend what does not.",
+}
+FIELDS = [
+    click.option("-d", "--description", metavar="TEXT", help="What is to be done."),
+    click.option("--after", multiple=True, metavar="ID", help="A task that it waits for."),
+    click.option("--files", multiple=True, metavar="PATH", help="What it will touch."),
+    click.option("--run", metavar="COMMAND", help="What the shell agent executes."),
+]
+MORE = {
+    "relieve": [click.option("--no-wait", "stay", is_flag=True, help="Give the order, no more.")],
+    "reinforce": [
+        click.option("-n", "--ships", type=click.IntRange(0, 99), default=0, help="Add N.")
+    ],
+    "tasks add": FIELDS,
+    "tasks edit": [click.option("--subject", metavar="TEXT", help="What it is."), *FIELDS],
 }
 
 
-def _order(name: str, about: str, *params: click.Parameter) -> click.Command:
-    """A verb that has a voyage do something, and prints what came of it."""
+def _named(ctx: click.Context, _: click.Parameter, words: Sequence[str]) -> str | None:
+    """The voyage among the words before the last; a ship is where a message goes to."""
+    ships = [word for word in words if SHIP.fullmatch(word)] if ctx.command.name == "hail" else []
+    voyages = [word for word in words if word not in ships]
+    if voyages[1:] or ships[1:]:
+        ctx.fail(f"Got unexpected extra arguments ({' '.join(words)})")
+    for ship in ships:
+        ctx.params["ship"] = ship
+    return next(iter(voyages), None)
+
+
+def _order(usage: str, about: str) -> None:
+    """Add a verb that has a voyage do something, and prints what came of it."""
+    name = " ".join(word for word in usage.split() if word.islower())
 
     async def give(voyage: str | None, why: str, *, as_json: bool, **fields: Any) -> int:
         found = await _find(voyage)
         found.signed = {"by": await ocaptain.voyage.who(), "why": why}
-        if name.startswith("tasks"):
-            fields = {"task": fields.pop("task", ""), "fields": _fields(**fields)}
-        order = getattr(found, name, partial(found.order, name.replace("tasks add", "edit")))
-        answer = await order(**fields)
+        answer = await getattr(found, name.replace(" ", "_"), partial(found.order, name))(**fields)
         _show("answer", answer, as_json)
         return int(bool(answer.get("faults")))
 
-    first = FIRST(metavar="[VOYAGE] [SHIP]" if name == "hail" else "[VOYAGE]")
-    return click.Command(name, callback=give, params=[first, *params, *SIGNED], help=about)
+    before = "[VOYAGE] [SHIP]" if name == "hail" else "[VOYAGE]"
+    first = click.Argument(["voyage"], nargs=-1, callback=_named, metavar=before)
+    rest = [click.Argument([word.lower()]) for word in usage.split() if word.isupper()]
+    command = click.Command(name, callback=give, params=[first, *rest], help=about)
+    for option in (*MORE.get(name, ()), why_option, json_option):
+        option(command)
+    cli.add_command(command)
 
 
-def _fields(
-    after: Sequence[str], files: Sequence[str], run: str | None, **texts: str | None
-) -> Any:
-    """What was given of a task, by the names in its file; an empty --after waits for nothing."""
-    blockers = {"blockedBy": [*filter(None, after)]} if after else {}
-    notes = {"files": [*files] or None, "run": run}
-    known = {"metadata": {key: value for key, value in notes.items() if value is not None}}
-    return known | blockers | {key: value for key, value in texts.items() if value is not None}
-
-
-for verb, told in ORDERS.items():
-    cli.add_command(_order(verb, *told))
+for usage, about in ORDERS.items():
+    _order(usage, about)
 
 
 # This machine

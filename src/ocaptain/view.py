@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -16,10 +16,9 @@ from .ssh import clean
 Answer = dict[str, Any]
 
 ENDED = ("complete", "failed", "halted", "paused", "stalled")
-HINTS = dict.fromkeys(("paused", "halted"), "resume  (ships get the credentials that are set here)")
-HINTS |= {"stalled": "reinforce", "failed": "tasks --status failed"}
-HEARD = {"taken": "It was taken in by {}'s agent.", "waits": "It waits for {}'s next task."}
-HEARD |= {"late": "It has not been taken in yet by {}'s agent; it will be, at its next step."}
+NEXT = {"stalled": "reinforce", "paused": "resume", "halted": "resume", "failed": "retry verify"}
+"""What moves a voyage in that state on."""
+
 STYLES = dict.fromkeys(("complete", "completed", "done"), "green")
 STYLES |= dict.fromkeys(("failed", "lost", "stalled"), "red")
 STYLES |= dict.fromkeys(("limited", "paused"), "yellow")
@@ -49,24 +48,24 @@ def status(seen: Answer) -> RenderableType:
     names = ("in_progress", "pending", "failed")
     rest = "".join(f", {tasks[name]} {name.replace('_', ' ')}" for name in names if tasks[name])
     origin = [(seen["mirrored"] or "")[:12], seen["pr"], seen["mirror_fault"]]
+    told = {"origin": "  ".join(filter(None, origin)), "notify": seen.get("notify_fault")}
+    hint = "tasks --status failed" if tasks["failed"] else NEXT.get(seen["state"])
     head = Text.assemble((seen["voyage"], "bold"), "  ", (seen["state"], colour))
     return Group(
         head.append(f"  since {_since(seen['created'])}"),
         _line(seen["objective"], "dim", no_wrap=True, overflow="ellipsis"),
         *([_line(seen["reason"], colour)] if seen["reason"] else ()),
-        *_next(HINTS.get(seen["state"], ""), seen["reason"] or ""),
+        *(
+            [_line(f"→ ocaptain {hint}", "bold")]
+            if hint and hint not in str(seen["reason"])
+            else ()
+        ),
         Text(f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}"),
         Text(f"verify  {seen['verify']}    cost ${seen['cost_usd']:.2f}"),
-        *([_line(f"origin  {'  '.join(filter(None, origin))}")] if any(origin) else ()),
+        *(_line(f"{name}  {what}") for name, what in told.items() if what),
         "",
         _table("ship  state  for  done  seen  task", map(_ship, seen["ships"])),
     )
-
-
-def _next(hint: str, told: str) -> Iterator[Text]:
-    """What to type, unless somebody has said so."""
-    if hint and "ocaptain" not in told:
-        yield _line(f"→ ocaptain {hint}", "bold")
 
 
 def _ship(ship: Answer) -> Sequence[str]:
@@ -87,9 +86,11 @@ def _voyage(row: Answer) -> Sequence[str]:
     return row["voyage"], row["state"], _since(row["created"]), str(row["vms"]), about
 
 
-def tasks(rows: Sequence[Answer]) -> Table:
+def tasks(rows: Sequence[Answer]) -> RenderableType:
     """The task list."""
-    return _table("id  status  owner  blocked by  commit  subject", map(_task, rows))
+    aside = [row["id"] for row in rows if row["status"] == "failed"]
+    hints = [_line(f"→ ocaptain retry {task_id}", "bold") for task_id in aside]
+    return Group(_table("id  status  owner  blocked by  commit  subject", map(_task, rows)), *hints)
 
 
 def _task(row: Answer) -> Sequence[str]:
@@ -100,12 +101,12 @@ def _task(row: Answer) -> Sequence[str]:
 
 def answer(told: Answer) -> RenderableType:
     """What came of an order."""
-    lines = [told["say"]]
-    lines += [HEARD[ship["heard"]].format(ship["id"]) for ship in told.get("ships", ())]
-    lines += [f"mended: {what}" for what in told.get("mended", ())]
-    lines += [f"wrong: {what}" for what in told.get("faults", ())]
-    late = "cannot be reached now; it will hear of it with its next beat"
-    lines += [f"{ship} {late}" for ship in told.get("unheard", ())]
+    late = "cannot be reached now; it will hear of this with its next beat"
+    lines = [told["say"], *(f"{vm} {late}" for vm in told.get("unheard", ()))]
+    for ship in told.get("ships", ()):
+        waits = "not taken in yet by" if ship["task"] else "it waits for the next task of"
+        lines.append(f"{waits if ship['hails'] else 'taken in by'} {ship['id']}'s agent")
+    lines += [f"{key}: {what}" for key in ("mended", "faults") for what in told.get(key, ())]
     return Group(*map(_line, lines))
 
 

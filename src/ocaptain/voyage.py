@@ -8,7 +8,7 @@ import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from getpass import getuser
 from itertools import groupby
@@ -37,7 +37,9 @@ URGENT = ("halt", "hail", "release")
 """Orders that ships at work are to hear of at once; all others they meet when they ask next."""
 AT_WORK = ("working", "landing", "limited")
 KNOCK = Remote("touch", Home("voyage/knock"))
-TOKENS = "umask 077 && cd ~/voyage && cat >captain.new && mv captain.new captain.json"
+TOKENS = Remote(
+    "sh", "-c", "umask 077 && cd ~/voyage && cat >captain.new && mv captain.new captain.json"
+)
 PACK = "cd ~/voyage && tar -cz artifacts journal.jsonl logs ships voyage.json"
 
 
@@ -85,7 +87,7 @@ class Voyage:
             remedy = f"If its sail did not finish: ocaptain sink -s {self.id}"
             raise Failure(f"{self.storage} gave no answer: {said}", remedy) from None
         if not answer.pop("ok", False):
-            raise Failure(f"{self.storage} refused: {clean(str(answer))}")
+            raise Failure(clean(str(answer.get("error", answer))))
         return answer
 
     async def watch(
@@ -147,13 +149,22 @@ class Voyage:
 
     # On VMs
 
-    async def on_ships(self, ships: Collection[str], remote: Remote, **how: Any) -> dict[str, str]:
-        """Run a command on ships' VMs, on all at once; why, for those where that failed."""
-        runs = [self.set_up(self.vm(ship), remote, **how) for ship in ships]
-        ended = await asyncio.gather(*runs, return_exceptions=True)
-        if bugs := [each for each in ended if each and not isinstance(each, Failure)]:
-            raise bugs[0]
-        return {ship: str(why) for ship, why in zip(ships, ended, strict=True) if why}
+    def crew(self) -> list[str]:
+        """The ships' VMs."""
+        return [vm for vm in self.vms if vm != self.storage]
+
+    async def on(self, vms: Sequence[str], remote: Remote, **how: Any) -> dict[str, str]:
+        """Run a command on VMs, on all at once; why, for those where that failed."""
+
+        async def one(vm: str) -> str:
+            try:
+                await self.set_up(vm, remote, **how)
+            except Failure as why:
+                return str(why)
+            return ""
+
+        ended = zip(vms, await asyncio.gather(*map(one, vms)), strict=True)
+        return {vm: why for vm, why in ended if why}
 
     async def set_up(self, vm: str, remote: Remote, **how: Any) -> None:
         """Run a command on a VM; Unreachable where that fails."""
@@ -181,66 +192,59 @@ class Voyage:
     # Steering
 
     async def order(self, op: str, **fields: Any) -> Answer:
-        """Have harbor do something, and ships at work ask at once where that concerns them;
-        `unheard` has those that could not be told."""
-        answer = await self.ask(op, **fields)
-        ships = [fields["ship"]] if fields.get("ship") else await self.crew()
-        deaf = await self.on_ships(ships, KNOCK, timeout=KNOCK_S) if op in URGENT else ()
-        return {**answer, "unheard": [*deaf]}
+        """Have harbor do something, and ships that are at work ask at once where that concerns
+        them; `unheard` has the VMs that could not be told."""
+        answer, ship = await self.ask(op, **fields), fields.get("ship")
+        vms = ([self.vm(ship)] if ship else self.crew()) if op in URGENT else []
+        return {**answer, "unheard": [*await self.on(vms, KNOCK, timeout=KNOCK_S)]}
 
-    async def crew(self) -> list[str]:
-        """The ships that storage knows."""
-        return [ship["id"] for ship in (await self.ask("status"))["ships"]]
-
-    async def hail(self, ship: str, text: str) -> Answer:
+    async def hail(self, message: str, ship: str = "") -> Answer:
         """Send a message to a ship's agent, or to all; see for a while whether they take it in."""
-        answer, heard = await self.order("hail", ship=ship, text=text), dict[str, str]()
+        answer = await self.order("hail", ship=ship, text=message)
+
+        def told(seen: Answer) -> list[Answer]:
+            return [each for each in seen["ships"] if each["id"] in answer["ships"]]
 
         def over(seen: Answer) -> bool:
-            for each in seen["ships"]:
-                waits = "late" if each["state"] in AT_WORK else "waits"
-                heard[each["id"]] = waits if each["hails"] else "taken"
-            return not any(heard[ship] == "late" for ship in answer["ships"])
+            return not any(each["hails"] and each["state"] in AT_WORK for each in told(seen))
 
-        await self.watch("status", over, HEAR_S)
-        return {**answer, "ships": [{"id": ship, "heard": heard[ship]} for ship in answer["ships"]]}
+        return {**answer, "ships": told(await self.watch("status", over, HEAR_S))}
+
+    async def tasks_edit(self, task: str = "", **given: Any) -> Answer:
+        """Change a task, or add one where none is named, in what is given of it."""
+        known = {key: value for key, value in given.items() if value not in (None, ())}
+        notes = {key: known.pop(key) for key in ("files", "run") if key in known}
+        after = {"blockedBy": [*filter(None, known.pop("after"))]} if "after" in known else {}
+        return await self.order("edit", task=task, fields={**known, **after, "metadata": notes})
+
+    tasks_add = tasks_edit
 
     async def resume(self) -> Answer:
         """Hand out tasks again, once ships have the credentials that the captain has now."""
-        seen = await self.ask("status")
-        fault, ships = self.config.lacks(seen["agent"]), [ship["id"] for ship in seen["ships"]]
-        if fault:
-            tell(f"Ships keep the credentials that they have, for there are none here: {fault}")
-        told = json.dumps(dict(self.config.agent_env)).encode()
-        send = {"stdin": told, "timeout": ANSWER_S}
-        deaf = {} if fault else await self.on_ships(ships, Remote("sh", "-c", TOKENS), **send)
+        lacking = self.config.lacks((await self.ask("status"))["agent"])
+        if lacking:
+            tell(f"Ships keep the credentials that they have. Here: {lacking}")
+        told = json.dumps(self.config.agent_env).encode()
+        deaf = await self.on([] if lacking else self.crew(), TOKENS, stdin=told, timeout=ANSWER_S)
         return {**await self.order("resume"), "unheard": [*deaf]}
 
     async def relieve(self, ship: str, *, stay: bool) -> Answer:
         """Give a ship nothing more to do and, unless it is to `stay`, remove it after its task."""
         answer = await self.order("relieve", ship=ship)
-        if stay:
-            return answer
-        tell(answer["say"])
-        try:
+        if not stay:
+            tell(f"{answer['say']} Ctrl-C leaves it at that; the same again removes the ship then.")
             await self.watch("relieve", lambda seen: bool(seen["done"]), ship=ship)
-        except asyncio.CancelledError:
-            tell(f"The order stands. To remove it then: ocaptain relieve {self.id} {ship}")
-            raise
-        await self.discharge([ship])
-        return {**answer, "done": True, "say": f"{ship} has gone home, and its VM is destroyed."}
+            await self.discharge([ship])
+            answer |= {"done": True, "say": f"{ship} has gone home, and its VM is destroyed."}
+        return answer
 
-    async def discharge(self, ships: Collection[str]) -> None:
+    async def discharge(self, ships: Sequence[str]) -> None:
         """Destroy ships with their keys, then have storage forget them."""
         if left := await self.destroy(map(self.vm, ships)):
             raise Failure(*left, "Try again later; nothing else has changed.")
-        await self.forget(ships)
-
-    async def forget(self, ships: Collection[str]) -> None:
-        """Have storage let these ships in no longer, and give what they held to others."""
-        boot = {"enlist": {}, "dismiss": [*ships], "accounts": self.provider.accounts}
+        boot = {"enlist": {}, "dismiss": ships, "accounts": self.provider.accounts}
         await self.unpack(self.storage, payload.archive(boot))
-        await self.ask("enlist", ships=[], gone=[*ships])
+        await self.ask("enlist", ships=[], gone=ships)
 
 
 # Finding
@@ -413,33 +417,30 @@ class Yard(Voyage):
     async def reinforce(self, ships: int) -> Answer:
         """Restart ships, replace those that are lost, and add `ships` more."""
         charter = await self.ask("charter")
-        known = charter["ships"]
+        voyage, known = charter["voyage"], charter.pop("ships")
         restart = Remote(self.provider.python, *payload.LIB, "setup.restart")
-        lost = await self.on_ships(known, restart, retries=ANSWER_S)
-        first = 1 + max(int(name[5:]) for name in [*known, *charter["voyage"]["ships"]])
-        new = [f"ship-{first + number}" for number in range(len(lost) + ships)]
-        if new:
-            await self._replace(lost, new, charter)
+        faults = await self.on([*map(self.vm, known)], restart, retries=ANSWER_S)
+        lost = [ship for ship in known if self.vm(ship) in faults]
+        first = 1 + max(int(ship[5:]) for ship in [*known, *voyage["ships"]])
+        new = [f"ship-{number}" for number in range(first, first + len(lost) + ships)]
         say = (
             f"{len(known) - len(lost)} ships were there, {len(lost)} were lost, {len(new)} are new."
         )
-        return {"say": say, "lost": [*lost], "new": new}
-
-    async def _replace(self, lost: Mapping[str, str], new: Sequence[str], charter: Answer) -> None:
-        for ship, why in lost.items():
-            tell(f"{ship} is lost: {why}")
-        if lacking := self.config.lacks(charter["voyage"]["agent"]):
+        for vm, why in faults.items():
+            tell(f"{vm} is lost: {why}")
+        if new and (lacking := self.config.lacks(voyage["agent"])):
             raise Failure(f"No ship can be made from here: {lacking}")
-        there = [ship for ship in lost if self.vm(ship) in self.vms]
-        tell(await self.provider.look(more=len(new) - len(there)))
+        tell(await self.provider.look(more=len(new) - len(faults.keys() & self.vms.keys())))
         if lost:
             await self.discharge(lost)
-        await self.ask("enlist", ships=new, gone=[])
-        try:
-            await self.build(new, {key: charter[key] for key in ("voyage", "artifacts")})
-        except BaseException:
-            await asyncio.shield(self.forget(new))
-            raise
+        if new:
+            await self.ask("enlist", ships=new, gone=[])
+            try:
+                await self.build(new, charter)
+            except BaseException:
+                await asyncio.shield(self.discharge(new))
+                raise
+        return {"say": say, "lost": lost, "new": new}
 
 
 async def who() -> str:
