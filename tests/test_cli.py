@@ -19,19 +19,32 @@ from ocaptain import __version__
 from tests.integration.harness import Done
 
 OCAPTAIN = Path(sys.executable).with_name("ocaptain")
-OPTIONS = {
+ORDER = ["--why", "--json"]
+FIELDS = ["-d, --description", "--after", "--files", "--run"]
+OPTIONS: dict[str, list[str]] = {
     "check": ["--json"],
     "demo": ["-n, --ships"],
     "doctor": [],
     "fetch": ["--all", "--into"],
+    "fsck": ORDER,
+    "hail": ORDER,
+    "halt": ORDER,
     "logs": ["-s, --ship", "-f, --follow", "-g, --grep", "-n, --tail", "--json"],
+    "pause": ORDER,
     "plan init": [],
     "plan skill": [],
+    "reinforce": ["-n, --ships", *ORDER],
+    "release": ORDER,
+    "relieve": ["--no-wait", *ORDER],
+    "resume": ORDER,
+    "retry": ORDER,
     "sail": ["-n, --ships", "--pr", "--cpu", "--memory", "--disk", "--image", "--pool", "--wait"],
     "shell": ["--raw"],
     "sink": ["-s, --include-storage", "--all", "-f, --force"],
     "status": ["-w, --watch", "--json"],
     "tasks": ["--status", "--json"],
+    "tasks add": [*FIELDS, *ORDER],
+    "tasks edit": ["--subject", *FIELDS, *ORDER],
     "voyages": ["--json"],
     "wait": ["-t, --timeout"],
 }
@@ -200,6 +213,12 @@ def test_nothing_is_imported_that_help_does_not_need(terminal: Terminal, words: 
         (["sail", "plan", "-n", "0"], "Invalid value for '-n' / '--ships'"),
         (["logs", "-n", "many"], "'many' is not a valid integer"),
         (["logs", "-g", "("], "no regular expression"),
+        (["retry"], "Missing argument 'TASK'"),
+        (["pause", "a", "b"], "unexpected extra argument"),
+        (["retry", "a", "b", "1"], "unexpected extra argument"),
+        (["hail", "ship-1", "ship-2", "Hello"], "unexpected extra argument"),
+        (["tasks", "add"], "Missing argument 'SUBJECT'"),
+        (["reinforce", "-n", "-1"], "Invalid value for '-n' / '--ships'"),
         (["plan", "burn"], "No such command 'plan'. Did you mean 'plan init'?"),
     ],
 )
@@ -224,12 +243,14 @@ def test_without_a_verb_the_verbs_are_shown(terminal: Terminal):
 # Voyages that are not there, or not the only one
 
 VERBS = ["status", "tasks", "logs", "wait", "fetch", "shell", "sink"]
+VERBS += ["pause", "resume", "halt", "reinforce", "fsck", "retry 1", "release 1", "hail Hello"]
+VERBS += ["hail ship-0 Hello", "relieve ship-0", "tasks add More", "tasks edit 1"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_without_a_voyage_one_learns_how_to_get_one(terminal: Terminal, verb: str):
     """Exit status 1, and on stderr what to type."""
-    done = terminal.type(verb)
+    done = terminal.type(*verb.split())
     assert (done.status, done.out) == (1, "")
     assert done.err == (
         "ocaptain: No voyage is under way with the provider local.\n"

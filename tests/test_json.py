@@ -15,9 +15,10 @@ from tests.integration.harness import Captain, Json, Voyage, new_captain, task
 __all__ = ["tools"]
 
 DOC = Path(__file__).parents[1] / "docs" / "json.md"
-VERBS = ("check", "voyages", "status", "tasks", "logs")
+VERBS = ["check", "voyages", "status", "tasks", "logs"]
+VERBS += ["pause", "relieve", "tasks add", "hail", "reinforce", "fsck"]
 VOYAGE_STATES = "provisioning running stalled verifying complete failed paused halted"
-SHIP_STATES = "starting waiting working landing verifying limited paused lost done"
+SHIP_STATES = "starting waiting working landing verifying limited paused lost relieved done"
 PROMISED = {
     "status": "voyage objective state repo branch agent ships[].id ships[].state ships[].task "
     "ships[].since ships[].completed ships[].cost_usd ships[].seen_s ships[].reason ships[].until "
@@ -31,7 +32,9 @@ PROMISED = {
 @cache
 def section(verb: str) -> str:
     """What docs/json.md says of a verb."""
-    [text] = re.findall(rf"^## `ocaptain {verb} .*?(?=^## |\Z)", DOC.read_text(), re.M | re.S)
+    [text] = re.findall(
+        rf"^## `ocaptain {verb} (?![a-z]).*?(?=^## |\Z)", DOC.read_text(), re.M | re.S
+    )
     return text
 
 
@@ -73,7 +76,7 @@ def fits(value: Any, kind: str) -> bool:
     if kind.startswith("array of "):
         each = re.sub(r"^(\w+)s\b", r"\1", kind.removeprefix("array of "))
         return isinstance(value, list) and all(fits(inner, each) for inner in value)
-    known = {"string": str, "integer": int, "number": int | float, "object": dict}
+    known = {"string": str, "integer": int, "number": int | float, "object": dict, "boolean": bool}
     return value is None if kind == "null" else isinstance(value, known[kind])
 
 
@@ -219,7 +222,18 @@ def test_check_is_as_documented(captain: Captain):
     assert (unsound["plan"], unsound["faults"]) == (None, ["spec.md: is missing or empty"])
 
 
-@pytest.mark.parametrize("verb", ["status", "tasks", "logs"])
+def test_orders_are_as_documented(captain: Captain, voyage: Voyage):
+    """Each answers with a sentence, and with what it is about."""
+    voyage.wait(status=4)
+    compare("fsck", captain.json("fsck", voyage.id))
+    compare("tasks add", captain.json("tasks", "add", voyage.id, "More", "--run", "true"))
+    compare("tasks add", captain.json("tasks", "edit", voyage.id, "4", "--subject", "Wait on"))
+    for words in (["pause"], ["halt"], ["retry", "3"], ["release", "3"], ["resume"]):
+        compare("pause", captain.json(words[0], voyage.id, *words[1:], "--why", "to see"))
+    compare("relieve", captain.json("relieve", voyage.id, "ship-1", "--no-wait"))
+
+
+@pytest.mark.parametrize("verb", ["status", "tasks", "logs", "pause", "fsck"])
 def test_a_failure_leaves_stdout_empty(captain: Captain, voyage: Voyage, verb: str):
     """What went wrong is on stderr, where no program takes it for an answer."""
     done = captain.run(verb, "voyage-no", "--json", status=1)

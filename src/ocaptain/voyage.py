@@ -203,7 +203,8 @@ class Voyage:
         answer = await self.order("hail", ship=ship, text=message)
 
         def told(seen: Answer) -> list[Answer]:
-            return [each for each in seen["ships"] if each["id"] in answer["ships"]]
+            keys, ships = ("id", "state", "task", "hails"), answer["ships"]
+            return [{k: row[k] for k in keys} for row in seen["ships"] if row["id"] in ships]
 
         def over(seen: Answer) -> bool:
             return not any(each["hails"] and each["state"] in AT_WORK for each in told(seen))
