@@ -104,8 +104,9 @@ def answer(told: Answer) -> RenderableType:
     late = "cannot be reached now; it will hear of this with its next beat"
     lines = [told["say"], *(f"{vm} {late}" for vm in told.get("unheard", ()))]
     for ship in told.get("ships", ()):
-        waits = "not taken in yet by" if ship["task"] else "it waits for the next task of"
-        lines.append(f"{waits if ship['hails'] else 'taken in by'} {ship['id']}'s agent")
+        name, waits = ship["id"], "it is not taken in yet by {}'s agent"
+        waits = waits if ship["task"] else "it waits for {}'s next task"
+        lines.append((waits if ship["hails"] else "it was taken in by {}'s agent").format(name))
     lines += [f"{key}: {what}" for key in ("mended", "faults") for what in told.get(key, ())]
     return Group(*map(_line, lines))
 

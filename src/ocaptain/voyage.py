@@ -35,7 +35,6 @@ HEAR_S = 15
 KNOCK_S = 5
 URGENT = ("halt", "hail", "release")
 """Orders that ships at work are to hear of at once; all others they meet when they ask next."""
-AT_WORK = ("working", "landing", "limited")
 KNOCK = Remote("touch", Home("voyage/knock"))
 TOKENS = Remote(
     "sh", "-c", "umask 077 && cd ~/voyage && cat >captain.new && mv captain.new captain.json"
@@ -154,32 +153,27 @@ class Voyage:
         return [vm for vm in self.vms if vm != self.storage]
 
     async def on(self, vms: Sequence[str], remote: Remote, **how: Any) -> dict[str, str]:
-        """Run a command on VMs, on all at once; why, for those where that failed."""
+        """Run a command on VMs, on all at once; why it failed, by VM."""
+        faults = await asyncio.gather(*(self.fault(vm, remote, **how) for vm in vms))
+        return {vm: why for vm, why in zip(vms, faults, strict=True) if why}
 
-        async def one(vm: str) -> str:
-            try:
-                await self.set_up(vm, remote, **how)
-            except Failure as why:
-                return str(why)
-            return ""
-
-        ended = zip(vms, await asyncio.gather(*map(one, vms)), strict=True)
-        return {vm: why for vm, why in ended if why}
-
-    async def set_up(self, vm: str, remote: Remote, **how: Any) -> None:
-        """Run a command on a VM; Unreachable where that fails."""
+    async def fault(self, vm: str, remote: Remote, **how: Any) -> str:
+        """Run a command on a VM; why it failed, if it did."""
         if vm not in self.vms:
-            raise Unreachable(f"{vm} is not there any more.")
-        done = await self.ssh.run(vm, remote, **how)
-        if done.status:
-            said = clean(done.err).strip() or f"exit status {done.status}"
-            raise Unreachable(f"{vm} could not be set up: {said}")
+            return f"{vm} is not there any more."
+        try:
+            done = await self.ssh.run(vm, remote, **how)
+        except Failure as why:
+            return str(why)
+        return (clean(done.err).strip() or f"exit status {done.status}") if done.status else ""
 
     async def unpack(self, vm: str, archive: bytes) -> None:
-        """Set a VM up from an archive, as soon as it can be reached."""
+        """Set a VM up from an archive, as soon as it can be reached; Unreachable if that fails."""
         root = ["sudo", "-n"] * (self.provider.accounts and vm == self.storage)
         there = payload.unpack(self.provider.python, *root)
-        await self.set_up(vm, there, stdin=archive, timeout=SET_UP_S, retries=REACH_S)
+        limits = {"timeout": SET_UP_S, "retries": REACH_S}
+        if why := await self.fault(vm, there, stdin=archive, **limits):
+            raise Unreachable(f"{vm} could not be set up: {why}")
 
     async def destroy(self, names: Iterable[str]) -> list[str]:
         """Destroy VMs, and with ships their keys; a sentence for each that is left."""
@@ -203,11 +197,11 @@ class Voyage:
         answer = await self.order("hail", ship=ship, text=message)
 
         def told(seen: Answer) -> list[Answer]:
-            keys, ships = ("id", "state", "task", "hails"), answer["ships"]
+            keys, ships = ("id", "task", "hails"), answer["ships"]
             return [{k: row[k] for k in keys} for row in seen["ships"] if row["id"] in ships]
 
         def over(seen: Answer) -> bool:
-            return not any(each["hails"] and each["state"] in AT_WORK for each in told(seen))
+            return not any(each["hails"] and each["task"] for each in told(seen))
 
         return {**answer, "ships": told(await self.watch("status", over, HEAR_S))}
 
@@ -233,7 +227,8 @@ class Voyage:
         """Give a ship nothing more to do and, unless it is to `stay`, remove it after its task."""
         answer = await self.order("relieve", ship=ship)
         if not stay:
-            tell(f"{answer['say']} Ctrl-C leaves it at that; the same again removes the ship then.")
+            again = f"ocaptain relieve {self.id} {ship}"
+            tell(f"{answer['say']} Ctrl-C leaves the order standing; to finish it: {again}")
             await self.watch("relieve", lambda seen: bool(seen["done"]), ship=ship)
             await self.discharge([ship])
             answer |= {"done": True, "say": f"{ship} has gone home, and its VM is destroyed."}

@@ -3,12 +3,12 @@
 import json
 import signal
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ocaptain.providers.local import _end_servers
 from tests.fakes import messages_api as api
 from tests.integration.harness import Captain, Json, Terminal, Voyage, put, task, until
 
@@ -202,16 +202,18 @@ def test_an_interrupted_relieve_leaves_the_order_standing(captain):
 
 
 def test_reinforce_replaces_what_is_lost_and_adds_more(captain):
-    """A helm that died is started again; a VM that is gone gives way to a ship of a new number."""
+    """A helm that died is started again; a VM that does not answer gives way to a new ship."""
     voyage, path = at_work(captain, ships=3)
     voyage.kill_helm("ship0")
     voyage.kill("ship1")
-    captain.vms.joinpath(f"{voyage.id}-ship1").rename(captain.root / "aside")
+    (captain.vms / f"{voyage.id}-ship1" / "host_key").unlink()
+    _end_servers(captain.vms / f"{voyage.id}-ship1")
     told = captain.json("reinforce", "-n", "1")
     assert (told["lost"], told["new"]) == (["ship-1"], ["ship-3", "ship-4"])
     path.touch()
     seen = voyage.wait()
     assert set(ship_states(seen)) == {"ship-0", "ship-2", "ship-3", "ship-4"}
+    assert not (captain.vms / f"{voyage.id}-ship1").exists()
     assert "ship-1" not in (voyage.home() / ".ssh" / "authorized_keys").read_text()
     voyage.until_log("ship-3 is under way")
     again = captain.json("reinforce")
@@ -325,7 +327,3 @@ def test_fsck_mends_what_it_can_and_names_the_rest(captain):
     lines = journal.read_text().splitlines(keepends=True)
     journal.write_text("".join(lines[:3] + lines[4:]))
     assert "faults: " in captain.run("fsck", status=1).out
-
-
-def keys(told: Mapping[str, Any]) -> set[str]:
-    return set(told)
