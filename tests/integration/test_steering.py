@@ -10,6 +10,7 @@ import pytest
 
 from ocaptain.providers.local import _end_servers
 from tests.fakes import messages_api as api
+from tests.integration.fleet import at, exe_captain
 from tests.integration.harness import Captain, Json, Terminal, Voyage, put, task, until
 
 
@@ -36,6 +37,9 @@ def orders(voyage: Voyage) -> dict[str, Json]:
 
 def ship_states(seen: Json) -> dict[str, str]:
     return {ship["id"]: ship["state"] for ship in seen["ships"]}
+
+
+GATE = "until [ -e ~/gate ]; do sleep 0.1; done"
 
 
 # Pausing, halting, going on
@@ -327,3 +331,29 @@ def test_fsck_mends_what_it_can_and_names_the_rest(captain):
     lines = journal.read_text().splitlines(keepends=True)
     journal.write_text("".join(lines[:3] + lines[4:]))
     assert "faults: " in captain.run("fsck", status=1).out
+
+
+# A fleet of machines
+
+
+def test_a_fleet_is_reinforced_and_relieved_from_another_machine(tools):
+    """With the account alone: a crashed ship goes with its key, and new ones sail in its stead."""
+    with exe_captain() as somebody:
+        tasks = {str(n): task(f"Task {n}", f"{GATE}; touch {n}") for n in range(2)}
+        voyage = somebody.sail(somebody.plan(somebody.repository(), tasks, lease_seconds=9), 2)
+        voyage.until(lambda seen: all(ship["state"] == "working" for ship in seen["ships"]))
+        somebody.exe.machines[f"{voyage.id}-ship1"].crash()
+        somebody.hang_up()
+        with at(somebody.exe) as visitor:
+            told = visitor.json("reinforce", "-n", "1")
+            assert (told["lost"], told["new"]) == (["ship-1"], ["ship-2", "ship-3"])
+            names = [f"{voyage.id}-{vm}" for vm in ("ship0", "ship2", "ship3", "storage")]
+            assert sorted(somebody.exe.machines) == names
+            assert sorted(somebody.account()) == sorted(
+                [f"VM {name}" for name in names] + [f"key {name}" for name in names[:3]]
+            )
+            for ship in ("ship0", "ship2", "ship3"):
+                (voyage.home(ship) / "gate").touch()
+            voyage.wait()
+            visitor.run("relieve", "ship-3")
+        assert list(ship_states(voyage.status())) == ["ship-0", "ship-2"]
