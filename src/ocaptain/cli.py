@@ -176,7 +176,7 @@ async def status(voyage: str | None, watch: bool, as_json: bool) -> None:
 @click.option("--status", "wanted", type=STATUS, help="Only tasks with this status.")
 @json_option
 async def tasks(voyage: str | None, wanted: str | None, as_json: bool) -> None:
-    """List the tasks."""
+    """List the tasks; `tasks add` and `tasks edit` change the list."""
     rows = (await ocaptain.voyage.look(_config(), voyage, "tasks"))["tasks"]
     _show("tasks", [row for row in rows if wanted in (None, row["status"])], as_json)
 

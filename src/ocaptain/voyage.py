@@ -344,9 +344,7 @@ class Yard(Voyage):
             except BaseException as error:
                 tell("What was made is removed")
                 await asyncio.shield(self._remove(*new))
-                raise (
-                    error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
-                ) from None
+                raise getattr(error, "exceptions", [error])[0] from None
 
     async def _build(self, ships: Sequence[str], checkout: Source | None, more: Answer) -> None:
         """Storage and ships, each as far as it can get by itself; Failure without any ship."""
@@ -419,9 +417,7 @@ class Yard(Voyage):
         lost = [ship for ship in known if self.vm(ship) in faults]
         first = 1 + max(int(ship[5:]) for ship in [*known, *voyage["ships"]])
         new = [f"ship-{number}" for number in range(first, first + len(lost) + ships)]
-        say = (
-            f"{len(known) - len(lost)} ships were there, {len(lost)} were lost, {len(new)} are new."
-        )
+        say = f"Of {len(known)} ships {len(lost)} were lost; {len(new)} are new."
         for vm, why in faults.items():
             tell(f"{vm} is lost: {why}")
         if new and (lacking := self.config.lacks(voyage["agent"])):

@@ -187,7 +187,7 @@ def test_an_interrupted_sail_leaves_nothing(captain, monkeypatch, moment):
         sailing.send_signal(signal.SIGINT)
         said, _ = sailing.communicate(timeout=30)
     assert sailing.returncode == 130, said
-    assert "sail removes what it made" in said
+    assert "What was made is removed" in said
     assert "Traceback" not in said
     assert captain.account() == []
     assert asked(captain, "rm")
