@@ -1,0 +1,656 @@
+"""Random interleavings of all that ships, captains, crashes and clocks do, against a model."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from ocaptain.onboard import harbor, journal, serve
+from tests.onboard.crashes import UNSYNCED, full_at, killed_at
+from tests.onboard.storage import SHIPS, VOYAGE, Json, Storage, fold, git, task
+
+LEASE, ATTEMPTS, REPAIRS, LIMIT = 60, 2, 2, 60  # seconds of the clock, the first and the last
+AGENTS_FAULT = ("agent", "error", "stalled")
+FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+# The model
+
+
+@dataclass
+class Work:
+    """What the model knows of a task."""
+
+    blockers: tuple[str, ...] = ()
+    attempts: int = 0
+    interruptions: int = 0
+    done: bool = False
+    commit: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is set aside."""
+        return self.attempts >= ATTEMPTS or self.interruptions >= 2 * ATTEMPTS
+
+
+@dataclass
+class Held:
+    """What the model knows of a claim: `over` is how it ended, `seen` what a verification is of."""
+
+    number: int
+    ship: str
+    run: str
+    task: str | None
+    seen: Any
+    expires: float = 0
+    over: str = ""
+    commit: str | None = None
+
+
+@dataclass
+class Model:
+    """What the protocol promises: who holds what, what is done, and where the branch is."""
+
+    tasks: dict[str, Work]
+    heads: list[str]
+    parents: dict[str, str | None]
+    refs: dict[str, str] = field(default_factory=dict)
+    claims: list[Held] = field(default_factory=list)
+    said: dict[str, tuple[str, float]] = field(default_factory=dict)
+    berth: tuple[int, float] = (0, 0)
+    clock: float = 0
+    called: float | None = None
+    repairs: int = 0
+    given_up: bool = False
+    paused: bool = False
+    passed: Any = None
+
+    def live(self, ship: str | None = None) -> list[Held]:
+        return [c for c in self.claims if not c.over and ship in (None, c.ship)]
+
+    def version(self) -> Any:
+        return self.heads[-1], len(self.tasks)
+
+    def done(self) -> bool:
+        return all(work.done for work in self.tasks.values())
+
+    def complete(self) -> bool:
+        return self.done() and self.passed == self.version()
+
+    def ready(self) -> list[str]:
+        """Tasks that may be handed out."""
+        busy = {held.task for held in self.live()}
+        free = {i: w for i, w in self.tasks.items() if not (w.done or w.failed or i in busy)}
+        return [i for i, w in free.items() if all(self.tasks[b].done for b in w.blockers)]
+
+    def to_verify(self) -> bool:
+        """Whether the verification may be handed out."""
+        at_it = any(held.task is None for held in self.live())
+        return self.done() and not self.complete() and not at_it and not self.given_up
+
+    def state(self, now: float) -> str:
+        """What `status` has to say of the voyage."""
+        stuck = not (self.live() or self.done() or self.ready())
+        if self.complete() or self.given_up or stuck:
+            return "complete" if self.complete() else "failed"
+        if all(now - seen > LEASE / 2 for _, seen in self.said.values()):
+            return "stalled" if self.said else "provisioning"
+        if any(held.task is None for held in self.live()):
+            return "verifying"
+        return "paused" if self.paused else "running"
+
+    def descends(self, commit: str | None, head: str) -> bool:
+        while commit and commit != head:
+            commit = self.parents[commit]
+        return bool(commit)
+
+    def wrecks(self, task_id: str) -> list[tuple[int, str]]:
+        """Claims on a task that ended in vain, the latest first, and what they had pushed."""
+        ended = [c for c in self.claims if c.task == task_id and c.over not in ("", "landed")]
+        refs = [(c.number, f"work/{task_id}-{c.number}") for c in reversed(ended)]
+        return [(number, self.refs[ref]) for number, ref in refs if ref in self.refs]
+
+    # What a request does, and how it is to be answered
+
+    def step(self, ship: str, asked: Json, made: Json | None, now: float) -> str:
+        """One request of a ship's; `made` is the claim that the journal says was made."""
+        gap = max(now - (now if self.called is None else self.called), 0)
+        self.clock, self.called = self.clock + min(gap, LEASE / 4), now
+        if asked["op"] == "claim":
+            code = self.claim(ship, asked["run"], made)
+        else:
+            assert not made
+            code = self.about(ship, asked)
+        self.said[ship] = (asked.get("state", ""), now)
+        return code
+
+    def end(self, held: Held, over: str, *, attempt: bool = False) -> None:
+        held.over = over
+        if held.task:
+            work = self.tasks[held.task]
+            work.attempts, work.interruptions = (
+                work.attempts + attempt,
+                work.interruptions + (not attempt),
+            )
+
+    def sweep(self) -> None:
+        for held in self.live():
+            if held.expires < self.clock:
+                self.end(held, "expired")
+
+    def claim(self, ship: str, run: str, made: Json | None) -> str:
+        for held in self.live(ship):
+            held.expires = self.clock + LEASE
+            if held.run != run:
+                self.end(held, "abandoned")
+        self.sweep()
+        if self.live(ship):
+            assert not made, "a ship was given a second claim"
+        elif made:
+            assert (made["number"], made["ship"]) == (len(self.claims) + 1, ship)
+            fit = self.to_verify() if made["task"] is None else made["task"] in self.ready()
+            assert fit, f"{made['task']} was handed out"
+            assert made["task"] is None or not (self.paused or self.given_up)
+            new = Held(made["number"], ship, run, made["task"], self.version())
+            new.expires = self.clock + LEASE
+            self.claims.append(new)
+        else:
+            handed_out = self.ready() and not (self.paused or self.given_up)
+            assert not handed_out, "nothing was handed out"
+            assert not self.to_verify(), "the verification was not handed out"
+        return "ok"
+
+    def about(self, ship: str, asked: Json) -> str:
+        """A request that names a claim."""
+        known = type(asked["claim"]) is int and 0 < asked["claim"] <= len(self.claims)
+        held = self.claims[asked["claim"] - 1] if known else None
+        if not held or held.ship != ship:
+            return "claim"
+        return str(getattr(self, asked["op"])(held, asked))
+
+    def beat(self, held: Held, _: Json) -> str:
+        if not held.over:
+            held.expires = self.clock + LEASE
+        self.sweep()
+        return "ok"
+
+    def land(self, held: Held, asked: Json) -> str:
+        commit = asked["commit"]
+        if held.over:
+            return "ok" if (held.over, held.commit) == ("landed", commit) else "lost"
+        held.expires = self.clock + LEASE
+        if held.task is None:
+            if commit != self.heads[-1] or held.seen != self.version():
+                self.end(held, "released")
+                return "void"
+            self.passed = self.version()
+        elif commit is not None:
+            if refused := self.refusal(held, commit, asked.get("base", self.heads[-1])):
+                return refused
+            self.heads.append(commit)
+        held.over, held.commit = "landed", commit
+        if held.task:
+            self.tasks[held.task].done, self.tasks[held.task].commit = True, commit
+        return "ok"
+
+    def refusal(self, held: Held, commit: str, base: str) -> str:
+        holder, until = self.berth
+        other = next((c for c in self.live() if c.number == holder and c != held), None)
+        if other and self.said[other.ship][0] == "landing" and until > self.clock:
+            return "berth"
+        self.berth, head = (held.number, self.clock + LIMIT), self.heads[-1]
+        if base == head and self.refs.get(f"work/{held.task}-{held.number}") != commit:
+            return "ref"
+        return "" if base == head and self.descends(commit, head) else "stale"
+
+    def release(self, held: Held, asked: Json) -> str:
+        attempt = asked["fault"] in AGENTS_FAULT
+        if not held.over:
+            self.end(held, "released", attempt=attempt)
+            self.paused |= asked["fault"] == "refused"
+            if attempt and held.task is None and held.seen == self.version():
+                self.given_up = self.repairs == REPAIRS
+                if not self.given_up:
+                    self.repairs += 1
+                    self.tasks[str(len(self.tasks) + 1)] = Work()
+        return "ok"
+
+    def add(self, held: Held, _: Json) -> str:
+        if held.over:
+            return "lost"
+        self.tasks[str(len(self.tasks) + 1)] = Work()
+        return "ok"
+
+
+# The real thing
+
+
+class Clock:
+    """What storage's clock says."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def time(self) -> float:
+        return self.now
+
+    def time_ns(self) -> int:
+        return int(self.now) * 1_000_000_000
+
+
+def plan(edges: list[list[int]]) -> dict[str, tuple[str, ...]]:
+    """Tasks and their blockers; a blocker is told by how far before the task it is."""
+    blockers = [{n + 1 - back for back in edge if back <= n} for n, edge in enumerate(edges)]
+    return {str(n + 1): tuple(map(str, sorted(found))) for n, found in enumerate(blockers)}
+
+
+def write_commit(repo: Path, tree: str, parent: str, message: str) -> str:
+    """Make a commit, as git would have it as a loose object."""
+    who = "tester <tester@localhost> 1000000 +0000"
+    body = f"tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\n{message}\n".encode()
+    whole = b"commit %d\0%s" % (len(body), body)
+    name = hashlib.sha1(whole).hexdigest()
+    path = repo / "objects" / name[:2] / name[2:]
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(zlib.compress(whole))
+    return name
+
+
+MOSTLY = [None] * 5
+PICK = st.sampled_from([0, 0, 0, 0, 0, 0, 1, 2, 3, 4])
+SHIP = st.sampled_from(SHIPS)
+CRASH: st.SearchStrategy[Any] = (
+    st.sampled_from(MOSTLY)
+    | st.tuples(st.just("kill"), st.integers(1, 90))
+    | st.tuples(st.just("full"), st.integers(1, 40))
+    | st.tuples(st.just("power"), st.integers(1, 90), st.integers(0, 5_000))
+)
+JUMPS = (1, 15, 16, 61, 3_600, 10**9, -5, -(10**6))
+DAMAGE = (
+    "torn",
+    "emptied",
+    "deleted",
+    "nonsense",
+    "a link",
+    "state.json",
+    "lock",
+    "a torn line",
+    "power",
+)
+
+
+class Protocol(RuleBasedStateMachine):
+    """One voyage and all that can come over it."""
+
+    template: Path  # both are put there by the test
+    patch: pytest.MonkeyPatch
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.room = tempfile.TemporaryDirectory(dir=FAST)
+        self.clock, self.boots, self.requests = Clock(), 0, 0
+        self.runs = dict.fromkeys(SHIPS, 0)
+        self.standing: dict[str, journal.Journal] = {}
+        self.past: list[tuple[str, Json]] = []
+        self.answers: dict[tuple[str, str], tuple[str, Json | None]] = {}
+        self.lines: list[Json] = []
+        self.raw, self.dirty = b"", False
+
+    @initialize(
+        edges=st.lists(st.lists(st.integers(1, 3), max_size=2), min_size=1, max_size=5),
+        snapshot=st.sampled_from([64_000, 3_000]),
+    )
+    def sail(self, edges: list[list[int]], snapshot: int) -> None:
+        tasks = plan(edges)
+        for module in (harbor, journal):
+            self.patch.setattr(module, "time", self.clock)
+        self.patch.setattr(journal, "SNAPSHOT_BYTES", snapshot)
+        self.patch.setattr(journal, "boot_id", lambda: b"boot-%d" % self.boots)
+        listed = [task(i, *blockers) for i, blockers in tasks.items()]
+        limits = {"lease_seconds": LEASE, "max_attempts": ATTEMPTS, "repairs": REPAIRS}
+        home = Path(self.room.name) / "home"
+        self.storage = Storage(self.template, home, listed, **limits)
+        start = self.storage.start
+        works = {i: Work(blockers) for i, blockers in tasks.items()}
+        self.model = Model(works, [start], {start: None})
+        self.tree = git(self.storage.repo, "rev-parse", f"{start}^{{tree}}")
+        self.read_journal()
+
+    def teardown(self) -> None:
+        with self.room:
+            if hasattr(self, "model"):
+                self.finish_voyage()
+
+    # Asking
+
+    def ask(self, who: str, op: str, crash: Any = None, **fields: Any) -> Json | None:
+        """Ask, and hold what comes of it to the model; None where no answer came."""
+        self.past.append((who, {"op": op, **fields}))
+        return self.ask_again(who, {"op": op, **fields}, crash)
+
+    def ask_again(self, who: str, request: Json, crash: Any = None) -> Json | None:
+        before = self.storage.journal_file.stat().st_size
+        answer: Json | None = None
+
+        def act() -> Json:
+            return self.respond(who, request)
+
+        match crash:
+            case None:
+                answer = act()
+            case ("full", number):
+                answer = full_at(number, act)
+                if not answer:
+                    self.standing.pop(who, None)
+            case ("kill", number):
+                killed_at(number, act)
+            case ("power", number, cut):
+                unsynced = killed_at(number, act) == UNSYNCED
+                self.lose_power(before + cut if unsynced else None)
+        self.dirty = answer is None
+        self.follow(who, request, answer)
+        return answer
+
+    def respond(self, who: str, request: Json) -> Json:
+        """As serve.respond does; in a process that has waited, where one stands."""
+        if who not in self.standing:
+            return self.storage.ask(who, **request)
+        return serve.decide(self.standing[who], self.storage.voyage, who, request)
+
+    def follow(self, who: str, request: Json, answer: Json | None) -> None:
+        """Have the model do what the journal says was done, and compare the answers."""
+        new, known = self.read_journal(), (who, request.get("id", ""))
+        if known in self.answers:
+            code, told = self.answers[known]
+            assert not new, "a repeated request made a change"
+            assert not (answer and told) or answer == told
+        elif new:
+            assert [(line["who"], line["op"]) for line in new] == [(who, request["op"])]
+            made = new[0]["set"].get("claims", {}).values()
+            latest = [c for c in made if c["number"] > len(self.model.claims)]
+            assert len(latest) <= 1
+            code = self.model.step(who, request, next(iter(latest), None), self.clock.now)
+        else:
+            assert not answer, f"{answer}, and no line in the journal"
+            return
+        if answer:
+            assert (answer.get("code") or "ok") == code
+        if request.get("id") and code != "berth":
+            self.answers[known] = (code, answer or self.answers.get(known, (code, None))[1])
+
+    def read_journal(self) -> list[Json]:
+        """The new lines of the journal, the whole ones, by a reading of our own."""
+        raw, new = self.storage.journal_file.read_bytes(), list[Json]()
+        assert raw.startswith(self.raw), "the journal is not as it was"
+        for line in raw[len(self.raw) :].splitlines(keepends=True):
+            with suppress(ValueError):
+                new.append(json.loads(line if line.endswith(b"\n") else b""))
+                self.raw += line
+        self.lines += new
+        return new
+
+    # What ships do
+
+    def number(self, ship: str, pick: int) -> Any:
+        """A claim's number: the ship's own latest, or by `pick` some other."""
+        own = [held.number for held in self.model.claims if held.ship == ship] or [7]
+        return [own[-1], len(self.model.claims), own[0], 99, None][pick]
+
+    def new_id(self) -> str:
+        self.requests += 1
+        return f"id-{self.requests}"
+
+    def push(self, held: Held, parent: str) -> str:
+        """Push a commit to a claim's work ref, as git's hook lets its ship do."""
+        ref = f"work/{held.task}-{held.number}"
+        message = f"{ref}, {len(self.model.parents)}"
+        commit = write_commit(self.storage.repo, self.tree, parent, message)
+        path = self.storage.repo / "refs" / "heads" / ref
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"{commit}\n")
+        self.model.refs[ref], self.model.parents[commit] = commit, parent
+        return commit
+
+    @rule(ship=SHIP, anew=st.sampled_from([False, False, False, True]), crash=CRASH)
+    def claim(self, ship: str, anew: bool, crash: Any) -> None:
+        if anew:
+            self.runs[ship] += 1
+            self.standing.pop(ship, None)
+        answer = self.ask(ship, "claim", crash, run=f"run-{self.runs[ship]}")
+        if answer:
+            held = next(iter(self.model.live(ship)), None)
+            assert answer["claim"] == (held and held.number)
+            if held and held.task:
+                assert answer["task"]["id"] == held.task
+                wrecks = [(wreck["number"], wreck["commit"]) for wreck in answer["wrecks"]]
+                assert wrecks == self.model.wrecks(held.task)
+
+    @rule(ship=SHIP, pick=PICK, state=st.sampled_from(["working", "landing"]), crash=CRASH)
+    def beat(self, ship: str, pick: int, state: str, crash: Any) -> None:
+        number = self.number(ship, pick)
+        answer = self.ask(ship, "beat", crash, claim=number, state=state)
+        if answer and answer["ok"]:
+            over = self.model.claims[number - 1].over
+            assert bool(answer["lost"]) == (over not in ("", "landed"))
+
+    @rule(ship=SHIP)
+    def save(self, ship: str) -> None:
+        """A ship brings to storage what it has so far, also when its claim is over."""
+        own = [held for held in self.model.claims if held.ship == ship and held.task]
+        if own:
+            self.push(own[-1], self.model.heads[-1])
+
+    @rule(
+        ship=SHIP,
+        pick=PICK,
+        how=st.sampled_from(["good", "good", "good", "nothing", "stale", "unpushed", "foreign"]),
+        base=st.sampled_from(["", "", "head", "start"]),
+        state=st.sampled_from(["working", "landing"]),
+        crash=CRASH,
+    )
+    def land(self, ship: str, pick: int, how: str, base: str, state: str, crash: Any) -> None:
+        number, heads = self.number(ship, pick), self.model.heads
+        known = type(number) is int and 0 < number <= len(self.model.claims)
+        held = self.model.claims[number - 1] if known else None
+        commit: str | None = heads[-1]
+        if how == "nothing" and held and held.task:
+            commit = None
+        elif how == "foreign":
+            commit = next(iter(self.model.refs.values()), heads[0])
+        elif held and held.ship == ship and held.task:
+            pushed = self.model.refs.get(f"work/{held.task}-{number}")
+            commit = self.push(held, heads[0] if how == "stale" else heads[-1])
+            if how == "unpushed" and pushed:
+                commit = "f" * 40
+        bases = {"head": {"base": heads[-1]}, "start": {"base": heads[0]}}.get(base, {})
+        told = {"claim": number, "commit": commit, "state": state, "id": self.new_id(), **bases}
+        answer = self.ask(ship, "land", crash, **told)
+        if answer and answer["ok"]:
+            assert answer["head"] == self.model.heads[-1]
+
+    @rule(
+        ship=SHIP,
+        pick=PICK,
+        fault=st.sampled_from([*AGENTS_FAULT, "", "infrastructure", "spent", "refused"]),
+        crash=CRASH,
+    )
+    def release(self, ship: str, pick: int, fault: str, crash: Any) -> None:
+        number = self.number(ship, pick)
+        told = {"claim": number, "fault": fault, "why": "it broke", "id": self.new_id()}
+        self.ask(ship, "release", crash, **told)
+
+    @precondition(lambda self: len(self.model.tasks) < 9)
+    @rule(ship=SHIP, pick=PICK, crash=CRASH)
+    def add(self, ship: str, pick: int, crash: Any) -> None:
+        told = {"claim": self.number(ship, pick), "task": {"subject": "More"}, "id": self.new_id()}
+        self.ask(ship, "add", crash, **told)
+
+    @precondition(lambda self: self.past)
+    @rule(back=st.integers(1, 8), crash=CRASH)
+    def repeat(self, back: int, crash: Any) -> None:
+        """A request comes once more, because its answer was lost, or very late."""
+        self.ask_again(*self.past[-min(back, len(self.past))], crash)
+
+    @rule(ship=SHIP)
+    def work(self, ship: str) -> None:
+        """A ship does what it is there for, and nothing comes in between."""
+        self.claim(ship, anew=False, crash=None)
+        self.land(ship, 0, "good", "head", "landing", None)
+
+    @rule(ship=SHIP)
+    def wait(self, ship: str) -> None:
+        """The process that answers the ship's requests is from now on one that began here."""
+        self.standing[ship] = self.storage.journal()
+        with self.standing[ship].locked():
+            self.dirty = False
+
+    # What comes over storage
+
+    @rule(seconds=st.sampled_from(JUMPS))
+    def pass_time(self, seconds: int) -> None:
+        self.clock.now = max(1.0, self.clock.now + seconds)
+
+    def lose_power(self, size: int | None) -> None:
+        """Only what was synced is there after the next boot: of the journal, where its last line
+        was not yet, no more than `size`, and of what follows from it nothing."""
+        if size is not None and self.storage.journal_file.stat().st_size > size:
+            os.truncate(self.storage.journal_file, size)
+        self.boots, self.dirty = self.boots + 1, True
+        self.standing.clear()
+        for path in self.storage.tasks_folder.glob("[!.]*.json"):
+            stamp = path.lstat().st_mtime_ns
+            path.unlink()
+            path.touch()
+            os.utime(path, ns=(stamp, stamp))
+        for place in (self.storage.folder / "ships", self.storage.folder / "allowed"):
+            shutil.rmtree(place, ignore_errors=True)
+        (self.storage.folder / "ships").mkdir()
+        branch = self.storage.repo / "refs" / "heads" / VOYAGE
+        branch.write_text(f"{self.model.heads[0]}\n")
+        branch.with_name(f"{VOYAGE}.lock").touch()
+
+    @rule(kind=st.sampled_from(DAMAGE), pick=st.integers(0, 9), cut=st.integers(1, 400))
+    def damage(self, kind: str, pick: int, cut: int) -> None:
+        """Somebody's hand, or a torn write."""
+        folder, self.dirty = self.storage.folder, True
+        path = self.storage.tasks_folder / f"{1 + pick % len(self.model.tasks)}.json"
+        if kind == "power":
+            self.lose_power(None)
+        elif kind in ("state.json", "lock"):
+            (folder / kind).write_bytes([b"", b"{", b"[]", b"99", bytes(20)][pick % 5])
+        elif kind == "a torn line":
+            torn = self.raw.splitlines(keepends=True)[-1][:-1][:cut]
+            with self.storage.journal_file.open("ab") as lines:
+                lines.write([torn, bytes(cut), b"\n", torn + b"\n"][pick % 4 if cut < 100 else 0])
+        elif kind == "a link" or not path.is_file():
+            path.unlink(missing_ok=True)
+            path.symlink_to("nowhere")
+        elif kind == "deleted":
+            path.unlink()
+        else:
+            whole = path.read_bytes()
+            bodies = {"torn": whole[:cut], "emptied": b"", "nonsense": b'{"status": "completed"}'}
+            path.write_bytes(bodies[kind])
+
+    # What must hold
+
+    @invariant()
+    def the_journal_is_as_the_model_has_it(self) -> None:
+        """Whatever happened just now, what the journal's whole lines say is what was to happen."""
+        assert [line["seq"] for line in self.lines] == [*range(1, len(self.lines) + 1)]
+        state, model = fold(self.lines), self.model
+        claims = state["claims"]
+        assert [*claims] == [str(held.number) for held in model.claims]
+        for held, claim in zip(model.claims, claims.values(), strict=True):
+            told = (claim["ship"], claim["run"], claim["task"], claim["state"])
+            assert told == (held.ship, held.run, held.task, held.over or "live")
+        live = [held.task for held in model.live()]
+        assert len(set(live)) == len(live), "a task, or the verification, is held twice"
+        assert len({held.ship for held in model.live()}) == len(live), "a ship holds two claims"
+        for task_id, now in state["tasks"].items():
+            work, notes = model.tasks[task_id], now["metadata"]
+            at = "completed" if work.done else "in_progress" if task_id in live else "pending"
+            assert (now["status"], bool(notes.get("failed"))) == (at, work.failed and not work.done)
+            counted = (notes.get("attempts", 0), notes.get("interruptions", 0))
+            assert (counted, notes.get("commit")) == (
+                (work.attempts, work.interruptions),
+                work.commit,
+            )
+            landed = [
+                held for held in model.claims if held.task == task_id and held.over == "landed"
+            ]
+            assert len(landed) == work.done, "a task is completed once"
+            assert not work.commit or model.descends(model.heads[-1], work.commit)
+        assert state["meta"]["head"] == model.heads[-1]
+        for before, after in pairwise(model.heads):
+            assert model.descends(after, before)
+
+    @invariant()
+    def storage_is_as_the_journal_has_it(self) -> None:
+        """After any call that got to its end, files, branch and `status` agree with it."""
+        if self.dirty:
+            return
+        storage, state, model = self.storage, fold(self.lines), self.model
+        seen = storage.order("status")
+        assert storage.sections() == state
+        assert not self.read_journal(), "a look changed something"
+        assert storage.tasks() == state["tasks"]
+        assert (storage.repo / "refs" / "heads" / VOYAGE).read_text().strip() == model.heads[-1]
+        log = (storage.repo / "logs" / "refs" / "heads" / VOYAGE).read_text().splitlines()
+        been = [line.split()[1] for line in log]
+        assert [*dict.fromkeys(been)] == model.heads, "only landings move the branch"
+        assert seen["state"] == model.state(self.clock.now)
+        works = model.tasks.values()
+        assert seen["tasks"]["completed"] == sum(work.done for work in works)
+        assert seen["tasks"]["failed"] == sum(work.failed and not work.done for work in works)
+        assert seen["tasks"]["in_progress"] == len([h for h in model.live() if h.task])
+        assert (storage.folder / "artifacts" / "voyage-complete.marker").exists() == bool(
+            model.passed
+        )
+        allowed = storage.folder / "allowed"
+        ours = {f"{h.ship}/refs/heads/work/{h.task}-{h.number}" for h in model.claims if h.task}
+        assert {str(p.relative_to(allowed)) for p in allowed.rglob("*-*") if p.is_file()} == ours
+
+    def finish_voyage(self) -> None:
+        """Whatever came before, ships that now simply work bring the voyage to its end."""
+        self.standing.clear()
+        for _ in range(4 * len(self.model.tasks) + 20):
+            before = len(self.model.claims)
+            for ship in SHIPS:
+                self.pass_time(1)
+                self.claim(ship, anew=True, crash=None)
+                self.land(ship, 0, "nothing", "", "working", None)
+            if len(self.model.claims) == before:
+                break
+        ended = ("paused",) if self.model.paused else ("complete", "failed")
+        assert self.model.state(self.clock.now) in ended
+        self.storage_is_as_the_journal_has_it()
+
+
+@pytest.mark.timeout(3_600)
+def test_the_protocol_keeps_its_promises(model_storage: Path, monkeypatch: pytest.MonkeyPatch):
+    """Through any interleaving of requests, lost answers, crashes, damage and jumps of the clock,
+    what is promised holds, and the voyage can still be brought to its end."""
+    for spare in ("voyage/lib", "voyage/repo.git/hooks"):
+        shutil.rmtree(model_storage / spare)
+    machine = type("Protocol", (Protocol,), {"template": model_storage, "patch": monkeypatch})
+    run_state_machine_as_test(machine, settings=settings(stateful_step_count=40))
