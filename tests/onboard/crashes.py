@@ -1,6 +1,7 @@
 """Processes that die, and disks that fill up, at any single step of what harbor does."""
 
 import errno
+import gc
 import os
 import sys
 import warnings
@@ -48,6 +49,7 @@ def killed_at(number: int, act: Callable[[], Any]) -> int:
         pid = os.fork()
     if pid:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    gc.disable()  # a look at all there is would have it copied
     watched(number, EFFECTS, lambda name: os._exit(UNSYNCED if name == "fsync" else KILLED))
     try:
         act()

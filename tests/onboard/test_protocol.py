@@ -324,7 +324,7 @@ class Protocol(RuleBasedStateMachine):
         for module in (harbor, journal):
             self.patch.setattr(module, "time", self.clock)
         self.patch.setattr(journal, "SNAPSHOT_BYTES", snapshot)
-        self.patch.setattr(journal, "boot_id", lambda: b"boot-%d" % self.boots)
+        self.patch.setattr(journal, "boot_id", lambda: b"%036d" % self.boots)
         listed = [task(i, *blockers) for i, blockers in tasks.items()]
         limits = {"lease_seconds": LEASE, "max_attempts": ATTEMPTS, "repairs": REPAIRS}
         home = Path(self.room.name) / "home"
