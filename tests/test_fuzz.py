@@ -1,0 +1,452 @@
+"""Whatever another machine wrote, its reader neither crashes nor hangs, and says whose it is."""
+
+import asyncio
+import copy
+import io
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib import request
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+import ocaptain.voyage
+from ocaptain.check import check
+from ocaptain.cli import cli
+from ocaptain.config import load
+from ocaptain.errors import Failure
+from ocaptain.onboard import client, harbor, logbook, mirror, orders, taskhook
+from ocaptain.onboard.journal import SECTIONS, Damaged
+from ocaptain.onboard.text import clean
+from ocaptain.providers.exedev import Exedev
+from ocaptain.ssh import VM, Result, Ssh
+from tests.onboard.storage import VOYAGE, Json, Storage, assert_sound, fold, task, template
+
+DEEP = "[" * 100_000
+ODD = [0, -1, 2**70, 1e308, float("inf"), float("nan"), "\ud800", "\x1b]0;x\x07", "a" * 20_000]
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(ODD)
+JSON = st.recursive(
+    VALUES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+FEW = settings(
+    max_examples=max(settings().max_examples // 2, 50),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@st.composite
+def changed(draw: st.DrawFn, sound: Any) -> Any:
+    """A sound value of which up to two parts, anywhere in it, are missing or something else."""
+    value = copy.deepcopy(sound)
+    for _ in range(draw(st.integers(1, 2))):
+        place = value
+        while isinstance(place, dict | list) and place:
+            keys = list(place) if isinstance(place, dict) else range(len(place))
+            key = draw(st.sampled_from(keys))
+            if not place[key] or not isinstance(place[key], dict | list) or draw(st.booleans()):
+                if draw(st.booleans()):
+                    del place[key]
+                else:
+                    place[key] = draw(JSON)
+                break
+            place = place[key]
+    return value
+
+
+def written(sound: Any) -> st.SearchStrategy[bytes]:
+    """What may stand where a sound value should: almost that, other JSON, or no JSON at all."""
+    whole = json.dumps(sound).encode()
+    cut = st.integers(0, len(whole) - 1).map(lambda size: whole[:size])
+    values = changed(sound) | JSON
+    return values.map(lambda value: json.dumps(value).encode()) | cut | st.binary()
+
+
+# Storage
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage to copy."""
+    return template(tmp_path_factory.mktemp("model"))
+
+
+def at_work(model: Path, folder: str) -> Storage:
+    """A voyage with something in every section of its journal."""
+    storage = Storage(model, Path(folder) / "home", [task("1"), task("2", "1"), task("3")])
+    storage.finish("ship-0")
+    claim = storage.claim("ship-1")
+    storage.ask("ship-1", "release", claim=claim["claim"], id="x", fault="agent", why="it broke")
+    storage.claim("ship-2")
+    storage.order("hail", ship="ship-2", text="Look here", by="Ann@laptop")
+    return storage
+
+
+@pytest.fixture(scope="module")
+def storage(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Storage:
+    """One that is looked at, and copied."""
+    return at_work(model, str(tmp_path_factory.mktemp("storage")))
+
+
+@FEW
+@given(data=st.data(), at=st.integers(0, 99), how=st.sampled_from(["in", "instead", "added"]))
+def test_any_line_in_a_journal_is_taken_cut_off_or_damage(storage: Storage, data, at, how):
+    """A line that is not harbor's stops it with `Damaged`; the last one, if torn, is cut off."""
+    lines = storage.journal_file.read_bytes().splitlines(keepends=True)
+    at = len(lines) if how == "added" else at % len(lines)
+    end = data.draw(st.sampled_from([b"\n", b""]))
+    sound = json.loads(lines[at % len(lines)])
+    lines[at : at + (how == "instead")] = [data.draw(written(sound)).replace(b"\n", b"") + end]
+    with tempfile.TemporaryDirectory() as folder:
+        twin = storage.copied(Path(folder) / "home")
+        twin.journal_file.write_bytes(b"".join(lines))
+        (twin.folder / "state.json").unlink(missing_ok=True)
+        with suppress(Damaged), (journal := twin.journal()).locked():
+            assert journal.sections == fold(twin.lines())
+
+
+@FEW
+@given(body=written([dict.fromkeys(SECTIONS, {}), {}, 1, 100]))
+@example(body=DEEP.encode())
+@example(body=b"[{}, {}, 3, 0]")
+def test_whatever_stands_in_state_json_the_state_is_the_journals(storage: Storage, body: bytes):
+    """It is a cache: what harbor did not write there is not believed."""
+    with tempfile.TemporaryDirectory() as folder:
+        twin = storage.copied(Path(folder) / "home")
+        (twin.folder / "state.json").write_bytes(body)
+        assert twin.sections() == fold(twin.lines())
+
+
+@FEW
+@given(body=st.binary(max_size=200), links=st.booleans())
+def test_whatever_stands_in_a_task_file_it_is_put_back(storage: Storage, body: bytes, links: bool):
+    """Harbor never reads one, so that nothing in it can do harm."""
+    with tempfile.TemporaryDirectory() as folder:
+        twin = storage.copied(Path(folder) / "home")
+        path = twin.tasks_folder / "2.json"
+        before = path.read_bytes()
+        path.unlink()
+        if links:
+            path.symlink_to("nowhere")
+        else:
+            path.write_bytes(body)
+        assert_sound(twin)
+        assert path.read_bytes() == before
+
+
+SHIPS_OPS = st.sampled_from([*harbor.OPERATIONS, "log"])
+CLAIMED = st.integers(1, 4) | JSON
+SHIPS_FIELDS = {
+    "claim": CLAIMED,
+    "took": st.lists(st.sampled_from([1, "1", 2]) | JSON, max_size=3) | JSON,
+    "commit": st.none() | JSON,
+    "task": changed({"subject": "x", "metadata": {"files": ["a"]}}) | JSON,
+    **dict.fromkeys(("id", "run", "note", "why", "fault", "state", "reason", "until"), JSON),
+    **dict.fromkeys(("finished", "base", "wait", "cost_usd", "at", "text"), JSON),
+}
+
+
+@FEW
+@given(op=SHIPS_OPS, fields=st.fixed_dictionaries({}, optional=SHIPS_FIELDS))
+def test_whatever_a_ship_asks_it_is_answered(storage: Storage, op: str, fields: Json):
+    """Any value in any place is taken, refused or ignored, and nothing is torn by it."""
+    with tempfile.TemporaryDirectory() as folder:
+        twin = storage.copied(Path(folder) / "home")
+        answer = twin.ask("ship-2", op, **fields)
+        assert isinstance(answer["ok"], bool)
+        json.dumps(answer, allow_nan=False)
+        assert_sound(twin)
+        assert twin.order("status")["ok"]
+
+
+ORDERS_FIELDS = {
+    "by": JSON,
+    "why": JSON,
+    "id": JSON,
+    "task": st.sampled_from(["1", "2", "3", "verify"]) | JSON,
+    "ship": st.sampled_from(["", "ship-0", "ship-2"]) | JSON,
+    "fields": changed({"subject": "x", "blockedBy": ["1"], "metadata": {"files": ["a"]}}) | JSON,
+    "text": JSON,
+    "refs": st.dictionaries(st.text(), st.text(), max_size=2) | JSON,
+    "ships": st.lists(st.sampled_from(["ship-3", "ship-4"]), max_size=2) | JSON,
+    "gone": st.lists(st.sampled_from(["ship-0", "ship-1"]), max_size=2) | JSON,
+    "hails": st.lists(st.integers(1, 3), max_size=2) | JSON,
+}
+ORDERS_OPS = st.sampled_from([*orders.OPERATIONS])
+
+
+@FEW
+@given(op=ORDERS_OPS, fields=st.fixed_dictionaries({}, optional=ORDERS_FIELDS))
+def test_whatever_a_captain_orders_nothing_is_torn(storage: Storage, op: str, fields: Json):
+    """Any value in any place is taken, refused or ignored, and storage is sound after it."""
+    with tempfile.TemporaryDirectory() as folder:
+        twin = storage.copied(Path(folder) / "home")
+        answer = twin.order(op, **fields)
+        assert isinstance(answer["ok"], bool)
+        json.dumps(answer)
+        assert_sound(twin)
+        assert twin.order("status")["ok"]
+        assert twin.ask("ship-0", "claim", run="r")["ok"]
+
+
+# Logs and panes
+
+
+@FEW
+@given(whole=st.lists(st.binary(max_size=60), max_size=5), text=st.text())
+def test_whatever_ships_log_it_is_lines_fit_for_a_terminal(whole: list[bytes], text: str):
+    """Nothing in a log can steer the terminal that shows it, or hide the name of its ship."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "ship-0.log").write_bytes(b"".join(each + b"\n" for each in whole))
+        (folder / "ship-1.log").write_text(text.encode(errors="replace").decode() + "\n")
+        for line in logbook.read(folder, "", "", 0, False):
+            assert all(c.isprintable() or c == "\t" for c in line)
+
+
+@FEW
+@given(body=written({"state": "working", "task": "1", "subject": "Do it"}))
+def test_whatever_stands_in_a_ships_file_its_pane_has_a_title(body: bytes):
+    """One line without control characters, which names the ship."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "ship-0.json").write_bytes(body)
+        title = logbook.title(Path(folder), "ship-0")
+        assert title.startswith("ship-0")
+        assert title.isprintable()
+
+
+@given(text=st.text())
+def test_clean_text_steers_no_terminal(text: str):
+    """Every character is there, or a sign that one was not fit to be shown."""
+    shown = clean(text, keep="\n\t")
+    assert len(shown) == len(text)
+    assert all(c.isprintable() or c in "\n\t" for c in shown)
+
+
+# What ships hear
+
+
+@FEW
+@given(said=written({"ok": True, "claim": None, "state": "running", "reason": None}))
+@example(said=b'{"ok": ' + DEEP.encode())
+def test_whatever_storage_says_to_a_ship_it_is_an_answer_or_none(said: bytes):
+    """What is no answer of harbor's is as good as none, and is told in a few words."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(said)
+        file.flush()
+        try:
+            assert "ok" in client.exchange(["cat", file.name], "{}")
+        except client.Unreachable as why:
+            assert 0 < len(str(why)) <= 300
+
+
+CALL = {"tool_name": "TaskCreate", "tool_use_id": "x", "tool_input": {"subject": "Do it"}}
+
+
+@FEW
+@given(said=written(CALL))
+@example(said=DEEP.encode())
+def test_whatever_an_agent_calls_its_hook_stops_it(said: bytes, tmp_path: Path, monkeypatch):
+    """The native tool is never run, however odd the call."""
+    (tmp_path / "voyage").mkdir(exist_ok=True)
+    (tmp_path / "voyage" / "captain.json").write_text("{}")
+    (tmp_path / "answer").write_text('{"ok": true, "say": "Task 4 is in the list."}\n')
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(said), "utf-8"))
+    monkeypatch.setattr("sys.stdout", out := io.StringIO())
+    taskhook.main(tmp_path, ["1", "cat", str(tmp_path / "answer")])
+    told = json.loads(out.getvalue())["hookSpecificOutput"]
+    assert told["permissionDecision"] == "deny"
+    assert told["permissionDecisionReason"]
+
+
+PULLS = [{"html_url": "https://github.com/owner/name/pull/1"}]
+
+
+@FEW
+@given(said=st.lists(written(PULLS) | written({"default_branch": "main"}), min_size=3, max_size=3))
+def test_whatever_the_git_host_says_the_mirror_notes_a_fault(said: list[bytes]):
+    """What the host answers is a pull request's address, or an error that the mirror knows."""
+    answers = iter(said)
+    voyage = {"origin": f"{mirror.GITHUB}owner/name", "voyage": VOYAGE, "objective": "x"}
+    with pytest.MonkeyPatch.context() as patch, suppress(OSError, ValueError, LookupError):
+        patch.setattr(request, "urlopen", lambda *_, **__: io.BytesIO(next(answers)))
+        assert isinstance(mirror.propose({**voyage, "base": None}, "token", "told"), str)
+
+
+# What the captain hears
+
+
+STORAGE = f"{VOYAGE}-storage"
+
+
+class Fleet:
+    """A provider with one voyage."""
+
+    python, accounts = "python3", False
+
+    def __init__(self, *_: Any) -> None:
+        """Like any other, it is called with the settings."""
+
+    async def list(self) -> list[VM]:
+        return [VM(STORAGE, (), ""), VM(f"{VOYAGE}-ship0", (), "")]
+
+    async def destroy(self, _: Any) -> dict[str, str]:
+        return {}
+
+
+@pytest.fixture
+def captain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
+    """Somebody who types, and what storage answers to everything."""
+    said: dict[str, bytes] = {}
+
+    async def answer(_self: Ssh, _vm: str, _remote: str, **how: Any) -> Result:
+        asked = json.loads(how.get("stdin") or b"{}")
+        return Result(0, said.get(asked.get("op", ""), b""), b"")
+
+    async def no_git(*_: Any, **__: Any) -> str:
+        return ""
+
+    for name in [name for name in os.environ if name.startswith(("OCAPTAIN_", "XDG_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(Ssh, "run", answer)
+    monkeypatch.setattr(ocaptain.voyage, "git", no_git)
+    monkeypatch.setattr(ocaptain.voyage, "open_provider", Fleet)
+    yield said
+
+
+VERBS = {
+    "status": ["status", "unfetched"],
+    "status --json": ["status"],
+    "voyages": ["status"],
+    "voyages --json": ["status"],
+    "wait --timeout 0.01": ["status"],
+    "tasks": ["tasks"],
+    "tasks --status pending": ["tasks"],
+    "fetch": ["unfetched", "fetched"],
+    "sink --force --include-storage": ["unfetched"],
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@FEW
+@given(data=st.data())
+def test_whatever_storage_answers_the_captain_is_told_so(
+    captain: dict[str, bytes], storage: Storage, verb: str, data: st.DataObject
+):
+    """An answer that makes no sense is a failure that names the storage, and no bug of ours; what
+    is shown steers no terminal."""
+    for op in VERBS[verb]:
+        sound = storage.order(op, refs={})
+        captain[op] = json.dumps(sound).encode()
+    op = VERBS[verb][0]
+    captain[op] = data.draw(written(json.loads(captain[op])))
+    done = CliRunner().invoke(cli, verb.split())
+    assert done.exception is None or isinstance(done.exception, Failure | SystemExit), done
+    if isinstance(done.exception, Failure):
+        assert VOYAGE in str(done.exception)
+    for said in (done.output, str(done.exception or "")):
+        assert re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", clean(said, "\n\t")) == said
+
+
+LS = {
+    "vms": [
+        {
+            "vm_name": STORAGE,
+            "ssh_dest": f"me@{STORAGE}.exe.xyz",
+            "ssh_port": 22,
+            "status": "running",
+            "image": "x",
+        }
+    ]
+}
+KEYS = {"ssh_keys": [{"name": f"{VOYAGE}-ship0", "permissions": f"'{STORAGE}'"}]}
+ADDED = {"name": "comment", "permissions": f"{{'vms': ['{STORAGE}']}}"}
+CALLS: dict[str, tuple[Any, Any]] = {
+    "list": (LS, lambda lobby: lobby.list()),
+    "look": (LS, lambda lobby: lobby.look(1)),
+    "create": (LS["vms"][0], lambda lobby: lobby.create(STORAGE)),
+    "keys": (KEYS, lambda lobby: lobby.destroy([f"{VOYAGE}-ship0"])),
+    "admit": (ADDED, lambda lobby: lobby.admit(VM(STORAGE, (), ""), "ship-0", "a b comment")),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@FEW
+@given(data=st.data(), status=st.sampled_from([0, 0, 1, 255]))
+def test_whatever_the_lobby_says_the_captain_is_told_so(call: str, data, status, monkeypatch):
+    """Any answer to any question is understood, or a failure that names exe.dev."""
+    sound, ask = CALLS[call]
+    said, err = data.draw(written(sound)), data.draw(st.binary(max_size=20))
+
+    async def answer(*_: Any, **__: Any) -> Result:
+        return Result(status, said, err)
+
+    async def opened(_self: Exedev) -> Ssh:
+        return Ssh(Path())
+
+    monkeypatch.setattr(Ssh, "run", answer)
+    monkeypatch.setattr(Exedev, "_open", opened)
+    monkeypatch.setattr("ocaptain.providers.exedev.WAIT_S", 0)
+    lobby = Exedev(load({"HOME": "/nowhere", "OCAPTAIN_PROVIDER": "exedev"}))
+    try:
+        asyncio.run(ask(lobby))
+    except Failure as failure:
+        assert "exe.dev" in str(failure)
+        assert clean(str(failure), "\n\t") == str(failure)
+
+
+# Plans
+
+
+PLAN: dict[str, Any] = {
+    "voyage.json": {
+        "name": "x",
+        "repo": "/nowhere",
+        "agent": "shell",
+        "check": "true",
+        "max_attempts": 3,
+        "budget_usd": 1,
+        "notify": "true",
+    },
+    "tasks/1.json": {
+        "id": "1",
+        "subject": "x",
+        "description": "",
+        "status": "pending",
+        "blocks": ["2"],
+        "blockedBy": [],
+        "metadata": {"files": ["a"], "run": "true"},
+    },
+}
+
+
+@pytest.mark.parametrize("name", PLAN)
+@FEW
+@given(data=st.data())
+def test_whatever_stands_in_a_plan_each_fault_names_its_file(name: str, data: st.DataObject):
+    """`check` reports everything that is wrong with what others wrote, file by file."""
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Path(folder)
+        (plan / "tasks").mkdir()
+        for text in ("spec.md", "verify.sh"):
+            (plan / text).write_text("true\n")
+        second = {**PLAN["tasks/1.json"], "id": "2", "blocks": [], "blockedBy": ["1"]}
+        files = {**PLAN, "tasks/2.json": second}
+        for each, sound in files.items():
+            (plan / each).write_text(json.dumps(sound))
+        body = data.draw(written(PLAN[name]))
+        (plan / name).write_bytes(body)
+        found = asyncio.run(check(plan, load({"HOME": folder})))
+        assert found.faults  # nowhere is no repository
+        assert all(re.match(r"(tasks/|voyage\.json)", fault) for fault in found.faults)
