@@ -224,7 +224,8 @@ def enlist(call: Call) -> Json:
     gone, new = call.request["gone"], call.request["ships"]
     for held in [held for name in gone for held in call.live(name)]:
         end_claim(call, held, "expired", f"{held['ship']} is gone")
-    entries = dict.fromkeys(gone) | {name: STARTING | {"id": name} for name in new}
+    known = {name: call.ships.get(name) or STARTING | {"id": name} for name in new}
+    entries = dict.fromkeys(gone) | known
     for name, entry in entries.items():
         call.put("ships", name, entry)
     return {"say": f"{', '.join(gone) or 'No ship'} left, {', '.join(new) or 'none'} joined."}
