@@ -303,9 +303,9 @@ class Model:
         for held in [held for held in self.live() if held.ship in gone]:
             self.end(held, "expired")
         for ship in gone:
-            del self.crew[ship]
+            self.crew.pop(ship, None)
             self.said.pop(ship, None)
-        self.crew |= dict.fromkeys(ships, False)
+        self.crew = {**dict.fromkeys(ships, False), **self.crew}
 
 
 # The real thing
@@ -451,7 +451,7 @@ class Protocol(RuleBasedStateMachine):
             code, told = self.answers[known]
             assert not new, "a repeated request made a change"
             assert not (answer and told) or answer == told
-        elif who == "captain" and new:
+        elif who == "captain" and (new or answer):
             code = self.model.order(request)
         elif new:
             made = new[0]["set"].get("claims", {}).values()
@@ -610,8 +610,8 @@ class Protocol(RuleBasedStateMachine):
     # What the captain does
 
     def order(self, op: str, crash: Any, **fields: Any) -> None:
-        told = {"by": "Ann@laptop", "why": "because", "id": self.new_id(), **fields}
-        self.ask("captain", op, crash, **told)
+        once = {"id": self.new_id()} if op in ("edit", "hail") else {}
+        self.ask("captain", op, crash, by="Ann@laptop", why="because", **once, **fields)
 
     @rule(op=st.sampled_from(["pause", "resume", "resume", "halt", "fsck"]), crash=CRASH)
     def steer(self, op: str, crash: Any) -> None:
