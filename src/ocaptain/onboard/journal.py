@@ -103,9 +103,7 @@ class Journal:
         followed = int(told) if told.isdigit() and boot == self._boot else -1
         known, looked_at, behind = self._seq, self._offset, list[Sections]()
         for line in self._new_lines():
-            self._seq = line["seq"]
-            fold(self.sections, line["set"])
-            self._stamps |= dict.fromkeys(line["set"].get("tasks", ()), line["ns"])
+            self._take(line)
             if self._seq > followed:
                 behind.append(line["set"])
         if not known <= followed <= self._seq:
@@ -118,6 +116,17 @@ class Journal:
             state = (self.sections, self._stamps, self._seq, self._offset)
             write(self.folder / "state.json", state)
 
+    def _take(self, line: dict[str, Any]) -> None:
+        """Take a line into the state; Damaged where it is not the next change."""
+        try:
+            if line["seq"] != self._seq + 1:
+                raise LookupError
+            fold(self.sections, line["set"])
+            self._stamps |= dict.fromkeys(line["set"].get("tasks", ()), line["ns"])
+            self._seq = line["seq"]
+        except (LookupError, TypeError, AttributeError):
+            raise Damaged(f"damaged after change {self._seq}") from None
+
     def _new_lines(self) -> Iterator[dict[str, Any]]:
         """Lines since the last look; a torn last one is cut off, for it never was a change."""
         with self.lines.open("a+b") as file:
@@ -126,7 +135,7 @@ class Journal:
             for raw in file:
                 try:
                     line = json.loads(raw if raw.endswith(b"\n") else b"")
-                except ValueError:
+                except (ValueError, RecursionError):
                     if file.read(1):
                         raise Damaged(f"journal.jsonl: damaged after change {self._seq}") from None
                     self.note(f"cut off a torn line of the journal, after change {self._seq}")
@@ -136,7 +145,9 @@ class Journal:
                 yield line
 
     def _load_snapshot(self) -> None:
-        with suppress(OSError, ValueError, TypeError):  # then the journal has it all
+        with suppress(
+            OSError, ValueError, TypeError, RecursionError
+        ):  # then the journal has it all
             sections, stamps, seq, offset = json.loads((self.folder / "state.json").read_bytes())
             if offset <= self.lines.stat().st_size:
                 self.sections, self._stamps, self._seq, self._offset = sections, stamps, seq, offset
