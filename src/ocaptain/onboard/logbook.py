@@ -91,7 +91,7 @@ def pane(home: Path, argv: list[str]) -> None:
 
 def title(folder: Path, ship: str) -> str:
     """The ship, its state, and its task with its subject."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
         said = json.loads((folder / f"{ship}.json").read_text())
         task = f" · {said['task']} {said['subject']}" if said["task"] else ""
         return clean(f"{ship} · {said['state']}{task}")

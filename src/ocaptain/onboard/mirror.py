@@ -79,7 +79,7 @@ def advance(journal: Journal, voyage: dict[str, Any]) -> bool | None:
     news: dict[str, Any] = {"mirror_fault": None}
     try:
         news[todo] = propose(voyage, token, told) if told else push(journal, voyage, head)
-    except (OSError, ValueError, LookupError) as why:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as why:
         news["mirror_fault"] = line(str(why).replace(token, "***"), 300)
     if change := {key: value for key, value in news.items() if meta.get(key) != value}:
         with journal.locked():

@@ -28,7 +28,7 @@ def main(home: Path, argv: Sequence[str]) -> None:
         reason = done(harbor, int(claim), json.load(sys.stdin))
     except Unreachable:
         reason = UNREACHABLE
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"ocaptain cannot read this call, nothing was changed: {error!r}"
     decision = {"permissionDecision": "deny", "permissionDecisionReason": reason}
     output = {"hookSpecificOutput": {"hookEventName": "PreToolUse", **decision}}

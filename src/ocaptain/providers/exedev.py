@@ -86,7 +86,7 @@ class Exedev:
             raise Failure(f"{LOBBY} refused `{verb}`: {fault}", hint)
         try:
             return pick(answer)
-        except (AttributeError, KeyError, TypeError, ValueError) as strange:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as strange:
             told = f"{LOBBY} answers `{verb}` with what ocaptain does not understand ({strange!r})"
             said = clean(json.dumps(answer))[:300]
             raise Failure(f"{told}: {said}", "See docs/exedev.md.") from None
