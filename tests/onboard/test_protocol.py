@@ -762,14 +762,14 @@ class Protocol(RuleBasedStateMachine):
         self.standing.clear()
         self.steer("resume", None)
         self.reinforce(None, None)
-        for _ in range(4 * len(self.model.tasks) + 20):
+        quiet = 0
+        while quiet < 2:  # what a ship gives back in the first, another may take in the second
             before = len(self.model.claims)
             for at in range(len(self.model.crew)):
                 self.pass_time(1)
                 self.claim(at, anew=True, crash=None)
                 self.land(at, 0, "nothing", "", "working", None)
-            if len(self.model.claims) == before:
-                break
+            quiet = 0 if len(self.model.claims) > before else quiet + 1
         assert self.model.state(self.clock.now) in ("complete", "failed")
         self.steer("fsck", None)
         self.storage_is_as_the_journal_has_it()
