@@ -418,14 +418,20 @@ def test_fsck_names_what_it_cannot_mend(sail: Sail):
 
 
 def test_fsck_names_a_damaged_journal(sail: Sail):
-    """A line that nobody can read any more is named, be it before state.json or after."""
+    """A line that nobody can read any more is named: what comes before state.json by fsck alone."""
     storage = sail(task("1"))
     storage.claim("ship-0")
+    whole = storage.sections()
     good = storage.journal_file.read_bytes().splitlines(keepends=True)
-    storage.journal_file.write_bytes(good[0] + b"nonsense\n" + good[-1])
-    for ask in (storage.claim, storage.order):
+    for bad in (good[0] + b"nonsense\n" + good[-1], good[0] + good[-1]):
+        storage.journal_file.write_bytes(bad)
         with pytest.raises(Damaged, match="damaged after change 1"):
-            ask("fsck")
-    storage.journal_file.write_bytes(good[0] + good[-1])
+            storage.order("fsck")
+    bad = good[0] + b"x" * (len(good[1]) - 1) + b"\n" + b"".join(good[2:])
+    storage.journal_file.write_bytes(bad)
+    stamps = {"1": (storage.tasks_folder / "1.json").stat().st_mtime_ns}
+    state = (whole, stamps, len(good), len(bad))
+    (storage.folder / "state.json").write_text(json.dumps(state))
     told = storage.order("fsck")["faults"]
-    assert any("what change 2 was is not known" in fault for fault in told)
+    assert told == ["journal.jsonl: line 2 is damaged; what change 2 was is not known"]
+    assert storage.claim("ship-1")["ok"]

@@ -30,6 +30,8 @@ Sections = dict[str, dict[str, Any]]
 SECTIONS = ("tasks", "claims", "ships", "hails", "answers", "meta")
 SNAPSHOT_BYTES = 64_000
 ROOM = 500_000_000
+UNSOUND = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What comes of reading JSON that is not what was written."""
 
 
 class Damaged(SystemExit):
@@ -102,10 +104,9 @@ class Journal:
         told, _, boot = os.pread(self._lock, 100, 0).partition(b" ")
         followed = int(told) if told.isdigit() and boot == self._boot else -1
         known, looked_at, behind = self._seq, self._offset, list[Sections]()
-        for line in self._new_lines():
-            self._take(line)
+        for sets in self._new_changes():
             if self._seq > followed:
-                behind.append(line["set"])
+                behind.append(sets)
         if not known <= followed <= self._seq:
             behind = [self.sections]
         for entry in {(name, key) for sets in behind for name in sets for key in sets[name]}:
@@ -116,38 +117,29 @@ class Journal:
             state = (self.sections, self._stamps, self._seq, self._offset)
             write(self.folder / "state.json", state)
 
-    def _take(self, line: dict[str, Any]) -> None:
-        """Take a line into the state; Damaged where it is not the next change."""
-        try:
-            if line["seq"] != self._seq + 1:
-                raise LookupError
-            fold(self.sections, line["set"])
-            self._stamps |= dict.fromkeys(line["set"].get("tasks", ()), line["ns"])
-            self._seq = line["seq"]
-        except (LookupError, TypeError, AttributeError):
-            raise Damaged(f"damaged after change {self._seq}") from None
-
-    def _new_lines(self) -> Iterator[dict[str, Any]]:
-        """Lines since the last look; a torn last one is cut off, for it never was a change."""
+    def _new_changes(self) -> Iterator[Sections]:
+        """What lines since the last look set; a torn last one is cut off, it never was a change."""
         with self.lines.open("a+b") as file:
             file.seek(self._offset)
             os.fsync(file.fileno())  # whoever wrote a line may have been killed before this
             for raw in file:
                 try:
                     line = json.loads(raw if raw.endswith(b"\n") else b"")
-                except (ValueError, RecursionError):
-                    if file.read(1):
+                    if line["seq"] != self._seq + 1:
+                        raise LookupError
+                    fold(self.sections, line["set"])
+                    self._stamps |= dict.fromkeys(line["set"].get("tasks", ()), line["ns"])
+                except UNSOUND as why:
+                    if file.read(1) or not isinstance(why, ValueError):
                         raise Damaged(f"journal.jsonl: damaged after change {self._seq}") from None
                     self.note(f"cut off a torn line of the journal, after change {self._seq}")
                     file.truncate(self._offset)
                     return
-                self._offset += len(raw)
-                yield line
+                self._seq, self._offset = line["seq"], self._offset + len(raw)
+                yield line["set"]
 
     def _load_snapshot(self) -> None:
-        with suppress(
-            OSError, ValueError, TypeError, RecursionError
-        ):  # then the journal has it all
+        with suppress(OSError, *UNSOUND):  # then the journal has it all
             sections, stamps, seq, offset = json.loads((self.folder / "state.json").read_bytes())
             if offset <= self.lines.stat().st_size:
                 self.sections, self._stamps, self._seq, self._offset = sections, stamps, seq, offset
