@@ -1,6 +1,7 @@
 """What agents do, and what becomes of it: the real Claude Code (and the shell) in real voyages."""
 
 import json
+import shlex
 import shutil
 import threading
 import time
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 
 import ocaptain
+from ocaptain.onboard import PROTOCOL
 from tests.fakes import messages_api as api
 from tests.integration.conftest import TOKEN
-from tests.integration.harness import task
+from tests.integration.harness import task, until
 
 
 def sail(captain, descriptions: dict[str, str], ships: int = 1, **settings: Any):
@@ -216,6 +218,57 @@ def test_native_task_tools_reach_the_fleet(claude_captain, model):
     added = voyage.task_file("3")
     assert (added["subject"], added["status"]) == ("Caulk the seams", "completed")
     assert added["metadata"]["addedBy"] in ("ship-0", "ship-1")
+
+
+def order(voyage, op: str, **fields: Any) -> dict[str, Any]:
+    """Ask storage as the captain's half does."""
+    request = json.dumps({"protocol": PROTOCOL, "op": op, "by": "ada@laptop", **fields})
+    serve = "python3 -IS ~/voyage/lib serve.serve captain"
+    answer: dict[str, Any] = json.loads(
+        voyage.ssh("storage", f"echo {shlex.quote(request)} | {serve}").out
+    )
+    assert answer["ok"], answer
+    return answer
+
+
+def unheard(seen: dict[str, Any]) -> int:
+    """How many messages storage has for the voyage's ships."""
+    return sum(ship["hails"] for ship in seen["ships"])
+
+
+def test_the_captains_word_reaches_the_agent_at_work(claude_captain, model):
+    """In the middle of its turn, or with its next task; and storage learns that it was heard."""
+    gate = claude_captain.root / "gate"
+    wait = api.bash(f"touch {gate}.waits; while [ ! -e {gate} ]; do sleep 0.1; done")
+    model.on("MARK-one", [wait, api.bash("echo 1 >one"), api.say("Done.")])
+    model.on("MARK-two", [api.bash("echo 2 >two"), api.say("Done.")])
+    voyage = sail(claude_captain, {"1": "MARK-one", "2": "MARK-two"}, lease_seconds=60)
+    until((claude_captain.root / "gate.waits").exists, 30)
+    order(voyage, "hail", ship="ship-0", text="Mind the rocks.")
+    assert unheard(voyage.status()) == 1
+    voyage.ssh("ship0", "touch ~/voyage/knock")
+    until(lambda: not (voyage.home("ship0") / "voyage" / "knock").exists())
+    time.sleep(2)
+    gate.touch()
+    voyage.until(lambda seen: not unheard(seen))
+    voyage.wait()
+    first, *_, last = model.about("MARK-one")
+    assert "Mind the rocks." not in first.text
+    assert "Mind the rocks." in last.text
+    assert "Mind the rocks." not in model.about("MARK-two")[0].text
+
+
+def test_the_captains_word_waits_for_the_next_task(claude_captain, model):
+    """What comes while no agent runs is in the first message of the one that does next."""
+    model.on("MARK", [api.bash("echo 1 >one"), api.say("Done.")])
+    voyage = sail(claude_captain, {"1": "MARK"}, verify="sleep 4; [ -e two ]", lease_seconds=60)
+    voyage.until(lambda seen: seen["state"] == "verifying")
+    order(voyage, "hail", ship="", text="Mind the rocks.")
+    mend = [api.bash("echo 2 >two"), api.say("Done.")]
+    model.on("repair 1 of 3", mend)
+    assert unheard(voyage.wait()) == 0
+    assert "Mind the rocks." in model.about("repair 1 of 3")[0].opening
+    assert len({request.session for request in model.about("repair 1 of 3")}) == 1
 
 
 class Collector(ThreadingHTTPServer):

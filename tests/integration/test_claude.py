@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE
+from uuid import uuid4
 
 import pytest
 
@@ -47,7 +48,7 @@ class Session:
         self._arriving.put(None)
 
     def say(self, text: str) -> None:
-        process.feed(self.process, claude.message(text) or b"")
+        process.feed(self.process, claude.message(text, str(uuid4())) or b"")
 
     def until(self, kind: str, timeout: float = 30) -> Event:
         """The next event of a kind, all before it having been kept."""
@@ -154,10 +155,10 @@ def test_a_background_command_outlives_its_turn_until_it_is_killed(sessions, mod
     model.on("task 7", [api.bash("sleep 600", background=True), api.say("On."), api.say("Seen.")])
     session = sessions(job)
     session.say("task 7")
-    assert session.until("background").count == 1
+    assert session.until("background").left == 1
     assert session.until("end").text == "On."
     process.kill_marked(f"MARKER={tmp_path / 'home'}", spare=[session.process.pid])
-    assert session.until("background").count == 0
+    assert session.until("background").left == 0
     assert session.until("end").text == "Seen."
     assert session.close() == 0
 
@@ -169,7 +170,7 @@ def test_a_turn_that_claude_begins_by_itself_right_after_another_is_announced(se
     session = sessions(job)
     session.say("task 7")
     assert session.until("end").text == "Still answering."
-    assert session.kinds("background")[-1].count == 0
+    assert session.kinds("background")[-1].left == 0
     session.until("begin", timeout=2)
     assert session.until("end").text == "Seen."
 

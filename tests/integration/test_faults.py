@@ -93,14 +93,15 @@ def test_a_ship_that_dies_during_the_check_is_relieved(claude_captain, model):
 
 def test_a_restarted_helm_gives_its_old_claim_up_at_once(claude_captain, model):
     """The agent of the dead helm is killed, and the next one is told what is left of its work."""
-    commit = "echo half >half.txt && git add -A && git commit -qm 'Half of it'"
+    commit = "echo half >half.txt && git add -A && git commit -qm 'Half of it'; echo x >more.txt"
     model.on("MARK", [api.bash(commit), api.Reply([api.say("Late.")], delay=60)])
     again = [api.bash("echo whole >whole.txt"), api.say("Done.")]
     model.on("MARK", again)
     tasks = {"1": task("Work", description="MARK")}
     plan = claude_captain.plan(claude_captain.repository(), tasks, agent="claude", lease_seconds=60)
     voyage = claude_captain.sail(plan)
-    until(lambda: voyage.git("for-each-ref", "refs/heads/work/"), 40)
+    more = voyage.home("ship0") / "voyage" / "workspace" / "more.txt"
+    until(more.exists, 40)
     assert marked(f"OCAPTAIN_WORK={voyage.id}/ship-0")
     voyage.kill_helm("ship0")
     began = time.monotonic()
@@ -113,6 +114,7 @@ def test_a_restarted_helm_gives_its_old_claim_up_at_once(claude_captain, model):
     told = model.about("MARK")[-1].opening
     assert "Earlier attempts at it that did not land" in told
     assert "git fetch origin work/1-1" in told
+    assert voyage.git("show", "work/1-1:more.txt") == "x"
     assert voyage.landed() == ["Work"]
     assert voyage.task("1")["attempts"] == 0
 

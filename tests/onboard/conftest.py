@@ -1,12 +1,15 @@
-"""Fixtures for tests of storage's side."""
+"""Fixtures for tests of the onboard half."""
 
 import itertools
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import pytest
 
-from ocaptain.onboard import harbor
+from ocaptain.onboard import harbor, process
 from tests.onboard.storage import Json, Sail, Storage, template
 
 
@@ -27,3 +30,20 @@ def sail(model_storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         return storage
 
     return make
+
+
+@pytest.fixture
+def children(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Popen[bytes]]]:
+    """The processes that are started; in the end they are gone, and their pipes closed."""
+    started: list[Popen[bytes]] = []
+    really = process.start
+
+    def start(*argv: Any, **how: Any) -> Popen[bytes]:
+        started.append(really(*argv, **how))
+        return started[-1]
+
+    monkeypatch.setattr(process, "start", start)
+    yield started
+    for child in started:
+        with suppress(BrokenPipeError), child:
+            child.kill()

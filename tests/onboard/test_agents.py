@@ -95,7 +95,7 @@ def test_shell_runs_the_tasks_command_and_gets_no_secret():
     assert shell.command(JOB) == ["bash", "-c", "make it"]
     assert shell.environment(JOB) == {}
     assert shell.missing({}) is None
-    assert shell.message("hello") is None
+    assert shell.message("hello", "mark") is None
 
 
 def test_shell_output_is_logged_line_by_line():
@@ -195,11 +195,18 @@ def test_what_only_the_captain_can_mend_refuses(error):
     assert (end.kind, end.outcome, end.text) == ("end", "refused", "Credit balance is too low")
 
 
-def test_what_claude_is_told_is_no_event():
-    """Replayed messages, tool results and the client's own notifications make no event."""
+def test_what_claude_was_told_is_heard_when_it_is_replayed():
+    """The replay has the message's mark; tool results and notifications are nothing new."""
     said = {"content": [{"type": "text", "text": "left"}]}
-    assert heard(type="user", message=said, isReplay=True) == []
-    assert heard(type="user", message=said) == []
+    message = claude.message("left", "m-1")
+    assert message
+    assert json.loads(message) == {
+        "type": "user",
+        "uuid": "m-1",
+        "message": {"role": "user", **said},
+    }
+    assert heard(**json.loads(message), isReplay=True) == [Event("heard", "m-1")]
+    assert heard(type="user", uuid="m-2", message=said) == []
     notification = {"content": "<task-notification>…</task-notification>"}
     assert heard(type="user", message=notification, isReplay=True) == []
 
@@ -220,7 +227,7 @@ KEYS = [
     *("message", "content", "text", "name", "input", "error", "errors", "isReplay", "subtype"),
     *("tasks", "attempt", "retry_delay_ms", "error_status", "rate_limit_info", "status", "result"),
     *("resetsAt", "rateLimitType", "modelUsage", "inputTokens", "total_cost_usd", "is_error"),
-    *("api_error_status", "a model"),
+    *("api_error_status", "a model", "uuid"),
 ]
 KNOWN = st.recursive(
     ODD
@@ -267,7 +274,7 @@ def check(events: list[Event]) -> None:
         event.text.encode()
         assert 0 <= event.cost_usd < float("inf")
         assert 0 <= event.until < float("inf")
-        assert isinstance(event.count, int)
+        assert isinstance(event.left, int)
 
 
 # The hook

@@ -1,17 +1,22 @@
 import json
+import os
 import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from ocaptain.onboard.helm import Attempt
+from ocaptain.onboard import process
+from ocaptain.onboard.client import Log
+from ocaptain.onboard.helm import Attempt, hold
 from ocaptain.onboard.landing import Clone, GitFailed, pack_settings
-from ocaptain.onboard.session import Lost
+from ocaptain.onboard.session import GiveUp
 from ocaptain.onboard.ship import Ship
 from tests.onboard.storage import AS_TEST, VOYAGE, git
 
@@ -31,8 +36,13 @@ class Yard:
         self.clone = Clone(root / "ship" / "workspace", VOYAGE, "false", AUTHOR | pack_settings([]))
         self.path = self.clone.path
         self.path.parent.mkdir()
-        self.clone.make()
+        self.make()
         self.clone.begin("work/1-1")
+
+    def make(self) -> None:
+        """A clone that is set up."""
+        self.clone.make()
+        shutil.copy(self.path / ".git" / "config", self.path / ".git" / "set-up")
 
     def land(self, **files: str | None) -> str:
         """Change files on the branch, as another ship; None removes one. The new head."""
@@ -119,7 +129,7 @@ def test_work_on_another_branch_counts(yard: Yard, where: list[str]):
     yard.commit("Elsewhere", a="a")
     yard.land(other="x")
     assert yard.ready() == ["Elsewhere"]
-    yard.clone.push("work/1-1", yard.clone.head())
+    yard.clone.push("work/1-1", [])
     assert yard.shown("work/1-1", "a") == "a"
     assert yard.shown("work/1-1", "other") == "x"
     yard.clone.begin("work/2-2")
@@ -253,6 +263,133 @@ def test_a_pick_that_fails_without_a_conflict_is_not_dropped(yard: Yard):
     assert yard.ready() == ["More", "Mine"]
 
 
+def test_a_step_that_becomes_empty_drops_no_other(yard: Yard):
+    """Where the agent takes the others' version in one step, those around it stay."""
+    yard.commit("Before", a="a")
+    yard.commit("Mine", poem="mine\n")
+    yard.commit("Between", b="b")
+    yard.commit("Mine too", gone="mine\n")
+    yard.commit("After", c="c")
+    yard.land(poem="theirs\n", gone="theirs\n")
+    yard.clone.commit_rest("Rest")
+    for path in ("poem", "gone"):
+        assert yard.clone.rebase() == path
+        yard.write(path, "theirs\n")
+        yard.clone.commit_rest("Rest")
+    assert yard.ready() == ["After", "Between", "Before"]
+
+
+def test_what_was_done_in_a_merge_is_kept(yard: Yard):
+    """A rebase drops merges, with what the agent changed in them: so they become one commit."""
+    yard.commit("Mine", a="a")
+    yard.land(b="theirs\n")
+    git(yard.path, "fetch", "-q", "origin")
+    git(yard.path, "merge", "-q", "--no-commit", f"origin/{VOYAGE}")
+    yard.commit("Merged", b="theirs, mended\n", fix="fix")
+    yard.land(c="c")
+    assert yard.ready() == ["Merged"]
+    assert git(yard.path, "rev-list", "--merges", "HEAD") == ""
+    assert [(yard.path / name).read_text() for name in ("a", "b", "fix", "c")] == [
+        "a",
+        "theirs, mended\n",
+        "fix",
+        "c",
+    ]
+
+
+def orphan(yard: Yard) -> None:
+    git(yard.path, "checkout", "-q", "--orphan", "new")
+
+
+def amended(yard: Yard) -> None:
+    yard.write("a", "a")
+    git(yard.path, "add", "-A")
+    git(yard.path, "commit", "-q", "--amend", "-m", "Amended")
+
+
+def squashed(yard: Yard) -> None:
+    git(yard.path, "reset", "-q", "--soft", "HEAD~1")
+
+
+def reset_to_an_older_one(yard: Yard) -> None:
+    git(yard.path, "reset", "-q", "--hard", "HEAD~1")
+
+
+@pytest.mark.parametrize("rewrite", [orphan, amended, squashed, reset_to_an_older_one])
+@pytest.mark.parametrize("moved", [True, False])
+def test_history_that_the_agent_rewrote_lands(yard: Yard, rewrite: Callable, moved: bool):
+    """Others' commits stay on the branch, untouched, and the agent's work comes on top."""
+    head = yard.land(theirs="theirs")
+    yard.clone.begin("work/2-2")
+    rewrite(yard)
+    yard.write("a", "a")
+    head = yard.land(b="b") if moved else head
+    yard.clone.commit_rest("Rest")
+    assert yard.clone.tip() != yard.clone.upstream
+    assert len(yard.ready()) == 1
+    assert git(yard.path, "rev-parse", "HEAD~1") == head
+    assert git(yard.path, "diff", "--name-only", "HEAD~1") == "a"
+
+
+def test_the_branch_is_what_was_fetched_whatever_the_agent_makes_of_its_name(yard: Yard):
+    """A ref that the agent moved does not make its work look as if it had landed."""
+    yard.commit("Mine", a="a")
+    git(yard.path, "update-ref", f"refs/remotes/origin/{VOYAGE}", "HEAD")
+    git(yard.path, "update-ref", "refs/remotes/origin/work/1-1", "HEAD")
+    yard.clone.commit_rest("Rest")
+    assert yard.clone.tip() != yard.clone.upstream
+    assert yard.ready() == ["Mine"]
+    yard.clone.push("work/1-1", [])
+    assert yard.shown("work/1-1", "a") == "a"
+
+
+SETTINGS = {
+    "core.sshCommand": "false",
+    "core.fsmonitor": "false",
+    "core.bare": "true",
+    "core.worktree": "/nowhere",
+    "core.attributesFile": "/nowhere",
+    "credential.helper": "!touch ran",
+    "remote.origin.url": "nowhere:at-all",
+    "remote.origin.pushurl": "nowhere:at-all",
+    "remote.origin.fetch": "+refs/heads/*:refs/elsewhere/*",
+    "url.nowhere:.insteadOf": "storage:",
+    "url.nowhere:.pushInsteadOf": "storage:",
+    "push.gpgSign": "true",
+    "commit.cleanup": "scissors",
+    "rebase.missingCommitsCheck": "error",
+    "filter.eat.clean": "false",
+    "filter.eat.smudge": "false",
+    "filter.eat.required": "true",
+    "merge.ff": "false",
+    "user.useConfigOnly": "true",
+    "user.email": "agent@example.com",
+    "alias.commit": "!touch ran",
+    "extensions.worktreeConfig": "true",
+}
+
+
+def test_an_agents_settings_keep_nothing_from_landing(yard: Yard, monkeypatch: pytest.MonkeyPatch):
+    """Whatever it configures in the clone or for the user, its work is committed, rebased, pushed;
+    and the next task begins."""
+    mine = yard.root / "gitconfig"
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(mine))
+    yard.write(".gitattributes", "* filter=eat\n")
+    yard.write("a", "a")
+    (yard.path / ".git" / "info" / "attributes").write_text("* filter=eat merge=eat\n")
+    yard.land(b="b")
+    for key, value in SETTINGS.items():
+        for path in (yard.path / ".git" / "config", mine):
+            git(yard.root, "config", "--file", str(path), key, value)
+    assert yard.ready() == ["Rest"]
+    yard.clone.push("work/1-1", [SECRET])
+    assert yard.shown("work/1-1", "a") == "a"
+    assert git(yard.path, "log", "-1", "--format=%ae") == "ada@example.com"
+    yard.clone.begin("work/2-2")
+    assert yard.ready() == []
+    assert not (yard.path / "ran").exists()
+
+
 def test_an_empty_message_loses_nothing(yard: Yard):
     """A commit without a message is rebased like any other."""
     yard.write("a", "a")
@@ -260,7 +397,7 @@ def test_an_empty_message_loses_nothing(yard: Yard):
     git(yard.path, "commit", "-q", "--allow-empty-message", "-m", "")
     yard.land(b="b")
     yard.ready()
-    assert len(yard.clone.commits()) == 1
+    assert git(yard.path, "rev-list", "--count", f"{yard.clone.upstream}..HEAD") == "1"
     assert (yard.path / "a").exists()
 
 
@@ -313,7 +450,7 @@ def test_a_secret_is_found(yard: Yard):
         assert not yard.clone.contains(["another-secret"])
         assert not yard.clone.contains([])
         yard.clone.uncommit()
-        assert yard.clone.commits() == []
+        assert yard.clone.tip() == yard.clone.upstream
         yard.clone.begin("work/1-1")
 
 
@@ -333,6 +470,23 @@ def test_attributes_hide_no_secret(yard: Yard):
     assert yard.clone.contains([SECRET])
 
 
+def test_a_large_file_is_looked_into_without_taking_memory(yard: Yard):
+    """100 MB that an agent committed are read as they come, on whatever ship."""
+    (yard.path / "big").write_bytes(os.urandom(100_000_000) + SECRET.encode())
+    git(yard.path, "add", "-A")
+    git(yard.path, "commit", "-q", "-m", "Big")
+    Path("/proc/self/clear_refs").write_text("5")  # proc(5): forget the peak
+    before = memory("VmRSS")
+    assert yard.clone.contains([SECRET])
+    assert memory("VmHWM") - before < 30_000_000
+
+
+def memory(name: str) -> int:
+    """Memory of this process, in bytes, now (VmRSS) or at its peak (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+
 def test_undoing_keeps_the_work(yard: Yard):
     """Without its commits, what the agent did is in the tree, to be mended."""
     yard.commit("Mine", a=SECRET, poem="mine\n")
@@ -350,6 +504,54 @@ def test_a_lock_that_was_left_holds_nothing_up(yard: Yard):
     assert yard.ready() == ["Rest"]
     (yard.path / ".git" / "index.lock").touch()
     yard.clone.begin("work/2-2")
+
+
+@pytest.mark.parametrize("lock", ["index.lock", "HEAD.lock", "refs/heads/work/1-1.lock"])
+def test_locks_of_all_kinds_that_were_left_hold_nothing_up(yard: Yard, lock: str):
+    """A killed git may have been about to write any of them."""
+    yard.write("a", "a")
+    (yard.path / ".git" / lock).touch()
+    assert yard.ready() == ["Rest"]
+    (yard.path / ".git" / lock).touch()
+    yard.clone.begin("work/2-2")
+
+
+def test_what_is_being_rebased_is_saved_whole(yard: Yard):
+    """While a rebase waits for the agent, storage has all of what it had done before."""
+    yard.commit("Mine", poem="mine\n")
+    yard.commit("More", a="a")
+    mine = yard.clone.tip()
+    yard.land(poem="theirs\n")
+    assert yard.clone.rebase() == "poem"
+    assert yard.clone.tip() == mine
+    yard.clone.save("work/1-1", [], dirty=True)
+    assert git(yard.bare, "rev-parse", "work/1-1") == mine
+
+
+def test_a_secret_in_what_is_being_rebased_is_found_and_undone(yard: Yard):
+    """The commits that are not yet put on the branch count too."""
+    yard.commit("Mine", poem="mine\n")
+    yard.commit("More", a=SECRET)
+    yard.land(poem="theirs\n")
+    assert yard.clone.rebase() == "poem"
+    assert not yard.clone.push("work/1-1", [SECRET])
+    yard.clone.uncommit()
+    assert not yard.clone.rebasing()
+    assert (yard.path / "a").read_text() == SECRET
+    assert (yard.path / "poem").read_text() == "mine\n"
+
+
+def test_a_new_clone_leaves_nothing_of_old_ones(yard: Yard):
+    """Nor does it matter what the agent put in its place; else the disk would fill up."""
+    left = yard.path.with_name("workspace.0123abcd")
+    (left / "deep").mkdir(parents=True)
+    shutil.rmtree(yard.path)
+    yard.path.symlink_to("/nowhere")
+    yard.make()
+    yard.clone.begin("work/2-2")
+    assert not left.exists()
+    assert yard.path.is_dir()
+    assert not yard.path.is_symlink()
 
 
 def test_a_snapshot_disturbs_nothing(yard: Yard):
@@ -372,7 +574,7 @@ def test_a_snapshot_disturbs_nothing(yard: Yard):
         "untracked",
     ]
     assert yard.shown("work/1-1", "staged") == "2"
-    assert git(yard.bare, "rev-parse", "work/1-1~1") == yard.clone.head()
+    assert git(yard.bare, "rev-parse", "work/1-1~1") == git(yard.path, "rev-parse", "HEAD")
 
 
 def test_commits_are_saved_once(yard: Yard):
@@ -381,7 +583,7 @@ def test_commits_are_saved_once(yard: Yard):
     assert git(yard.bare, "for-each-ref", "refs/heads/work") == ""
     yard.commit("Mine", a="a")
     yard.clone.save("work/1-1", [], dirty=False)
-    assert git(yard.bare, "rev-parse", "work/1-1") == yard.clone.head()
+    assert git(yard.bare, "rev-parse", "work/1-1") == git(yard.path, "rev-parse", "HEAD")
     git(yard.bare, "update-ref", "-d", "refs/heads/work/1-1")
     yard.clone.save("work/1-1", [], dirty=False)
     assert git(yard.bare, "for-each-ref", "refs/heads/work") == ""
@@ -412,9 +614,9 @@ def test_a_snapshot_goes_on_after_a_crash(yard: Yard):
 def test_the_same_commit_goes_to_each_claims_ref(yard: Yard):
     """A ship that takes over its own finished work pushes it to the new claim's ref as well."""
     yard.commit("Mine", a="a")
-    yard.clone.push("work/1-1", yard.clone.head())
+    yard.clone.push("work/1-1", [])
     yard.clone.begin("work/1-2", "work/1-1")
-    yard.clone.push("work/1-2", yard.clone.head())
+    yard.clone.push("work/1-2", [])
     assert git(yard.bare, "rev-parse", "work/1-2") == git(yard.bare, "rev-parse", "work/1-1")
 
 
@@ -445,7 +647,7 @@ def test_hooks_are_ignored(yard: Yard):
         yard.write("a", f"{path}")
         yard.land(b=f"{path}")
         assert "Rest" in yard.ready()
-        yard.clone.push("work/1-1", yard.clone.head())
+        yard.clone.push("work/1-1", [])
         yard.clone.begin("work/1-1")
     assert not (yard.root / "ran").exists()
 
@@ -455,11 +657,11 @@ def test_a_broken_clone_is_made_anew(yard: Yard, what: str):
     """Where the workspace, or git's part of it, is gone, that is an error; a new clone is whole."""
     target = yard.path if what == "workspace" else yard.path / what
     shutil.rmtree(target) if target.is_dir() else target.unlink()
-    with pytest.raises(GitFailed):
+    with pytest.raises(OSError, match="git"):
         yard.clone.begin("work/2-2")
-    with pytest.raises(GitFailed):
+    with pytest.raises(OSError, match="git"):
         yard.clone.commit_rest("Rest")
-    yard.clone.make()
+    yard.make()
     yard.clone.begin("work/2-2")
     yard.commit("Mine", a="a")
     assert yard.ready() == ["Mine"]
@@ -473,8 +675,8 @@ def test_no_other_repository_is_taken_for_the_clone(yard: Yard):
     before = git(yard.path.parent, "rev-parse", "HEAD")
     shutil.rmtree(yard.path / ".git")
     yard.write("a", "a")
-    for act in (lambda: yard.clone.commit_rest("Rest"), yard.clone.tidy, yard.clone.head):
-        with pytest.raises(GitFailed):
+    for act in (lambda: yard.clone.commit_rest("Rest"), yard.clone.tidy):
+        with pytest.raises(OSError, match="git"):
             act()
     assert git(yard.path.parent, "rev-parse", "HEAD") == before
     assert (yard.path / "a").exists()
@@ -507,9 +709,10 @@ def test_storages_git_is_run_as_the_way_there_wants(yard: Yard):
         return [line.split()[0] for line in told if line]
 
     clone.make()
+    shutil.copy(clone.path / ".git" / "config", clone.path / ".git" / "set-up")
     assert ran() == ["git-upload-pack"]
     clone.begin("work/1-1")
-    clone.push("work/1-1")
+    clone.push("work/1-1", [])
     assert ran() == ["git-upload-pack", "git-receive-pack"]
     git(clone.path, "fetch", "-q", "origin")
     assert ran() == ["git-upload-pack"]
@@ -522,10 +725,10 @@ def test_what_needs_storage_waits_for_it(yard: Yard, monkeypatch: pytest.MonkeyP
     timer = threading.Timer(0.5, monkeypatch.setenv, ("GIT_CONFIG_COUNT", "1"))
     timer.start()
     try:
-        yard.clone.push("work/1-1", yard.clone.head())
+        yard.clone.push("work/1-1", [])
     finally:
         timer.join()  # before the environment is put back
-    assert git(yard.bare, "rev-parse", "work/1-1") == yard.clone.head()
+    assert git(yard.bare, "rev-parse", "work/1-1") == git(yard.path, "rev-parse", "HEAD")
     monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
     yard.clone.give_up.set()
     with pytest.raises(GitFailed, match="Could not read from remote"):
@@ -560,20 +763,109 @@ def test_the_words_before_commands_on_storage_come_from_ship_json(
     assert sockets.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("code", ["lost", "claim"])
-def test_a_completion_that_is_refused_is_none(yard: Yard, code: str):
-    """Where harbor does not take it that nothing had to change, the claim is lost, and no log
-    says that the task was completed."""
-    said: list[str] = []
-    ship = SimpleNamespace(clone=yard.clone, voyage={"agent": "shell"}, name="ship-0", secrets=[])
-    watch = SimpleNamespace(
-        ship=ship,
-        claim={"claim": 1, "ref": "work/1-1", "task": {"id": "1"}},
-        say=said.append,
-        report=lambda state: None,
-        ask=lambda op, **fields: {"ok": False, "code": code},
+class Storage:
+    """What harbor answers a ship, by operation; the rest is fine. It keeps what it was asked."""
+
+    def __init__(self, **answers: dict[str, Any]) -> None:
+        self.answers, self.asked = answers, list[tuple[str, dict[str, Any]]]()
+        self.command = ["false"]
+
+    def ask(self, op: str, **fields: Any) -> dict[str, Any]:
+        self.asked.append((op, fields))
+        return {"ok": True, **self.answers.get(op, {})}
+
+
+def at_sea(yard: Yard, storage: Storage, run: str = "true", **told: Any) -> tuple[Any, Any]:
+    """A ship with this clone, and its claim of a task that runs a command."""
+    voyage = {"voyage": VOYAGE, "agent": "shell", "check": None, "objective": "", "spec": ""}
+    number = os.urandom(4).hex()
+    ship = SimpleNamespace(
+        name="ship-0",
+        clone=yard.clone,
+        voyage={**voyage, "lease_seconds": 6, "stall_minutes": 1, **told},
+        secrets=[SECRET],
+        env={"OCAPTAIN_WORK": number},
+        marker=f"OCAPTAIN_WORK={number}",
+        folder=yard.root,
+        harbor=storage,
+        captain={},
+        log=Log([]),
+        run=lambda command: process.run(["bash", "-c", command], cwd=yard.path),
     )
-    ship.voyage |= {"voyage": VOYAGE, "check": None}
-    with pytest.raises(Lost):
-        Attempt(watch).land()  # type: ignore[arg-type]
-    assert said == []
+    task = {"id": "1", "subject": "Work", "metadata": {"run": run}}
+    lists: dict[str, Any] = {"wrecks": [], "landed": []}
+    return ship, {"claim": 1, "ref": "work/1-1", "task": task, **lists}
+
+
+pytestmark = pytest.mark.usefixtures("children")
+
+
+def wreck(yard: Yard) -> str:
+    """The paths in what was saved of the attempt."""
+    return git(yard.bare, "ls-tree", "-r", "--name-only", "work/1-1")
+
+
+@pytest.mark.parametrize("code", ["lost", "claim", "unheard-of"])
+def test_a_completion_that_is_refused_is_none(yard: Yard, code: str):
+    """Where harbor does not take it that nothing had to change, whatever it says, the claim is
+    given up, and no log says that the task was completed."""
+    refused = {"ok": False, "code": code, "error": "no"}
+    work = Attempt(*at_sea(yard, Storage(land=refused)))
+    with pytest.raises(GiveUp, match="no"):
+        work.land()
+    assert "completed" not in str(vars(work.ship.log))
+
+
+def test_what_an_unknown_refusal_keeps_from_landing_is_a_wreck(yard: Yard):
+    """The claim goes back as this ship's trouble, and the work is there for the next."""
+    storage = Storage(land={"ok": False, "code": "unheard-of", "error": "no"})
+    assert not hold(*at_sea(yard, storage, "echo x >a"))
+    assert "a" in wreck(yard).split()
+    [(_, released)] = [asked for asked in storage.asked if asked[0] == "release"]
+    assert (released["fault"], released["why"]) == ("infrastructure", "no")
+
+
+def test_an_agent_that_is_told_to_stop_is_stopped_and_its_work_kept(yard: Yard):
+    """Where the claim is lost nothing of it goes on, and what it had done is a wreck: commits, and
+    what was not committed yet."""
+    run = "echo x >a; git add a; git commit -qm A; echo x >b; sleep 600"
+    storage = Storage(beat={"lost": "ann halted the voyage"})
+    ship, claim = at_sea(yard, storage, run)
+    threading.Timer(1, (yard.root / "knock").touch).start()
+    began = time.monotonic()
+    assert hold(ship, claim)
+    assert time.monotonic() - began < 10
+    assert not process.marked(ship.marker)
+    assert {"a", "b"} <= set(wreck(yard).split())
+    assert "the claim is lost: ann halted the voyage" in str(vars(ship.log))
+
+
+def test_what_an_agent_that_failed_had_done_is_kept(yard: Yard):
+    """Not only what the last save had found."""
+    assert hold(*at_sea(yard, Storage(), "echo x >a; exit 1"))
+    assert "a" in wreck(yard).split()
+
+
+def test_a_check_that_fails_leaves_nothing_in_the_tree(yard: Yard):
+    """What it wrote is not taken for the agent's work."""
+    ship, claim = at_sea(yard, Storage(), "echo x >a", check="echo x >rubbish; exit 1")
+    assert hold(ship, claim)
+    assert "a" in wreck(yard).split()
+    assert "rubbish" not in wreck(yard).split()
+
+
+def test_what_waits_for_the_berth_is_on_storage_meanwhile(yard: Yard):
+    """Finished work does not die with its ship while others land."""
+    storage = Storage(land={"ok": False, "code": "berth", "error": "another lands"})
+    ship, claim = at_sea(yard, storage, "echo x >a")
+    really = storage.ask
+
+    def ask(op: str, **fields: Any) -> dict[str, Any]:
+        if op == "land" and "work/1-1" in git(yard.bare, "for-each-ref"):
+            storage.answers.clear()
+        return really(op, **fields)
+
+    storage.ask = ask  # type: ignore[method-assign]
+    assert hold(ship, claim)
+    assert "a" in wreck(yard).split()
+    assert [op for op, _ in storage.asked if op == "release"] == []

@@ -7,7 +7,6 @@ import os
 import random
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from subprocess import PIPE, STDOUT
@@ -17,7 +16,7 @@ from . import PROTOCOL, process
 from .text import redacted, utc
 
 ANSWER_S, TELL_S = 90, 60
-CHUNK, CLIP, KEEP = 12_000, 500, 10_000  # characters sent at once, and of a line; lines
+CLIP, BATCH, KEEP = 500, 25, 10_000  # characters of a line; lines sent at once, and kept
 
 Answer = dict[str, Any]
 
@@ -77,21 +76,20 @@ class Log:
     """Lines on their way to storage: `say` by any thread, `send` by one."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets, self._lines = list(secrets), deque[str](maxlen=KEEP)
-        self._sending, self._size = "", 0
+        self._secrets, self._lines, self._size = list(secrets), list[str](), 0
 
     def say(self, text: str, task: str = "") -> None:
-        """Add lines, each with the time and the task."""
+        """Add lines, each with the time and the task; where they are too many, the oldest go."""
         head = f"{utc(time.time())} {f'[{task}] ' if task else ''}"
         lines = redacted(text, self._secrets).splitlines()
         self._lines.extend([f"{head}{line[:CLIP]}\n" for line in lines if line.strip()])
+        del self._lines[:-KEEP]
 
     def send(self, ask: Callable[..., Any]) -> None:
         """Send what there is by `ask`, as `Harbor` has it."""
-        while self._sending or self._lines:
-            while self._lines and len(self._sending) < CHUNK:
-                self._sending += self._lines.popleft()
-            answer = ask("log", patience=0, at=self._size, text=self._sending)
+        while batch := self._lines[:BATCH]:
+            answer = ask("log", patience=0, at=self._size, text="".join(batch))
             if not answer["ok"]:
                 return
-            self._sending, self._size = "", answer["size"]
+            self._size = answer["size"]
+            del self._lines[: len(batch)]

@@ -10,21 +10,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import process, prompt
-from .agents import AGENTS, Job
 from .client import Answer, Unreachable
-from .landing import GitFailed
-from .session import Lost, Session, Watch
-from .ship import Ship
+from .session import GiveUp, Session, Watch
+from .ship import SETUP, Ship
 
 FEEDBACKS = 3
 LOG_S = 2.0
 AGAIN_S = 5.0
 MOUNT = "ro,reconnect,ServerAliveInterval=15,dir_cache=no,attr_timeout=0,entry_timeout=0"
 INSTALL = "command -v sshfs || { apt-get -qq update; apt-get -qq -y install sshfs; }"
-
-
-class GiveUp(Exception):
-    """The claim goes back: why, and whose fault it is (agent, infrastructure, refused)."""
 
 
 class Feedback(Exception):
@@ -40,18 +34,21 @@ def main(home: Path, _argv: list[str]) -> None:
 
 
 def sail(ship: Ship) -> NoReturn:
-    """Race for tasks, for ever."""
+    """Race for tasks, for ever; more and more slowly while this ship is in trouble."""
     ship.log.say(f"{ship.name} is under way")
     process.kill_marked(ship.marker)  # what an earlier helm left running
     for beside in (mount, send_log):
         threading.Thread(target=beside, args=(ship,), daemon=True).start()
+    with suppress(OSError):  # and what it left unsaved
+        ship.clone.save(ship.clone.git("branch", "--show-current"), ship.secrets, dirty=True)
+    pause = 0.0
     while True:
+        time.sleep(pause)
         claim = ship.harbor.ask("claim", run=ship.run_id, wait=True)
-        if claim.get("claim"):
-            hold(ship, claim)
-        elif not claim["ok"]:
+        well = hold(ship, claim) if claim.get("claim") else claim["ok"]
+        if not claim["ok"]:
             ship.log.say(f"storage refuses: {claim['error']}")
-            time.sleep(AGAIN_S)
+        pause = 0 if well else min(2 * pause + AGAIN_S, ship.voyage["lease_seconds"] / 3)
 
 
 def send_log(ship: Ship) -> None:
@@ -76,166 +73,143 @@ def mount(ship: Ship) -> None:
     ship.log.say("sshfs is missing: the agent sees no task list, artifacts and logs")
 
 
-def hold(ship: Ship, claim: Answer) -> None:
-    """Do what a claim is for, and give it back where that fails."""
-    with Watch(ship, claim) as watch:
+def hold(ship: Ship, claim: Answer) -> bool:
+    """Do what a claim is for, and give it back where that fails; false where that is this ship's
+    trouble."""
+    work: Attempt | Verification = (Attempt if claim["task"] else Verification)(ship, claim)
+    with work:
         try:
-            Attempt(watch).run() if claim["task"] else verify(watch)
-        except Lost:
-            watch.say("drops what it was doing")
+            work.run()
+            return True
         except GiveUp as reason:
-            release(watch, *reason.args)
-        except (GitFailed, OSError) as error:
-            release(watch, f"{ship.name}: {error}", "infrastructure")
-            time.sleep(AGAIN_S)
+            why, fault = reason.args
+        except OSError as error:
+            why, fault = f"{ship.name}: {error}", "infrastructure"
+        work.say(f"gives up: {why}")
+        process.kill_marked(ship.marker)
+        if work.task:
+            work.save()
+        work.ask("release", why=why, fault=fault)
+    return bool(fault != "infrastructure")
 
 
-def release(watch: Watch, why: str, fault: str = "agent") -> None:
-    """Give a claim back."""
-    watch.say(f"gives up: {why}")
-    watch.ask("release", why=why, fault=fault)
-
-
-def verify(watch: Watch) -> None:
-    """Run setup.sh and verify.sh on a fresh clone of the branch."""
-    ship, head = watch.ship, watch.claim["head"]
-    watch.say(f"verifies {head[:12]}")
-    done = ship.set_up()
-    if not done.status:
-        ship.clone.git("checkout", "--quiet", "--detach", head)
-        done = ship.run("exec bash ~/voyage/verify.sh")
-    watch.pause()
-    watch.say(f"verify.sh exited {done.status}\n{done.out[-4000:]}")
-    if done.status:
-        raise GiveUp(f"verify.sh exited {done.status}:\n{done.out[-8000:]}")
-    watch.ask("land", commit=head)
-
-
-class Attempt:
-    """One claim of one task, from a fresh branch to its landing."""
-
-    def __init__(self, watch: Watch) -> None:
-        self.watch, self.ship, self.claim = watch, watch.ship, watch.claim
-        self.clone, self.voyage, self.ref = self.ship.clone, self.ship.voyage, self.claim["ref"]
-        self.agent = AGENTS[self.voyage["agent"]]
-        self.session: Session | None = None
-        self.feedback = ""
+class Verification(Watch):
+    """A claim of the verification."""
 
     def run(self) -> None:
-        """Work and land; raises GiveUp, Lost or GitFailed where that cannot be."""
-        self.watch.say(f"claims it: {self.claim['task'].get('subject', '')}")
+        """Run setup.sh and verify.sh on a fresh clone of the branch."""
+        head = self.claim["head"]
+        self.say(f"verifies {head[:12]}")
+        self.ship.clone.make()
+        self.ship.clone.git("checkout", "--quiet", "--detach", head)
+        done = self.ship.run(f"{SETUP} exec bash ~/voyage/verify.sh")
+        self.pause()
+        self.say(f"verify.sh exited {done.status}\n{done.out[-4000:]}")
+        if done.status:
+            raise GiveUp(f"verify.sh exited {done.status}:\n{done.out[-8000:]}", "agent")
+        self.ask("land", commit=head)
+
+
+class Attempt(Watch):
+    """One claim of one task, from a fresh branch to its landing."""
+
+    session: Session | None = None
+    feedback = ""
+
+    def run(self) -> None:
+        """Have the agent work, unless an earlier one had finished, until it lands or the agent is
+        at a loss; raises GiveUp or OSError where that cannot be."""
+        self.say(f"claims it: {self.claim['task'].get('subject', '')}")
         finished = next((wreck for wreck in self.claim["wrecks"] if wreck["finished"]), None)
         if finished:
-            self.watch.say(f"lands what {finished['ship']} had finished")
+            self.say(f"lands what {finished['ship']} had finished")
         self.begin(finished["ref"] if finished else "")
-        try:
-            self.work(done=bool(finished))
-        finally:
-            if self.session:
-                self.session.close()
-
-    def begin(self, wreck: str) -> None:
-        """A fresh branch; in a fresh clone where none is set up, or it is broken."""
-        try:
-            self.ship.ready.stat()
-            self.clone.begin(self.ref, wreck)
-        except (GitFailed, OSError):
-            done = self.ship.set_up()
-            if done.status:
-                raise GiveUp(done.out[-2000:], "infrastructure") from None
-            self.clone.begin(self.ref, wreck)
-
-    def work(self, *, done: bool) -> None:
-        """Have the agent work, unless that is `done`, until it lands or the agent is at a loss."""
         for _ in range(1 + FEEDBACKS):
             try:
-                if self.feedback or not done:
+                if self.feedback or not finished:
                     self.turn()
                 return self.land()
             except Feedback as feedback:
                 self.feedback = str(feedback)
-        raise GiveUp(f"still, after {FEEDBACKS} more turns: {self.feedback}")
+        raise GiveUp(f"still, after {FEEDBACKS} more turns: {self.feedback}", "agent")
+
+    def begin(self, wreck: str) -> None:
+        """A fresh branch; in a fresh clone where none is set up, or it is broken."""
+        try:
+            self.ship.clone.begin(self.claim["ref"], wreck)
+        except OSError:
+            self.ship.clone.make()
+            done = self.ship.run(SETUP)
+            if done.status:
+                raise GiveUp(done.out[-2000:], "infrastructure") from None
+            self.ship.clone.begin(self.claim["ref"], wreck)
 
     def turn(self) -> None:
         """One turn of the agent, however long the API makes it wait."""
         text = self.feedback
-        if self.session and not self.agent.steady:
-            raise GiveUp(f"its command cannot be told: {text}")
         if not self.session:
-            text = f"{prompt.first(self.voyage, self.claim)}\n\n{text}"
-            self.session = Session(self.agent, self.job(), self.watch)
+            text = f"{prompt.first(self.ship.voyage, self.claim)}\n\n{text}"
+            self.session = Session(self)
+        elif not self.agent.steady:
+            raise GiveUp(f"its command cannot be told: {text}", "agent")
         end = self.session.turn(text)
         while end.outcome == "limited":
-            self.watch.pause(end.until - time.time())
             end = self.session.turn(prompt.GO_ON)
         if end.outcome != "done":
             raise GiveUp(f"{end.outcome}: {end.text}", end.outcome)
 
-    def job(self) -> Job:
-        """What the agent is started with."""
-        ask = (str(self.claim["claim"]), *self.ship.harbor.command)
-        hook = process.program(self.ship.folder.parent, "taskhook.main", *ask)
-        return Job(self.voyage, self.ship.name, self.claim, tuple(hook), self.ship.captain)
-
     def land(self) -> None:
         """Bring the work to the branch; raises Feedback where the agent has to see to it first."""
-        self.watch.report("landing")
-        message = prompt.commit_message(self.voyage, self.ship.name, self.claim["task"])
-        self.clone.commit_rest(message)
+        self.report(state="landing")
+        message = prompt.commit_message(self.ship.voyage, self.ship.name, self.claim["task"])
+        self.ship.clone.commit_rest(message)
         note = "the branch has all that it did"
-        if self.clone.rebasing():
-            self.rebase_and_check()
-        elif not self.clone.commits():
+        if self.ship.clone.tip() == self.ship.clone.upstream:
             note = self.reason()
-        elif self.voyage["check"]:
-            self.push()
+        elif self.ship.clone.rebasing() or self.ship.voyage["check"]:
             self.rebase_and_check()
         while refused := self.refusal(note):
-            if refused == "stale":
-                self.rebase_and_check()
-            elif refused == "ref":
-                self.push()
-            elif refused != "berth":
-                raise Lost
+            self.rebase_and_check() if refused == "stale" else self.push()
+        if self.session:
+            self.session.close()
+
+    def refusal(self, note: str) -> str:
+        """Ask for the landing; the code of a refusal that can be mended, empty where it has landed.
+
+        `note` says why there is nothing to land, should that be so."""
+        base, head = self.ship.clone.upstream, self.ship.clone.tip()
+        commit, why = (None, note) if head == base else (head, None)
+        answer = self.ask("land", commit=commit, base=base, note=why, wait=True)
+        if answer["ok"]:
+            self.say(f"completed without a change: {why}" if why else f"landed {head[:12]}")
+        elif answer["code"] not in ("stale", "ref", "berth"):
+            raise GiveUp(answer["error"], "infrastructure")
+        return str(answer.get("code", ""))
 
     def rebase_and_check(self) -> None:
         """Put the work on top of the branch, push and check it."""
-        paths = self.clone.rebase()
-        if paths:
-            self.watch.say(f"is in conflict over {' '.join(paths.split())}")
-            raise Feedback(prompt.conflict(paths, self.voyage["voyage"]))
+        paths = self.ship.clone.rebase()
         self.push()
-        check = self.voyage["check"]
-        if check:
+        if paths:
+            self.say(f"is in conflict over {' '.join(paths.split())}")
+            raise Feedback(prompt.conflict(paths, self.ship.voyage["voyage"]))
+        if check := self.ship.voyage["check"]:
             # Should this ship be lost now, the next one need not do the work again.
-            self.watch.beat(patience=AGAIN_S, finished=self.clone.head())
-            self.clone.tidy()
+            self.report(finished=self.ship.clone.tip())
+            self.beat()
+            self.pause()
             done = self.ship.run(check)
-            self.watch.pause()
-            self.watch.say(f"check exited {done.status}")
+            self.pause()
+            self.say(f"check exited {done.status}")
+            self.ship.clone.tidy()
             if done.status:
                 raise Feedback(prompt.red_check(check, done.status, done.out[-8000:]))
-            self.clone.tidy()
 
     def push(self) -> None:
         """Bring the commits to the claim's work ref, unless they hold a secret."""
-        if self.clone.contains(self.ship.secrets):
-            self.clone.uncommit()
+        if not self.ship.clone.push(self.claim["ref"], self.ship.secrets):
+            self.ship.clone.uncommit()
             raise Feedback(prompt.LEAKED)
-        self.clone.push(self.ref)
-
-    def refusal(self, note: str) -> str:
-        """Ask for the landing; the code with which that is refused, empty where it has landed.
-
-        `note` says why there is nothing to land, should that be so."""
-        base, head = self.clone.git("rev-parse", self.clone.upstream, "HEAD").split()
-        commit = head if head != base else None
-        why = None if commit else note
-        answer = self.watch.ask("land", commit=commit, base=base, note=why, wait=True)
-        if answer["ok"]:
-            told = f"landed {commit[:12]}" if commit else f"completed without a change: {note}"
-            self.watch.say(told)
-        return str(answer.get("code", ""))
 
     def reason(self) -> str:
         """Why nothing had to change; an agent that did not say so is asked once."""
@@ -246,5 +220,5 @@ class Attempt:
         if stated:
             return note.strip()
         if self.feedback == prompt.SILENT:
-            raise GiveUp("it changed nothing, and did not say why")
+            raise GiveUp("it changed nothing, and did not say why", "agent")
         raise Feedback(prompt.SILENT)

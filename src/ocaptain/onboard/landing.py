@@ -6,19 +6,23 @@ import shlex
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from . import process
 
 GIT = "git -c core.hooksPath=/dev/null -c core.editor=true -c commit.gpgSign=false"
 GIT += " -c gc.auto=0 -c maintenance.auto=false -c fetch.recurseSubmodules=false"
-OUT_OF_REACH = ("Could not read from remote", "storage has no room", "unexpected disconnect")
+OUT_OF_REACH = re.compile("Could not read from remote|storage has no room|unexpected disconnect")
+LATE_S = 60
 JUNK = "__pycache__/\n*.pyc\nnode_modules/\n.venv/\n.pytest_cache/\n.DS_Store\n"
 MARKER = re.compile(rb"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
-UNHIDDEN = ("--text", "--no-textconv", "--no-ext-diff")  # whatever attributes say
+# All that is in commits, whatever attributes say.
+SHOWN = ["-p", "-m", "--format=%an%n%ae%n%B", "--text", "--no-textconv", "--no-ext-diff"]
 
 
-class GitFailed(Exception):
+class GitFailed(OSError):
     """A git command failed; the message is what it said."""
 
 
@@ -32,23 +36,22 @@ class Clone:
     """A ship's own clone of the shared repository, at `path`.
 
     `ssh` is the command line that reaches storage, `settings` git's for whoever works in the clone,
-    `pack_settings` among them; `upstream` is the voyage branch as last fetched. Methods raise
-    GitFailed; what needs storage waits for it until `give_up` is set."""
+    `pack_settings` among them; `upstream` is the voyage branch's commit as last fetched. Methods
+    raise OSError, GitFailed for one; what needs storage waits for it until `give_up` is set."""
 
     def __init__(self, path: Path, branch: str, ssh: str, settings: Mapping[str, str]) -> None:
-        self.path, self.settings = path, settings
+        self.path, self.settings, self._git = path, settings, path / ".git"
         self.branch, self.upstream = branch, f"refs/remotes/origin/{branch}"
-        self.give_up, self._pushing = threading.Event(), threading.Lock()
+        self.give_up = threading.Event()
         self._env = {"GIT_SSH_COMMAND": ssh, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-        # Should the agent delete .git, no repository further up is taken for the clone.
-        self._env["GIT_CEILING_DIRECTORIES"] = str(path.parent)
-        # A git of the agent's leaves it behind when it is killed.
-        self._lock_file = path / ".git" / "index.lock"
+        # No repository further up, should the agent delete .git, and no settings of the agent's.
+        self._env |= {"GIT_CEILING_DIRECTORIES": str(path.parent), "GIT_CONFIG_GLOBAL": os.devnull}
 
     def git(self, *words: str, **env: str) -> str:
         """Run git in the clone, untouched by the repository's own hooks; what it printed."""
         argv = [*GIT.split(), "-C", str(self.path), *words]
-        done = process.run(argv, env={**self._env, **env})
+        limit_s = LATE_S if self.give_up.is_set() else None
+        done = process.run(argv, env={**self._env, **env}, timeout=limit_s)
         if done.status:
             raise GitFailed((done.err or done.out).strip()[-2000:])
         return done.out.strip()
@@ -60,8 +63,7 @@ class Clone:
             try:
                 return self.git(*words)
             except GitFailed as failure:
-                out_of_reach = any(sign in str(failure) for sign in OUT_OF_REACH)
-                if not out_of_reach or self.give_up.wait(pause):
+                if not OUT_OF_REACH.search(str(failure)) or self.give_up.wait(pause):
                     raise
             pause = min(pause * 2, 30.0)
 
@@ -69,36 +71,44 @@ class Clone:
 
     def make(self) -> None:
         """Clone anew; what was there goes."""
-        aside = self.path.with_name(f"workspace.{os.urandom(4).hex()}")
-        if self.path.exists():
-            self.path.rename(aside)
+        with suppress(FileNotFoundError):
+            self.path.rename(self.path.with_name(f"{self.path.name}.{os.urandom(4).hex()}"))
+        for old in self.path.parent.glob(f"{self.path.name}.*"):
+            shutil.rmtree(old, ignore_errors=True)
         self.path.mkdir()
         told = [f"--config={key}={value}" for key, value in self.settings.items()]
         told += ["--upload-pack", self.settings["remote.origin.uploadpack"]]
         self.remote("clone", "--quiet", *told, "storage:repo.git", ".")
-        (self.path / ".git" / "info" / "exclude").write_text(JUNK)
-        shutil.rmtree(aside, ignore_errors=True)
+        (self._git / "info" / "exclude").write_text(JUNK)
 
     def begin(self, ref: str, wreck: str = "") -> None:
         """Start a fresh branch `ref` at the voyage branch's head, or at the wreck of an earlier
         attempt; ignored files stay."""
         for half_way in ("rebase-merge", "rebase-apply"):
-            shutil.rmtree(self.path / ".git" / half_way, ignore_errors=True)
-        self._lock_file.unlink(missing_ok=True)
-        self.remote("fetch", "--quiet", "origin", self.branch, *wreck.split())
+            shutil.rmtree(self._git / half_way, ignore_errors=True)
+        self._mend()
+        self._fetch(*wreck.split())
         start = f"refs/remotes/origin/{wreck}" if wreck else self.upstream
         self.git("checkout", "--quiet", "--force", "-B", ref, start)
         self.git("clean", "--quiet", "-ffd")
 
-    def head(self) -> str:
-        """The commit that is checked out."""
-        return self.git("rev-parse", "HEAD")
+    def _fetch(self, *more: str) -> None:
+        self.remote("fetch", "--quiet", "origin", self.branch, *more)
+        self.upstream = self.git("rev-parse", "FETCH_HEAD")
+
+    def _mend(self) -> None:
+        """Undo what keeps git from working: locks of a git that was killed, an agent's settings.
+
+        Raises OSError where there is no file `set-up`, with the settings that there were then."""
+        for lock in (*self._git.glob("*.lock"), *(self._git / "refs" / "heads").rglob("*.lock")):
+            lock.unlink(missing_ok=True)
+        shutil.copyfile(self._git / "set-up", self._git / "config")
 
     # The agent's work
 
     def commit_rest(self, message: str) -> None:
         """Commit whatever the agent left uncommitted, unless that belongs to a rebase."""
-        self._lock_file.unlink(missing_ok=True)
+        self._mend()
         if not self.rebasing():
             self.git("add", "--all")
             if self.git("diff", "--cached", "--name-only"):
@@ -106,42 +116,52 @@ class Clone:
 
     def rebasing(self) -> bool:
         """Whether a rebase has stopped half-way."""
-        return (self.path / ".git" / "rebase-merge").exists()
+        return (self._git / "rebase-merge").exists()
 
-    def commits(self) -> list[str]:
-        """Commits that are not on the voyage branch as last fetched."""
-        return self.git("rev-list", f"{self.upstream}..HEAD").split()
+    def tip(self) -> str:
+        """The commit with all the work: of a rebase that has stopped, what is being rebased."""
+        rebased = self._git / "rebase-merge" / "orig-head"
+        return self.git("rev-parse", rebased.read_text().strip() if self.rebasing() else "HEAD")
 
     def contains(self, secrets: Sequence[str], commit: str = "HEAD") -> bool:
         """Whether a commit, or one before it that is not on the branch, holds one of these."""
-        what = ("-p", "-m", "--format=%an%n%ae%n%B", *UNHIDDEN, f"{self.upstream}..{commit}")
-        told = self.git("log", *what) if secrets else ""
-        return any(secret in told for secret in secrets)
+        keys, span = [secret.encode() for secret in secrets], f"{self.upstream}..{commit}"
+        with NamedTemporaryFile() as told:  # it may be too long for memory
+            self.git("log", *SHOWN, f"--output={told.name}", span) if keys else None
+            return any(key in line for line in told for key in keys)
 
-    def uncommit(self) -> None:
+    def uncommit(self, *how: str) -> None:
         """Undo the commits, and keep what they changed in the working tree."""
-        self.git("reset", "--quiet", self.git("merge-base", self.upstream, "HEAD"))
+        if self.rebasing():
+            self.git("rebase", "--abort")
+        self.git("reset", "--quiet", *how, self.git("merge-base", self.upstream, "HEAD"))
 
     # To the branch
 
     def rebase(self) -> str:
         """Rebase onto the voyage branch, or go on with that; the paths that are in conflict, one a
         line, empty where there are none."""
-        self.remote("fetch", "--quiet", "origin", self.branch)
+        self._fetch()
         files = [self.path / name for name in self.conflicts().splitlines()]
         if any(MARKER.search(file.read_bytes()) for file in files if file.is_file()):
             return self.conflicts()
-        head = self.git("rev-parse", self.upstream)
         try:
             if self.rebasing():
                 self.git("add", "--all")
                 self.git("rebase", "--continue")
-            if self.git("merge-base", head, "HEAD") != head:
-                self.git("rebase", head)
+            if self.git("rev-list", "--max-count=1", self.upstream, "--not", "HEAD"):
+                self._flatten()
+                self.git("rebase", self.upstream)
         except GitFailed:
             if not self.conflicts():
                 raise
         return self.conflicts()
+
+    def _flatten(self) -> None:
+        """Make one commit of a history with merges: a rebase would drop what was done in them."""
+        if self.git("rev-list", "--max-count=1", "--merges", f"{self.upstream}..HEAD"):
+            self.uncommit("--soft")
+            self.git("commit", "--quiet", "--allow-empty", "--reuse-message=ORIG_HEAD")
 
     def conflicts(self) -> str:
         """Paths in conflict, one a line."""
@@ -152,27 +172,25 @@ class Clone:
         self.git("reset", "--quiet", "--hard")
         self.git("clean", "--quiet", "-ffd")
 
-    def push(self, ref: str, commit: str = "HEAD") -> None:
-        """Push a commit to the claim's work ref."""
-        with self._pushing:
+    def push(self, ref: str, secrets: Sequence[str], commit: str = "") -> bool:
+        """Push a commit, or else all the work, to a work ref; false where that holds a secret."""
+        commit = commit or self.tip()
+        if clean := not self.contains(secrets, commit):
             self.remote("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{ref}")
+        return clean
 
     def save(self, ref: str, secrets: Sequence[str], *, dirty: bool) -> None:
         """Bring to storage what is not there: commits, and with `dirty` a snapshot of the tree."""
-        if self.rebasing():
-            return
-        commit = self._snapshot() if dirty else "HEAD"
-        new = self.git("rev-list", "--max-count=1", commit, "--not", "--remotes=origin")
-        if new and not self.contains(secrets, commit):
-            self.push(ref, commit)
+        commit = self._snapshot() if dirty and not self.rebasing() else self.tip()
+        if self.git("rev-list", "--max-count=1", commit, "--not", "--remotes=origin"):
+            self.push(ref, secrets, commit)
 
     def _snapshot(self) -> str:
         """A commit of the tree as it is, on top of HEAD; HEAD where they are the same."""
-        index = str(self.path / ".git" / "ocaptain-index")
-        Path(f"{index}.lock").unlink(missing_ok=True)  # left by a crash
-        for words in (("read-tree", "HEAD"), ("add", "--all")):
-            self.git(*words, GIT_INDEX_FILE=index)
-        tree = self.git("write-tree", GIT_INDEX_FILE=index)
+        index = self._git / "ocaptain-index"
+        shutil.copyfile(self._git / "index", index)
+        self.git("add", "--all", GIT_INDEX_FILE=str(index))
+        tree = self.git("write-tree", GIT_INDEX_FILE=str(index))
         if tree == self.git("rev-parse", "HEAD^{tree}"):
             return "HEAD"
         message = "Unfinished work, saved by ocaptain"

@@ -14,6 +14,7 @@ from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 Argv = Sequence["str | Path"]
+KILL_S = 10
 
 
 class Done(NamedTuple):
@@ -52,9 +53,9 @@ def run(argv: Argv, *, timeout: float | None = None, merged: bool = False, **how
             status = child.wait(timeout)
         except subprocess.TimeoutExpired:
             status = 124
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+            child.wait(KILL_S)  # longer than that only what hangs in the kernel, on a dead mount
         for file in (out, err):
             file.seek(0)
         return Done(status, *(file.read().decode(errors="replace") for file in (out, err)))

@@ -6,6 +6,7 @@ Json = dict[str, Any]
 
 NO_CHANGE = "NO CHANGE:"
 GO_ON = "Go on where you left off."
+HAIL = "\n\n# Message from the captain\n\n"
 SILENT = f"Nothing has changed in the working tree, and there is no new commit. If the task needs no change, answer with one line, {NO_CHANGE} and why. Otherwise do the task now."
 LEAKED = "Your changes contain the value of a token or key, which must not leave this machine. ocaptain has undone your commits; what you changed is still in the working tree. Remove the value everywhere, and do not write it again."
 RULES = f"""\

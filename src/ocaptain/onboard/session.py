@@ -2,18 +2,16 @@
 
 Beside the work go beats, and commits that are brought to storage."""
 
-import queue
 import threading
 import time
 from contextlib import suppress
-from dataclasses import replace
 from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired
 from typing import Any
+from uuid import uuid4
 
-from . import process
-from .agents import Agent, Event, Job
+from . import process, prompt
+from .agents import AGENTS, Event, Job
 from .client import Answer, Unreachable
-from .landing import GitFailed
 from .ship import Ship
 
 LINE_LIMIT = 4_000_000
@@ -21,28 +19,29 @@ BACKGROUND_S = 120.0
 QUIET_S = 2.0
 CLOSE_S = 10.0
 LIMITED_S = 60.0
-SNAPSHOT_S = 180.0
 SETTLE_S = 0.5
-SAVED = ("working", "limited")
-"""States in which the agent's work is brought to storage; a landing does that itself."""
+TICK_S = 0.02
+WORKING = {"state": "working", "reason": "", "until": 0.0, "finished": ""}
 
 
-class Lost(Exception):
-    """The claim is no longer this ship's: whatever it was doing is to be dropped."""
+class GiveUp(Exception):
+    """The claim goes back: why, and whose fault it is (agent, infrastructure, refused …)."""
 
 
 class Watch:
     """Keeps a claim alive while its `with` block runs, and tells storage how the work is going.
 
-    Everything started for the claim is killed when the claim is lost, and at the end."""
+    Everything started for the claim is killed when the claim is lost, and at the end. `hails` is
+    what storage has for the agent from the captain, by number."""
 
     def __init__(self, ship: Ship, claim: Answer) -> None:
-        self.ship, self.claim, self.cost_usd = ship, claim, 0.0
+        self.ship, self.claim, self.agent = ship, claim, AGENTS[ship.voyage["agent"]]
         self.task = claim["task"]["id"] if claim["task"] else ""
+        self.hails: dict[str, str] = claim.get("hails", {})
         self._over = ship.clone.give_up = threading.Event()
         doing = "working" if self.task else "verifying"  # as storage takes it to be
-        self._said = self._told = {"state": doing, "reason": "", "until": 0.0}
-        self._period = ship.voyage["lease_seconds"] / 6
+        self._said: dict[str, Any] = {**WORKING, "state": doing, "took": []}
+        self._told, self._period = dict(self._said), ship.voyage["lease_seconds"] / 6
 
     def __enter__(self) -> "Watch":
         for beside in (self._beat_on, self._save_on):
@@ -57,51 +56,56 @@ class Watch:
         """Log lines about the task."""
         self.ship.log.say(text, self.task)
 
-    def report(self, state: str, reason: str = "", until: float = 0) -> None:
-        """Say what the ship is doing; `until` is when a wait ends, in UNIX time."""
-        self._said = {"state": state, "reason": reason, "until": until}
+    def report(self, **news: Any) -> None:
+        """Have storage know soon: `state`, `reason` and `until` (UNIX time) of a wait, `cost_usd`,
+        the commit that is `finished`, and the numbers of the hails that the agent `took` in."""
+        self._said.update(news)
 
-    def ask(self, op: str, *, patience: float = float("inf"), **fields: Any) -> Answer:
+    def ask(self, op: str, **fields: Any) -> Answer:
         """Ask harbor something about the claim."""
-        self._told = self._said
-        about = {"claim": self.claim["claim"], "cost_usd": self.cost_usd, **self._told}
-        return self.ship.harbor.ask(op, patience=patience, **about, **fields)
+        self._told = dict(self._said)
+        return self.ship.harbor.ask(op, claim=self.claim["claim"], **self._told, **fields)
 
-    def beat(self, patience: float = 0, **fields: Any) -> None:
+    def beat(self) -> None:
         """Renew the claim, or learn that it is lost."""
         try:
-            answer = self.ask("beat", patience=patience, **fields)
+            answer = self.ask("beat", patience=0)
         except Unreachable as silence:
-            answer = {}
             self.say(f"storage is out of reach: {silence}")
+            return
+        self.hails = {**self.hails, **answer.get("hails", {})}
         if answer.get("lost"):
             self.say(f"the claim is lost: {answer['lost']}")
-            self._over.set()
-            process.kill_marked(self.ship.marker)
+            self.__exit__()
 
     def pause(self, seconds: float = 0) -> None:
-        """Wait, and raise Lost where the claim is lost."""
+        """Wait, and raise GiveUp where the claim is lost."""
         if self._over.wait(max(0.0, seconds)):
-            raise Lost
+            raise GiveUp("the claim is lost", "lost")
+
+    def save(self) -> None:
+        """Bring to storage what the agent did so far."""
+        try:
+            dirty = not self._said["finished"]  # or the check's rubbish comes along
+            self.ship.clone.save(self.claim["ref"], self.ship.secrets, dirty=dirty)
+        except OSError as failure:
+            self.say(f"what is done so far could not be saved: {failure}")
 
     def _beat_on(self) -> None:
-        """Beat when it is time, and soon after there is something new to tell."""
+        """Beat when it is time, when somebody knocks, and soon after there is news."""
         due = time.monotonic() + self._period
         while not self._over.wait(SETTLE_S):
+            with suppress(OSError):
+                (self.ship.folder / "knock").unlink()
+                due = 0.0
             if time.monotonic() > due or self._said != self._told:
                 due = time.monotonic() + self._period
                 self.beat()
 
     def _save_on(self) -> None:
-        snapshot_due = time.monotonic() + SNAPSHOT_S
-        while not self._over.wait(self._period):
-            dirty = time.monotonic() > snapshot_due
-            snapshot_due += SNAPSHOT_S if dirty else 0
-            try:
-                if self._said["state"] in SAVED:
-                    self.ship.clone.save(self.claim["ref"], self.ship.secrets, dirty=dirty)
-            except GitFailed as failure:
-                self.say(f"what is done so far could not be saved: {failure}")
+        while not self._over.wait(2 * self._period):
+            if self._said["state"] in ("working", "limited"):  # a landing does that itself
+                self.save()
 
 
 class Session:
@@ -109,38 +113,35 @@ class Session:
 
     `said` is the last that the agent said in its turn."""
 
-    def __init__(self, agent: Agent, job: Job, watch: Watch) -> None:
-        self.agent, self.watch, self.said = agent, watch, ""
-        self._events: queue.Queue[Event] = queue.Queue(maxsize=1000)
-        self._wait_ends = self._heard_at = self._ended_at = 0.0
-        self._background: int | None = None
-        self._busy = 0
-        env = {**agent.environment(job), **watch.ship.env}
-        how = {"stdin": PIPE if agent.steady else DEVNULL, "stdout": PIPE, "stderr": STDOUT}
-        self._child = process.start(agent.command(job), env, cwd=watch.ship.clone.path, **how)
+    def __init__(self, watch: Watch) -> None:
+        self.watch, self.said, self.agent, ship = watch, "", watch.agent, watch.ship
+        self._end: Event | None = None
+        self._wait_ends = self._heard_at = self._quiet_s = 0.0
+        self._background = self._busy = self._told = 0
+        self._unheard, self._took = dict[str, list[int]](), list[int]()
+        ask = (str(watch.claim["claim"]), *ship.harbor.command)
+        hook = process.program(ship.folder.parent, "taskhook.main", *ask)
+        job = Job(ship.voyage, ship.name, watch.claim, tuple(hook), ship.captain)
+        env = {**self.agent.environment(job), **ship.env}
+        how = {"stdin": PIPE if self.agent.steady else DEVNULL, "stdout": PIPE, "stderr": STDOUT}
+        self._child = process.start(self.agent.command(job), env, cwd=ship.clone.path, **how)
         threading.Thread(target=self._read, daemon=True).start()
 
     def turn(self, text: str) -> Event:
-        """Say `text`, and return the event with which the turn ends. Raises Lost.
-
-        An agent that left something running may go on by itself when that is over: then its turn
-        ends when all is quiet."""
-        self.watch.report("working")
-        with suppress(OSError):  # it is dead, then, and that ends the turn
-            process.feed(self._child, self.agent.message(text) or b"")
-        self.said, self._heard_at, self._wait_ends, end = "", time.monotonic(), 0.0, None
-        while end is None or (end.outcome == "done" and self._unsettled()):
-            event = self._next()
-            self.watch.pause()
-            if event and event.kind == "end":
-                end, self._ended_at = event, time.monotonic()
-            elif event:
-                end = None if event.kind == "begin" else end
-                self._take(event)
-            elif not end and self._stalled():
-                minutes = f"{self.watch.ship.voyage['stall_minutes']:g} minutes"
-                end = Event("end", f"it said and did nothing for {minutes}", outcome="stalled")
-        return self._ended(end)
+        """Say `text`, and return the event with which the turn ends; if that is a limit, once it is
+        over. Raises GiveUp."""
+        self.watch.report(**WORKING)
+        self.said, self._heard_at, self._wait_ends, self._end = "", time.monotonic(), 0.0, None
+        self._tell(text)
+        while not (end := self._settled()):
+            self.watch.pause(TICK_S)
+            self._tell("")
+        self.watch.pause()
+        if end.outcome == "limited":
+            until = max(self._wait_ends or time.time() + LIMITED_S, time.time() + 1)
+            self.watch.report(state="limited", reason=end.text, until=until)
+            self.watch.pause(until - time.time())
+        return end
 
     def close(self) -> None:
         """End the session: politely, then not."""
@@ -150,65 +151,78 @@ class Session:
                 self._child.wait(CLOSE_S)
         process.kill_marked(self.watch.ship.marker)
 
+    def _tell(self, text: str) -> None:
+        """Write a message to the agent, and what is new from the captain, if there is any of it."""
+        hails = list(self.watch.hails.items())[self._told :]
+        mark, text = str(uuid4()), text + "".join(prompt.HAIL + hail for _, hail in hails)
+        if text and (message := self.agent.message(text, mark)):
+            self._told += len(hails)
+            self._unheard[mark] = [int(number) for number, _ in hails]
+            with suppress(OSError):  # it is dead, then, and that ends the turn
+                process.feed(self._child, message)
+
     def _read(self) -> None:
+        """Take in all that the agent lets be known, while it runs."""
         while self._child.stdout and (line := self._child.stdout.readline(LINE_LIMIT)):
             self._heard_at = time.monotonic()
             for event in self.agent.events(line):
-                self._events.put(event)
-        self._events.put(self._exit())
+                self._take(event)
+        self._take(self._exit())
 
-    def _next(self) -> Event | None:
-        """The next event; None where a second passes without."""
-        try:
-            return self._events.get(timeout=1)
-        except queue.Empty:  # what the agent left running may hold its output open
-            return None if self._child.poll() is None else self._exit()
+    def _take(self, event: Event) -> None:
+        match event.kind:
+            case "text" | "tool":
+                self.watch.say(event.text)
+                self.watch.report(**({} if self._end else WORKING))
+                self.said = event.text if event.kind == "text" else self.said
+            case "wait":
+                self.watch.say(event.text)
+                self.watch.report(state="limited", reason=event.text, until=event.until)
+                self._wait_ends = event.until or self._wait_ends
+            case "heard":
+                self._took += self._unheard.pop(event.text, [])
+                self.watch.report(took=[*self._took])
+            case "background":
+                self._background, self._quiet_s = event.left, QUIET_S
+            case "begin":
+                self._end = None
+            case "end":
+                self._end = self._end or event
+                if event.cost_usd:
+                    self.watch.report(cost_usd=event.cost_usd)
+
+    def _settled(self) -> Event | None:
+        """The end of the turn, once the agent will not go on by itself: it has heard all that it
+        was told, and nothing of it runs, unless that takes too long."""
+        silent_s = time.monotonic() - self._heard_at
+        if not self._end:  # what the agent left running may hold its output open
+            dead = silent_s > 1 and self._child.poll() is not None
+            return self._exit() if dead else self._stalled(silent_s)
+        awaited = self._background + len(self._unheard)
+        if self._end.outcome != "done" or (not awaited and silent_s >= self._quiet_s):
+            return self._end
+        if awaited and silent_s > BACKGROUND_S:
+            self.watch.say("stopping what the agent left running")
+            process.kill_marked(self.watch.ship.marker, spare=[self._child.pid])
+            self._unheard.clear()
+            self._background, self._heard_at = 0, time.monotonic()  # it begins a turn of its own
+        return None
 
     def _exit(self) -> Event:
         status = self._child.wait()
         outcome = "done" if status == 0 and not self.agent.steady else "error"
         return Event("end", f"the agent exited with status {status}", outcome=outcome)
 
-    def _take(self, event: Event) -> None:
-        if event.text:
-            self.watch.say(event.text)
-        if event.kind == "wait":
-            self.watch.report("limited", event.text, event.until)
-            self._wait_ends = event.until or self._wait_ends
-        elif event.kind in ("text", "tool"):
-            self.watch.report("working")
-        if event.kind == "text":
-            self.said = event.text
-        if event.kind == "background":
-            self._background = event.count
-
-    def _unsettled(self) -> bool:
-        """Whether the agent may yet go on by itself; ends what it has left running for too long."""
-        now = time.monotonic()
-        if self._background and now - self._ended_at > BACKGROUND_S:
-            self.watch.say("stopping what the agent left running")
-            process.kill_marked(self.watch.ship.marker, spare=[self._child.pid])
-            self._background, self._heard_at = 0, now  # that makes it begin a turn of its own
-        if self._background is None:
-            return False
-        return self._background > 0 or now - self._heard_at < QUIET_S
-
-    def _stalled(self) -> bool:
-        """Whether the agent is silent for too long, with no child at work and no wait announced."""
-        stall_s = self.watch.ship.voyage["stall_minutes"] * 60
-        if time.monotonic() - self._heard_at < stall_s or time.time() < self._wait_ends:
-            return False
-        busy = process.cpu_ticks(process.marked(self.watch.ship.marker) - {self._child.pid})
-        if busy != self._busy:
-            self._busy, self._heard_at = busy, time.monotonic()
-            return False
-        return True
-
-    def _ended(self, end: Event) -> Event:
-        """The event, with what the session has cost made known, and of a limit when it ends."""
-        self.watch.cost_usd = max(self.watch.cost_usd, end.cost_usd)
-        if end.outcome != "limited":
-            return end
-        until = max(self._wait_ends or time.time() + LIMITED_S, time.time() + 1)
-        self.watch.report("limited", end.text, until)
-        return replace(end, until=until)
+    def _stalled(self, silent_s: float) -> Event | None:
+        """The end of a turn of silence, with no child at work and no wait announced."""
+        minutes = self.watch.ship.voyage["stall_minutes"]
+        if silent_s < minutes * 60 or time.time() < self._wait_ends:
+            return None
+        children = process.marked(self.watch.ship.marker) - {self._child.pid}
+        before, self._busy = self._busy, process.cpu_ticks(children)
+        if self._busy == before:
+            return Event(
+                "end", f"it said and did nothing for {minutes:g} minutes", outcome="stalled"
+            )
+        self._heard_at = time.monotonic()
+        return None

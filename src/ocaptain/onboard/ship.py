@@ -12,6 +12,7 @@ from .landing import Clone, pack_settings
 from .text import secret_values
 
 SETUP = "[ ! -e ~/voyage/setup.sh ] || bash ~/voyage/setup.sh || { echo setup.sh failed; exit 1; }"
+SETUP += "\ncp .git/config .git/set-up\n"
 
 
 class Ship:
@@ -38,15 +39,9 @@ class Ship:
         self.harbor = Harbor([*ssh, "storage", shlex.join([*via, "harbor"])], self.secrets)
         settings = {**self.voyage["author"], "core.sshCommand": " ".join(plain)}
         workspace, branch = self.folder / "workspace", self.voyage["voyage"]
-        self.ready = workspace / ".git" / "set-up"
         self.clone = Clone(workspace, branch, " ".join(ssh), settings | pack_settings(via))
 
     def run(self, command: str) -> process.Done:
         """Run a command of the plan's in the clone, for as long as it may take."""
         bash, limit_s = ["bash", "-c", command], self.voyage["time_limit_minutes"] * 60
         return process.run(bash, cwd=self.clone.path, env=self.env, timeout=limit_s, merged=True)
-
-    def set_up(self) -> process.Done:
-        """Clone anew, and run the plan's setup.sh there."""
-        self.clone.make()
-        return self.run(f"{SETUP}\ntouch .git/set-up")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 @dataclass(frozen=True)
@@ -21,20 +21,20 @@ class Job:
     """The captain's environment variables for agents, tokens among them."""
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """Something that an agent let be known."""
 
     kind: str
     """`text` (what it says) and `tool` (what it does, or its program prints) are for the log.
 
     `begin` and `end` enclose a turn; when something in the `background` is done, the agent begins
-    one by itself, be it right after an `end`. And `wait`: the agent cannot go on before `until`."""
+    one by itself, be it right after an `end`. `heard`: what it was told is before the model now.
+    And `wait`: the agent cannot go on before `until`."""
     text: str = ""
-    """One line to log or, of an `end`, the reason."""
+    """One line to log or, of an `end`, the reason; of `heard`, the message's mark."""
     until: float = 0
     """Of a `wait`: when it ends, in epoch seconds."""
-    count: int = 0
+    left: int = 0
     """Of `background`: how many of the agent's tasks go on by themselves."""
     outcome: str = ""
     """Of an `end` (of a turn):
@@ -54,10 +54,9 @@ class Event:
 class Agent(Protocol):
     """A coding agent: a module that has these functions, all of them pure."""
 
-    @property
-    def steady(self) -> bool:
-        """Whether the process outlives its turns and ends when its stdin is closed. One that is not
-        steady ends with its turn, and its exit status is the outcome."""
+    steady: bool
+    """Whether the process outlives its turns and ends when its stdin is closed. One that is not
+    steady ends with its turn, and its exit status is the outcome."""
 
     def missing(self, environ: Mapping[str, str], /) -> str | None:
         """A sentence on the credential that is not in `environ`, if the agent needs one."""
@@ -68,8 +67,10 @@ class Agent(Protocol):
     def environment(self, job: Job, /) -> dict[str, str]:
         """What the agent needs in its environment besides helm's own."""
 
-    def message(self, text: str, /) -> bytes | None:
-        """What to write to the running agent's stdin to say `text`; None if it cannot be told."""
+    def message(self, text: str, mark: str, /) -> bytes | None:
+        """What to write to the running agent's stdin to say `text`; None if it cannot be told.
+
+        `mark` is a UUID, which comes back in the event `heard`."""
 
     def events(self, line: bytes, /) -> Iterator[Event]:
         """What a line of the agent's stdout says. Never raises, whatever the line."""

@@ -9,7 +9,6 @@ import os
 import shlex
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -25,6 +24,7 @@ LEADS_ASTRAY = "ScheduleWakeup,CronCreate,EnterWorktree,RemoteTrigger,ListAgents
 other sessions."""
 HOOK_TIMEOUT_S = 150
 REFUSED = ("authentication_failed", "billing_error", "model_not_found")
+OUTCOMES = {401.0: "refused", 403.0: "refused", 429.0: "limited"}
 PATIENCE = 3
 """Refusals of an API key before it is given up; the client itself would go on for minutes."""
 TELLING = ("command", "file_path", "notebook_path", "pattern", "url", "query", "subject", "taskId")
@@ -54,23 +54,23 @@ def command(job: Job) -> list[str]:
 def environment(job: Job) -> dict[str, str]:
     """The captain's variables, and what makes Claude use the voyage's task list and stay quiet."""
     voyage, task = job.voyage["voyage"], job.claim["task"]["id"]
+    # Telemetry is the captain's to turn on, with CLAUDE_CODE_ENABLE_TELEMETRY.
+    about = [job.captain.get("OTEL_RESOURCE_ATTRIBUTES", "").strip(", ")]
+    about.append(f"voyage.id={quote(voyage)},ship.id={quote(job.ship)},task.id={quote(task)}")
     added = {
         "CLAUDE_CODE_ENABLE_TODO_TOOLS": "1",
         "CLAUDE_CODE_TASK_LIST_ID": f"{voyage}-tasks",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "OTEL_RESOURCE_ATTRIBUTES": ",".join(filter(None, about)),
     }
     added |= {"IS_SANDBOX": "1"} if os.geteuid() == 0 else {}  # or it refuses to skip permissions
-    # Telemetry is the captain's to turn on, with CLAUDE_CODE_ENABLE_TELEMETRY.
-    told = [job.captain.get("OTEL_RESOURCE_ATTRIBUTES", "").strip(", ")]
-    told.append(f"voyage.id={quote(voyage)},ship.id={quote(job.ship)},task.id={quote(task)}")
-    added["OTEL_RESOURCE_ATTRIBUTES"] = ",".join(filter(None, told))
     return {**job.captain, **added}
 
 
-def message(text: str) -> bytes | None:
+def message(text: str, mark: str) -> bytes | None:
     """A user message. During a turn it is taken in after the tool call that is running."""
     content = [{"type": "text", "text": text}]
-    said = {"type": "user", "message": {"role": "user", "content": content}}
+    said = {"type": "user", "uuid": mark, "message": {"role": "user", "content": content}}
     return json.dumps(said).encode() + b"\n"
 
 
@@ -84,61 +84,54 @@ def events(line: bytes) -> Iterator[Event]:
         # One line that can be encoded; JSON allows half a character.
         text = " ".join(event.text.split()).encode(errors="replace").decode()
         if text or event.kind not in ("text", "tool"):
-            yield replace(event, text=text)
+            yield event._replace(text=text)
 
 
-def _heard(said: Any) -> Iterator[Event]:
+def _heard(said: Any) -> Iterator[Event]:  # noqa: C901, PLR0912 - a case for each kind of message
     match said:
         case str():
             yield Event("tool", said)  # a complaint, on stderr
-        case {"type": "assistant"}:
-            yield from _assistant(said, _get(_get(said, "message", dict), "content", list))
+        case {"type": "assistant", "message": {"content": [*blocks]}}:
+            yield from _assistant(blocks, said.get("error"))
+        case {"type": "user", "isReplay": True, "uuid": str(mark)}:
+            yield Event("heard", mark)
         case {"type": "system", "subtype": "init"}:
             yield Event("begin")
         case {"type": "system", "subtype": "background_tasks_changed", "tasks": [*tasks]}:
-            yield Event("background", count=len(tasks))
+            yield Event("background", left=len(tasks))
         case {"type": "system", "subtype": "api_retry"}:
             yield from _retry(said)
         case {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected"} as limit}:
-            yield from _limit(limit)
+            if limit.get("isUsingOverage") is not True:
+                kind = str(limit.get("rateLimitType", "")).replace("_", " ")
+                until = _number(limit, "resetsAt")
+                yield Event("wait", f"usage limit reached {kind}", until=until)
         case {"type": "result"}:
-            why = _get(said, "result", str) or str(said.get("errors"))
+            why = str(said.get("result") or said.get("errors"))
             cost = _number(said, "total_cost_usd")
             yield Event("end", why, outcome=_outcome(said), cost_usd=cost)
 
 
-def _assistant(said: Json, blocks: list[Any]) -> Iterator[Event]:
+def _assistant(blocks: list[Any], error: Any) -> Iterator[Event]:
     for block in blocks:
         match block:
-            case {"type": "text"}:
-                yield Event("text", _get(block, "text", str))
-            case {"type": "tool_use"}:
-                gist = _gist(_get(block, "input", dict))
-                yield Event("tool", f"{_get(block, 'name', str)}: {gist}")
-    if said.get("error") in REFUSED:
-        spoken = " ".join(_get(block, "text", str) for block in blocks)
-        yield Event("end", spoken, outcome="refused")
-
-
-def _gist(arguments: Json) -> str:
-    """The argument of a tool call that says best what it does."""
-    texts = (_get(arguments, name, str) for name in (*TELLING, *arguments))
-    return next(filter(None, texts), "")
+            case {"type": "text", "text": str(text)}:
+                yield Event("text", text)
+                if error in REFUSED:
+                    yield Event("end", text, outcome="refused")
+            case {"type": "tool_use", "name": str(name), "input": {**given}}:
+                texts = [given.get(key) for key in (*TELLING, *given)]
+                gist = next((text for text in texts if text and isinstance(text, str)), "")
+                yield Event("tool", f"{name}: {gist}")
 
 
 def _retry(said: Json) -> Iterator[Event]:
     status, delay_s = _number(said, "error_status"), _number(said, "retry_delay_ms") / 1000
-    why = _get(said, "error", str) or "no answer"
+    why = said.get("error") or "no answer"
     if why in REFUSED and _number(said, "attempt") >= PATIENCE:
         yield Event("end", "the API does not accept the credential", outcome="refused")
     text = f"the API answers {int(status) or why}, asking again in {delay_s:.0f} s"
     yield Event("wait", text, until=time.time() + delay_s)
-
-
-def _limit(limit: Json) -> Iterator[Event]:
-    if limit.get("isUsingOverage") is not True:
-        kind = _get(limit, "rateLimitType", str).replace("_", " ")
-        yield Event("wait", f"usage limit reached {kind}", until=_number(limit, "resetsAt"))
 
 
 def _outcome(result: Json) -> str:
@@ -147,19 +140,11 @@ def _outcome(result: Json) -> str:
         return "done"
     if result.get("subtype") == "error_max_budget_usd":
         return "spent"
-    if status in (401, 403):
-        return "refused"
-    busy = status == 429 or status >= 500 or result.get("api_error") == "connection_failed"
-    return "limited" if busy else "error"
-
-
-def _get(said: Any, key: str, kind: type) -> Any:
-    """What stands there if it is of this kind, else an empty one: JSON promises nothing."""
-    value = said.get(key) if isinstance(said, dict) else None
-    return value if isinstance(value, kind) else kind()
+    busy = status >= 500 or result.get("api_error") == "connection_failed"
+    return OUTCOMES.get(status, "limited" if busy else "error")
 
 
 def _number(said: Json, key: str) -> float:
-    """A number that is none, negative, infinite or absurd counts as 0."""
-    value = _get(said, key, float)
-    return value if 0 <= value < 1e12 else 0.0
+    """What is no number, negative, infinite or absurd counts as 0: JSON promises nothing."""
+    value = said.get(key)
+    return value if isinstance(value, float) and 0 <= value < 1e12 else 0.0

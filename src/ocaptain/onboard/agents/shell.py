@@ -23,7 +23,7 @@ def environment(_job: Job) -> dict[str, str]:
     return {}
 
 
-def message(_text: str) -> bytes | None:
+def message(_text: str, _mark: str) -> bytes | None:
     """It cannot be told anything."""
     return None
 
