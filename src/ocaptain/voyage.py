@@ -268,7 +268,7 @@ class Yard(Voyage):
             await git("-C", str(source.path), *pack, timeout=SET_UP_S)
         told = {"token": self.token, "shallow": source.shallow, "ref": source.ref}
         told["url"] = self.common["voyage"]["origin"]
-        boot = {**self.common, "tasks": self.plan.tasks, "keys": self.keys, "source": told}
+        boot = {**self.common, "tasks": self.plan.tasks, "enlist": self.keys, "source": told}
         return payload.archive(boot, bundle)
 
     async def _ship(self, ship: str, storage: asyncio.Task[VM]) -> bool:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from . import PROTOCOL, harbor, mirror, orders
+from . import PROTOCOL, errands, harbor, orders
 from .harbor import Json
 from .journal import Damaged, Journal, open_voyage
 
@@ -52,8 +52,7 @@ def respond(home: Path, who: str, request: Json) -> Json:
         if who != "captain":
             raise  # a ship that gets no answer waits for one
         return refusal("damaged", f"{why}. Nothing changes any more; docs/reliability.md says more")
-    if mirror.due(journal, voyage):
-        mirror.start(home)
+    errands.see_to(home, journal, voyage)
     return answer
 
 
