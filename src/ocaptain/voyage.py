@@ -354,7 +354,7 @@ class Yard(Voyage):
             storage = group.create_task(self._create(self.storage))
             crew = [group.create_task(self._ship(ship, storage)) for ship in ships]
             bundle = await self._bundle(checkout) if checkout and checkout.path else None
-            own = {**more, "keys": self.keys, "enlist": self.keys, "dismiss": []}
+            own = {**more, "enlist": self.keys}
             await self._set_up(await storage, payload.archive(self.boot | own, bundle))
         if not any(ship.result() for ship in crew):
             raise Failure("No ship came up.")

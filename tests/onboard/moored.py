@@ -94,7 +94,7 @@ def moored(
         keys = {ship: ship_key(folder, ship) for ship in ships}
         head = bundle(folder, folder / "source")
         told = boot(tasks, {"url": None, "ref": "refs/heads/main", "shallow": ""}, **voyage)
-        told["voyage"]["ships"], told["keys"] = list(ships), keys
+        told["voyage"]["ships"], told["enlist"] = list(ships), keys
         unpack(home, told, folder / "voyage" / "source.bundle")
         storage = Storage.__new__(Storage)
         storage.home, storage.voyage, storage.start = home, told["voyage"], head

@@ -90,7 +90,7 @@ def boot(tasks: list[Json], source: Mapping[str, Any], **changes: Any) -> Json:
         "voyage": {**RECORD, **changes},
         "artifacts": {"spec.md": "Spec\n", "verify.sh": "true\n"},
         "tasks": tasks,
-        "keys": {ship: f"ssh-ed25519 AAAA {ship}" for ship in SHIPS},
+        "enlist": {ship: f"ssh-ed25519 AAAA {ship}" for ship in SHIPS},
         "source": {"token": None, **source},
         "accounts": False,
     }

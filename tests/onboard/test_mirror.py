@@ -1,16 +1,17 @@
 import json
-import os
 import re
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ocaptain.onboard import PROTOCOL, mirror
+from ocaptain.onboard import PROTOCOL, errands, mirror
 from tests.fakes.github import USER, GitHub
 from tests.onboard.storage import (
     VOYAGE,
@@ -37,6 +38,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
         running.repository(NAME)
         for name, value in {**running.proxy_env(), "GIT_CONFIG_GLOBAL": "/dev/null"}.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setattr(urllib.request, "_opener", None)  # which keeps another test's proxy
         yield running
 
 
@@ -58,7 +60,7 @@ class Mirrored(Storage):
 
     def mirror(self) -> None:
         """Run a mirror to its end."""
-        subprocess.run([*self.lib, "mirror.main"], check=True, timeout=60)
+        errands.main(self.home, ["mirror"])
 
     def land(self, **fields: Any) -> str:
         """Complete a task with a commit, and return that."""
@@ -81,7 +83,7 @@ class Mirrored(Storage):
     def due(self) -> bool:
         """Whether a mirror would be started now."""
         with (journal := self.journal()).locked():
-            return mirror.due(journal, self.voyage)
+            return mirror.errand(journal, self.voyage) is not None
 
     def lines_of_mirrors(self) -> list[Json]:
         """Journal lines that mirrors wrote."""
@@ -89,8 +91,9 @@ class Mirrored(Storage):
 
 
 def moor(hub: GitHub, monkeypatch: pytest.MonkeyPatch, *tasks: Json, **voyage: Any) -> Mirrored:
-    """A voyage whose storage has a token that may do everything."""
-    monkeypatch.setattr(mirror, "start", lambda home: None)
+    """A voyage whose storage has a token that may do everything, and which waits for nothing."""
+    monkeypatch.setattr(errands, "see_to", lambda *how: None)
+    monkeypatch.setattr(errands, "PAUSE_S", 0)
     token = hub.token(write=[NAME])
     return Mirrored(hub.folder.parent / "home", list(tasks), token, **voyage)
 
@@ -130,7 +133,7 @@ def test_the_token_shows_nowhere(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
     storage = moor(hub, monkeypatch, task("1"))
     storage.land()
     hub.faults.delay, seen = 0.2, set()
-    child = subprocess.Popen([*storage.lib, "mirror.main"])
+    child = subprocess.Popen([*storage.lib, "errands.main", "mirror"])
     while child.poll() is None:
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:
@@ -153,9 +156,8 @@ def test_one_at_a_time(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
     storage = moor(hub, monkeypatch, task("1"), task("2"))
     storage.land()
     hub.faults.delay, hub.faults.only = 1, PUSH
-    children = [subprocess.Popen([*storage.lib, "mirror.main"]) for _ in range(5)]
+    children = [subprocess.Popen([*storage.lib, "errands.main", "mirror"]) for _ in range(5)]
     assert until(lambda: PUSH in hub.requests, 20)
-    assert not storage.due()
     head = storage.land()
     assert [child.wait() for child in children] == [0] * 5
     assert storage.news() == [head, None, None]
@@ -165,21 +167,17 @@ def test_one_at_a_time(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_origin_is_down_for_a_while(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
-    """Status says so until it is up again; attempts are 30 s apart and do not fill the journal."""
+    """Status says so until it is up again; attempts do not fill the journal."""
     storage = moor(hub, monkeypatch, task("1"))
     head = storage.land()
     hub.faults.down = True
-    storage.mirror()
-    mirrored, pull, fault = storage.news()
-    assert (mirrored, pull) == (None, None)
-    assert fault.startswith(f"fatal: unable to access '{URL}/'")
-    assert len(storage.lines_of_mirrors()) == 1
-    assert not storage.due()
-    storage.mirror()
-    assert len(storage.lines_of_mirrors()) == 1
-    then = time.time() - 31
-    os.utime(storage.folder / "mirror.lock", (then, then))
-    assert storage.due()
+    for _ in range(2):
+        storage.mirror()
+        mirrored, pull, fault = storage.news()
+        assert (mirrored, pull) == (None, None)
+        assert fault.startswith(f"fatal: unable to access '{URL}/'")
+        assert len(storage.lines_of_mirrors()) == 1
+        assert storage.due()
     hub.faults.down = False
     storage.mirror()
     assert storage.news() == [head, None, None]
@@ -187,12 +185,32 @@ def test_origin_is_down_for_a_while(hub: GitHub, monkeypatch: pytest.MonkeyPatch
     assert_sound(storage)
 
 
+def test_attempts_are_apart(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+    """By a pause; one that goes well lets the mirror go on at once, three that fail end it."""
+    storage, pauses = moor(hub, monkeypatch, task("1")), list[float]()
+    head = storage.land()
+    monkeypatch.setattr(errands, "PAUSE_S", 30)
+    monkeypatch.setattr(errands, "time", SimpleNamespace(sleep=pauses.append))
+    hub.faults.down = True
+    storage.mirror()
+    assert pauses == [30, 30, 30]
+
+    def mend(seconds: float) -> None:
+        pauses.append(seconds)
+        hub.faults.down = False
+
+    monkeypatch.setattr(errands, "time", SimpleNamespace(sleep=mend))
+    storage.mirror()
+    assert pauses[3:] == [30, 0]
+    assert storage.news() == [head, None, None]
+
+
 def test_a_mirror_that_was_killed(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
     """Whatever it had done, another finishes it."""
     storage = moor(hub, monkeypatch, task("1"))
     head = storage.land()
     hub.faults.delay, hub.faults.only = 0.5, "POST"
-    child = subprocess.Popen([*storage.lib, "mirror.main"])
+    child = subprocess.Popen([*storage.lib, "errands.main", "mirror"])
     assert until(lambda: PUSH in hub.requests, 20)
     child.kill()
     child.wait()
@@ -269,7 +287,7 @@ def test_nowhere_to_push_to(hub: GitHub, monkeypatch: pytest.MonkeyPatch, voyage
 
 def test_without_a_token_nothing_is_due(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
     """Storage without a token keeps to itself."""
-    monkeypatch.setattr(mirror, "start", lambda home: None)
+    monkeypatch.setattr(errands, "see_to", lambda *how: None)
     hub.private[NAME] = False
     storage = Mirrored(hub.folder.parent / "home", [task("1")], None)
     storage.land()
@@ -364,7 +382,7 @@ def test_a_pull_request_that_is_refused(hub: GitHub, monkeypatch: pytest.MonkeyP
     assert fault.startswith("no pull request: 403 ")
     assert "Resource not accessible by personal access token" in fault
     for state in ("errors", "down"):
-        setattr(hub.faults, state, 1)
+        setattr(hub.faults, state, 3)
         storage.mirror()
         assert storage.news()[2] != fault
         fault = storage.news()[2]

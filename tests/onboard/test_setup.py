@@ -1,5 +1,6 @@
 import json
-import shlex
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -138,19 +139,68 @@ def test_nothing_in_the_repository_is_ever_lost(home: Path, tmp_path: Path):
     assert git(repo, "config", "gc.auto") == "0"
 
 
+# Ways in
+
+WAY = 'restrict,command="sh ~/voyage/lib/onboard/door.sh {}" ssh-ed25519 AAAA {}'
+
+
+def enlist(home: Path, *new: str, gone: tuple[str, ...] = ()) -> None:
+    """Let ships in, and others no longer, as it is done after `sail`."""
+    keys = {ship: f"ssh-ed25519 AAAA {ship}" for ship in new}
+    set_up(home, {"enlist": keys, "dismiss": list(gone), "accounts": False})
+
+
+def ways(home: Path) -> list[str]:
+    """Who has a way in, in order."""
+    lines = (home / ".ssh" / "authorized_keys").read_text().splitlines()
+    ships = [line.rpartition(" ")[2] for line in lines]
+    assert lines == [WAY.format(ship, ship) for ship in ships]
+    return ships
+
+
 def test_each_ship_has_its_own_way_in(home: Path, tmp_path: Path):
     """Every key is restricted to the door with its own ship's name, whatever the home is called."""
     awkward = home / 'it\'s "100%" & more'
     awkward.mkdir()
     bundle(awkward, tmp_path / "source")
     set_up(awkward, boot([], BUNDLED))
+    assert ways(awkward) == list(SHIPS)
     path = awkward / ".ssh" / "authorized_keys"
-    assert path.parent.stat().st_mode & 0o777 == 0o700
     assert path.stat().st_mode & 0o022 == 0
-    for ship, line in zip(SHIPS, path.read_text().splitlines(), strict=True):
-        assert line.startswith('restrict,command="')
-        quoted, _, key = line.removeprefix('restrict,command="').rpartition('" ')
-        assert key == f"ssh-ed25519 AAAA {ship}"
-        door = awkward / "voyage" / "lib" / "onboard" / "door.sh"
-        assert shlex.split(quoted.replace('\\"', '"')) == ["sh", str(door), ship]
-        assert door.exists()
+    command = path.read_text().partition('command="')[2].partition('" ')[0]
+    env = {**os.environ, "HOME": str(awkward), "SSH_ORIGINAL_COMMAND": "git-upload-pack"}
+    asked: Json = {"input": b"0000", "capture_output": True, "check": True}
+    done = subprocess.run(["sh", "-c", command], env=env, **asked)
+    assert f"refs/heads/{VOYAGE}".encode() in done.stdout
+
+
+def test_ships_join_and_leave(home: Path, tmp_path: Path):
+    """New keys come in and dismissed ones go, often as one likes; nothing else of storage changes,
+    and whose key was there already keeps it once."""
+    bundle(home, tmp_path / "source")
+    set_up(home, boot([task("1")], BUNDLED))
+    first = journal(home)
+    for _ in range(2):
+        enlist(home, "ship-3", "ship-10", gone=("ship-1",))
+        assert ways(home) == ["ship-0", "ship-2", "ship-3", "ship-10"]
+        assert not (home / "voyage" / "boot.json").exists()
+    enlist(home, "ship-11", gone=("ship-10", "ship-0", "ship-99"))
+    assert ways(home) == ["ship-2", "ship-3", "ship-11"]
+    assert journal(home) == first
+    assert [path.name for path in (home / ".ssh").iterdir()] == ["authorized_keys"]
+
+
+def test_ships_are_known_from_the_first_line_on(home: Path, tmp_path: Path):
+    """There is an entry, and a file, for every ship that is to come."""
+    bundle(home, tmp_path / "source")
+    set_up(home, boot([task("1")], BUNDLED))
+    ships = fold(journal(home))["ships"]
+    assert list(ships) == list(SHIPS)
+    for ship in SHIPS:
+        path = home / "voyage" / "ships" / f"{ship}.json"
+        assert json.loads(path.read_text()) == ships[ship]
+        assert (ships[ship]["id"], ships[ship]["state"], ships[ship]["seen"]) == (
+            ship,
+            "starting",
+            None,
+        )

@@ -7,17 +7,15 @@ import json
 import os
 import re
 import select
-import shlex
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
+from .process import program
 from .text import clean
 
 LOOK_S = 0.3
-OPTIONS = "set -g mouse on\nset -g pane-border-status top\n"
 
 
 def main(home: Path, argv: list[str]) -> None:
@@ -44,9 +42,8 @@ def read(folder: Path, ship: str, pattern: str, tail: int, follow: bool) -> Iter
     those there are the last `tail`, or all (0); with `follow` without end."""
     logs: dict[str, Iterator[list[str]]] = {}
     while True:
-        for path in folder.glob("*.log"):
-            if ship in ("", path.stem):
-                logs.setdefault(path.stem, growing(path))
+        for path in folder.glob(f"{ship or '*'}.log"):
+            logs.setdefault(path.stem, growing(path))
         new = [line.replace(" ", f" {name} ", 1) for name in logs for line in next(logs[name])]
         found = [line for line in new if re.search(pattern, line)]
         yield from sorted(found, key=lambda line: line.partition(" ")[0])[-tail:]
@@ -59,40 +56,32 @@ def read(folder: Path, ship: str, pattern: str, tail: int, follow: bool) -> Iter
 
 
 def show(home: Path, argv: list[str]) -> None:
-    """Attach to the fleet's tmux session: one pane per ship, or, by `argv`, one ship's alone.
+    """Attach to a tmux session with a pane for each ship, or for the one that `argv` names alone.
 
-    tmux reads the configuration, which makes the session, only where no server of this voyage runs
-    yet. Each attaching unzooms and tiles anew."""
-    voyage = json.loads((home / "voyage" / "voyage.json").read_text())
-    ships, config = voyage["ships"], home / "voyage" / "tmux.conf"
-    config.write_text(configuration(ships, [sys.executable, "-IS", str(home / "voyage" / "lib")]))
-    zoom = [f"resize-pane -Z -t fleet:0.{ships.index(ship)}" for ship in argv if ship in ships]
-    command = " ; ".join(["attach-session -t fleet", "select-layout tiled", *zoom])
-    os.execvp("tmux", ["tmux", "-L", voyage["voyage"], "-f", str(config), *command.split()])
-
-
-def configuration(ships: list[str], python: list[str]) -> str:
-    """What makes the session: large, and tiled after each split, because a small window has no room
-    for many panes."""
-    panes = [shlex.join([*python, "logbook.pane", ship]) for ship in ships]
-    splits = [f"split-window -t fleet {pane}\nselect-layout -t fleet tiled\n" for pane in panes[1:]]
-    return OPTIONS + f"new-session -d -s fleet -x 200 -y 50 {panes[0]}\n" + "".join(splits)
+    It is the viewer's own, and ends when they leave. It is large, and tiled after each split,
+    because a small window has no room for many panes."""
+    known = [path.stem for path in (home / "voyage" / "ships").glob("ship-*.json")]
+    me, words = f"fleet-{os.getpid()}", list[str]()
+    new = f"new-session -d -x 200 -y 50 -s {me}"
+    for ship in argv or sorted(known, key=lambda name: (len(name), name)):
+        words += [*new.split(), *program(home, "logbook.pane", ship)]
+        words += f"; select-layout -t {me} tiled ;".split()
+        new = f"split-window -t {me}"
+    words += f"set -g mouse on ; set -g pane-border-status top ; attach -t {me} ;".split()
+    words += f"select-layout -t {me} tiled ; set -t {me} destroy-unattached on".split()
+    os.execvp("tmux", ["tmux", "-L", "ocaptain", "-f", os.devnull, *words])
 
 
 def pane(home: Path, argv: list[str]) -> None:
-    """What a pane runs: the log of the ship `argv[0]` as it grows, under a title, for ever."""
-    for lines in growing(home / "voyage" / "logs" / f"{argv[0]}.log"):
-        sys.stdout.write(f"\033]2;{title(home / 'voyage' / 'ships', argv[0])}\033\\")
+    """What a pane runs: the log of the ship `argv[0]` as it grows, while there is that ship,
+    under a title: the ship, its state, and its task with its subject."""
+    folder, ship = home / "voyage", argv[0]
+    for lines in growing(folder / "logs" / f"{ship}.log"):
+        said = json.loads((folder / "ships" / f"{ship}.json").read_text())
+        task = f" · {said['task']} {said['subject']}" if said["task"] else ""
+        title = clean(f"{ship} · {said['state']}{task}")
+        sys.stdout.write(f"\033]2;{title}\033\\")
         for line in lines[-1000:]:
             print(line[11:19], line.partition(" ")[2])
         sys.stdout.flush()
         time.sleep(LOOK_S)
-
-
-def title(folder: Path, ship: str) -> str:
-    """The ship, its state, and its task with its subject."""
-    with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
-        said = json.loads((folder / f"{ship}.json").read_text())
-        task = f" · {said['task']} {said['subject']}" if said["task"] else ""
-        return clean(f"{ship} · {said['state']}{task}")
-    return f"{ship} · not heard from yet"

@@ -26,7 +26,7 @@ def status(call: Call) -> Json:
     branch = {"branch": call.voyage["voyage"], "head": call.meta["head"]}
     found = {"tasks": tasklist.counts(call.tasks), "cost_usd": round(cost(call), 4)}
     now = seen(state, reason, {ship["state"] for ship in ships})
-    away = {key: call.meta.get(key) for key in ("mirrored", "pr", "mirror_fault")}
+    away = {key: call.meta.get(key) for key in ("mirrored", "pr", "mirror_fault", "notify_fault")}
     return {**told, **branch, **found, **now, **away, "verify": verify, "ships": ships}
 
 

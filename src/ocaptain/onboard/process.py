@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from subprocess import DEVNULL
+from subprocess import DEVNULL, STDOUT
 from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
@@ -72,6 +72,12 @@ def do(*words: "str | Path", **how: Any) -> str:
 def program(home: Path, *words: str) -> list[str]:
     """The command that runs a program of this package, for the user whose home has it."""
     return [sys.executable, "-IS", str(home / "voyage" / "lib"), *words]
+
+
+def leave(home: Path, out: str, *words: str) -> None:
+    """Start a program of this package that goes on without us, and says what it says to a file."""
+    with (home / "voyage" / out).open("ab") as file:
+        start(program(home, *words), cwd=home, stdin=DEVNULL, stdout=file, stderr=STDOUT)
 
 
 def marked(entry: str) -> set[int]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from . import PROTOCOL, harbor, mirror, orders
+from . import PROTOCOL, errands, harbor, orders
 from .harbor import Json
 from .journal import Journal, open_voyage
 
@@ -47,8 +47,7 @@ def respond(home: Path, who: str, request: Json) -> Json:
     ends, answer = time.monotonic() + wait_s, decide(journal, voyage, who, request)
     while waits(answer) and changed(journal, ends):
         answer = decide(journal, voyage, who, request, again=True)
-    if mirror.due(journal, voyage):
-        mirror.start(home)
+    errands.see_to(home, journal, voyage)
     return answer
 
 

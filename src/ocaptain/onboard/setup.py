@@ -1,64 +1,69 @@
-"""Makes a VM into storage or a ship, from what `sail` sent along, in one command."""
+"""Makes a VM into storage or a ship, from what `sail` sent along, in one command; lets ships in."""
 
-import getpass
 import json
 import os
-import pwd
 import shlex
 import sys
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from subprocess import DEVNULL, STDOUT
 from typing import Any
 
 from .journal import Journal, write
 from .orders import STARTING
-from .process import do, program, run, start
+from .process import do, leave, program, run
 
 Json = dict[str, Any]
 
 KEEPS_ALL = {"core.logAllRefUpdates": "always", "gc.auto": "0", "receive.autogc": "false"}
-KEEPS_ALL |= {"core.fsync": "committed,reference", "receive.maxInputSize": "1g"}
+KEEPS_ALL |= {"core.fsync": "committed,reference", "receive.denyDeletes": "true"}
+KEEPS_ALL |= {"receive.maxInputSize": "1g"}
 TO_STORAGE = {"HostKeyAlias": "storage", "StrictHostKeyChecking": "yes", "IdentitiesOnly": "yes"}
 TO_STORAGE |= {"BatchMode": "yes", "ControlPersist": "60", "ConnectTimeout": "15"}
 TO_STORAGE |= {"ServerAliveInterval": "15"}
 # So that it is always started again, starts are further apart than systemd's limit (5 in 10 s).
-UNIT = """\
-[Service]
-User={user}
-ExecStart=/bin/bash -lc "exec {command}"
-Restart=always
-RestartSec=3
-[Install]
-WantedBy=multi-user.target
-"""
+UNIT = '[Service]\nUser={user}\nExecStart=/bin/bash -lc "exec {command}"\nRestart=always\n'
+UNIT += "RestartSec=3\n[Install]\nWantedBy=multi-user.target\n"
 HARBOR = Path("/home/harbor")
 HOMES = Path("/var/lib/ocaptain")
 LOGIN = Path("/usr/local/lib/ocaptain/login")
 GROUP = "ocaptain-ships"
 ANYBODYS = ("/tmp", "/var/tmp", "/var/crash", "/dev/shm", "/run/lock")  # noqa: S108 - closed to ships
+RULE = f"%{GROUP} ALL=(harbor) NOPASSWD: /bin/sh {HARBOR}/voyage/lib/onboard/door.sh *\n"
 # Units of exe.dev's agent, which does what any local user says; a file of theirs bars a mask.
 MASK = "cd /etc/systemd/system && systemctl stop {0}; rm -f {0}; systemctl mask {0}"
-SUDO = "{ship} ALL=(harbor) NOPASSWD: /bin/sh {door} {ship} *\n"
+DISMISS = (
+    "rm -rf {1}; uid=$(id -u {0}) || exit 0; userdel --force {0} || exit; pkill -KILL -U $uid; :"
+)
 
 
 def main(home: Path, _argv: list[str]) -> None:
-    """Set up what ~/voyage/boot.json says, and remove that file, which may hold tokens.
+    """Do what ~/voyage/boot.json says, and remove that file, which may hold tokens: make this a
+    `ship`, make it storage from a `source`, let ships into it (`enlist`) and no longer (`dismiss`).
 
-    Where storage has accounts, root makes them, and then this begins anew as harbor."""
+    Where storage has accounts, root sees to those, and the rest begins anew as harbor."""
     path = home / "voyage" / "boot.json"
     boot = json.loads(path.read_text())
-    if "keys" in boot and boot["accounts"] and home != HARBOR:
-        make_accounts(home / "voyage", boot["keys"])
-        do("sudo", "-nHu", "harbor", *program(HARBOR, "setup.main"), cwd=HARBOR)
-        return
-    path.unlink()
-    (ship if "ship" in boot else storage)(home, boot)
+    boot["keys"] = {**dict.fromkeys(boot.get("dismiss", ())), **boot.get("enlist", {})}
+    as_root = boot["accounts"] and "ship" not in boot and home != HARBOR
+    if not as_root:
+        path.unlink()
+    (ship if "ship" in boot else accounts if as_root else storage)(home, boot)
+
+
+def put(path: Path, text: str) -> None:
+    """Replace a file, all or nothing, and make the directory that it is in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text)
+    new.rename(path)
 
 
 def storage(home: Path, boot: Json) -> None:
-    """The ships' way in, folders, repository, and the journal's first line."""
+    """The ships' way in, and for a new voyage folders, repository, and the journal's first line."""
+    if not boot["accounts"]:
+        admit(home, boot)
+    if "source" not in boot:
+        return
     folder, voyage = home / "voyage", boot["voyage"]
     journal = Journal(home, voyage["voyage"])
     for path in (folder / "artifacts", folder / "ships", folder / "logs", journal.tasks_folder):
@@ -66,34 +71,20 @@ def storage(home: Path, boot: Json) -> None:
     for name, body in boot["artifacts"].items():
         (folder / "artifacts" / name).write_text(body)
     do("ln", "-sfT", sys.executable, folder / "python")
-    if not boot["accounts"]:
-        admit(home, boot["keys"])
     head = repository(folder, journal.repo, voyage["voyage"], boot["source"])
     write(folder / "voyage.json", voyage)
     with journal.locked():
         if not journal.sections["meta"]:
             tasks = {task["id"]: task for task in boot["tasks"]}
-            meta = {"start": head, "head": head}
             ships = {name: STARTING | {"id": name} for name in voyage["ships"]}
-            change = {"tasks": tasks, "meta": meta, "ships": ships}
-            journal.commit("captain", {"op": "sail"}, change)
-
-
-def admit(home: Path, keys: Mapping[str, str]) -> None:
-    """Let ships in by their keys, each to its own dispatcher and nothing else."""
-    door = str(home / "voyage" / "lib" / "onboard" / "door.sh")
-    lines = ""
-    for ship, key in keys.items():
-        command = shlex.join(["sh", door, ship]).replace('"', '\\"')
-        lines += f'restrict,command="{command}" {key}\n'
-    (home / ".ssh").mkdir(mode=0o700, exist_ok=True)
-    (home / ".ssh" / "authorized_keys").write_text(lines)
+            first = {"tasks": tasks, "meta": {"start": head, "head": head}, "ships": ships}
+            journal.commit("captain", {"op": "sail"}, first)
 
 
 def repository(folder: Path, repo: Path, branch: str, source: Json) -> str:
     """Make the bare repository from `source`: `url` (null: the bundle sent along), `ref`, `shallow`
     (where its history ends), and the git host's `token`, if any. Returns the branch's commit."""
-    do("git", "init", "--quiet", "--bare", repo)
+    do("git", "init", "--quiet", "--bare", "--initial-branch", branch, repo)
     git = partial(do, "git", cwd=repo)
     for key, value in KEEPS_ALL.items():
         git("config", key, value)
@@ -111,60 +102,65 @@ def repository(folder: Path, repo: Path, branch: str, source: Json) -> str:
         (repo / "shallow").write_text(source["shallow"])
     if not git("for-each-ref", head):
         git("fetch", "--quiet", "--no-tags", source["url"] or bundle, f"{source['ref']}:{head}")
-    git("symbolic-ref", "HEAD", head)
     bundle.unlink(missing_ok=True)
     return git("rev-parse", head)
+
+
+def admit(home: Path, boot: Json) -> None:
+    """Let ships in by their keys, each to its own dispatcher and nothing else; and no longer."""
+    path = home / ".ssh" / "authorized_keys"
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    for ship, key in boot["keys"].items():
+        way = f'restrict,command="sh ~/voyage/lib/onboard/door.sh {ship}" '
+        lines = [line for line in lines if not line.startswith(way)] + [f"{way}{key}\n"] * bool(key)
+    put(path, "".join(lines))
 
 
 # Unix accounts on a storage machine of our own: harbor's, and one per ship that leads only there.
 #
 # A ship's account owns nothing and can write nowhere: its home is root's, and its login shell
 # (login.sh) serves SFTP as the ship, which may read what harbor lets anybody read, and hands all
-# else to harbor's door. sudo lets it become harbor for that door alone, and only in its own name.
+# else to harbor's door. sudo lets it become harbor for that door alone, which asks sudo who it is.
 
 
-def make_accounts(sent: Path, keys: Mapping[str, str]) -> None:
-    """Make the accounts, and move the voyage's folder from `sent` to harbor's home.
-
-    `keys` are the ships' public ones, which count where a common sshd serves."""
+def accounts(home: Path, boot: Json) -> None:
+    """Make the accounts of ships with a key, which counts where a common sshd serves, and take away
+    the others'; for a new voyage go on as harbor."""
     os.umask(0o022)
-    folder, door = HARBOR / "voyage", HARBOR / "voyage" / "lib" / "onboard" / "door.sh"
     do("groupadd", "--force", GROUP)
-    account("harbor", HARBOR, "/bin/bash", "--create-home", "--user-group")
+    for ship, key in boot["keys"].items():
+        if key:
+            account(ship, "--home-dir", HOMES / ship, "--shell", LOGIN, "--gid", GROUP)
+            put(HOMES / ship / ".ssh" / "authorized_keys", f"restrict {key}\n")
+        else:
+            do("sh", "-c", DISMISS.format(ship, HOMES / ship))
+    if "source" in boot:
+        harbors(home / "voyage")
+    do("rm", "-r", home / "voyage")
+    if "source" in boot:
+        do("sudo", "-nHu", "harbor", *program(HARBOR, "setup.main"), cwd=HARBOR)
+
+
+def account(name: str, *options: "str | Path") -> None:
+    """Make a system account that nobody can log in to with a password, unless there is one."""
+    if run(["id", name]).status:
+        do("useradd", "--system", "--password", "*", *options, name)
+
+
+def harbors(sent: Path) -> None:
+    """Make harbor's account, with a copy of what was `sent`, and close to ships what everybody may
+    write to, now and at each boot (tmpfiles.d(5))."""
+    folder = HARBOR / "voyage"
+    account("harbor", "--create-home", "--home-dir", HARBOR, "--shell", "/bin/bash", "--user-group")
     do("cp", "-rT", sent, folder)
     do("chmod", "755", HARBOR, folder)
     do("chown", "-R", "harbor:harbor", folder)
-    do("rm", "-r", sent)
-    do("install", "-D", "-m", "755", folder / "lib" / "onboard" / "login.sh", LOGIN)
-    for ship, key in keys.items():
-        make_ship(ship, key)
-    rules = "".join(SUDO.format(ship=ship, door=door) for ship in keys)
-    Path("/etc/sudoers.d/ocaptain").write_text(f"Defaults>harbor !use_pty\n{rules}")
-    close_to_ships()
-    run(["sh", "-c", MASK.format("shelley.socket shelley.service")])  # as far as there are any
-
-
-def account(name: str, home: Path, shell: "str | Path", *options: str) -> None:
-    """Make a system account that nobody can log in to with a password, unless there is one."""
-    if name not in [user.pw_name for user in pwd.getpwall()]:
-        where = ("--home-dir", home, "--shell", shell, "--password", "*")
-        do("useradd", "--system", *where, *options, name)
-
-
-def make_ship(ship: str, key: str) -> None:
-    """Make a ship's account, with a home that it cannot write to."""
-    keys = HOMES / ship / ".ssh" / "authorized_keys"
-    account(ship, HOMES / ship, LOGIN, "--gid", GROUP)
-    keys.parent.mkdir(parents=True, exist_ok=True)
-    keys.write_text(f"restrict {key}\n")
-
-
-def close_to_ships() -> None:
-    """Take from ships what everybody may write to, now and at each boot (tmpfiles.d(5))."""
+    do("install", "-D", "-m", "755", sent / "lib" / "onboard" / "login.sh", LOGIN)
+    put(Path("/etc/sudoers.d/ocaptain"), f"Defaults>harbor !use_pty\n{RULE}")
     do("install", "-d", "-g", GROUP, "-m", "1707", *ANYBODYS)
     lines = "".join(f"z {place} 1707 root {GROUP}\n" for place in ANYBODYS)
-    Path("/etc/tmpfiles.d").mkdir(exist_ok=True)
-    Path("/etc/tmpfiles.d/ocaptain.conf").write_text(lines)
+    put(Path("/etc/tmpfiles.d/ocaptain.conf"), lines)
+    run(["sh", "-c", MASK.format("shelley.socket shelley.service")])  # as far as there are any
 
 
 # Ships
@@ -191,16 +187,17 @@ def ship(home: Path, boot: Json) -> None:
     for path in ("voyage/artifacts", "voyage/logs", tasks):
         (home / path).parent.mkdir(parents=True, exist_ok=True)
         do("ln", "-sfT", folder / "storage" / path, home / path)
-    start_helm(home, boot)
+    restart(home, [])
 
 
-def start_helm(home: Path, boot: Json) -> None:
-    """Start helm: as a system unit where systemd runs a machine of our own (sd_booted(3))."""
-    command, unit = program(home, "helm.main"), home / "voyage" / "ocaptain-helm.service"
-    if boot["accounts"] and Path("/run/systemd/system").is_dir():
-        unit.write_text(UNIT.format(user=getpass.getuser(), command=shlex.join(command)))
+def restart(home: Path, _argv: list[str]) -> None:
+    """Start helm, unless it runs: as a system unit where systemd runs a machine of our own
+    (sd_booted(3)), else as a process, of which only one stays."""
+    told = json.loads((home / "voyage" / "ship.json").read_text())
+    if told["accounts"] and Path("/run/systemd/system").is_dir():
+        unit, helm = home / "voyage" / "ocaptain-helm.service", program(home, "helm.main")
+        unit.write_text(UNIT.format(user=home.owner(), command=shlex.join(helm)))
         do("sudo", "-n", "install", "-m", "644", unit, "/etc/systemd/system")
         do("sudo", "-n", "systemctl", "enable", "--now", unit.name)
-        return
-    with (home / "voyage" / "helm.out").open("ab") as out:
-        start(command, cwd=home, stdin=DEVNULL, stdout=out, stderr=STDOUT)
+    else:
+        leave(home, "helm.out", "helm.main")

@@ -1,0 +1,288 @@
+"""What the voyage's `notify` is told, by whom, and how often."""
+
+import http.server
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocaptain.onboard import PROTOCOL, errands
+from ocaptain.onboard.process import marked
+from tests.onboard.storage import VOYAGE, Json, Sail, Storage, assert_sound, task, until
+
+APPEND = 'echo "$OCAPTAIN_VOYAGE|$OCAPTAIN_EVENT|$OCAPTAIN_TEXT" >>{}'
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errands of this process wait for next to nothing, and calls in it start none."""
+    monkeypatch.setattr(errands, "LOOK_S", 0.02)
+    monkeypatch.setattr(errands, "PAUSE_S", 0.02)
+    monkeypatch.setattr(errands, "see_to", lambda *how: None)
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Callable[[], list[str]]:
+    """What was told so far, by whom APPEND appends to a file `told`."""
+    path = tmp_path / "told"
+    path.touch()
+    return lambda: path.read_text().splitlines()
+
+
+@contextmanager
+def telling(storage: Storage) -> Iterator[threading.Thread]:
+    """The errand, in a thread; it has to end by itself."""
+    thread = threading.Thread(target=errands.main, args=(storage.home, ["notify"]))
+    thread.start()
+    yield thread
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def finish(storage: Storage) -> None:
+    """Complete a voyage whose tasks are completed."""
+    claim = storage.claim("ship-0")["claim"]
+    assert storage.ask("ship-0", "land", claim=claim, commit=storage.head())["ok"]
+
+
+def fail(storage: Storage, ship: str = "ship-0", times: int = 2) -> None:
+    """Have a ship's agent fail at whatever it gets."""
+    for _ in range(times):
+        claim = storage.claim(ship)["claim"]
+        storage.ask(ship, "release", claim=claim, why="no luck", fault="agent")
+
+
+# What is told
+
+
+def test_a_command_is_told_each_news_once(sail: Sail, hasty, told, tmp_path: Path):
+    """It has voyage, event and text in its environment, and the errand ends with the voyage."""
+    storage = sail(task("1"), task("2"), notify=APPEND.format(tmp_path / "told"))
+    with telling(storage) as thread:
+        fail(storage)
+        assert until(
+            lambda: (
+                told() == [f"{VOYAGE}|task 1|Do 1: set aside after 2 attempts, the last: no luck"]
+            )
+        )
+        time.sleep(0.3)
+        assert len(told()) == 1
+        assert thread.is_alive()
+        storage.finish("ship-0")
+    events = [line.split("|")[1] for line in told()]
+    assert events == ["task 1", "failed"]
+    assert storage.sections()["meta"]["told"].keys() == {"task 1", "failed"}
+    before = storage.journal_file.read_bytes()
+    errands.main(storage.home, ["notify"])
+    assert storage.journal_file.read_bytes() == before
+    assert len(told()) == 2
+    assert_sound(storage)
+
+
+def test_what_went_away_and_came_back_is_told_again(sail: Sail, hasty, told, tmp_path: Path):
+    """Ships that are silent for too long are a stall each time."""
+    storage = sail(task("1"), notify=APPEND.format(tmp_path / "told"))
+    with telling(storage):
+        for times in (1, 2):
+            storage.claim("ship-0")
+            assert until(lambda: "stalled" not in storage.sections()["meta"].get("told", {}))
+            storage.now += 31
+            assert until(lambda: len(told()) == times), told()  # noqa: B023
+        storage.finish("ship-0")
+        finish(storage)
+    assert [line.split("|")[1] for line in told()] == ["stalled", "stalled", "complete"]
+    assert told()[-1] == f"{VOYAGE}|complete|try it"
+
+
+def test_text_of_agents_is_data(sail: Sail, hasty, told, tmp_path: Path):
+    """Nothing that it holds is run."""
+    storage = sail(task("1"), notify=APPEND.format(tmp_path / "told"), max_attempts=1)
+    claim, odd = storage.claim("ship-0")["claim"], f"$(touch {tmp_path}/OWNED) `id` \"'; id; \\"
+    storage.ask("ship-0", "release", claim=claim, why=odd, fault="agent")
+    errands.main(storage.home, ["notify"])
+    assert any(line.endswith(odd) for line in told())
+    assert not (tmp_path / "OWNED").exists()
+
+
+class Listener(http.server.BaseHTTPRequestHandler):
+    """Keeps what it is told, and answers with the statuses that the server has."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.heard.append((self.headers["Content-Type"], json.loads(body)))  # type: ignore[attr-defined]
+        status = self.server.answers.pop(0) if self.server.answers else 200  # type: ignore[attr-defined]
+        if isinstance(status, bytes):
+            self.wfile.write(status)
+            return
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(b"because")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """A server of somebody's who wants to be told."""
+
+    heard: list[tuple[str, Json]]
+    answers: list[int | bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hook"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server that is up."""
+    with Server(("127.0.0.1", 0), Listener) as running:
+        running.heard, running.answers = [], []
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def test_a_url_is_posted_to(sail: Sail, hasty, server: Server):
+    """As JSON: voyage, event and text, each news once."""
+    storage = sail(task("1"), notify=server.url)
+    storage.finish("ship-0")
+    finish(storage)
+    for _ in range(2):
+        errands.main(storage.home, ["notify"])
+    event = {"voyage": VOYAGE, "event": "complete", "text": "try it"}
+    assert server.heard == [("application/json", event)]
+    assert storage.order("status")["notify_fault"] is None
+
+
+# What goes wrong
+
+
+def complete(sail: Sail, notify: str) -> Storage:
+    """A voyage that is complete, which nobody was told."""
+    storage = sail(task("1"), notify=notify)
+    storage.finish("ship-0")
+    finish(storage)
+    return storage
+
+
+@pytest.mark.parametrize("answer", [500, 404, b"", b"what?\r\n\r\n", b"HTTP/1.1 200 OK\r\nx\r\n"])
+def test_a_failure_is_tried_again(sail: Sail, hasty, server: Server, answer: int | bytes):
+    """Whatever the answer was, until it went well; then nothing is wrong any more."""
+    storage = complete(sail, server.url)
+    server.answers = [answer]
+    errands.main(storage.home, ["notify"])
+    tries = 1 if answer == b"HTTP/1.1 200 OK\r\nx\r\n" else 2
+    assert len(server.heard) == tries
+    assert storage.order("status")["notify_fault"] is None
+    assert storage.sections()["meta"]["told"] == {"complete": "try it"}
+
+
+FAULTS = {
+    "echo told >>{}; echo no such user >&2; exit 7": "exit status 7: no such user",
+    "echo told >>{}; echo; sleep 30": "exit status 124",
+    "echo told >>{}; \0": "embedded null byte",
+    "http://127.0.0.1:1/": "<urlopen error [Errno 111] Connection refused>",
+    "http://": "no host given",
+    "https://a b/": "control characters",
+}
+
+
+@pytest.mark.parametrize("notify", FAULTS)
+def test_what_fails_each_time_is_given_up_and_noted(
+    sail: Sail, hasty, told, tmp_path: Path, monkeypatch, notify: str
+):
+    """Status says why the last attempt failed; the same is not tried for ever."""
+    monkeypatch.setattr(errands, "TELL_S", 0.3)
+    storage = complete(sail, notify.replace("{}", str(tmp_path / "told")))
+    errands.main(storage.home, ["notify"])
+    assert FAULTS[notify] in storage.order("status")["notify_fault"]
+    errands.main(storage.home, ["notify"])
+    assert len(told()) == (3 if "exit" in notify or "sleep" in notify else 0)
+    assert storage.sections()["meta"]["told"] == {"complete": "try it"}
+    notes = [line["set"]["meta"] for line in storage.lines() if line["op"] == "notify"]
+    assert [sorted(note) for note in notes] == [["notify_fault"], ["told"]]
+    assert_sound(storage)
+
+
+def test_a_url_that_refuses_is_quoted(sail: Sail, hasty, server: Server):
+    """Status has what the server said."""
+    storage = complete(sail, server.url)
+    server.answers = [403, 403, 403]
+    errands.main(storage.home, ["notify"])
+    assert storage.order("status")["notify_fault"] == "403 because"
+
+
+# Who tells
+
+
+def ask(storage: Storage, who: str, op: str, **fields: Any) -> Json:
+    """Ask harbor in a process of its own, as the door does."""
+    line = json.dumps({"protocol": PROTOCOL, "op": op, **fields}).encode() + b"\n"
+    argv = [sys.executable, "-IS", str(storage.folder / "lib"), "serve.serve", who]
+    done = subprocess.run(argv, input=line, stdout=subprocess.PIPE, check=True, timeout=60)
+    return dict(json.loads(done.stdout))
+
+
+@pytest.fixture
+def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """What the environment of processes holds that this test starts; they are gone in the end."""
+    monkeypatch.setenv("TELLING", str(tmp_path))
+    yield f"TELLING={tmp_path}"
+    assert until(lambda: not marked(f"TELLING={tmp_path}"), 20)
+
+
+def test_a_stall_is_told_although_nobody_calls(sail: Sail, told, tmp_path: Path, mark: str):
+    """One process, which any call starts and that sleeps, stays for that while the voyage is under
+    way, and ends with it."""
+    storage = sail(task("1"), notify=APPEND.format(tmp_path / "told"), lease_seconds=4)
+    assert marked(mark) == set()
+    held = ask(storage, "ship-0", "claim", run="r")["claim"]
+    for _ in range(3):
+        assert ask(storage, "captain", "status")["ok"]
+    assert until(lambda: len(marked(mark)) == 1)
+    (child,) = marked(mark)
+    before = storage.journal_file.stat().st_size
+    assert until(told, 30)
+    assert [line.split("|")[1:] for line in told()] == [["stalled", "no ship is being heard from"]]
+    assert storage.journal_file.stat().st_size < before + 1000
+    ticks = Path(f"/proc/{child}/stat").read_text().split()[13:15]
+    assert sum(map(int, ticks)) < 50
+    assert ask(storage, "ship-0", "land", claim=held, commit=None, id="a")["ok"]
+    claim = ask(storage, "ship-0", "claim", run="r")["claim"]
+    assert ask(storage, "ship-0", "land", claim=claim, commit=storage.head(), id="b")["ok"]
+    assert until(lambda: len(told()) == 2, 20)
+    assert told()[1].split("|")[1] == "complete"
+    assert until(lambda: not marked(mark))
+    for who, op in (("captain", "status"), ("ship-0", "claim")):
+        ask(storage, who, op, run="r")
+    assert marked(mark) == set()
+    assert (storage.folder / "errands.out").read_text() == ""
+
+
+def test_whoever_was_killed_is_replaced_by_the_next_call(sail: Sail, mark: str):
+    """After a reboot of storage, for one."""
+    storage = sail(task("1"), notify="true", lease_seconds=4)
+    for _ in range(2):
+        ask(storage, "captain", "status")
+        assert until(lambda: len(marked(mark)) == 1)
+        for pid in marked(mark):
+            subprocess.run(["kill", "-9", str(pid)], check=True)
+        assert until(lambda: not marked(mark))
+
+
+def test_without_notify_nothing_lingers(sail: Sail, mark: str):
+    """No call leaves a process behind."""
+    storage = sail(task("1"))
+    ask(storage, "ship-0", "claim", run="r")
+    ask(storage, "captain", "status")
+    assert marked(mark) == set()
