@@ -10,9 +10,6 @@ from .harbor import Call, Json, Refused, cost, end_claim, set_aside, text, voyag
 RESTING = {"complete": "done", "failed": "done", "paused": "paused", "halted": "paused"}
 ENDS = ("complete", "failed", "paused", "halted", "stalled")
 STARTING = {"state": "starting", "claim": None, "task": None, "seen": None}
-PLAN = ("spec.md", "verify.sh", "setup.sh")
-OWN_NOTES = ("files", "run")
-VERIFY = {"complete": "passed", "verifying": "running"}
 TOLD = ("voyage", "name", "objective", "repo", "agent", "created")
 
 
@@ -21,7 +18,8 @@ def status(call: Call) -> Json:
     state, reason = voyage_state(call)
     ships = [ship(call, name, RESTING.get(state, "waiting")) for name in crew(call)]
     red = call.meta.get("repairs") or call.meta.get("gave_up")
-    verify = VERIFY.get(state) or ("failed" if red else "pending")
+    known = {"complete": "passed", "verifying": "running"}
+    verify = known.get(state, "failed" if red else "pending")
     told = {key: call.voyage[key] for key in TOLD}
     branch = {"branch": call.voyage["voyage"], "head": call.meta["head"]}
     found = {"tasks": tasklist.counts(call.tasks), "cost_usd": round(cost(call), 4)}
@@ -96,8 +94,8 @@ def fetched(call: Call) -> Json:
 
 def charter(call: Call) -> Json:
     """What another ship is made from: voyage.json, the plan's files, and the ships by now."""
-    files = [call.journal.folder / "artifacts" / name for name in PLAN]
-    artifacts = {file.name: file.read_text() for file in files if file.exists()}
+    files = (call.journal.folder / "artifacts").glob("*.[ms][dh]")
+    artifacts = {file.name: file.read_text() for file in files}
     return {"voyage": call.voyage, "artifacts": artifacts, "ships": crew(call)}
 
 
@@ -187,7 +185,9 @@ def edit(call: Call) -> Json:
     task = named(call, "task") if told else harbor.blank(call, {"addedBy": "captain"})
     if tasklist.state(task) == "completed":
         raise Refused("task", f"task {told} is completed; add one that mends what it did")
-    notes = {key: value for key, value in tasklist.metadata(given).items() if key in OWN_NOTES}
+    notes = {
+        key: value for key, value in tasklist.metadata(given).items() if key in ("files", "run")
+    }
     links = {"blockedBy": given.get("blockedBy", tasklist.blockers(task))}
     link(call, {**tasklist.annotated(harbor.worded(task, given), **notes), **links})
     late = "; its ship goes on with it as it was" * (tasklist.state(task) == "in_progress")
