@@ -192,8 +192,7 @@ def work_refs(call: Call, pattern: str) -> dict[str, str]:
 
 
 def beat(call: Call) -> Json:
-    """`claim`: renews it, or says why it is `lost`; takes in `state`, `reason`, `until`, and in
-    `took` the numbers of the captain's messages that the agent has taken in.
+    """`claim`: renews it, or says why it is `lost`; takes in `state`, `reason`, `until`.
 
     `finished` is the commit with which the agent's part of the task is done: should this ship be
     lost before it lands, the next can land that without an agent."""
@@ -201,10 +200,6 @@ def beat(call: Call) -> Json:
     if held["state"] == "live":
         renew(call, held, finished=text(call.request, "finished", SHORT) or held.get("finished"))
     sweep(call)
-    took = call.request.get("took")
-    for number in [str(each) for each in took] if isinstance(took, list) else []:
-        if number in unheard(call, call.who):
-            call.put("hails", number, {**call.sections["hails"][number], "taken": call.now})
     return {"lost": held.get("why"), "hails": unheard(call, call.who)}
 
 
@@ -325,11 +320,16 @@ def worded(task: Task, given: Json) -> Task:
 
 
 def own_claim(call: Call) -> Claim:
-    """The claim that a request names, which must be the asking ship's, with its cost by now."""
+    """The claim that a request names, which must be the asking ship's, with its cost by now; and in
+    `took` the numbers of the captain's messages that its agent has taken in."""
     number = int(amount(call.request, "claim"))
     held = call.claims.get(str(number))
     if not held or held["ship"] != call.who:
         raise Refused("claim", f"{call.who} has no claim {number}")
+    took = call.request.get("took")
+    for hail in map(str, took if isinstance(took, list) else []):
+        if hail in unheard(call, call.who):
+            call.put("hails", hail, {**call.sections["hails"][hail], "taken": call.now})
     spent = max(amount(call.request, "cost_usd"), held.get("cost_usd", 0))
     return call.put_claim(held, cost_usd=spent) if spent else held
 
