@@ -433,5 +433,5 @@ def test_fsck_names_a_damaged_journal(sail: Sail):
     state = (whole, stamps, len(good), len(bad))
     (storage.folder / "state.json").write_text(json.dumps(state))
     told = storage.order("fsck")["faults"]
-    assert told == ["journal.jsonl: line 2 is damaged; what change 2 was is not known"]
+    assert told == ["journal.jsonl: damaged after change 1; state.json has what came of it"]
     assert storage.claim("ship-1")["ok"]

@@ -176,11 +176,13 @@ class Journal:
                 self.note(f"restored {task_id}.json, which was not as ocaptain had left it")
                 self._write("tasks", task_id)
 
-    def rewrite(self) -> None:
-        """Write all that follows from the journal, whether it is behind or not."""
-        for name, entries in self.sections.items():
-            for key in entries:
-                self._write(name, key)
+    def reread(self) -> Sections:
+        """The state that all lines make, with all that follows from it written anew."""
+        fresh = Journal(self.folder.parent, self.voyage)
+        fresh._lock = self._lock
+        os.ftruncate(self._lock, 0)
+        fresh._catch_up()
+        return fresh.sections
 
     def note(self, text: str) -> None:
         """Add a line to harbor's own log, if there is room."""
