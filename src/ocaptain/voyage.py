@@ -196,14 +196,12 @@ class Voyage:
         """Send a message to a ship's agent, or to all; see for a while whether they take it in."""
         answer = await self.order("hail", ship=ship, text=message)
 
-        def told(seen: Answer) -> list[Answer]:
-            keys, ships = ("id", "task", "hails"), answer["ships"]
-            return [{k: row[k] for k in keys} for row in seen["ships"] if row["id"] in ships]
+        def heard(seen: Answer) -> bool:
+            return not any(row["hails"] and row["task"] for row in seen["ships"])
 
-        def over(seen: Answer) -> bool:
-            return not any(each["hails"] and each["task"] for each in told(seen))
-
-        return {**answer, "ships": told(await self.watch("status", over, HEAR_S))}
+        rows = (await self.watch("status", heard, HEAR_S))["ships"]
+        told = [row for row in rows if row["id"] in answer["ships"]]
+        return {**answer, "ships": [{k: row[k] for k in ("id", "task", "hails")} for row in told]}
 
     async def tasks_edit(self, task: str = "", **given: Any) -> Answer:
         """Change a task, or add one where none is named, in what is given of it."""
@@ -426,12 +424,8 @@ class Yard(Voyage):
         if lost:
             await self.discharge(lost)
         if new:
+            await self.build(new, charter)
             await self.ask("enlist", ships=new, gone=[])
-            try:
-                await self.build(new, charter)
-            except BaseException:
-                await asyncio.shield(self.discharge(new))
-                raise
         return {"say": say, "lost": lost, "new": new}
 
 
