@@ -43,7 +43,6 @@ def archive(boot: Json, bundle: Path | None = None) -> bytes:
 def boot(plan: Plan, sailed: Json) -> Json:
     """What boot.json has for every VM: the voyage as storage and ships know it, and the plan's own
     files. `sailed` is what the plan does not say: `voyage`, `ships`, `author`, `pr`."""
-    files = {"spec.md": plan.spec, "verify.sh": plan.verify, "setup.sh": plan.setup}
     record = {
         **sailed,
         "created": time.time(),
@@ -51,8 +50,7 @@ def boot(plan: Plan, sailed: Json) -> Json:
         "base": plan.source.branch,
         "repairs": 0 if plan.agent == "shell" else 3,
         "hears": AGENTS[plan.agent].steady,
-        "spec": plan.spec,
-        **{key: getattr(plan, key) for key in Settings.__annotations__},
+        "spec": plan.artifacts["spec.md"],
+        **{key: getattr(plan, key) for key in Settings.__struct_fields__},
     }
-    artifacts = {name: text for name, text in files.items() if text is not None}
-    return {"voyage": record, "artifacts": artifacts}
+    return {"voyage": record, "artifacts": plan.artifacts}
