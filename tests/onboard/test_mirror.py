@@ -175,7 +175,7 @@ def test_origin_is_down_for_a_while(hub: GitHub, monkeypatch: pytest.MonkeyPatch
         storage.mirror()
         mirrored, pull, fault = storage.news()
         assert (mirrored, pull) == (None, None)
-        assert fault.startswith(f"fatal: unable to access '{URL}/'")
+        assert fault.startswith(f"no push: fatal: unable to access '{URL}/'")
         assert len(storage.lines_of_mirrors()) == 1
         assert storage.due()
     hub.faults.down = False

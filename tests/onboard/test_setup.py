@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,7 +171,7 @@ def test_each_ship_has_its_own_way_in(home: Path, tmp_path: Path):
     command = path.read_text().partition('command="')[2].partition('" ')[0]
     env = {**os.environ, "HOME": str(awkward), "SSH_ORIGINAL_COMMAND": "git-upload-pack"}
     asked: Json = {"input": b"0000", "capture_output": True, "check": True}
-    done = subprocess.run(["sh", "-c", command], env=env, **asked)
+    done: Any = subprocess.run(["sh", "-c", command], env=env, **asked)
     assert f"refs/heads/{VOYAGE}".encode() in done.stdout
 
 
