@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 EFFECTS = {
@@ -25,6 +26,8 @@ EFFECTS = {
 }
 NEED_ROOM = {"open", "mkdir", "write", "fsync", "rename", "pwrite"}
 KILLED, UNSYNCED = 9, 8
+FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where files are made that are written again and again; the disk would be worn, and slow."""
 
 
 def watched(number: int, effects: set[str], then: Callable[[str], Any]) -> None:

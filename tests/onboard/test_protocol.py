@@ -26,12 +26,11 @@ from hypothesis.stateful import (
 )
 
 from ocaptain.onboard import harbor, journal, serve
-from tests.onboard.crashes import UNSYNCED, full_at, killed_at
+from tests.onboard.crashes import FAST, UNSYNCED, full_at, killed_at
 from tests.onboard.storage import SHIPS, VOYAGE, Json, Storage, fold, git, task
 
 LEASE, ATTEMPTS, REPAIRS, LIMIT = 60, 2, 2, 60  # seconds of the clock, the first and the last
 AGENTS_FAULT = ("agent", "error", "stalled")
-FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 # The model
