@@ -540,7 +540,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(
         at=SHIP,
         pick=PICK,
-        how=st.sampled_from(["good", "good", "good", "nothing", "stale", "unpushed", "foreign"]),
+        how=st.sampled_from(["good", "good", "nothing", "stale", "unpushed", "foreign"]),
         base=st.sampled_from(["", "", "head", "start"]),
         state=st.sampled_from(["working", "landing", "landing", "landing"]),
         crash=CRASH,
@@ -603,6 +603,13 @@ class Protocol(RuleBasedStateMachine):
         for at in range(len(self.model.crew)):
             self.claim(at, anew=False, crash=None)
 
+    @rule(one=SHIP, two=SHIP, how=st.sampled_from(["unpushed", "stale", "good"]))
+    def race(self, one: int, two: int, how: str) -> None:
+        """Two ships land at once, and one of them not at the first go."""
+        self.muster()
+        for at, kind in ((one, how), (two, "good"), (one, "good")):
+            self.land(at, 0, kind, "head", "landing", None)
+
     @rule(at=SHIP)
     def be_alone(self, at: int) -> None:
         """For longer than a lease no other ship calls."""
@@ -649,6 +656,7 @@ class Protocol(RuleBasedStateMachine):
     def hail(self, at: int, everybody: bool, crash: Any) -> None:
         self.order("hail", crash, ship="" if everybody else self.named(at), text="Look here")
 
+    @precondition(lambda self: [*self.model.crew.values()].count(False) > 1)
     @rule(at=SHIP, crash=CRASH)
     def relieve(self, at: int, crash: Any) -> None:
         self.order("relieve", crash, ship=self.named(at))

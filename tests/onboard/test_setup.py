@@ -178,7 +178,7 @@ def test_each_ship_has_its_own_way_in(home: Path, tmp_path: Path):
 
 def test_ships_join_and_leave(home: Path, tmp_path: Path):
     """New keys come in and dismissed ones go, often as one likes; nothing else of storage changes,
-    and whose key was there already keeps it once."""
+    and whose key was there already keeps it once. (R79)"""
     bundle(home, tmp_path / "source")
     set_up(home, boot([task("1")], BUNDLED))
     first = journal(home)
