@@ -289,7 +289,7 @@ def test_a_storage_that_is_not_there_any_more_is_named(terminal: Terminal):
 
 
 def test_a_storage_that_gives_no_answer_is_named(terminal: Terminal):
-    """What is left of a sail that was killed has no harbor."""
+    """What is left of a sail that was killed has no harbor. (R106)"""
     terminal.vm("voyage-111111111111-storage")
     done = terminal.type("status")
     assert done.status == 1
@@ -312,7 +312,7 @@ def test_sink_asks_first(terminal: Terminal):
 
 
 def test_sink_destroys_what_it_names_and_nothing_else(terminal: Terminal):
-    """Ships alone without -s, and no voyage whose id only looks like it."""
+    """Ships alone without -s, and no voyage whose id only looks like it. (R105)"""
     ship = terminal.vm("voyage-111111111111-ship0")
     kept = [
         terminal.vm(f"voyage-{name}") for name in ("111111111111-storage", "111111111112-ship0")
@@ -325,7 +325,7 @@ def test_sink_destroys_what_it_names_and_nothing_else(terminal: Terminal):
 
 
 def test_sink_says_when_it_cannot_see_what_was_never_fetched(terminal: Terminal):
-    """A storage that gives no answer may hold something yet: it asks, and a no keeps it."""
+    """A storage that gives no answer may hold something yet: it asks, and a no keeps it. (R58)"""
     storage = terminal.vm("voyage-111111111111-storage")
     done = terminal.type("sink", "-s", stdin="n\nn\n")
     assert done.status == 1

@@ -80,11 +80,12 @@ class Voyage:
         done = await self.ssh.run(self.storage, self.program("serve.serve", "captain"), stdin=line)
         try:
             answer = dict(json.loads(done.out))
-        except (ValueError, TypeError):
+            granted = answer.pop("ok")
+        except (ValueError, TypeError, KeyError, RecursionError):
             said = clean(done.err).strip().rpartition("\n")[2]
             remedy = f"If its sail did not finish: ocaptain sink -s {self.id}"
             raise Failure(f"{self.storage} gave no answer: {said}", remedy) from None
-        if not answer.pop("ok", False):
+        if not granted:
             raise Failure(clean(str(answer.get("error", answer))))
         return answer
 

@@ -176,7 +176,7 @@ def test_a_turn_that_claude_begins_by_itself_right_after_another_is_announced(se
 
 
 def test_an_overloaded_api_is_a_wait_and_then_done(sessions, model, job):
-    """529 is announced with the time of the next try, and costs no turn."""
+    """529 is announced with the time of the next try, and costs no turn. (R86)"""
     model.on("task 7", [api.overloaded(), api.say("Done.")])
     session = sessions(job)
     session.say("task 7")
@@ -187,7 +187,7 @@ def test_an_overloaded_api_is_a_wait_and_then_done(sessions, model, job):
 
 
 def test_a_usage_limit_says_when_it_resets_and_the_session_goes_on_after_it(sessions, model, job):
-    """The turn ends as limited; one more message and the same session works again."""
+    """The turn ends as limited; one more message and the same session works again. (R86)"""
     reset = int(time.time()) + 3600
     model.on("task 7", [api.limited(reset), api.say("Back.")])
     session = sessions(job)
@@ -272,7 +272,7 @@ def test_nothing_that_leads_astray_is_offered_to_the_model(sessions, model, job)
 
 
 def test_the_token_stands_in_no_command_line_of_the_agent(sessions, model, job, tmp_path):
-    """Neither the client's nor its hook's nor its commands' arguments hold a token."""
+    """Neither the client's nor its hook's nor its commands' arguments hold a token. (R98)"""
     (tmp_path / "harbor.answer").write_text('{"ok": true}')
     with (tmp_path / "harbor").open("a") as harbor:
         harbor.write('cat /proc/$PPID/cmdline /proc/$$/cmdline >"$0.cmdlines"\n')

@@ -114,7 +114,8 @@ def test_sail_connects_once_to_the_lobby_and_once_to_each_vm(fleet):
 
 
 def test_a_ships_key_opens_storage_alone_as_its_own_user(fleet):
-    """No key is for the whole account, and the tag that keys could be scoped by is storage's."""
+    """No key is for the whole account, and the tag that keys could be scoped by is storage's.
+    (R97)"""
     exe = account(fleet).exe
     storage, *ships = sorted(exe.machines)[::-1]
     scopes = {key.name: key.scope for key in exe.keys if key.name != "captain"}
@@ -137,7 +138,7 @@ def test_sink_removes_ships_with_their_keys_and_then_storage(captain):
 
 
 def test_sink_says_what_goes_and_asks_first(captain):
-    """A no leaves all; unfetched commits are told of, and can be fetched on the way."""
+    """A no leaves all; unfetched commits are told of, and can be fetched on the way. (R58)"""
     voyage = captain.sail(small(captain, "echo 1 >one"))
     voyage.wait()
     there = captain.account()
@@ -171,7 +172,7 @@ def asked(captain: ExeCaptain, verb: str) -> int:
 
 @pytest.mark.parametrize("moment", ["before-new-answers", "while-a-vm-boots", "during-set-up"])
 def test_an_interrupted_sail_leaves_nothing(captain, monkeypatch, moment):
-    """Ctrl-C removes VMs and keys, also what the lobby was still making: exit status 130."""
+    """Ctrl-C removes VMs and keys, also what the lobby was still making: exit status 130. (R102)"""
     if moment == "before-new-answers":
         captain.exe.faults.new_s = 3
     if moment == "while-a-vm-boots":
@@ -194,7 +195,8 @@ def test_an_interrupted_sail_leaves_nothing(captain, monkeypatch, moment):
 
 
 def test_what_a_killed_sail_left_can_be_removed_from_anywhere(captain, monkeypatch):
-    """The first lines have the command for it, which another machine needs nothing more for."""
+    """The first lines have the command for it, which another machine needs nothing more for.
+    (R102)"""
     on_new(captain, monkeypatch, "-storage", slow("usr/sbin/groupadd"))
     with captain.start("sail", str(small(captain)), "-n", "2") as sailing:
         until(lambda: len(captain.account()) == 3 + 2, 20)
@@ -235,7 +237,7 @@ def test_a_name_that_somebody_else_has(captain):
 
 
 def test_storage_that_fails_is_not_made_up_for(captain, monkeypatch):
-    """All is removed at once, even while a ship is waited for."""
+    """All is removed at once, even while a ship is waited for. (R102)"""
     captain.exe.faults.stuck = Ending({"-ship0"})
     on_new(captain, monkeypatch, "-storage", breaks("usr/sbin/groupadd"))
     began = time.monotonic()
@@ -247,7 +249,7 @@ def test_storage_that_fails_is_not_made_up_for(captain, monkeypatch):
 
 @pytest.mark.parametrize("fault", ["silent", "stuck", "broken"])
 def test_a_ship_that_does_not_come_up_is_done_without(captain, monkeypatch, fault):
-    """It is made anew once, and then given up with its key; the others sail."""
+    """It is made anew once, and then given up with its key; the others sail. (R103)"""
     if fault == "broken":
         on_new(captain, monkeypatch, "-ship1", breaks("usr/bin/systemctl"))
     else:
@@ -264,7 +266,7 @@ def test_a_ship_that_does_not_come_up_is_done_without(captain, monkeypatch, faul
 
 
 def test_a_vm_that_was_made_with_an_error_is_made_anew(captain, monkeypatch):
-    """`new` names the VM and an error besides: it exists, and is no good."""
+    """`new` names the VM and an error besides: it exists, and is no good. (R103)"""
     new, errors = captain.exe.lobby._new, ["failed to attach integration"]
 
     def answer(call: Any) -> Any:
@@ -306,7 +308,7 @@ def test_a_gateway_that_knows_vms_by_the_login_name(captain):
 
 
 def test_a_key_whose_scope_the_lobby_does_not_say_is_removed(captain, monkeypatch):
-    """It might be for the whole account: sail fails, and nothing is left."""
+    """It might be for the whole account: sail fails, and nothing is left. (R97)"""
     add = captain.exe.lobby._ssh_key_add
     silent = lambda call: {**add(call), "permissions": {}}  # noqa: E731
     monkeypatch.setattr(captain.exe.lobby, "_ssh_key_add", silent)
@@ -399,7 +401,7 @@ def test_a_connection_to_the_lobby_that_drops_before_new_has_answered(
 
 
 def test_what_rm_cannot_remove_is_told_with_the_command(captain):
-    """The rest goes; sink again removes it once exe.dev can."""
+    """The rest goes; sink again removes it once exe.dev can. (R105)"""
     voyage = captain.sail(small(captain), ships=2)
     name = f"{voyage.id}-ship0"
     captain.exe.faults.rm_fails = {name}
@@ -413,7 +415,7 @@ def test_what_rm_cannot_remove_is_told_with_the_command(captain):
 
 
 def test_sink_all_leaves_what_is_not_ocaptains(captain):
-    """Whatever else is on the account, with names like ours."""
+    """Whatever else is on the account, with names like ours. (R105)"""
     exe = captain.exe
     for name in ("voyage-web", "voyage-0123456789ab-ship0x", "my-voyage-0123456789ab-storage"):
         exe.new_machine(name, ["voyage-0123456789ab"])
@@ -553,7 +555,7 @@ def open_gate(voyage: Voyage, name: str) -> None:
 
 
 def test_a_helm_that_is_killed_comes_back(captain):
-    """The unit starts it again; it gives its old claim up at once, and goes on."""
+    """The unit starts it again; it gives its old claim up at once, and goes on. (R31, R82)"""
     voyage = gated(captain)
     helm = vm(voyage, "ship0")
     helm.run("sudo systemctl kill -s KILL --kill-whom=main ocaptain-helm")
@@ -565,7 +567,7 @@ def test_a_helm_that_is_killed_comes_back(captain):
 
 
 def test_a_ship_that_crashes_goes_on_once_it_boots(captain):
-    """By itself; no task is lost, and none is done twice."""
+    """By itself; no task is lost, and none is done twice. (R82)"""
     voyage = gated(captain)
     open_gate(voyage, "ship0")
     vm(voyage, "ship0").crash()
@@ -576,7 +578,7 @@ def test_a_ship_that_crashes_goes_on_once_it_boots(captain):
 
 
 def test_storage_that_crashes_in_the_middle_is_waited_for(captain):
-    """Once it is back the voyage completes, and no claim was lost."""
+    """Once it is back the voyage completes, and no claim was lost. (R8, R34, R91)"""
     voyage = gated(captain)
     vm(voyage, "storage").crash()
     open_gate(voyage, "ship0")
@@ -588,7 +590,7 @@ def test_storage_that_crashes_in_the_middle_is_waited_for(captain):
 
 
 def test_a_ship_that_was_cut_off_beyond_its_lease_lands_nothing(captain):
-    """Another does its task; what it had done is kept aside, and it goes on with others."""
+    """Another does its task; what it had done is kept aside, and it goes on with others. (R36)"""
     voyage = gated(captain, ships=2, lease_seconds=3)
     owner = voyage.task("1")["owner"].replace("-", "")
     other = {"ship0": "ship1", "ship1": "ship0"}[owner]
@@ -608,7 +610,7 @@ def test_a_ship_that_was_cut_off_beyond_its_lease_lands_nothing(captain):
 
 
 def test_sshfs_is_installed_beside_the_work(captain):
-    """The first claim does not wait for it, and sees storage once it is there."""
+    """The first claim does not wait for it, and sees storage once it is there. (R89)"""
     captain.exe.faults.apt_s = 5
     look = "until [ -e ~/voyage/artifacts/spec.md ]; do sleep 0.1; done; cp ~/voyage/artifacts/* ."
     voyage = captain.sail(small(captain, look), 1)

@@ -181,7 +181,8 @@ def ended(captain: Captain, repo: Path) -> Voyage:
 
 
 def test_sink_asks_and_names_what_was_never_fetched(captain):
-    """On no nothing happens; ships alone leave storage and what is on it, and fetch brings it."""
+    """On no nothing happens; ships alone leave storage and what is on it, and fetch brings it.
+    (R58)"""
     repo = captain.repository()
     voyage = ended(captain, repo)
     said = captain.run("sink", voyage.id[:-3], "-s", stdin="n\nn\n", status=1).out
@@ -204,7 +205,7 @@ def test_sink_asks_and_names_what_was_never_fetched(captain):
 
 
 def test_sink_takes_its_own_voyage_alone(captain):
-    """No process, mount or socket of the sunk voyage is left, and another one goes on."""
+    """No process, mount or socket of the sunk voyage is left, and another one goes on. (R105)"""
     other, gate = gated_elsewhere(captain)
     voyage = captain.sail(captain.plan(captain.repository(), {"1": task("Never", "sleep 600")}), 2)
     until(lambda: len(sockets_of(voyage)) == 2)

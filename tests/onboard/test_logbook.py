@@ -29,7 +29,7 @@ def told(lines: list[str]) -> list[str]:
 
 
 def test_a_ship_appends(sail: Sail):
-    """What a ship says is added to its own log, and it is told the log's size."""
+    """What a ship says is added to its own log, and it is told the log's size. (R20)"""
     storage = sail(task("1"))
     first = storage.ask("ship-0", "log", at=0, text=f"{EARLY} one\n")
     second = storage.ask("ship-0", "log", at=first["size"], text=f"{LATE} two é\n")
@@ -47,7 +47,7 @@ def test_a_line_is_read_up_to_a_length(folder: Path):
 
 
 def test_a_lost_answer_writes_nothing_twice(sail: Sail):
-    """The same lines at the same place are there once, also when half of them had arrived."""
+    """The same lines at the same place are there once, also when half of them had arrived. (R20)"""
     storage = sail(task("1"))
     path, line = storage.folder / "logs" / "ship-0.log", f"{EARLY} one\n"
     for _ in range(3):
@@ -59,7 +59,7 @@ def test_a_lost_answer_writes_nothing_twice(sail: Sail):
 
 
 def test_a_helm_that_starts_anew_appends(sail: Sail):
-    """A ship that does not know how long its log is, overwrites nothing."""
+    """A ship that does not know how long its log is, overwrites nothing. (R20)"""
     storage = sail(task("1"))
     path = storage.folder / "logs" / "ship-0.log"
     for text in (f"{EARLY} one\n", f"{LATE} two\n"):
@@ -77,7 +77,7 @@ def test_a_helm_that_starts_anew_appends(sail: Sail):
     )
 )
 def test_each_piece_is_there_once(tmp_path_factory: pytest.TempPathFactory, pieces):
-    """However often each piece is sent, the log is the pieces one after the other."""
+    """However often each piece is sent, the log is the pieces one after the other. (R20)"""
     path, size = tmp_path_factory.mktemp("log") / "ship-0.log", 0
     for text, times in pieces:
         size = [serve.append(path, size, text) for _ in range(times)][-1]
@@ -85,7 +85,7 @@ def test_each_piece_is_there_once(tmp_path_factory: pytest.TempPathFactory, piec
 
 
 def test_a_log_has_a_limit(tmp_path, monkeypatch):
-    """A full log takes no more, and its ship is not made to send the same for ever."""
+    """A full log takes no more, and its ship is not made to send the same for ever. (R23)"""
     monkeypatch.setattr(serve, "LOG_LIMIT", 10)
     path = tmp_path / "ship-0.log"
     assert serve.append(path, 0, "12345678\n") == 9
@@ -95,7 +95,7 @@ def test_a_log_has_a_limit(tmp_path, monkeypatch):
 
 def test_no_room_no_logs_and_no_new_tasks(sail: Sail, monkeypatch):
     """With little room left logs and new tasks are refused, claims and landings are not; a task
-    that was added in time is still answered for."""
+    that was added in time is still answered for. (R22)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     given = {"claim": 1, "task": {"subject": "more"}}
@@ -112,7 +112,7 @@ def test_no_room_no_logs_and_no_new_tasks(sail: Sail, monkeypatch):
 @pytest.mark.parametrize("at", [None, "x", -5, 1.5, float("nan"), 1e300, [], True, 10**30])
 @pytest.mark.parametrize("text", [None, 5, "\x1b[31m\x00\ud800\u202e\x85", ["x"], "x" * 100_000])
 def test_hostile_log_requests(sail: Sail, at, text):
-    """Whatever a ship sends as a log is answered, and steers no terminal."""
+    """Whatever a ship sends as a log is answered, and steers no terminal. (R15)"""
     storage = sail(task("1"))
     assert storage.ask("ship-0", "log", at=at, text=text)["ok"]
     body = (storage.folder / "logs" / "ship-0.log").read_text()
@@ -121,7 +121,7 @@ def test_hostile_log_requests(sail: Sail, at, text):
 
 
 def test_hostile_bytes_are_shown_harmless(tmp_path):
-    """Lines that are no UTF-8, or hold control characters, are shown without them."""
+    """Lines that are no UTF-8, or hold control characters, are shown without them. (R101)"""
     (tmp_path / "ship-0.log").write_bytes(f"{EARLY} a\x1b[2Jb".encode() + b"\xff\x00\x9b\n")
     (line,) = logbook.read(tmp_path, "", "", 0, False)
     assert line.startswith(f"{EARLY} ship-0 a")
@@ -136,7 +136,7 @@ def test_tabs_are_shown(sail: Sail):
 
 
 def test_logs_are_merged_by_time(folder):
-    """Lines of all ships come in the order of their times, each with its ship."""
+    """Lines of all ships come in the order of their times, each with its ship. (R20)"""
     lines = list(logbook.read(folder, "", "", 0, False))
     assert told(lines) == ["1", "2", "3", "4"]
     assert lines[1] == "2026-01-01T00:02:00.000Z ship-1 [x] did 2"

@@ -168,7 +168,7 @@ def others(of: Session) -> set[int]:
 
 
 def test_a_turn_ends_with_its_result(start: Start):
-    """What the agent said last is kept, all of it is logged, and its cost is known."""
+    """What the agent said last is kept, all of it is logged, and its cost is known. (R84)"""
     running = start("hear(); begin(); say('One.'); say('Two.'); result(); sys.stdin.read()")
     end, seconds = timed(lambda: running.turn("go"))
     assert (end.kind, end.outcome, end.text) == ("end", "done", "Done.")
@@ -192,7 +192,7 @@ def test_the_next_turn_is_in_the_same_process(start: Start):
 
 
 def test_a_turn_lasts_until_the_background_is_done(start: Start, quick: None):
-    """A result is no end as long as a background task of the agent goes on."""
+    """A result is no end as long as a background task of the agent goes on. (R84)"""
     running = start(
         "hear(); begin(); background(1); result(); time.sleep(0.8); background(0); hear()"
     )
@@ -215,7 +215,7 @@ def test_a_turn_that_the_agent_begins_by_itself_belongs_to_the_one_before(
 
 
 def test_what_is_left_running_too_long_is_stopped_and_the_agent_is_not(start: Start, quick: None):
-    """The agent learns that its task has ended, goes on, and can be told more."""
+    """The agent learns that its task has ended, goes on, and can be told more. (R84)"""
     running = start(
         "hear(); begin(); child = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
         "background(1); result('One.'); child.wait(); background(0)\n"
@@ -241,7 +241,7 @@ def test_an_agent_that_never_hears_of_the_end_of_its_background_ends_all_the_sam
 
 
 def test_an_agent_that_says_and_does_nothing_has_stalled(start: Start):
-    """No output, nothing that computes, no wait announced: that is no work."""
+    """No output, nothing that computes, no wait announced: that is no work. (R85)"""
     running = start("hear(); begin(); subprocess.run(['sleep', '600'])", stall_s=1.2)
     end, seconds = timed(lambda: running.turn("go"))
     assert (end.kind, end.outcome) == ("end", "stalled")
@@ -249,7 +249,7 @@ def test_an_agent_that_says_and_does_nothing_has_stalled(start: Start):
 
 
 def test_an_agent_whose_child_computes_has_not_stalled(start: Start):
-    """A long compilation prints nothing."""
+    """A long compilation prints nothing. (R85)"""
     running = start("hear(); begin(); burn(2.5).wait(); result()", stall_s=1.2)
     assert running.turn("go").outcome == "done"
 
@@ -263,7 +263,8 @@ def test_a_child_that_computes_less_than_one_before_it_is_busy_too(start: Start)
 
 
 def test_an_announced_wait_is_no_stall(start: Start, harbor: Harbor):
-    """The API's own retry may take longer than an agent may be silent; storage is told of it."""
+    """The API's own retry may take longer than an agent may be silent; storage is told of it.
+    (R85)"""
     running = start(
         "hear(); begin()\n"
         "emit('system', subtype='api_retry', error_status=529, retry_delay_ms=2500)\n"
@@ -403,7 +404,7 @@ def test_a_wait_that_is_over_says_nothing_of_the_next_limit(
     ids=["in one line", "in many lines", "in the longest lines"],
 )
 def test_a_flood_of_output_takes_no_memory_and_ends(start: Start, flood: str):
-    """100 MB are read as they come: neither kept, nor waited for."""
+    """100 MB are read as they come: neither kept, nor waited for. (R88)"""
     running = start(f"hear(); begin()\n{flood}\nsay('Over.'); result(); hear()")
     Path("/proc/self/clear_refs").write_text("5")  # proc(5): forget the peak
     before = memory("VmRSS")
@@ -429,7 +430,7 @@ def test_close_lets_the_agent_end_by_itself(start: Start, tmp_path: Path):
 
 
 def test_close_kills_what_does_not_end_and_what_was_left(start: Start, quick: None):
-    """Neither a process group, nor a session of its own, nor a lost parent hides a daemon."""
+    """Neither a process group, nor a session of its own, nor a lost parent hides a daemon. (R87)"""
     running = start(
         "import signal\n"
         "for number in (signal.SIGTERM, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)\n"
@@ -535,7 +536,7 @@ def test_news_reach_storage_soon_and_once(start: Start, harbor: Harbor):
 
 
 def test_a_lost_claim_ends_the_turn_at_once(start: Start, harbor: Harbor):
-    """Somebody else may be at the task by now: nothing of it goes on here."""
+    """Somebody else may be at the task by now: nothing of it goes on here. (R36)"""
     running = start("hear(); begin(); subprocess.run(['setsid', 'sleep', '600'])")
     harbor.lost = "ship-0 was not heard from in time"
     threading.Timer(0.5, running.watch.beat).start()
@@ -548,7 +549,7 @@ def test_a_lost_claim_ends_the_turn_at_once(start: Start, harbor: Harbor):
 
 
 def test_a_claim_that_is_lost_already_lets_no_turn_begin(start: Start, harbor: Harbor):
-    """It was lost while the work was being landed, say."""
+    """It was lost while the work was being landed, say. (R36)"""
     running = start("say(hear()); result(); hear()")
     harbor.lost = "it expired"
     running.watch.beat()
