@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.__main__ import machine
-from bench.world import Trouble, World, stop, undisturbed
+from bench.world import Json, Trouble, World, stop, undisturbed
 from ocaptain.onboard import process
 
 from . import reclaim, tasks
@@ -71,19 +71,24 @@ def heads(*words: str) -> str:
 
 def main() -> int:
     """Exit status 1 where a promise was broken, 2 where it could not be tried, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="script/chaos", description=__doc__)
+    more = (
+        "--reclaim measures how soon another ship has a dead one's task, for these leases (10, 60)"
+    )
+    parser = argparse.ArgumentParser(prog="script/chaos", description=__doc__, epilog=more)
     parser.add_argument("--minutes", type=float, default=10, help="how long there are faults")
     parser.add_argument("--seed", type=int, default=1, help="chooses the faults")
     parser.add_argument("--ships", type=int, default=8)
     parser.add_argument("--tasks", type=int, default=200, help="of each voyage")
-    parser.add_argument("--reclaim", action="store_true", help="measure reclaim time instead")
+    leases: Json = {"type": float, "nargs": "*", "metavar": "LEASE_S", "help": "see below"}
+    parser.add_argument("--reclaim", **leases)
     given = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     try:
         with private() as world:
-            if given.reclaim:
-                print(f"{machine()}\n\n{reclaim.table(world)}")
+            if given.reclaim is not None:
+                rows = reclaim.table(world, given.reclaim or (10, 60))
+                print(f"{machine()}\n\n{rows}")
                 return 0
             return run(world, given)
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ from bench.world import Json, World
 
 SHARED = "shared.txt"
 ATTRIBUTES = f"{SHARED} merge=union\n"  # which a rebase can follow where two ships appended
-VERIFY = 'set -e; for file in done/*.txt; do test -s "$file"; done; test -s shared.txt\n'
+VERIFY = 'set -e; sleep 2; for file in done/*.txt; do test -s "$file"; done; test -s shared.txt\n'
 LEASE_S = 8
 ATTEMPTS = 5
 HOSTILE = {
@@ -54,13 +54,14 @@ def one(number: int, count: int, chance: random.Random, scratch: Path) -> Json:
 
 
 def running(task_id: str, seconds: float, commits: bool, first: str, scratch: Path) -> str:
-    """What a task's agent runs: it writes a file of its own, and appends to one that all share."""
+    """What a task's agent runs: it writes a file of its own, and appends to one that all share;
+    half-way, so that there is work to be lost."""
     tried, commit = scratch / task_id, f"git add -A; git commit -qm 'Work on {task_id}'"
     write = f"mkdir -p done; echo {task_id} >done/{task_id}.txt; echo {task_id} >>{SHARED}"
-    lines = [f"work() {{ sleep {seconds:.2f}; {write}; }}"]
+    lines = [f"work() {{ sleep {seconds / 2:.2f}; {write}; }}"]
     if first:
         lines.append(f"[ -e {tried} ] || {{ touch {tried}; {HOSTILE[first]}; exit; }}")
-    return "\n".join([*lines, "work", *[commit] * commits])
+    return "\n".join([*lines, "work", *[commit] * commits, f"sleep {seconds / 2:.2f}"])
 
 
 def plan(world: World, tasks: list[Json], repo: str) -> Path:
