@@ -130,6 +130,8 @@ def sail(
         storm.rage(lambda: time.monotonic() > ends or world.completed(fleet.id))
         end(world, fleet, tally)
     watch.look()
+    for why in sorted({look.done.err.strip() for look in watch.looks if look.seen is None}):
+        say(f"status could not be had: {why}")
     found = gather(fleet, watch, {task["id"] for task in listed})
     tally.add(found)
     tally.violations += audit(found)

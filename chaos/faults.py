@@ -40,11 +40,12 @@ def a_ship(fleet: Fleet, chance: random.Random) -> str:
 
 def agent_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
     """`kill -9` of an agent, with all that it started."""
-    busy = [s for s in (f"ship{n}" for n in range(fleet.ships)) if fleet.at_work(s)]
-    if not busy:
-        return None
-    ship = chance.choice(busy)
-    return Broken(f"{ship}'s agent") if send(signal.SIGKILL, fleet.at_work(ship)) else None
+    ends = time.monotonic() + 3
+    while time.monotonic() < ends:
+        ship = a_ship(fleet, chance)
+        if send(signal.SIGKILL, fleet.at_work(ship)):
+            return Broken(f"{ship}'s agent")
+    return None
 
 
 def helm_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
@@ -107,8 +108,8 @@ def view_unmounted(fleet: Fleet, chance: random.Random) -> Broken | None:
 
 def storage_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
     """All that runs on storage dies at once, and every connection to it."""
-    fleet.hang_up()
-    return Broken(f"{fleet.kill('storage')} processes")
+    killed = fleet.hang_up() + fleet.kill("storage")
+    return Broken(f"{killed} processes") if killed else None
 
 
 def calls_killed(fleet: Fleet, chance: random.Random) -> Broken | None:

@@ -74,9 +74,10 @@ class Fleet:
         process.kill_marked(f"OCAPTAIN_VM={self.id}-{vm}")
         return killed
 
-    def hang_up(self) -> None:
-        """Kill the sshd processes that serve storage, as the end of its VM or its network does."""
-        hang_up(self.home().parent)
+    def hang_up(self) -> int:
+        """Kill the sshd processes that serve storage, as the end of its VM or its network does; how
+        many those were."""
+        return hang_up(self.home().parent)
 
     def start_helm(self, ship: str) -> None:
         """Start a ship's helm, as `sail` does; where one runs, the new one ends at once."""
@@ -156,10 +157,12 @@ def send(number: int, pids: Iterable[int]) -> int:
     return sent
 
 
-def hang_up(vm: Path) -> None:
-    """Kill each sshd that serves the VM at this folder: it has the VM's log open."""
+def hang_up(vm: Path) -> int:
+    """Kill each sshd that serves the VM at this folder, which has the VM's log open; how many."""
+    serving = []
     for comm in Path("/proc").glob("[0-9]*/comm"):
         with suppress(OSError):
             files = [fd.readlink() for fd in (comm.parent / "fd").iterdir()]
             if comm.read_text().startswith("sshd") and vm / "sshd.log" in files:
-                os.kill(int(comm.parent.name), signal.SIGKILL)
+                serving.append(int(comm.parent.name))
+    return send(signal.SIGKILL, serving)
