@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from bench.__main__ import machine
 from bench.world import Json, Trouble, World, stop, undisturbed
 from ocaptain.onboard import process
 
-from . import reclaim, tasks
+from . import orders, reclaim, tasks
 from .audit import Evidence, audit, gather
 from .fleet import Fleet
 from .storm import Storm
@@ -51,6 +51,8 @@ class Tally:
         self.counted["commits"] += int(found.fleet.git("rev-list", "--count", f"{start}..{head}"))
         self.counted["looks at status"] += len(found.watch.looks)
         self.counted["… unanswered"] += sum(look.seen is None for look in found.watch.looks)
+        self.counted["orders"] += len(found.fleet.ordered)
+        self.counted["… that failed"] += sum(done.status != 0 for done in found.fleet.ordered)
 
     def text(self) -> str:
         """The tally, as two tables for a document."""
@@ -122,33 +124,41 @@ def sail(
     """One voyage, from its sail to its audit."""
     scratch = Path(tempfile.mkdtemp(prefix="tried-", dir=world.folder))
     listed = tasks.listed(given.tasks, random.Random(seed), scratch)
-    (scratch / "antidote").touch()
-    fleet = Fleet(world, world.sail(tasks.plan(world, listed, repo), given.ships).id, given.ships)
+    fleet = Fleet(world, world.sail(tasks.plan(world, listed, repo), given.ships).id)
     say(f"{fleet.id} is under way, seed {seed}")
     with Watch(fleet) as watch:
-        storm = Storm(fleet, seed, say, tally.faults)
-        storm.rage(lambda: time.monotonic() > ends or world.completed(fleet.id))
-        end(world, fleet, tally)
+
+        def captain() -> None:
+            orders.answer(fleet, scratch, watch.last)
+
+        def over() -> bool:
+            return time.monotonic() > ends or world.completed(fleet.id)
+
+        Storm(fleet, seed, say, tally.faults).rage(over, captain)
+        end(fleet, captain, tally)
     watch.look()
-    for why in sorted({look.done.err.strip() for look in watch.looks if look.seen is None}):
-        say(f"status could not be had: {why}")
-    found = gather(fleet, watch, {task["id"] for task in listed})
+    unanswered = [look.done for look in watch.looks if look.seen is None]
+    failed = [done for done in fleet.ordered if done.status]
+    for told in sorted({f"{done.words[0]}: {done.err.strip()}" for done in unanswered + failed}):
+        say(f"could not be had: {told}")
+    found = gather(fleet, watch, {task["id"]: task["id"] for task in listed} | fleet.added)
     tally.add(found)
     tally.violations += audit(found)
     if not tally.violations:
         world.sink()
 
 
-def end(world: World, fleet: Fleet, tally: Tally) -> None:
-    """Wait for a voyage to end by itself."""
+def end(fleet: Fleet, captain: Callable[[], object], tally: Tally) -> None:
+    """Wait for a voyage to end by itself, or with what the captain does where it has failed."""
     say("no more faults")
     left = sum(task["status"] != "completed" for task in fleet.tasks().values())
     ends = time.monotonic() + CALM_S + PER_TASK_S * left
-    while not world.completed(fleet.id):
+    while not fleet.world.completed(fleet.id):
         if time.monotonic() > ends:
             tally.violations.append(f"{fleet.id} did not end by itself, with {left} tasks to do")
             return
-        time.sleep(0.2)
+        time.sleep(1)
+        captain()
 
 
 def say(text: str) -> None:
@@ -187,7 +197,7 @@ def remove(world: World) -> None:
 def keep(world: World) -> None:
     """End all that runs, and say where the files are."""
     for voyage in world.voyages():
-        Fleet(world, voyage, 0).abandon()
+        Fleet(world, voyage).abandon()
     process.kill_marked(world.mark)
     local = world.folder / "data" / "ocaptain" / "local"
     print(f"kept: {local}\nto remove it: rm -rf {world.folder} /tmp/voyage-*")

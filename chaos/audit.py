@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from bench.world import Trouble
 
-from .fleet import Fleet, Json
+from .fleet import WHY, Fleet, Json
 from .tasks import SHARED
 from .watch import Look, Watch
 
@@ -34,7 +34,8 @@ class Evidence:
 
     fleet: Fleet
     watch: Watch
-    planned: set[str]
+    planned: dict[str, str]
+    """Tasks that have to be there, with the names of their files."""
     raw: list[bytes]
     lines: list[Json] = field(default_factory=list)
 
@@ -49,7 +50,7 @@ class Evidence:
         return f"refs/heads/{self.fleet.id}"
 
 
-def gather(fleet: Fleet, watch: Watch, planned: set[str]) -> Evidence:
+def gather(fleet: Fleet, watch: Watch, planned: dict[str, str]) -> Evidence:
     """What there is at the end of a voyage."""
     raw = (fleet.storage / "journal.jsonl").read_bytes().splitlines(keepends=True)
     found = Evidence(fleet, watch, planned, raw)
@@ -130,7 +131,7 @@ def tasks_complete_once(found: Evidence) -> Iterator[str]:
 def all_is_done(found: Evidence) -> Iterator[str]:
     """Every task that was planned or added is there, completed, and landed by one claim."""
     tasks, claims = found.final["tasks"], found.final["claims"].values()
-    if lost := found.planned - tasks.keys():
+    if lost := found.planned.keys() - tasks.keys():
         yield f"tasks that are lost: {sorted(lost)}"
     landed = Counter(c["task"] for c in claims if c["state"] == "landed" and c["task"])
     for task_id, task in tasks.items():
@@ -204,11 +205,11 @@ def work_is_there(found: Evidence) -> Iterator[str]:
     """Each task's file is in the tree, and its line once in the file that all append to."""
     show = found.fleet.git("ls-tree", "--name-only", f"{found.branch}:done").splitlines()
     lines = Counter(found.fleet.git("show", f"{found.branch}:{SHARED}").split())
-    for task_id in found.planned:
-        if f"{task_id}.txt" not in show:
-            yield f"done/{task_id}.txt is not on the branch"
-        if lines[task_id] != 1:
-            yield f"{SHARED} has {lines[task_id]} lines of task {task_id}"
+    for task_id, name in found.planned.items():
+        if f"{name}.txt" not in show:
+            yield f"done/{name}.txt, of task {task_id}, is not on the branch"
+        if lines[name] != 1:
+            yield f"{SHARED} has {lines[name]} lines of task {task_id}"
 
 
 def work_refs_keep_all(found: Evidence) -> Iterator[str]:
@@ -285,6 +286,19 @@ def shown_ships(seen: Json) -> dict[str, str]:
     return {ship["id"]: ship["task"] for ship in seen["ships"] if ship["task"]}
 
 
+def orders_were_obeyed(found: Evidence) -> Iterator[str]:
+    """No order was a bug, each is in the journal with who and why, and fsck finds nothing."""
+    for done in found.fleet.ordered:
+        if done.status and (done.status != 1 or not done.err.startswith("ocaptain: ")):
+            yield f"{' '.join(done.words)} exited {done.status}: {done.err[-300:]!r}"
+    for line in found.lines:
+        if "by" in line and line.get("why") != WHY:
+            yield f"line {line['seq']}: {line['op']} does not say why"
+    done = found.fleet.order("fsck")
+    faults = json.loads(done.out)["faults"] if done.status == 0 else [done.err]
+    yield from (f"fsck: {fault}" for fault in faults)
+
+
 CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     journal_is_whole,
     claims_take_turns,
@@ -297,6 +311,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     work_is_there,
     work_refs_keep_all,
     git_is_sound,
+    orders_were_obeyed,
     status_was_true,
 )
 

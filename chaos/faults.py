@@ -32,7 +32,7 @@ Fault = Callable[[Fleet, random.Random], Broken | None]
 
 def a_ship(fleet: Fleet, chance: random.Random) -> str:
     """One of the ships."""
-    return f"ship{chance.randrange(fleet.ships)}"
+    return chance.choice(fleet.ships)
 
 
 # Ships

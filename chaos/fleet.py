@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ocaptain.onboard import process
 
 Json = dict[str, Any]
 VERB_S = 120.0
+WHY = "a fault on purpose"
 HELM = "-IS ~/voyage/lib helm.main >>~/voyage/helm.out 2>&1 </dev/null &"
 
 
@@ -32,11 +33,14 @@ class Done:
 
 @dataclass(frozen=True)
 class Fleet:
-    """A voyage under way with so many ships: `ship0`, `ship1` … and `storage` are its VMs."""
+    """A voyage under way: `ship0`, `ship1` … and `storage` are its VMs.
+
+    `ordered` is what was typed to steer it, `added` the tasks that came so, with their files."""
 
     world: World
     id: str
-    ships: int
+    ordered: list[Done] = field(default_factory=list)
+    added: dict[str, str] = field(default_factory=dict)
 
     # Places
 
@@ -119,16 +123,22 @@ class Fleet:
         done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True)
         return Done(words, done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def wake(self) -> None:
-        """Let everything go on that is stopped."""
-        for vm in self.vms:
-            send(signal.SIGCONT, self.pids(vm))
+    def order(self, verb: str, *words: str) -> Done:
+        """Type an order for this voyage, with the reason for it."""
+        done = self.type(*verb.split(), self.id, *words, "--why", WHY, "--json")
+        self.ordered.append(done)
+        return done
 
     @property
     def vms(self) -> list[str]:
         """Every VM that there is of it, ships first."""
         there = (self.home().parent.parent).glob(f"{self.id}-*")
         return sorted(path.name.rpartition("-")[2] for path in there)
+
+    @property
+    def ships(self) -> list[str]:
+        """Its ships' VMs."""
+        return [vm for vm in self.vms if vm != "storage"]
 
     def abandon(self) -> None:
         """End all that runs, and leave the files."""

@@ -40,7 +40,7 @@ def measured(world: World, lease_s: float) -> list[float]:
     """Seconds from each ship's death to its task's next claim."""
     tasks, chance = plans.apart(DEATHS, 3600), random.Random(DEATHS)
     voyage = world.sail(world.plan(tasks, lease_seconds=lease_s), 2 * DEATHS)
-    fleet = Fleet(world, voyage.id, 2 * DEATHS)
+    fleet = Fleet(world, voyage.id)
     claims = partial(claimed, world, voyage.id)
     until("a claim on each task", lambda: len(claims()) == DEATHS)
     time.sleep(lease_s / 3)

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 from .faults import FAULTS
 from .fleet import Fleet, send
+from .orders import ORDERS
 
 PAUSE_S = 1.0, 4.0
-Say = Callable[[str], None]
+ANSWER_S = 3.0
+KINDS = FAULTS | ORDERS
 
 
 @dataclass
@@ -21,36 +23,38 @@ class Storm:
 
     fleet: Fleet
     seed: str
-    say: Say
+    say: Callable[[str], None]
     count: Counter[str]
     struck: int = 0
     deck: list[str] = field(default_factory=list)
     later: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
     mending: list[Future[object]] = field(default_factory=list)
 
-    def rage(self, until: Callable[[], bool]) -> None:
-        """Break things every few seconds until there is an end to it, and then put all right."""
+    def rage(self, over: Callable[[], bool], captain: Callable[[], object]) -> None:
+        """Break things every few seconds until it is over, and then put all right; the captain has
+        a look every few seconds too."""
         with ThreadPoolExecutor(8) as pool:
-            due = time.monotonic()
-            while not until():
+            due, look = time.monotonic(), time.monotonic() + ANSWER_S
+            while not over():
                 self.mend(pool)
                 if time.monotonic() >= due:
                     due = max(due, time.monotonic() - 2) + self.strike()
+                if time.monotonic() >= look:
+                    captain()
+                    look = time.monotonic() + ANSWER_S
                 time.sleep(0.05)
             self.mend(pool, everything=True)
         for mended in self.mending:
             mended.result()
-        for number in range(self.fleet.ships):
-            send(signal.SIGCONT, self.fleet.pids(f"ship{number}"))
-            self.fleet.start_helm(f"ship{number}")
+        self.calm()
 
     def strike(self) -> float:
         """Break the next thing; how long to wait until the one after it, in s."""
         self.struck += 1
         chance = random.Random(f"{self.seed}/{self.struck}")
-        self.deck = self.deck or chance.sample(sorted(FAULTS), len(FAULTS))
+        self.deck = self.deck or chance.sample(sorted(KINDS), len(KINDS))
         kind = self.deck.pop()
-        broken = FAULTS[kind](self.fleet, chance)
+        broken = KINDS[kind](self.fleet, chance)
         self.say(f"{kind}: {broken.what if broken else 'nothing there'}")
         if broken:
             self.count[kind] += 1
@@ -64,3 +68,10 @@ class Storm:
         due = [(at, mend) for at, mend in self.later if everything or at <= now]
         self.later = [entry for entry in self.later if entry not in due]
         self.mending += [pool.submit(mend) for _, mend in due]
+
+    def calm(self) -> None:
+        """All that can run goes on, and the captain orders that it does."""
+        for ship in self.fleet.ships:
+            send(signal.SIGCONT, self.fleet.pids(ship))
+        self.fleet.order("reinforce")
+        self.fleet.order("resume")

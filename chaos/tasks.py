@@ -47,7 +47,8 @@ def one(number: int, count: int, chance: random.Random, scratch: Path) -> Json:
     wanted = min(chance.choice(BLOCKERS), number - 1)
     blockers = [str(n) for n in sorted(chance.sample(range(1, number), wanted))]
     what = chance.choice(list(HOSTILE)) if number % 6 == 0 else ""
-    run = running(str(number), chance.uniform(0.1, 2), chance.random() < 0.5, what, scratch)
+    seconds = chance.uniform(0.1, 2) if number % 8 else 8  # long enough to leave a wreck
+    run = running(str(number), seconds, chance.random() < 0.5, what, scratch)
     if number == count:
         what, run = POISON, f"[ -e {scratch}/antidote ] || exit 1\n{run}"
     return {**task(number, run, blockers), "subject": f"Task {number} {what}".strip()}

@@ -18,9 +18,9 @@ import pytest
 from bench.world import World, until
 from chaos import storm, tasks
 from chaos.audit import Evidence, audit, gather
-from chaos.faults import FAULTS, Broken
+from chaos.faults import Broken
 from chaos.fleet import Done, Fleet
-from chaos.storm import Storm
+from chaos.storm import KINDS, Storm
 from chaos.watch import Look, Watch
 
 ROOT = Path(__file__).parent.parent.parent
@@ -81,11 +81,11 @@ def test_the_seed_chooses(monkeypatch):
 
     def faults_of(seed: str) -> list[object]:
         struck: list[object] = []
-        kinds = {kind: lambda _, chance: Broken(f"{chance.random()}") for kind in FAULTS}
-        monkeypatch.setattr(storm, "FAULTS", kinds)
+        kinds = {kind: lambda _, chance: Broken(f"{chance.random()}") for kind in KINDS}
+        monkeypatch.setattr(storm, "KINDS", kinds)
         one = Storm(None, seed, struck.append, Counter())  # type: ignore[arg-type]
-        struck += [one.strike() for _ in range(3 * len(FAULTS))]
-        assert one.count == dict.fromkeys(FAULTS, 3)
+        struck += [one.strike() for _ in range(3 * len(KINDS))]
+        assert one.count == dict.fromkeys(KINDS, 3)
         return struck
 
     assert faults_of("1/0") == faults_of("1/0") != faults_of("2/0")
@@ -103,12 +103,12 @@ def sailed(tools: None) -> Iterator[Evidence]:
         listed = tasks.listed(5, random.Random(1), folder)
         (folder / "antidote").touch()
         plan = tasks.plan(world, listed, tasks.repository(world))
-        fleet = Fleet(world, world.sail(plan, 2).id, 2)
+        fleet = Fleet(world, world.sail(plan, 2).id)
         watch = Watch(fleet)
         watch.look()
         until("the end of the voyage", lambda: world.completed(fleet.id))
         watch.look()
-        yield gather(fleet, watch, {task["id"] for task in listed})
+        yield gather(fleet, watch, {task["id"]: task["id"] for task in listed})
     finally:
         world.sink()
         shutil.rmtree(folder)
@@ -153,7 +153,7 @@ def alive(entries: dict) -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (lambda f: dataclasses.replace(f, planned={*f.planned, "99"}), "tasks that are lost"),
+        (lambda f: dataclasses.replace(f, planned={"99": "99"}), "tasks that are lost"),
         (lambda f: dataclasses.replace(f, raw=[*f.raw, b"{"]), "do not parse"),
         (lambda f: dataclasses.replace(f, lines=[*f.lines, f.lines[-1]]), "numbered through"),
         (lambda f: lines_with(f, "tasks", again), "is pending at the end"),
