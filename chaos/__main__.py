@@ -124,6 +124,7 @@ def sail(
     """One voyage, from its sail to its audit."""
     scratch = Path(tempfile.mkdtemp(prefix="tried-", dir=world.folder))
     listed = tasks.listed(given.tasks, random.Random(seed), scratch)
+    (scratch / "antidote").touch()
     fleet = Fleet(world, world.sail(tasks.plan(world, listed, repo), given.ships).id)
     say(f"{fleet.id} is under way, seed {seed}")
     with Watch(fleet) as watch:
