@@ -2,15 +2,14 @@
 
 import argparse
 import random
+import re
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.__main__ import machine
@@ -18,104 +17,76 @@ from bench.world import Json, Trouble, World, stop, undisturbed
 from ocaptain.onboard import process
 
 from . import orders, reclaim, tasks
-from .audit import Evidence, audit, gather
+from .audit import audit, gather
 from .fleet import Fleet
 from .storm import Storm
+from .tally import Tally, table
 from .watch import Watch
 
 CALM_S, PER_TASK_S = 180.0, 4.0
-
-
-@dataclass
-class Tally:
-    """What was done to how much, and what came of it."""
-
-    counted: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
-    violations: list[str] = field(default_factory=list)
-
-    def add(self, found: Evidence) -> None:
-        """Take in a voyage that has been audited."""
-        claims = found.final["claims"].values()
-        start, head = found.lines[0]["set"]["meta"]["head"], found.final["meta"]["head"]
-        refs = found.fleet.work_refs()
-        landed = {
-            f"refs/heads/work/{c['task']}-{c['number']}" for c in claims if c["state"] == "landed"
-        }
-        self.counted["voyages"] += 1
-        self.counted["tasks completed"] += len(found.final["tasks"])
-        self.counted["claims"] += len(claims)
-        for state in sorted({claim["state"] for claim in claims}):
-            self.counted[f"… {state}"] += sum(claim["state"] == state for claim in claims)
-        self.counted["wrecks"] += len(refs.keys() - landed)
-        self.counted["commits"] += int(found.fleet.git("rev-list", "--count", f"{start}..{head}"))
-        self.counted["looks at status"] += len(found.watch.looks)
-        self.counted["… unanswered"] += sum(look.seen is None for look in found.watch.looks)
-        self.counted["orders"] += len(found.fleet.ordered)
-        self.counted["… that failed"] += sum(done.status != 0 for done in found.fleet.ordered)
-
-    def text(self) -> str:
-        """The tally, as two tables for a document."""
-        rows = [
-            *self.counted.items(),
-            ("faults", self.faults.total()),
-            ("violations", len(self.violations)),
-        ]
-        counted = "\n".join(f"| {what} | {number:,} |" for what, number in rows)
-        faults = "\n".join(f"| {kind} | {number} |" for kind, number in sorted(self.faults.items()))
-        return f"{heads('what', 'how many')}{counted}\n\n{heads('fault', 'times')}{faults}"
-
-
-def heads(*words: str) -> str:
-    """The head of a table."""
-    return f"| {' | '.join(words)} |\n|{' --- |' * len(words)}\n"
+DOCUMENT = Path(__file__).parent.parent / "docs" / "reliability.md"
 
 
 def main() -> int:
     """Exit status 1 where a promise was broken, 2 where it could not be tried, 130 interrupted."""
-    more = (
-        "--reclaim measures how soon another ship has a dead one's task, for these leases (10, 60)"
-    )
-    parser = argparse.ArgumentParser(prog="script/chaos", description=__doc__, epilog=more)
-    parser.add_argument("--minutes", type=float, default=10, help="how long there are faults")
-    parser.add_argument("--seed", type=int, default=1, help="chooses the faults")
-    parser.add_argument("--ships", type=int, default=8)
-    parser.add_argument("--tasks", type=int, default=200, help="of each voyage")
-    leases: Json = {"type": float, "nargs": "*", "metavar": "LEASE_S", "help": "see below"}
-    parser.add_argument("--reclaim", **leases)
-    given = parser.parse_args()
+    given = arguments()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     try:
         with private() as world:
-            if given.reclaim is not None:
-                rows = reclaim.table(world, given.reclaim or (10, 60))
-                print(f"{machine()}\n\n{rows}")
-                return 0
-            return run(world, given)
+            name, page = reclaimed(world, given) if given.reclaim else run(world, given)
     except KeyboardInterrupt:
         return 130
     except Trouble as trouble:
         print(f"chaos: {trouble}", file=sys.stderr)
         return 2
+    if given.write:
+        place = re.compile(f"(?<=<!-- script/chaos{name} -->\n).*?(?=<!-- end -->)", re.DOTALL)
+        DOCUMENT.write_text(place.sub(lambda _: f"\n{page}\n\n", DOCUMENT.read_text()))
+    return 0
 
 
-def run(world: World, given: argparse.Namespace) -> int:
-    """Sail voyages until the time is up; exit status."""
-    tally, ends = Tally(), time.monotonic() + given.minutes * 60
-    repo = tasks.repository(world)
-    while not tally.violations and (not tally.counted or time.monotonic() < ends):
-        number = tally.counted["voyages"]
-        sail(world, given, repo, f"{given.seed}/{number}", ends, tally)
-    print(
-        f"seed {given.seed}, {given.minutes:g} minutes of faults, {given.ships} ships; {machine()}"
-    )
-    print(f"\n{tally.text()}")
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(prog="script/chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10, help="how long there are faults")
+    parser.add_argument("--seed", type=int, nargs="+", default=[1], help="one after the other")
+    parser.add_argument("--ships", type=int, default=8)
+    parser.add_argument("--tasks", type=int, default=200, help="of each voyage")
+    leases: Json = {"type": float, "nargs": "*", "metavar": "LEASE_S", "default": []}
+    why = "instead measure how soon another ship has a dead one's task, with these leases (10 60)"
+    parser.add_argument("--reclaim", **leases, help=why)
+    parser.add_argument("--write", action="store_true", help=f"into docs/{DOCUMENT.name}")
+    given = parser.parse_args()
+    given.reclaim = (given.reclaim or [10, 60]) if "--reclaim" in sys.argv else []
+    return given
+
+
+def reclaimed(world: World, given: argparse.Namespace) -> tuple[str, str]:
+    """Measure reclaim time: what it is called in the document, and the table."""
+    page = f"{machine()}\n\n{reclaim.table(world, given.reclaim)}"
+    print(page)
+    return " --reclaim", page
+
+
+def run(world: World, given: argparse.Namespace) -> tuple[str, str]:
+    """Sail voyages until the time is up, for each seed: the same for the tally. Raises Kept."""
+    tallies, repo = dict[int, Tally](), tasks.repository(world)
+    for seed in given.seed:
+        tally = tallies[seed] = Tally()
+        ends = time.monotonic() + given.minutes * 60
+        while not tally.violations and (not tally.counted or time.monotonic() < ends):
+            sail(world, given, repo, f"{seed}/{tally.counted['voyages']}", ends, tally)
+        if tally.violations:
+            break
+    what = f"{given.ships} ships, {given.minutes:g} minutes of faults for each seed"
+    page = f"{machine()}; {what}\n\n{table(tallies)}"
+    print(page)
     for violation in tally.violations:
         print(f"VIOLATION: {violation}")
     if tally.violations:
         raise Kept
-    return 0
+    return "", page
 
 
 def sail(

@@ -11,6 +11,7 @@ from bench.table import number
 from bench.world import Json, World, until
 
 from .fleet import Fleet
+from .tally import markdown
 
 DEATHS = 5
 HEADS = ("`lease_seconds`", "bounds", "measured: median (least-most, of)")
@@ -19,7 +20,7 @@ HEADS = ("`lease_seconds`", "bounds", "measured: median (least-most, of)")
 def table(world: World, leases_s: Sequence[float]) -> str:
     """A row for each lease, as a table for a document."""
     rows = [HEADS, ("---",) * 3, *(row(lease_s, measured(world, lease_s)) for lease_s in leases_s)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    return markdown(rows)
 
 
 def row(lease_s: float, times: list[float]) -> tuple[str, str, str]:

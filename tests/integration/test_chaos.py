@@ -50,7 +50,7 @@ def test_a_minute_of_faults(place):
     run = start(place, *words)
     out, err = run.communicate()
     assert run.returncode == 0, f"{out}\n{err}"
-    assert "| violations | 0 |" in out
+    assert "| **violations** | 0 |" in out
     assert int(out.partition("| faults | ")[2].split()[0]) > 10
 
 
