@@ -168,11 +168,13 @@ def remove(world: World) -> None:
 
 def keep(world: World) -> None:
     """End all that runs, and say where the files are."""
-    for voyage in world.voyages():
+    voyages = world.voyages()
+    for voyage in voyages:
         Fleet(world, voyage).abandon()
     process.kill_marked(world.mark)
     local = world.folder / "data" / "ocaptain" / "local"
-    print(f"kept: {local}\nto remove it: rm -rf {world.folder} /tmp/voyage-*")
+    temporary = " ".join(f"/tmp/{voyage}-*" for voyage in voyages)
+    print(f"kept: {local}\nto remove it: rm -rf {world.folder} {temporary}")
 
 
 if __name__ == "__main__":
