@@ -15,6 +15,7 @@ from pathlib import Path
 from bench.__main__ import machine
 from bench.world import Json, Trouble, World, stop, undisturbed
 from ocaptain.onboard import process
+from ocaptain.providers.local import _tmp
 
 from . import orders, reclaim, tasks
 from .audit import audit, gather
@@ -95,7 +96,6 @@ def sail(
     """One voyage, from its sail to its audit."""
     scratch = Path(tempfile.mkdtemp(prefix="tried-", dir=world.folder))
     listed = tasks.listed(given.tasks, random.Random(seed), scratch)
-    (scratch / "antidote").touch()
     fleet = Fleet(world, world.sail(tasks.plan(world, listed, repo), given.ships).id)
     say(f"{fleet.id} is under way, seed {seed}")
     with Watch(fleet) as watch:
@@ -173,7 +173,7 @@ def keep(world: World) -> None:
         Fleet(world, voyage).abandon()
     process.kill_marked(world.mark)
     local = world.folder / "data" / "ocaptain" / "local"
-    temporary = " ".join(f"/tmp/{voyage}-*" for voyage in voyages)
+    temporary = " ".join(f"{_tmp(Path(voyage))}-*" for voyage in voyages)
     print(f"kept: {local}\nto remove it: rm -rf {world.folder} {temporary}")
 
 

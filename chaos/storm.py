@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from .faults import FAULTS
 from .fleet import Fleet, send
@@ -15,8 +14,7 @@ from .orders import ORDERS
 
 PAUSE_S = 1.0, 4.0
 ANSWER_S = 3.0
-STEERABLE = "pause" in (Path(__file__).parent.parent / "src/ocaptain/cli.py").read_text()
-KINDS = FAULTS | (ORDERS if STEERABLE else {})
+KINDS = FAULTS | ORDERS
 
 
 @dataclass
@@ -75,9 +73,5 @@ class Storm:
         """All that can run goes on, and the captain orders that it does."""
         for ship in self.fleet.ships:
             send(signal.SIGCONT, self.fleet.pids(ship))
-        if not STEERABLE:
-            for ship in self.fleet.ships:
-                self.fleet.start_helm(ship)
-            return
         self.fleet.order("reinforce")
         self.fleet.order("resume")
