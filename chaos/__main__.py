@@ -15,7 +15,6 @@ from pathlib import Path
 from bench.__main__ import machine
 from bench.world import Json, Trouble, World, stop, undisturbed
 from ocaptain.onboard import process
-from ocaptain.providers.local import _tmp
 
 from . import orders, reclaim, tasks
 from .audit import audit, gather
@@ -173,7 +172,7 @@ def keep(world: World) -> None:
         Fleet(world, voyage).abandon()
     process.kill_marked(world.mark)
     local = world.folder / "data" / "ocaptain" / "local"
-    temporary = " ".join(f"{_tmp(Path(voyage))}-*" for voyage in voyages)
+    temporary = " ".join(f"/tmp/{voyage}-*" for voyage in voyages)  # noqa: S108 - to be typed
     print(f"kept: {local}\nto remove it: rm -rf {world.folder} {temporary}")
 
 
