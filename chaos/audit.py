@@ -289,7 +289,7 @@ def shown_ships(seen: Json) -> dict[str, str]:
 def orders_were_obeyed(found: Evidence) -> Iterator[str]:
     """No order was a bug, each is in the journal with who and why, and fsck finds nothing."""
     for done in found.fleet.ordered:
-        if done.status and (done.status != 1 or not done.err.startswith("ocaptain: ")):
+        if done.status and (done.status != 1 or "\nocaptain: " not in f"\n{done.err}"):
             yield f"{' '.join(done.words)} exited {done.status}: {done.err[-300:]!r}"
     for line in found.lines:
         if "by" in line and line.get("why") != WHY:
