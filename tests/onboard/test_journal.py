@@ -210,7 +210,10 @@ def with_snapshot(sail: Sail) -> Storage:
 
 @pytest.mark.parametrize(
     "body",
-    [None, b"", b"{", b"\xff\xfe", b"{}", b"[]", b"null", b'{"offset": "x"}', b'{"offset": 10}'],
+    [
+        *(None, b"", b"{", b"\xff\xfe", b"{}", b"[]", b"null", b'{"offset": "x"}'),
+        *(b'{"offset": 10}', b"[1, 2, 3, 4]", b"[{}, {}, 9, 1]", b"[{}, {}, 0, 0]"),
+    ],
 )
 def test_the_snapshot_may_be_lost_or_spoilt(sail: Sail, body: bytes | None):
     """Whatever became of state.json, the state is the fold of the journal. (R7)"""
@@ -221,6 +224,17 @@ def test_the_snapshot_may_be_lost_or_spoilt(sail: Sail, body: bytes | None):
     else:
         path.write_bytes(body)
     assert recovered(storage) == fold(storage.lines())
+
+
+@pytest.mark.parametrize("back", [1, 10, 100_000])
+def test_a_snapshot_that_ends_where_no_line_does_is_not_believed(sail: Sail, back: int):
+    """A state.json that is not of this journal neither stops harbor nor costs a line."""
+    storage = with_snapshot(sail)
+    lines, size = storage.lines(), storage.journal_file.stat().st_size
+    state = [{name: {} for name in SECTIONS}, {}, len(lines), size - back]
+    (storage.folder / "state.json").write_text(json.dumps(state))
+    assert storage.sections() == fold(lines)
+    assert storage.lines() == lines
 
 
 def test_an_old_snapshot_is_as_good(sail: Sail):

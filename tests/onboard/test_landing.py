@@ -673,6 +673,13 @@ def test_a_broken_clone_is_made_anew(yard: Yard, what: str):
     assert not (yard.path.parent / "workspace.old").exists()
 
 
+def test_a_clone_that_has_lost_its_origin_does_not_wait_for_it(yard: Yard):
+    """Where the clone's own settings are gone, storage is not what is out of reach."""
+    (yard.path / ".git" / "set-up").write_text("")
+    with pytest.raises(GitFailed, match="'origin' does not appear"):
+        yard.clone.begin("work/2-2")
+
+
 def test_no_other_repository_is_taken_for_the_clone(yard: Yard):
     """Where the agent removed .git, a repository further up, as of dotfiles, is left alone.
     (R83)"""

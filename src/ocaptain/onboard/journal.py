@@ -139,9 +139,12 @@ class Journal:
                 yield line["set"]
 
     def _load_snapshot(self) -> None:
-        with suppress(OSError, *UNSOUND):  # then the journal has it all
+        with suppress(OSError, *UNSOUND), self.lines.open("rb") as lines:
             sections, stamps, seq, offset = json.loads((self.folder / "state.json").read_bytes())
-            if offset <= self.lines.stat().st_size:
+            lines.seek(offset - 1)
+            following = b'\n{"seq":%d,' % (seq + 1)
+            # Otherwise it is not of this journal, which has it all.
+            if sections.keys() == {*SECTIONS} and lines.read(len(following)) in (b"\n", following):
                 self.sections, self._stamps, self._seq, self._offset = sections, stamps, seq, offset
 
     def _write(self, name: str, key: str) -> None:
