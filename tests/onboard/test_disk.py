@@ -180,3 +180,16 @@ def test_a_full_disk_tears_nothing(cargo: Cargo):
     assert cargo.fleet.ask("ship-0", "claim", run="last")["state"] == "complete"
     assert_sound(cargo.fleet.storage)
     assert cargo.fleet.storage.head() == cargo.head
+
+
+def test_code_that_did_not_fit_the_disk_is_compiled_again(tmp_path: Path):
+    """A first call that finds no room for Python's own cache spoils no later one."""
+    with small_disk(tmp_path / "disk") as disk, moored(disk.place, [task("1")]) as fleet:
+        for room in (0, 4096, 20_000):
+            disk.leave(room)
+            fleet.run("ship-0", "harbor", stdin=b'{"protocol": 1, "op": "claim", "run": "run"}\n')
+        disk.clear()
+        claim = fleet.ask("ship-0", "claim", run="run")
+        assert (
+            fleet.ask("ship-0", "land", claim=claim["claim"], commit=claim["head"])["code"] == "ref"
+        )
