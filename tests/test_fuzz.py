@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib import request
 
@@ -222,17 +223,6 @@ def test_whatever_ships_log_it_is_lines_fit_for_a_terminal(whole: list[bytes], t
             assert all(c.isprintable() or c == "\t" for c in line)
 
 
-@FEW
-@given(body=written({"state": "working", "task": "1", "subject": "Do it"}))
-def test_whatever_stands_in_a_ships_file_its_pane_has_a_title(body: bytes):
-    """One line without control characters, which names the ship. (R101)"""
-    with tempfile.TemporaryDirectory(dir=FAST) as folder:
-        (Path(folder) / "ship-0.json").write_bytes(body)
-        title = logbook.title(Path(folder), "ship-0")
-        assert title.startswith("ship-0")
-        assert title.isprintable()
-
-
 @given(text=st.text())
 def test_clean_text_steers_no_terminal(text: str):
     """Every character is there, or a sign that one was not fit to be shown. (R101)"""
@@ -286,14 +276,20 @@ PULLS = [{"html_url": "https://github.com/owner/name/pull/1"}]
 
 @FEW
 @given(said=st.lists(written(PULLS) | written({"default_branch": "main"}), min_size=3, max_size=3))
-def test_whatever_the_git_host_says_the_mirror_notes_a_fault(said: list[bytes]):
+def test_whatever_the_git_host_says_the_mirror_notes_a_fault(
+    said: list[bytes], tmp_path_factory: pytest.TempPathFactory
+):
     """What the host answers is a pull request's address, or an error that the mirror knows.
     (R106)"""
-    answers = iter(said)
+    answers, folder = iter(said), tmp_path_factory.mktemp("storage")
+    (folder / "credentials").write_text("https://x-access-token:token@github.com\n")
     voyage = {"origin": f"{mirror.GITHUB}owner/name", "voyage": VOYAGE, "objective": "x"}
+    journal: Any = SimpleNamespace(
+        folder=folder, sections={"meta": {"head": "f00"}, "tasks": {"1": task("1")}}
+    )
     with pytest.MonkeyPatch.context() as patch, suppress(*UNDERSTOOD):
         patch.setattr(request, "urlopen", lambda *_, **__: io.BytesIO(next(answers)))
-        assert isinstance(mirror.propose({**voyage, "base": None}, "token", "told"), str)
+        assert isinstance(mirror.propose(journal, {**voyage, "base": None})["pr"], str)
 
 
 # What the captain hears
