@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ocaptain import payload
 from tests.fakes import messages_api as api
 from tests.fakes.exedev import Machine
 from tests.fakes.exedev.lobby import Lost
@@ -536,6 +537,47 @@ def provider(captain: ExeCaptain) -> str:
     return " ".join(done.out.partition("provider")[2].split())
 
 
+# Ships that join and leave
+
+
+def muster(voyage: Voyage, enlist: dict[str, str], *dismiss: str) -> None:
+    """Let ships into storage, and others no longer, as it is done after `sail`."""
+    boot = {"enlist": enlist, "dismiss": dismiss, "accounts": True}
+    there = str(payload.unpack("python3", "sudo", "-n"))
+    vm(voyage, "storage").run(there, stdin=payload.archive(boot))
+
+
+def test_storages_accounts_come_and_go(captain):
+    """A dismissed ship has no account, key or process on storage any more, and a new one has what
+    the first ones have; the others and harbor's own files are left alone, also where it is done
+    again."""
+    voyage = captain.sail(small(captain, GATE), 2)
+    storage = vm(voyage, "storage")
+
+    def says(command: str) -> str:
+        return storage.run(command, check=False).stdout.decode().strip()
+
+    become = "sudo setpriv --reuid={0} --regid=ocaptain-ships --init-groups"
+    storage.run(become.format("ship-0") + " sleep 1000 >/dev/null 2>&1 &")
+    (uid,), lib = says("id -u ship-0").split(), says("sudo ls -lR --full-time ~harbor/voyage/lib")
+    assert says(f"pgrep -U {uid} -x sleep")
+    for _ in range(2):
+        muster(voyage, {"ship-7": "ssh-ed25519 AAAA ship7"}, "ship-0", "ship-9")
+        assert says("id -u ship-0 ship-9") == ""
+        assert says(f"pgrep -U {uid}") == ""
+        assert says("ls /var/lib/ocaptain").split() == ["ship-1", "ship-7"]
+        assert says("cat /var/lib/ocaptain/ship-7/.ssh/*") == "restrict ssh-ed25519 AAAA ship7"
+    assert says("ls ~/voyage") == ""
+    assert says("sudo ls -lR --full-time ~harbor/voyage/lib") == lib
+    serve = "echo 0000 | /usr/local/lib/ocaptain/login -c git-upload-pack"
+    for ship in ("ship-1", "ship-7"):
+        asked = become.format(ship) + f" sh -c '{serve}'"
+        assert f"refs/heads/{voyage.id}" in says(asked)
+    alone = "-F ~/voyage/ssh_config -o ControlPath=none"
+    assert voyage.ssh("ship0", f"ssh {alone} storage git-upload-pack </dev/null").out == ""
+    assert voyage.ssh("ship1", f"echo 0000 | ssh {alone} storage git-upload-pack").out
+
+
 # Accidents
 
 
@@ -564,6 +606,18 @@ def test_a_helm_that_is_killed_comes_back(captain):
     assert voyage.ends("1") == ["abandoned", "landed"]
     assert voyage.landed() == ["Half", "Wait", "Go on"]
     assert helm.run("systemctl show -p NRestarts --value ocaptain-helm").stdout == b"1\n"
+
+
+def test_a_helm_that_was_stopped_is_started_again(fleet):
+    """By the program for that, which leaves one that runs alone."""
+    machine = vm(fleet, "ship0")
+    machine.run("sudo systemctl stop ocaptain-helm")
+    pids = set()
+    for _ in range(2):
+        machine.run("python3 -IS ~/voyage/lib setup.restart")
+        pids.add(machine.run("systemctl show -p MainPID --value ocaptain-helm").stdout)
+    (pid,) = pids
+    assert int(pid)
 
 
 def test_a_ship_that_crashes_goes_on_once_it_boots(captain):
