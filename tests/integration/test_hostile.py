@@ -618,12 +618,12 @@ def test_the_key_opens_no_other_vm_and_does_nothing_in_the_lobby(exe):
 
 
 @contextmanager
-def little_room(voyage: Voyage) -> Iterator[None]:
-    """Storage has 300 MB left, and has them back afterwards."""
+def little_room(voyage: Voyage, left: int = 300_000_000) -> Iterator[None]:
+    """Storage has 300 MB left, or as many bytes, and has its room back afterwards."""
     machine = storage(voyage)
     disk = os.statvfs(machine.folder)
     used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
-    machine.room.run("mount", "-o", f"remount,size={used + 300_000_000}", "/run")
+    machine.room.run("mount", "-o", f"remount,size={used + left}", "/run")
     try:
         yield
     finally:
@@ -641,8 +641,27 @@ def test_where_there_is_little_room_only_what_a_voyage_needs_is_taken(exe):
         assert ask(exe, "log", text="x" * 9000)["code"] == "room"
         assert ask(exe, "add", claim=claim["claim"], task={"subject": "More"})["code"] == "room"
         assert mine(exe)["claim"] == claim["claim"]
-        assert ask(exe, "beat", claim=claim["claim"]) == {"ok": True, "lost": None}
+        assert ask(exe, "beat", claim=claim["claim"])["ok"]
     assert ask(exe, "log", text="There is room again.\n")["ok"]
+
+
+def test_a_push_that_fills_the_disk_fails_and_leaves_nothing(exe):
+    """Neither a ref nor half a pack; harbor answers afterwards, and with room it is taken."""
+    git, claim = clone(exe), mine(exe)
+    commit = "head -c 40000000 /dev/urandom >~/stolen/big; {0} add big; {0} commit -qm Big"
+    assert on_ship(exe, commit.format(git.partition("; ")[2])).status == 0
+    push = f"{git} push -q origin +HEAD:refs/heads/{claim['ref']}"
+    refs = exe.git("for-each-ref")
+    with little_room(exe, 10_000_000):
+        said = on_ship(exe, push).err
+        assert "No space left on device" in said or "unpack" in said, said
+        assert exe.git("for-each-ref") == refs
+        left = storage(exe).run("sudo find /home/harbor/voyage/repo.git/objects -name '*tmp*'")
+        assert left.stdout == b""
+        assert ask(exe, "beat", claim=claim["claim"])["ok"]
+        assert mine(exe)["claim"] == claim["claim"]
+    assert on_ship(exe, push).status == 0
+    on_ship(exe, f"{git} reset -q --hard HEAD~")
 
 
 def test_a_ships_log_has_an_end(exe):
