@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib import request
@@ -23,7 +24,7 @@ from ocaptain.check import check
 from ocaptain.cli import cli
 from ocaptain.config import load
 from ocaptain.errors import Failure
-from ocaptain.onboard import client, harbor, logbook, mirror, orders, taskhook
+from ocaptain.onboard import client, errands, harbor, logbook, mirror, orders, taskhook
 from ocaptain.onboard.journal import Damaged
 from ocaptain.onboard.text import clean
 from ocaptain.providers.exedev import Exedev
@@ -222,17 +223,6 @@ def test_whatever_ships_log_it_is_lines_fit_for_a_terminal(whole: list[bytes], t
             assert all(c.isprintable() or c == "\t" for c in line)
 
 
-@FEW
-@given(body=written({"state": "working", "task": "1", "subject": "Do it"}))
-def test_whatever_stands_in_a_ships_file_its_pane_has_a_title(body: bytes):
-    """One line without control characters, which names the ship. (R101)"""
-    with tempfile.TemporaryDirectory(dir=FAST) as folder:
-        (Path(folder) / "ship-0.json").write_bytes(body)
-        title = logbook.title(Path(folder), "ship-0")
-        assert title.startswith("ship-0")
-        assert title.isprintable()
-
-
 @given(text=st.text())
 def test_clean_text_steers_no_terminal(text: str):
     """Every character is there, or a sign that one was not fit to be shown. (R101)"""
@@ -280,20 +270,25 @@ def test_whatever_an_agent_calls_its_hook_stops_it(said: bytes, tmp_path: Path, 
     assert told["permissionDecisionReason"]
 
 
-UNDERSTOOD = (OSError, ValueError, LookupError, TypeError, RecursionError)
 PULLS = [{"html_url": "https://github.com/owner/name/pull/1"}]
 
 
 @FEW
 @given(said=st.lists(written(PULLS) | written({"default_branch": "main"}), min_size=3, max_size=3))
-def test_whatever_the_git_host_says_the_mirror_notes_a_fault(said: list[bytes]):
-    """What the host answers is a pull request's address, or an error that the mirror knows.
-    (R106)"""
+def test_whatever_the_git_host_says_it_is_noted(storage: Storage, said: list[bytes]):
+    """What the host answers is a pull request's address, or the mirror's fault. (R106)"""
     answers = iter(said)
-    voyage = {"origin": f"{mirror.GITHUB}owner/name", "voyage": VOYAGE, "objective": "x"}
-    with pytest.MonkeyPatch.context() as patch, suppress(*UNDERSTOOD):
+    voyage = {**storage.voyage, "origin": f"{mirror.GITHUB}owner/name"}
+    with tempfile.TemporaryDirectory(dir=FAST) as folder, pytest.MonkeyPatch.context() as patch:
+        twin = storage.copied(Path(folder) / "home")
+        (twin.folder / "credentials").write_text("https://x:token@github.com\n")
         patch.setattr(request, "urlopen", lambda *_, **__: io.BytesIO(next(answers)))
-        assert isinstance(mirror.propose({**voyage, "base": None}, "token", "told"), str)
+        with (journal := twin.journal()).locked():
+            step: mirror.Step = ("no pull request", partial(mirror.propose, journal, voyage), {})
+        went_well = errands.take(journal, "mirror", step, last=True)
+        noted = twin.order("status")["pr" if went_well else "mirror_fault"]
+        assert isinstance(noted, str)
+        assert noted.isprintable()
 
 
 # What the captain hears
