@@ -9,8 +9,8 @@ import re
 import shutil
 import tempfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib import request
 
@@ -24,7 +24,7 @@ from ocaptain.check import check
 from ocaptain.cli import cli
 from ocaptain.config import load
 from ocaptain.errors import Failure
-from ocaptain.onboard import client, harbor, logbook, mirror, orders, taskhook
+from ocaptain.onboard import client, errands, harbor, logbook, mirror, orders, taskhook
 from ocaptain.onboard.journal import Damaged
 from ocaptain.onboard.text import clean
 from ocaptain.providers.exedev import Exedev
@@ -270,26 +270,25 @@ def test_whatever_an_agent_calls_its_hook_stops_it(said: bytes, tmp_path: Path, 
     assert told["permissionDecisionReason"]
 
 
-UNDERSTOOD = (OSError, ValueError, LookupError, TypeError, RecursionError)
 PULLS = [{"html_url": "https://github.com/owner/name/pull/1"}]
 
 
 @FEW
 @given(said=st.lists(written(PULLS) | written({"default_branch": "main"}), min_size=3, max_size=3))
-def test_whatever_the_git_host_says_the_mirror_notes_a_fault(
-    said: list[bytes], tmp_path_factory: pytest.TempPathFactory
-):
-    """What the host answers is a pull request's address, or an error that the mirror knows.
-    (R106)"""
-    answers, folder = iter(said), tmp_path_factory.mktemp("storage")
-    (folder / "credentials").write_text("https://x-access-token:token@github.com\n")
-    voyage = {"origin": f"{mirror.GITHUB}owner/name", "voyage": VOYAGE, "objective": "x"}
-    journal: Any = SimpleNamespace(
-        folder=folder, sections={"meta": {"head": "f00"}, "tasks": {"1": task("1")}}
-    )
-    with pytest.MonkeyPatch.context() as patch, suppress(*UNDERSTOOD):
+def test_whatever_the_git_host_says_it_is_noted(storage: Storage, said: list[bytes]):
+    """What the host answers is a pull request's address, or the mirror's fault. (R106)"""
+    answers = iter(said)
+    voyage = {**storage.voyage, "origin": f"{mirror.GITHUB}owner/name"}
+    with tempfile.TemporaryDirectory(dir=FAST) as folder, pytest.MonkeyPatch.context() as patch:
+        twin = storage.copied(Path(folder) / "home")
+        (twin.folder / "credentials").write_text("https://x:token@github.com\n")
         patch.setattr(request, "urlopen", lambda *_, **__: io.BytesIO(next(answers)))
-        assert isinstance(mirror.propose(journal, {**voyage, "base": None})["pr"], str)
+        with (journal := twin.journal()).locked():
+            step: mirror.Step = ("no pull request", partial(mirror.propose, journal, voyage), {})
+        went_well = errands.take(journal, "mirror", step, last=True)
+        noted = twin.order("status")["pr" if went_well else "mirror_fault"]
+        assert isinstance(noted, str)
+        assert noted.isprintable()
 
 
 # What the captain hears

@@ -242,7 +242,8 @@ def unheard(seen: dict[str, Any]) -> int:
 
 
 def test_the_captains_word_reaches_the_agent_at_work(claude_captain, model):
-    """In the middle of its turn, or with its next task; and storage learns that it was heard."""
+    """In the middle of its turn, or with its next task; and storage learns that it was heard.
+    (R110)"""
     gate = claude_captain.root / "gate"
     wait = api.bash(f"touch {gate}.waits; while [ ! -e {gate} ]; do sleep 0.1; done")
     model.on("MARK-one", [wait, api.bash("echo 1 >one"), api.say("Done.")])
@@ -264,7 +265,7 @@ def test_the_captains_word_reaches_the_agent_at_work(claude_captain, model):
 
 
 def test_the_captains_word_waits_for_the_next_task(claude_captain, model):
-    """What comes while no agent runs is in the first message of the one that does next."""
+    """What comes while no agent runs is in the first message of the one that does next. (R110)"""
     model.on("MARK", [api.bash("echo 1 >one"), api.say("Done.")])
     voyage = sail(claude_captain, {"1": "MARK"}, verify="sleep 4; [ -e two ]", lease_seconds=60)
     voyage.until(lambda seen: seen["state"] == "verifying")

@@ -45,7 +45,8 @@ def start(place: Path, *words: str) -> subprocess.Popen[str]:
 
 @pytest.mark.timeout(900)
 def test_a_minute_of_faults(place):
-    """Voyages that are broken every few seconds end by themselves, and no promise is."""
+    """Voyages that are broken every few seconds end by themselves, and no promise is.
+    (R24, R45, R55, R69, R70)"""
     words = ("--minutes", "1", "--seed", "1", "--ships", "4", "--tasks", "60")
     run = start(place, *words)
     out, err = run.communicate()

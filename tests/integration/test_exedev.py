@@ -433,7 +433,7 @@ def test_sink_all_leaves_what_is_not_ocaptains(captain):
 
 
 def test_another_machine_sees_and_steers_the_voyage(fleet):
-    """With the account's key and nothing else, each verb works there as here."""
+    """With the account's key and nothing else, each verb works there as here. (R114)"""
     exe = account(fleet).exe
     with at(exe) as elsewhere:
         (row,) = elsewhere.json("voyages")

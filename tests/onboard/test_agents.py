@@ -196,7 +196,7 @@ def test_what_only_the_captain_can_mend_refuses(error):
 
 
 def test_what_claude_was_told_is_heard_when_it_is_replayed():
-    """The replay has the message's mark; tool results and notifications are nothing new."""
+    """The replay has the message's mark; tool results and notifications are nothing new. (R110)"""
     said = {"content": [{"type": "text", "text": "left"}]}
     message = claude.message("left", "m-1")
     assert message

@@ -93,7 +93,7 @@ def essence(state: Json) -> Json:
 @pytest.mark.parametrize("prepare", CALLS, ids=lambda call: call.__name__)
 def test_a_crash_anywhere_in_a_call_leaves_all_of_it_or_nothing(sail: Sail, tmp_path, prepare):
     """Killed at any single step, a change has happened wholly or not at all; asked again, it is
-    there once."""
+    there once. (R1)"""
     storage = sail(task("1"), task("2", "1"), max_attempts=1)
     act: Act = prepare(storage)
     before = essence(storage.sections())
@@ -149,7 +149,7 @@ def cargo(tmp_path: Path) -> Iterator[Cargo]:
 
 
 def test_where_there_is_little_room_only_what_a_voyage_needs_is_taken(cargo: Cargo):
-    """Logs, pushes and new tasks are refused; claims, beats and landings are not."""
+    """Logs, pushes and new tasks are refused; claims, beats and landings are not. (R22)"""
     cargo.push("HEAD", ok=True)
     cargo.disk.leave(400_000_000)
     assert "storage has no room for pushes" in cargo.push("HEAD~", ok=False)
@@ -161,7 +161,7 @@ def test_where_there_is_little_room_only_what_a_voyage_needs_is_taken(cargo: Car
 
 def test_a_full_disk_tears_nothing(cargo: Cargo):
     """Calls have no answer then, and change all or nothing; once there is room the same requests
-    are answered, and the voyage comes to its end."""
+    are answered, and the voyage comes to its end. (R11)"""
     cargo.push("HEAD", ok=True)
     for room in (0, 4096, 8192, 12288, 0):
         cargo.disk.leave(room)

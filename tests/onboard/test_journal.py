@@ -228,7 +228,7 @@ def test_the_snapshot_may_be_lost_or_spoilt(sail: Sail, body: bytes | None):
 
 @pytest.mark.parametrize("back", [1, 10, 100_000])
 def test_a_snapshot_that_ends_where_no_line_does_is_not_believed(sail: Sail, back: int):
-    """A state.json that is not of this journal neither stops harbor nor costs a line."""
+    """A state.json that is not of this journal neither stops harbor nor costs a line. (R7)"""
     storage = with_snapshot(sail)
     lines, size = storage.lines(), storage.journal_file.stat().st_size
     state = [{name: {} for name in SECTIONS}, {}, len(lines), size - back]

@@ -265,7 +265,7 @@ def test_a_pick_that_fails_without_a_conflict_is_not_dropped(yard: Yard):
 
 
 def test_a_step_that_becomes_empty_drops_no_other(yard: Yard):
-    """Where the agent takes the others' version in one step, those around it stay."""
+    """Where the agent takes the others' version in one step, those around it stay. (R50)"""
     yard.commit("Before", a="a")
     yard.commit("Mine", poem="mine\n")
     yard.commit("Between", b="b")
@@ -281,7 +281,8 @@ def test_a_step_that_becomes_empty_drops_no_other(yard: Yard):
 
 
 def test_what_was_done_in_a_merge_is_kept(yard: Yard):
-    """A rebase drops merges, with what the agent changed in them: so they become one commit."""
+    """A rebase drops merges, with what the agent changed in them: so they become one commit.
+    (R116)"""
     yard.commit("Mine", a="a")
     yard.land(b="theirs\n")
     git(yard.path, "fetch", "-q", "origin")
@@ -319,7 +320,7 @@ def reset_to_an_older_one(yard: Yard) -> None:
 @pytest.mark.parametrize("rewrite", [orphan, amended, squashed, reset_to_an_older_one])
 @pytest.mark.parametrize("moved", [True, False])
 def test_history_that_the_agent_rewrote_lands(yard: Yard, rewrite: Callable, moved: bool):
-    """Others' commits stay on the branch, untouched, and the agent's work comes on top."""
+    """Others' commits stay on the branch, untouched, and the agent's work comes on top. (R116)"""
     head = yard.land(theirs="theirs")
     yard.clone.begin("work/2-2")
     rewrite(yard)
@@ -333,7 +334,7 @@ def test_history_that_the_agent_rewrote_lands(yard: Yard, rewrite: Callable, mov
 
 
 def test_the_branch_is_what_was_fetched_whatever_the_agent_makes_of_its_name(yard: Yard):
-    """A ref that the agent moved does not make its work look as if it had landed."""
+    """A ref that the agent moved does not make its work look as if it had landed. (R116)"""
     yard.commit("Mine", a="a")
     git(yard.path, "update-ref", f"refs/remotes/origin/{VOYAGE}", "HEAD")
     git(yard.path, "update-ref", "refs/remotes/origin/work/1-1", "HEAD")
@@ -372,7 +373,7 @@ SETTINGS = {
 
 def test_an_agents_settings_keep_nothing_from_landing(yard: Yard, monkeypatch: pytest.MonkeyPatch):
     """Whatever it configures in the clone or for the user, its work is committed, rebased, pushed;
-    and the next task begins."""
+    and the next task begins. (R116)"""
     mine = yard.root / "gitconfig"
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(mine))
     yard.write(".gitattributes", "* filter=eat\n")
@@ -510,7 +511,7 @@ def test_a_lock_that_was_left_holds_nothing_up(yard: Yard):
 
 @pytest.mark.parametrize("lock", ["index.lock", "HEAD.lock", "refs/heads/work/1-1.lock"])
 def test_locks_of_all_kinds_that_were_left_hold_nothing_up(yard: Yard, lock: str):
-    """A killed git may have been about to write any of them."""
+    """A killed git may have been about to write any of them. (R116)"""
     yard.write("a", "a")
     (yard.path / ".git" / lock).touch()
     assert yard.ready() == ["Rest"]
@@ -519,7 +520,7 @@ def test_locks_of_all_kinds_that_were_left_hold_nothing_up(yard: Yard, lock: str
 
 
 def test_what_is_being_rebased_is_saved_whole(yard: Yard):
-    """While a rebase waits for the agent, storage has all of what it had done before."""
+    """While a rebase waits for the agent, storage has all of what it had done before. (R117)"""
     yard.commit("Mine", poem="mine\n")
     yard.commit("More", a="a")
     mine = yard.clone.tip()
@@ -531,7 +532,7 @@ def test_what_is_being_rebased_is_saved_whole(yard: Yard):
 
 
 def test_a_secret_in_what_is_being_rebased_is_found_and_undone(yard: Yard):
-    """The commits that are not yet put on the branch count too."""
+    """The commits that are not yet put on the branch count too. (R100)"""
     yard.commit("Mine", poem="mine\n")
     yard.commit("More", a=SECRET)
     yard.land(poem="theirs\n")
@@ -830,7 +831,7 @@ def test_a_completion_that_is_refused_is_none(yard: Yard, code: str):
 
 
 def test_what_an_unknown_refusal_keeps_from_landing_is_a_wreck(yard: Yard):
-    """The claim goes back as this ship's trouble, and the work is there for the next."""
+    """The claim goes back as this ship's trouble, and the work is there for the next. (R117)"""
     storage = Storage(land={"ok": False, "code": "unheard-of", "error": "no"})
     assert not hold(*at_sea(yard, storage, "echo x >a"))
     assert "a" in wreck(yard).split()
@@ -840,7 +841,7 @@ def test_what_an_unknown_refusal_keeps_from_landing_is_a_wreck(yard: Yard):
 
 def test_an_agent_that_is_told_to_stop_is_stopped_and_its_work_kept(yard: Yard):
     """Where the claim is lost nothing of it goes on, and what it had done is a wreck: commits, and
-    what was not committed yet."""
+    what was not committed yet. (R117)"""
     run = "echo x >a; git add a; git commit -qm A; echo x >b; sleep 600"
     storage = Storage(beat={"lost": "ann halted the voyage"})
     ship, claim = at_sea(yard, storage, run)
@@ -854,7 +855,7 @@ def test_an_agent_that_is_told_to_stop_is_stopped_and_its_work_kept(yard: Yard):
 
 
 def test_what_an_agent_that_failed_had_done_is_kept(yard: Yard):
-    """Not only what the last save had found."""
+    """Not only what the last save had found. (R117)"""
     assert hold(*at_sea(yard, Storage(), "echo x >a; exit 1"))
     assert "a" in wreck(yard).split()
 
@@ -868,7 +869,7 @@ def test_a_check_that_fails_leaves_nothing_in_the_tree(yard: Yard):
 
 
 def test_what_waits_for_the_berth_is_on_storage_meanwhile(yard: Yard):
-    """Finished work does not die with its ship while others land."""
+    """Finished work does not die with its ship while others land. (R117)"""
     storage = Storage(land={"ok": False, "code": "berth", "error": "another lands"})
     ship, claim = at_sea(yard, storage, "echo x >a")
     really = storage.ask

@@ -348,7 +348,8 @@ def test_ships_join_and_leave(sail: Sail):
 
 
 def test_news_are_ends_and_tasks_set_aside(sail: Sail):
-    """What a captain is notified of: how the voyage stands where it stands still, and failures."""
+    """What a captain is notified of: how the voyage stands where it stands still, and failures.
+    (R108)"""
     storage = sail(task("1"), task("2"), max_attempts=1)
     storage.claim("ship-0")
 

@@ -355,7 +355,7 @@ def test_a_refused_credential_ends_the_turn_while_the_agent_still_tries(start: S
 
 
 def test_a_limit_with_a_reset_is_waited_out(start: Start, harbor: Harbor):
-    """Storage knows until when; the session can go on after it."""
+    """Storage knows until when; the session can go on after it. (R86)"""
     reset = int(time.time()) + 3
     running = start(
         f"hear(); begin(); limit({reset}); result('Limit.', is_error=True, api_error_status=429)\n"
@@ -453,7 +453,8 @@ def took(harbor: Harbor) -> list[int]:
 
 
 def test_what_the_captain_says_reaches_the_running_agent(start: Start, harbor: Harbor):
-    """A beat brings it, the agent hears it in the middle of its turn, and the next beat says so."""
+    """A beat brings it, the agent hears it in the middle of its turn, and the next beat says so.
+    (R110)"""
     running = start("hear(); begin(); say(hear()); result(); hear()")
     harbor.hails = {"3": "Steer left."}
     threading.Timer(0.5, running.watch.beat).start()
@@ -467,7 +468,7 @@ def test_what_the_captain_says_reaches_the_running_agent(start: Start, harbor: H
 def test_what_the_captain_said_before_the_turn_is_in_its_first_message(
     start: Start, harbor: Harbor
 ):
-    """One message has it all; none of it is said twice, though storage still has it."""
+    """One message has it all; none of it is said twice, though storage still has it. (R110)"""
     running = start("say(hear()); result(); say(hear()); result(); hear()")
     harbor.hails = {"3": "Steer left.", "4": "No, right."}
     running.watch.beat()
@@ -481,7 +482,7 @@ def test_what_the_captain_said_before_the_turn_is_in_its_first_message(
 
 
 def test_what_is_said_while_the_turn_ends_is_heard_in_one_more(start: Start, harbor: Harbor):
-    """A result that comes before the agent has heard all is not the end of the work."""
+    """A result that comes before the agent has heard all is not the end of the work. (R110)"""
     running = start(
         "hear(); begin(); say('Ready.'); time.sleep(1); result('One.'); time.sleep(0.5)\n"
         "begin(); say(hear()); time.sleep(0.5); result('Two.'); hear()"
@@ -493,7 +494,7 @@ def test_what_is_said_while_the_turn_ends_is_heard_in_one_more(start: Start, har
 
 
 def test_what_the_agent_never_heard_is_not_taken(start: Start, harbor: Harbor, quick: None):
-    """It holds the turn up for a while only, and storage keeps it."""
+    """It holds the turn up for a while only, and storage keeps it. (R110)"""
     running = start("hear(); begin(); say('Ready.'); time.sleep(1); result(); time.sleep(600)")
     harbor.hails = {"3": "Steer left."}
     threading.Timer(0.3, running.watch.beat).start()
@@ -514,7 +515,7 @@ def test_an_agent_that_cannot_be_told_is_not(start: Start, harbor: Harbor):
 
 
 def test_a_knock_makes_a_ship_ask_at_once(start: Start, harbor: Harbor):
-    """Not only when the next beat is due, in 10 s; each knock counts once."""
+    """Not only when the next beat is due, in 10 s; each knock counts once. (R109)"""
     watch = start("hear()").watch
     watch.ship.folder.mkdir()
     with watch:
@@ -527,7 +528,7 @@ def test_a_knock_makes_a_ship_ask_at_once(start: Start, harbor: Harbor):
 
 
 def test_news_reach_storage_soon_and_once(start: Start, harbor: Harbor):
-    """A state or a message taken in does not wait for the next beat."""
+    """A state or a message taken in does not wait for the next beat. (R109)"""
     watch = start("hear()").watch
     with watch:
         watch.report(state="landing")
