@@ -109,7 +109,7 @@ def claims_take_turns(found: Evidence) -> Iterator[str]:
 
 def tasks_complete_once(found: Evidence) -> Iterator[str]:
     """A task becomes completed once, by the line that lands its claim, and stays so."""
-    done: set[str] = set()
+    done: dict[str, tuple[str, str | None]] = {}
     for line in found.lines:
         landed = {
             claim["task"]
@@ -117,10 +117,11 @@ def tasks_complete_once(found: Evidence) -> Iterator[str]:
             if claim["state"] == "landed"
         }
         for task_id, task in line["set"].get("tasks", {}).items():
-            if task_id in done:
-                yield f"line {line['seq']}: task {task_id} is completed, and is changed"
-            if status_of(task) == "completed":
-                done.add(task_id)
+            now = (status_of(task), task.get("metadata", {}).get("commit"))
+            if done.get(task_id, now) != now:
+                yield f"line {line['seq']}: task {task_id} was completed, and now is {now}"
+            if now[0] == "completed" and task_id not in done:
+                done[task_id] = now
                 if task_id not in landed:
                     yield f"line {line['seq']}: task {task_id} is completed without a landing"
 
