@@ -35,7 +35,7 @@ OPTIONS: dict[str, list[str]] = {
     "plan skill": [],
     "reinforce": ["-n, --ships", *ORDER],
     "release": ORDER,
-    "relieve": ["--no-wait", *ORDER],
+    "relieve": ORDER,
     "resume": ORDER,
     "retry": ORDER,
     "sail": ["-n, --ships", "--pr", "--cpu", "--memory", "--disk", "--image", "--pool", "--wait"],

@@ -73,7 +73,7 @@ class Config:
         return folder
 
 
-def load(environ: Mapping[str, str]) -> Config:
+def load(environ: Mapping[str, str] = os.environ) -> Config:
     """Read the settings. Raises Failure."""
     values = _read(_directory(environ, "XDG_CONFIG_HOME", ".config") / "config.toml")
     values |= {name: value for name, value in environ.items() if value}

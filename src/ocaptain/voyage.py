@@ -221,16 +221,14 @@ class Voyage:
         deaf = await self.on([] if lacking else self.crew(), TOKENS, stdin=told, timeout=ANSWER_S)
         return {**await self.order("resume"), "unheard": [*deaf]}
 
-    async def relieve(self, ship: str, *, stay: bool) -> Answer:
-        """Give a ship nothing more to do and, unless it is to `stay`, remove it after its task."""
+    async def relieve(self, ship: str) -> Answer:
+        """Give a ship nothing more to do, and remove it after its task."""
         answer = await self.order("relieve", ship=ship)
-        if not stay:
-            again = f"ocaptain relieve {self.id} {ship}"
-            tell(f"{answer['say']} Ctrl-C leaves the order standing; to finish it: {again}")
-            await self.watch("relieve", lambda seen: bool(seen["done"]), ship=ship)
-            await self.discharge([ship])
-            answer |= {"done": True, "say": f"{ship} has gone home, and its VM is destroyed."}
-        return answer
+        again = f"ocaptain relieve {self.id} {ship}"
+        tell(f"{answer['say']} Ctrl-C leaves the order standing; to finish it: {again}")
+        await self.watch("relieve", lambda seen: bool(seen["done"]), ship=ship)
+        await self.discharge([ship])
+        return {**answer, "done": True, "say": f"{ship} has gone home, and its VM is destroyed."}
 
     async def discharge(self, ships: Sequence[str]) -> None:
         """Destroy ships with their keys, then have storage forget them."""
@@ -406,7 +404,7 @@ class Yard(Voyage):
         if left:
             tell("\n".join([*left, f"Try later: ocaptain sink -s {self.id}"]))
 
-    async def reinforce(self, ships: int) -> Answer:
+    async def reinforce(self, ships: int | None) -> Answer:
         """Restart ships, replace those that are lost, and add `ships` more."""
         charter = await self.ask("charter")
         voyage, known = charter["voyage"], charter.pop("ships")
@@ -414,7 +412,7 @@ class Yard(Voyage):
         faults = await self.on([*map(self.vm, known)], restart, retries=ANSWER_S)
         lost = [ship for ship in known if self.vm(ship) in faults]
         first = 1 + max(int(ship[5:]) for ship in [*known, *voyage["ships"]])
-        new = [f"ship-{number}" for number in range(first, first + len(lost) + ships)]
+        new = [f"ship-{number}" for number in range(first, first + len(lost) + (ships or 0))]
         say = f"Of {len(known)} ships {len(lost)} were lost; {len(new)} are new."
         for vm, why in faults.items():
             tell(f"{vm} is lost: {why}")
