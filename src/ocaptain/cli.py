@@ -38,6 +38,7 @@ FLEET = click.Argument(["voyage"], nargs=-1, callback=_named, metavar="[VOYAGE] 
 JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON (docs/json.md).")
 WHY = click.Option(["--why"], default="", metavar="TEXT", help="What the journal says of it.")
 SHIPS = click.Option(["-n", "--ships"], type=click.IntRange(1, 99), help="How many ships.")
+TIMEOUT = click.Option(["-t", "--timeout"], default=inf, help="Seconds to wait at most.")
 VM = ("cpu", "memory", "disk", "image", "pool")
 PER_VM = [click.Option([f"--{key}"], help="Of each VM, as the provider has it.") for key in VM]
 
@@ -203,19 +204,15 @@ async def shell(voyage: str | None, raw: bool, ship: str | None = None) -> int:
     return (await _find(voyage)).shell(ship, raw=raw)
 
 
-@cli.command(params=[VOYAGE])
-@click.option("-t", "--timeout", type=float, help="Seconds after which to stop waiting.")
-async def wait(voyage: str | None, timeout: float | None) -> int:
+async def _wait(voyage: str | None, timeout: float = inf) -> int:
     """Block until the voyage ends: status 0 complete, 4 ended otherwise, 5 timed out."""
-    return await _wait(voyage, timeout)
-
-
-async def _wait(voyage: str | None, timeout_s: float | None = None) -> int:
-    """Show a voyage in place until it has ended or the time is up; the exit status of `wait`."""
     found = await _find(voyage)
     with ocaptain.view.Screen(auto_refresh=False) as screen:
-        state = (await found.watch("status", screen.show, timeout_s or inf))["state"]
+        state = (await found.watch("status", screen.show, timeout))["state"]
     return 0 if state == "complete" else 4 if state in ocaptain.view.ENDED else 5
+
+
+cli.command("wait", params=[VOYAGE, TIMEOUT])(_wait)
 
 
 @cli.command(params=[VOYAGE])
