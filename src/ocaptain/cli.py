@@ -111,8 +111,7 @@ async def check(plan: Path, as_json: bool) -> int:
     return int(found.plan is None)
 
 
-@cli.command("plan init")
-@click.argument("directory", type=PATH)
+@cli.command("plan init", params=[click.Argument(["directory"], type=PATH)])
 async def plan_init(directory: Path) -> None:
     """Write a small plan to start from into DIRECTORY."""
     ocaptain.start.init(directory)
@@ -161,12 +160,11 @@ async def voyages(as_json: bool) -> None:
 @click.option("-w", "--watch", is_flag=True, help="Stay, and show it anew every second.")
 async def status(voyage: str | None, watch: bool, as_json: bool) -> None:
     """Show a voyage at a glance."""
+    config = ocaptain.config.load()
     if watch:
         await _wait(voyage)
     else:
-        _show(
-            "status", await ocaptain.voyage.look(ocaptain.config.load(), voyage, "status"), as_json
-        )
+        _show("status", await ocaptain.voyage.look(config, voyage, "status"), as_json)
 
 
 @cli.command(params=[VOYAGE, JSON])
