@@ -15,9 +15,10 @@ from uuid import uuid4
 
 import pytest
 
-from ocaptain import onboard, payload
+from ocaptain import onboard
 from ocaptain.onboard import process, taskhook
 from ocaptain.onboard.agents import AGENTS, Event, Job
+from ocaptain.voyage import MAIN
 from tests.fakes import messages_api as api
 from tests.fakes.fixtures import claude_binary, model
 
@@ -82,7 +83,7 @@ def job(model, tmp_path) -> Job:
     captain = {"ANTHROPIC_BASE_URL": model.url, "CLAUDE_CODE_OAUTH_TOKEN": SECRET}
     lib = tmp_path / "ship" / "voyage" / "lib"
     shutil.copytree(Path(onboard.__file__).parent, lib / "onboard")
-    (lib / "__main__.py").write_text(payload.MAIN)
+    (lib / "__main__.py").write_text(MAIN)
     (lib.parent / "captain.json").write_text(json.dumps(captain))
     return Job(
         {"voyage": "voyage-1f", "model": None},
