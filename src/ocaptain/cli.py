@@ -7,8 +7,10 @@ import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
+from getpass import getuser
 from math import inf
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import click
@@ -281,7 +283,7 @@ MORE = {"reinforce": [SHIPS], "tasks add": FIELDS, "tasks edit": [SUBJECT, *FIEL
 async def _give(order: str, voyage: str | None, why: str, *, as_json: bool, **fields: Any) -> int:
     """Have a voyage do something, and print what came of it."""
     found = await _find(voyage)
-    found.signed = {"by": await ocaptain.voyage.who(), "why": why}
+    found.signed = {"by": f"{getuser()}@{gethostname()}", "why": why}
     answer = await getattr(found, order.replace(" ", "_"), partial(found.order, order))(**fields)
     _show("answer", answer, as_json)
     return int(bool(answer.get("faults")))

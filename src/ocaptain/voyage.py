@@ -10,11 +10,9 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from getpass import getuser
 from itertools import groupby
 from math import inf
 from pathlib import Path
-from socket import gethostname
 from typing import Any, Self
 
 from .config import Config
@@ -88,7 +86,7 @@ class Voyage:
             granted = answer.pop("ok")
         except (ValueError, TypeError, KeyError, RecursionError):
             said = clean(done.err).strip().rpartition("\n")[2]
-            remedy = f"If its sail did not finish: ocaptain sink -s {self.id}"
+            remedy = f"Look closer: ocaptain shell --raw {self.id}  (sail not finished: sink -s)"
             raise Failure(f"{self.storage} gave no answer: {said}", remedy) from None
         if not granted:
             raise Failure(clean(str(answer.get("error", answer))))
@@ -462,9 +460,3 @@ class Yard(Voyage):
             await self.build(new, charter)
             await self.ask("enlist", ships=new, gone=[])
         return {"say": say, "lost": lost, "new": new}
-
-
-async def who() -> str:
-    """Who gives orders here: a name that git has, or the login's, and this machine's."""
-    name = await git("config", "user.name", strict=False) or getuser()
-    return f"{name}@{gethostname()}"
