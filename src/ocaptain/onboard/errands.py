@@ -89,7 +89,7 @@ def tell(voyage: Json, event: str, text: str) -> None:
 
     what, told = voyage["notify"], {"voyage": voyage["voyage"], "event": event, "text": text}
     if what.startswith(("http://", "https://")):
-        mirror.ask(what, told)
+        mirror.ask(what, told, {"Content-Type": "application/json"})
         return
     env = {f"OCAPTAIN_{key.upper()}": value for key, value in told.items()}
     if (done := process.run(["bash", "-c", what], env=env, timeout=TELL_S)).status:

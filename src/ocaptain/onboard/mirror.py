@@ -53,24 +53,23 @@ def propose(journal: Journal, voyage: Json) -> Json:
     token = (journal.folder / "credentials").read_text().rpartition("@")[0].rpartition(":")[2]
     repo, branch = voyage["origin"].removeprefix(GITHUB).removesuffix(".git"), voyage["voyage"]
     api, mine = f"https://api.github.com/repos/{repo}", f"{repo.partition('/')[0]}:{branch}"
-    if there := json.loads(ask(f"{api}/pulls?head={mine}", None, token)):
+    auth = {"Authorization": f"Bearer {token}"}
+    if there := json.loads(ask(f"{api}/pulls?head={mine}", None, auth)):
         return {"pr": line(there[0]["html_url"], TOLD)}
-    base = voyage["base"] or json.loads(ask(api, None, token))["default_branch"]
+    base = voyage["base"] or json.loads(ask(api, None, auth))["default_branch"]
     what = {"title": line(voyage["objective"], TOLD), "head": branch, "base": base}
     what["body"] = summary(journal.sections["meta"]["head"], journal.sections["tasks"])
-    return {"pr": line(json.loads(ask(f"{api}/pulls", what, token))["html_url"], TOLD)}
+    return {"pr": line(json.loads(ask(f"{api}/pulls", what, auth))["html_url"], TOLD)}
 
 
-def ask(url: str, data: Json | None, token: str = "") -> bytes:
+def ask(url: str, data: Json | None, headers: dict[str, str]) -> bytes:
     """What an HTTP server answers to a GET, or to a POST of `data` as JSON, up to a million bytes.
     Raises OSError, with what the server said where it refuses, or HTTPException."""
     from urllib import error, request
 
-    asked = request.Request(url, json.dumps(data).encode() if data else None)  # noqa: S310
-    asked.add_header("Content-Type", "application/json")
-    if token:
-        asked.add_header("Authorization", f"Bearer {token}")
+    body = json.dumps(data).encode() if data else None
     try:
+        asked = request.Request(url, body, headers)  # noqa: S310 - it is http or https
         with request.urlopen(asked, timeout=ASK_S) as answer:  # noqa: S310
             return bytes(answer.read(1_000_000))
     except error.HTTPError as refused:
