@@ -24,9 +24,10 @@ def see_to(home: Path, journal: Journal, voyage: Json) -> None:
 
     This looks at a journal outside the lock, as it was at the last answer: `main` looks again."""
     for name, errand in ERRANDS.items():
-        with suppress(OSError), (journal.folder / f"{name}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            if errand(journal, voyage):
+        if errand(journal, voyage):
+            with suppress(OSError), (journal.folder / f"{name}.lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                lock.close()  # which the new process is to have
                 from . import process  # which takes longer to import than most calls take
 
                 process.leave(home, "errands.out", "errands.main", name)
