@@ -803,4 +803,4 @@ def test_the_protocol_keeps_its_promises(model_storage: Path, monkeypatch: pytes
     for spare in ("voyage/lib", "voyage/repo.git/hooks"):
         shutil.rmtree(model_storage / spare)
     machine = type("Protocol", (Protocol,), {"template": model_storage, "patch": monkeypatch})
-    run_state_machine_as_test(machine, settings=settings(stateful_step_count=40))
+    run_state_machine_as_test(machine, settings=settings(stateful_step_count=30))
