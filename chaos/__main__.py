@@ -36,6 +36,7 @@ def main() -> int:
         with private() as world:
             name, page = reclaimed(world, given) if given.reclaim else run(world, given)
     except KeyboardInterrupt:
+        print("chaos: stopped; nothing is left", file=sys.stderr)
         return 130
     except Trouble as trouble:
         print(f"chaos: {trouble}", file=sys.stderr)
