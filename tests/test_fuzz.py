@@ -153,7 +153,7 @@ SHIPS_FIELDS = {
     "commit": st.none() | JSON,
     "task": changed({"subject": "x", "metadata": {"files": ["a"]}}) | JSON,
     **dict.fromkeys(("id", "run", "note", "why", "fault", "state", "reason", "until"), JSON),
-    **dict.fromkeys(("finished", "base", "wait", "cost_usd", "at", "text"), JSON),
+    **dict.fromkeys(("base", "wait", "cost_usd", "at", "text"), JSON),
 }
 
 

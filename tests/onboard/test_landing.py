@@ -524,7 +524,7 @@ def test_what_is_being_rebased_is_saved_whole(yard: Yard):
     yard.land(poem="theirs\n")
     assert yard.clone.rebase() == "poem"
     assert yard.clone.tip() == mine
-    yard.clone.save("work/1-1", [], dirty=True)
+    yard.clone.save("work/1-1", [])
     assert git(yard.bare, "rev-parse", "work/1-1") == mine
 
 
@@ -563,7 +563,7 @@ def test_a_snapshot_disturbs_nothing(yard: Yard):
     yard.write("untracked", "3")
     yard.write("__pycache__/x.pyc", "junk")
     before, index = git(yard.path, "status", "--porcelain"), git(yard.path, "ls-files", "-s")
-    yard.clone.save("work/1-1", [SECRET], dirty=True)
+    yard.clone.save("work/1-1", [SECRET])
     assert git(yard.path, "status", "--porcelain") == before
     assert git(yard.path, "ls-files", "-s") == index
     assert git(yard.bare, "ls-tree", "-r", "--name-only", "work/1-1").split() == [
@@ -579,13 +579,13 @@ def test_a_snapshot_disturbs_nothing(yard: Yard):
 
 def test_commits_are_saved_once(yard: Yard):
     """New commits are pushed with the next save; without one, or a change, nothing is."""
-    yard.clone.save("work/1-1", [], dirty=False)
+    yard.clone.save("work/1-1", [])
     assert git(yard.bare, "for-each-ref", "refs/heads/work") == ""
     yard.commit("Mine", a="a")
-    yard.clone.save("work/1-1", [], dirty=False)
+    yard.clone.save("work/1-1", [])
     assert git(yard.bare, "rev-parse", "work/1-1") == git(yard.path, "rev-parse", "HEAD")
     git(yard.bare, "update-ref", "-d", "refs/heads/work/1-1")
-    yard.clone.save("work/1-1", [], dirty=False)
+    yard.clone.save("work/1-1", [])
     assert git(yard.bare, "for-each-ref", "refs/heads/work") == ""
 
 
@@ -596,7 +596,7 @@ def test_a_secret_is_never_saved(yard: Yard, committed: bool):
     if committed:
         yard.commit("Mine")
         yard.write("b", "b")
-    yard.clone.save("work/1-1", [SECRET], dirty=True)
+    yard.clone.save("work/1-1", [SECRET])
     dump = ["git", "-C", str(yard.bare), "cat-file", "--batch-all-objects", "--batch"]
     assert SECRET.encode() not in subprocess.run(dump, capture_output=True, check=True).stdout
 
@@ -607,30 +607,8 @@ def test_a_snapshot_goes_on_after_a_crash(yard: Yard):
     (yard.path / ".git" / "ocaptain-index.lock").touch()
     yard.clone.begin("work/2-2")
     yard.write("a", "a")
-    yard.clone.save("work/2-2", [], dirty=True)
+    yard.clone.save("work/2-2", [])
     assert yard.shown("work/2-2", "a") == "a"
-
-
-def test_the_same_commit_goes_to_each_claims_ref(yard: Yard):
-    """A ship that takes over its own finished work pushes it to the new claim's ref as well."""
-    yard.commit("Mine", a="a")
-    yard.clone.push("work/1-1", [])
-    yard.clone.begin("work/1-2", "work/1-1")
-    yard.clone.push("work/1-2", [])
-    assert git(yard.bare, "rev-parse", "work/1-2") == git(yard.bare, "rev-parse", "work/1-1")
-
-
-def test_a_wreck_is_gone_on_from(yard: Yard):
-    """Another ship's wreck is checked out as it was, to be rebased and landed."""
-    git(yard.other, "checkout", "-q", "-b", "w")
-    (yard.other / "theirs").write_text("x")
-    git(yard.other, "add", "-A")
-    git(yard.other, "commit", "-q", "-m", "Theirs")
-    git(yard.other, "push", "-q", "origin", "HEAD:refs/heads/work/7-7")
-    git(yard.other, "checkout", "-q", VOYAGE)
-    yard.land(b="b")
-    yard.clone.begin("work/7-8", "work/7-7")
-    assert yard.ready() == ["Theirs"]
 
 
 def test_hooks_are_ignored(yard: Yard):

@@ -40,7 +40,7 @@ def sail(ship: Ship) -> NoReturn:
     for beside in (mount, send_log):
         threading.Thread(target=beside, args=(ship,), daemon=True).start()
     with suppress(OSError):  # and what it left unsaved
-        ship.clone.save(ship.clone.git("branch", "--show-current"), ship.secrets, dirty=True)
+        ship.clone.save(ship.clone.git("branch", "--show-current"), ship.secrets)
     pause = 0.0
     while True:
         time.sleep(pause)
@@ -117,32 +117,28 @@ class Attempt(Watch):
     feedback = ""
 
     def run(self) -> None:
-        """Have the agent work, unless an earlier one had finished, until it lands or the agent is
-        at a loss; raises GiveUp or OSError where that cannot be."""
+        """Have the agent work until it lands or the agent is at a loss; raises GiveUp or OSError
+        where that cannot be."""
         self.say(f"claims it: {self.claim['task'].get('subject', '')}")
-        finished = next((wreck for wreck in self.claim["wrecks"] if wreck["finished"]), None)
-        if finished:
-            self.say(f"lands what {finished['ship']} had finished")
-        self.begin(finished["ref"] if finished else "")
+        self.begin()
         for _ in range(1 + FEEDBACKS):
             try:
-                if self.feedback or not finished:
-                    self.turn()
+                self.turn()
                 return self.land()
             except Feedback as feedback:
                 self.feedback = str(feedback)
         raise GiveUp(f"still, after {FEEDBACKS} more turns: {self.feedback}", "agent")
 
-    def begin(self, wreck: str) -> None:
+    def begin(self) -> None:
         """A fresh branch; in a fresh clone where none is set up, or it is broken."""
         try:
-            self.ship.clone.begin(self.claim["ref"], wreck)
+            self.ship.clone.begin(self.claim["ref"])
         except OSError:
             self.ship.clone.make()
             done = self.ship.run(SETUP)
             if done.status:
                 raise GiveUp(done.out[-2000:], "infrastructure") from None
-            self.ship.clone.begin(self.claim["ref"], wreck)
+            self.ship.clone.begin(self.claim["ref"])
 
     def turn(self) -> None:
         """One turn of the agent, however long the API makes it wait."""
@@ -194,14 +190,11 @@ class Attempt(Watch):
             self.say(f"is in conflict over {' '.join(paths.split())}")
             raise Feedback(prompt.conflict(paths, self.ship.voyage["voyage"]))
         if check := self.ship.voyage["check"]:
-            # Should this ship be lost now, the next one need not do the work again.
-            self.report(finished=self.ship.clone.tip())
-            self.beat()
             self.pause()
             done = self.ship.run(check)
+            self.ship.clone.tidy()  # or what it left is saved as the agent's
             self.pause()
             self.say(f"check exited {done.status}")
-            self.ship.clone.tidy()
             if done.status:
                 raise Feedback(prompt.red_check(check, done.status, done.out[-8000:]))
 

@@ -21,7 +21,7 @@ CLOSE_S = 10.0
 LIMITED_S = 60.0
 SETTLE_S = 0.5
 TICK_S = 0.02
-WORKING = {"state": "working", "reason": "", "until": 0.0, "finished": ""}
+WORKING = {"state": "working", "reason": "", "until": 0.0}
 
 
 class GiveUp(Exception):
@@ -58,7 +58,7 @@ class Watch:
 
     def report(self, **news: Any) -> None:
         """Have storage know soon: `state`, `reason` and `until` (UNIX time) of a wait, `cost_usd`,
-        the commit that is `finished`, and the numbers of the hails that the agent `took` in."""
+        and the numbers of the hails that the agent `took` in."""
         self._said.update(news)
 
     def ask(self, op: str, **fields: Any) -> Answer:
@@ -86,8 +86,7 @@ class Watch:
     def save(self) -> None:
         """Bring to storage what the agent did so far."""
         try:
-            dirty = not self._said["finished"]  # or the check's rubbish comes along
-            self.ship.clone.save(self.claim["ref"], self.ship.secrets, dirty=dirty)
+            self.ship.clone.save(self.claim["ref"], self.ship.secrets)
         except OSError as failure:
             self.say(f"what is done so far could not be saved: {failure}")
 
