@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ocaptain.onboard import harbor, process, serve, setup
 from ocaptain.onboard.client import Harbor
+
+from ocaptain.onboard import harbor, process, serve, setup
 from ocaptain.onboard.journal import Journal
 
 from . import plans

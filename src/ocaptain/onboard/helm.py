@@ -6,16 +6,16 @@ import shutil
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
+from uuid import uuid4
 
 from . import process, prompt
-from .client import Answer, Unreachable
 from .session import GiveUp, Session, Watch
-from .ship import SETUP, Ship
+from .ship import SETUP, Answer, Ship
 
 FEEDBACKS = 3
-LOG_S = 2.0
 AGAIN_S = 5.0
 MOUNT = "ro,reconnect,ServerAliveInterval=15,dir_cache=no,attr_timeout=0,entry_timeout=0"
 INSTALL = "command -v sshfs || { apt-get -qq update; apt-get -qq -y install sshfs; }"
@@ -35,28 +35,20 @@ def main(home: Path, _argv: list[str]) -> None:
 
 def sail(ship: Ship) -> NoReturn:
     """Race for tasks, for ever; more and more slowly while this ship is in trouble."""
-    ship.log.say(f"{ship.name} is under way")
+    ship.say(f"{ship.name} is under way")
     process.kill_marked(ship.marker)  # what an earlier helm left running
-    for beside in (mount, send_log):
-        threading.Thread(target=beside, args=(ship,), daemon=True).start()
+    for beside in (partial(mount, ship), ship.send_log):
+        threading.Thread(target=beside, daemon=True).start()
     with suppress(OSError):  # and what it left unsaved
         ship.clone.save(ship.clone.git("branch", "--show-current"), ship.secrets)
-    pause = 0.0
+    run, pause = uuid4().hex, 0.0
     while True:
         time.sleep(pause)
-        claim = ship.harbor.ask("claim", run=ship.run_id, wait=True)
+        claim = ship.ask("claim", run=run, wait=True)
         well = hold(ship, claim) if claim.get("claim") else claim["ok"]
         if not claim["ok"]:
-            ship.log.say(f"storage refuses: {claim['error']}")
+            ship.say(f"storage refuses: {claim['error']}")
         pause = 0 if well else min(2 * pause + AGAIN_S, ship.voyage["lease_seconds"] / 3)
-
-
-def send_log(ship: Ship) -> None:
-    """Bring the log to storage as it grows."""
-    while True:
-        time.sleep(LOG_S)
-        with suppress(Unreachable):
-            ship.log.send(ship.harbor.ask)
 
 
 def mount(ship: Ship) -> None:
@@ -68,9 +60,9 @@ def mount(ship: Ship) -> None:
     while shutil.which("sshfs"):
         process.run(["fusermount3", "-u", "-z", place])
         done = process.run(["sshfs", "-f", "-F", config, "-o", MOUNT, what, place])
-        ship.log.say(f"sshfs ended: {done.err}")
+        ship.say(f"sshfs ended: {done.err}")
         time.sleep(60)
-    ship.log.say("sshfs is missing: the agent sees no task list, artifacts and logs")
+    ship.say("sshfs is missing: the agent sees no task list, artifacts and logs")
 
 
 def hold(ship: Ship, claim: Answer) -> bool:

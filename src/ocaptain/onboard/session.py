@@ -11,8 +11,7 @@ from uuid import uuid4
 
 from . import process, prompt
 from .agents import AGENTS, Event, Job
-from .client import Answer, Unreachable
-from .ship import Ship
+from .ship import Answer, Ship, Unreachable
 
 LINE_LIMIT = 4_000_000
 BACKGROUND_S = 120.0
@@ -54,7 +53,7 @@ class Watch:
 
     def say(self, text: str) -> None:
         """Log lines about the task."""
-        self.ship.log.say(text, self.task)
+        self.ship.say(text, self.task)
 
     def report(self, **news: Any) -> None:
         """Have storage know soon: `state`, `reason` and `until` (UNIX time) of a wait, `cost_usd`,
@@ -64,7 +63,7 @@ class Watch:
     def ask(self, op: str, **fields: Any) -> Answer:
         """Ask harbor something about the claim."""
         self._told = dict(self._said)
-        return self.ship.harbor.ask(op, claim=self.claim["claim"], **self._told, **fields)
+        return self.ship.ask(op, claim=self.claim["claim"], **self._told, **fields)
 
     def beat(self) -> None:
         """Renew the claim, or learn that it is lost."""
@@ -94,6 +93,7 @@ class Watch:
         """Beat when it is time, when somebody knocks, and soon after there is news."""
         due = time.monotonic() + self._period
         while not self._over.wait(SETTLE_S):
+            self.ship.look()
             with suppress(OSError):
                 (self.ship.folder / "knock").unlink()
                 due = 0.0
@@ -118,8 +118,8 @@ class Session:
         self._wait_ends = self._heard_at = self._quiet_s = 0.0
         self._background = self._busy = self._told = 0
         self._unheard, self._took = dict[str, list[int]](), list[int]()
-        ask = (str(watch.claim["claim"]), *ship.harbor.command)
-        hook = process.program(ship.folder.parent, "taskhook.main", *ask)
+        ship.look()
+        hook = process.program(ship.folder.parent, "taskhook.main", str(watch.claim["claim"]))
         job = Job(ship.voyage, ship.name, watch.claim, tuple(hook), ship.captain)
         env = {**self.agent.environment(job), **ship.env}
         how = {"stdin": PIPE if self.agent.steady else DEVNULL, "stdout": PIPE, "stderr": STDOUT}
