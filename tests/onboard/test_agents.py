@@ -4,7 +4,6 @@ import json
 import shlex
 import tempfile
 import time
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -54,7 +53,7 @@ def test_claude_is_told_model_and_budget_only_where_the_plan_has_them():
     """Without them Claude's own defaults hold."""
     plain = claude.command(JOB)
     voyage, claim = {**JOB.voyage, "model": "opus"}, {**JOB.claim, "budget_usd": 2.5}
-    asked = claude.command(replace(JOB, voyage=voyage, claim=claim))
+    asked = claude.command(JOB._replace(voyage=voyage, claim=claim))
     assert "--model" not in plain
     assert "--max-budget-usd" not in plain
     assert (after(asked, "--model"), after(asked, "--max-budget-usd")) == ("opus", "2.5")
@@ -72,7 +71,7 @@ def test_telemetry_names_voyage_ship_and_task_besides_the_captains_attributes():
     """Resource attributes are added to, and escaped as their format wants."""
     captain = {"OTEL_LOGS_EXPORTER": "otlp", "OTEL_RESOURCE_ATTRIBUTES": "team=a%20b"}
     claim = {**JOB.claim, "task": {"id": "a,b"}}
-    environment = claude.environment(replace(JOB, claim=claim, captain=captain))
+    environment = claude.environment(JOB._replace(claim=claim, captain=captain))
     attributes = "team=a%20b,voyage.id=voyage-1f,ship.id=ship-2,task.id=a%2Cb"
     assert environment["OTEL_RESOURCE_ATTRIBUTES"] == attributes
     assert environment["OTEL_LOGS_EXPORTER"] == "otlp"
@@ -82,7 +81,7 @@ def test_telemetry_is_on_where_the_captain_turned_it_on():
     """Only the captain's own switch turns it on; the attributes alone send nothing."""
     switch = "CLAUDE_CODE_ENABLE_TELEMETRY"
     assert switch not in claude.environment(JOB)
-    assert claude.environment(replace(JOB, captain={switch: "1"}))[switch] == "1"
+    assert claude.environment(JOB._replace(captain={switch: "1"}))[switch] == "1"
 
 
 @pytest.mark.parametrize("name", ["CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY"])

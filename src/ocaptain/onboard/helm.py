@@ -105,21 +105,24 @@ class Verification(Watch):
 class Attempt(Watch):
     """One claim of one task, from a fresh branch to its landing."""
 
-    session: Session | None = None
-    feedback = ""
+    session: Session
+    told = ""
 
     def run(self) -> None:
         """Have the agent work until it lands or the agent is at a loss; raises GiveUp or OSError
         where that cannot be."""
         self.say(f"claims it: {self.claim['task'].get('subject', '')}")
         self.begin()
+        self.session, self.told = Session(self), prompt.first(self.ship.voyage, self.claim)
         for _ in range(1 + FEEDBACKS):
+            self.turn()
             try:
-                self.turn()
                 return self.land()
             except Feedback as feedback:
-                self.feedback = str(feedback)
-        raise GiveUp(f"still, after {FEEDBACKS} more turns: {self.feedback}", "agent")
+                self.told = str(feedback)
+            if not self.agent.steady:
+                raise GiveUp(f"its command cannot be told: {self.told}", "agent")
+        raise GiveUp(f"still, after {FEEDBACKS} more turns: {self.told}", "agent")
 
     def begin(self) -> None:
         """A fresh branch; in a fresh clone where none is set up, or it is broken."""
@@ -134,13 +137,7 @@ class Attempt(Watch):
 
     def turn(self) -> None:
         """One turn of the agent, however long the API makes it wait."""
-        text = self.feedback
-        if not self.session:
-            text = f"{prompt.first(self.ship.voyage, self.claim)}\n\n{text}"
-            self.session = Session(self)
-        elif not self.agent.steady:
-            raise GiveUp(f"its command cannot be told: {text}", "agent")
-        end = self.session.turn(text)
+        end = self.session.turn(self.told)
         while end.outcome == "limited":
             end = self.session.turn(prompt.GO_ON)
         if end.outcome != "done":
@@ -158,8 +155,7 @@ class Attempt(Watch):
             self.rebase_and_check()
         while refused := self.refusal(note):
             self.rebase_and_check() if refused == "stale" else self.push()
-        if self.session:
-            self.session.close()
+        self.session.close()
 
     def refusal(self, note: str) -> str:
         """Ask for the landing; the code of a refusal that can be mended, empty where it has landed.
@@ -180,7 +176,7 @@ class Attempt(Watch):
         self.push()
         if paths:
             self.say(f"is in conflict over {' '.join(paths.split())}")
-            raise Feedback(prompt.conflict(paths, self.ship.voyage["voyage"]))
+            raise Feedback(prompt.CONFLICT.format(self.ship.voyage["voyage"], paths))
         if check := self.ship.voyage["check"]:
             self.pause()
             done = self.ship.run(check)
@@ -188,7 +184,7 @@ class Attempt(Watch):
             self.pause()
             self.say(f"check exited {done.status}")
             if done.status:
-                raise Feedback(prompt.red_check(check, done.status, done.out[-8000:]))
+                raise Feedback(prompt.RED.format(check, done.status, done.out[-8000:].strip()))
 
     def push(self) -> None:
         """Bring the commits to the claim's work ref, unless they hold a secret."""
@@ -200,10 +196,9 @@ class Attempt(Watch):
         """Why nothing had to change; an agent that did not say so is asked once."""
         if not self.agent.steady:
             return "its command succeeded, and changed nothing"
-        said = self.session.said if self.session else ""
-        _, stated, note = said.rpartition(prompt.NO_CHANGE)
+        _, stated, note = self.session.said.rpartition(prompt.NO_CHANGE)
         if stated:
             return note.strip()
-        if self.feedback == prompt.SILENT:
+        if self.told == prompt.SILENT:
             raise GiveUp("it changed nothing, and did not say why", "agent")
         raise Feedback(prompt.SILENT)

@@ -14,12 +14,8 @@ from .agents import AGENTS, Event, Job
 from .ship import Answer, Ship, Unreachable
 
 LINE_LIMIT = 4_000_000
-BACKGROUND_S = 120.0
-QUIET_S = 2.0
-CLOSE_S = 10.0
-LIMITED_S = 60.0
-SETTLE_S = 0.5
-TICK_S = 0.02
+BACKGROUND_S, QUIET_S, LIMITED_S, CLOSE_S = 120.0, 2.0, 60.0, 10.0
+SETTLE_S, TICK_S = 0.5, 0.02
 WORKING = {"state": "working", "reason": "", "until": 0.0}
 
 
@@ -42,10 +38,9 @@ class Watch:
         self._said: dict[str, Any] = {**WORKING, "state": doing, "took": []}
         self._told, self._period = dict(self._said), ship.voyage["lease_seconds"] / 6
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> None:
         for beside in (self._beat_on, self._save_on):
             threading.Thread(target=beside, daemon=True).start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
@@ -218,10 +213,10 @@ class Session:
         if silent_s < minutes * 60 or time.time() < self._wait_ends:
             return None
         children = process.marked(self.watch.ship.marker) - {self._child.pid}
-        before, self._busy = self._busy, process.cpu_ticks(children)
-        if self._busy == before:
-            return Event(
-                "end", f"it said and did nothing for {minutes:g} minutes", outcome="stalled"
-            )
-        self._heard_at = time.monotonic()
-        return None
+        before, self._busy, self._heard_at = (
+            self._busy,
+            process.cpu_ticks(children),
+            time.monotonic(),
+        )
+        why = f"it said and did nothing for {minutes:g} minutes"
+        return Event("end", why, outcome="stalled") if self._busy == before else None
