@@ -830,7 +830,7 @@ def test_what_waits_for_the_berth_is_on_storage_meanwhile(yard: Yard):
             storage.answers.clear()
         return really(op, **fields)
 
-    storage.ask = ask  # type: ignore[method-assign]
+    ship.ask = ask
     assert hold(ship, claim)
     assert "a" in wreck(yard).split()
     assert [op for op, _ in storage.asked if op == "release"] == []

@@ -15,8 +15,7 @@ from . import process, prompt
 from .session import GiveUp, Session, Watch
 from .ship import SETUP, Answer, Ship
 
-FEEDBACKS = 3
-AGAIN_S = 5.0
+FEEDBACKS, AGAIN_S = 3, 5.0
 MOUNT = "ro,reconnect,ServerAliveInterval=15,dir_cache=no,attr_timeout=0,entry_timeout=0"
 INSTALL = "command -v sshfs || { apt-get -qq update; apt-get -qq -y install sshfs; }"
 
