@@ -35,7 +35,7 @@ OPTIONS: dict[str, list[str]] = {
     "plan skill": [],
     "reinforce": ["-n, --ships", *ORDER],
     "release": ORDER,
-    "relieve": ["--no-wait", *ORDER],
+    "relieve": ORDER,
     "resume": ORDER,
     "retry": ORDER,
     "sail": ["-n, --ships", "--pr", "--cpu", "--memory", "--disk", "--image", "--pool", "--wait"],
@@ -289,7 +289,7 @@ def test_a_storage_that_is_not_there_any_more_is_named(terminal: Terminal):
 
 
 def test_a_storage_that_gives_no_answer_is_named(terminal: Terminal):
-    """What is left of a sail that was killed has no harbor."""
+    """What is left of a sail that was killed has no harbor. (R106)"""
     terminal.vm("voyage-111111111111-storage")
     done = terminal.type("status")
     assert done.status == 1
@@ -312,7 +312,7 @@ def test_sink_asks_first(terminal: Terminal):
 
 
 def test_sink_destroys_what_it_names_and_nothing_else(terminal: Terminal):
-    """Ships alone without -s, and no voyage whose id only looks like it."""
+    """Ships alone without -s, and no voyage whose id only looks like it. (R105)"""
     ship = terminal.vm("voyage-111111111111-ship0")
     kept = [
         terminal.vm(f"voyage-{name}") for name in ("111111111111-storage", "111111111112-ship0")
@@ -325,7 +325,7 @@ def test_sink_destroys_what_it_names_and_nothing_else(terminal: Terminal):
 
 
 def test_sink_says_when_it_cannot_see_what_was_never_fetched(terminal: Terminal):
-    """A storage that gives no answer may hold something yet: it asks, and a no keeps it."""
+    """A storage that gives no answer may hold something yet: it asks, and a no keeps it. (R58)"""
     storage = terminal.vm("voyage-111111111111-storage")
     done = terminal.type("sink", "-s", stdin="n\nn\n")
     assert done.status == 1
@@ -439,7 +439,7 @@ def test_plan_skill_installs_it_for_claude_code(terminal: Terminal):
         ("provider = ", "cannot be read"),
         ("shipz = 3", "no such key, or no string: shipz"),
         ("provider = []", "no such key, or no string: provider"),
-        ("default_ships = 0", "has to be a number from 1 to 99"),
+        ("default_ships = 0", "Expected `int` >= 1 - at `$.default_ships`"),
     ],
 )
 def test_a_fault_of_config_toml_is_told_by_its_key(terminal: Terminal, text: str, complaint: str):
@@ -474,7 +474,7 @@ def test_a_provider_that_does_not_exist(terminal: Terminal):
 
 def test_a_bug_is_reported_as_one(terminal: Terminal, plan: Path):
     """Exit status 3, two lines and a file for the report, without what is secret."""
-    bug = "import ocaptain.check\nocaptain.check._settings = lambda *_: {}['hush-hush-hush']\n"
+    bug = "import ocaptain.check\nocaptain.check._tasks = lambda *_: {}['hush-hush-hush']\n"
     write(terminal.root / "bug" / "sitecustomize.py", bug)
     broken = {"PYTHONPATH": str(terminal.root / "bug"), "GH_TOKEN": "hush-hush-hush"}
     done = terminal.type("check", str(plan), **broken)

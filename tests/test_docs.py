@@ -1,5 +1,6 @@
 """The documents hold what the product holds: verbs, options, settings, modules, requests, links."""
 
+import ast
 import re
 import tomllib
 from collections.abc import Iterator
@@ -153,6 +154,21 @@ def test_arrows(container: str) -> None:
     drawn = re.split(r"\n\s*\n", block(DESIGN, "cli → "))
     chains = [[set(re.findall(r"\w+", part)) for part in text.split("→")] for text in drawn]
     assert wanted in chains
+
+
+def rules_held() -> list[str]:
+    """The rules that tests name, at the end of their docstrings, such as (R1, R2)."""
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "tests").rglob("test_*.py")]
+    tests = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    ends = [re.search(r"\((R\d+[^()]*)\)\Z", ast.get_docstring(test) or "") for test in tests]
+    return [rule for end in ends if end for rule in re.findall(r"\w+", end[1])]
+
+
+def test_rules() -> None:
+    """Each rule of docs/reliability.md is held by a test, and tests hold no others."""
+    rules = re.findall(r"^- \*\*(R\d+)\*\* ", (ROOT / "docs" / "reliability.md").read_text(), re.M)
+    assert rules == [f"R{number}" for number in range(1, len(rules) + 1)]
+    assert set(rules) == set(rules_held())
 
 
 def headings(path: Path) -> set[str]:

@@ -33,7 +33,7 @@ def test_a_failure_is_a_message_and_a_hint():
 
 
 def test_all_faults_are_shown():
-    """Faults found in one go are shown one a line."""
+    """Faults found in one go are shown one a line. (R107)"""
     ended = python("raise Failure('a.json: no id', 'b.json: no subject')")
     assert ended.returncode == 1
     assert ended.stderr == "ocaptain: a.json: no id\nb.json: no subject\n"
@@ -55,7 +55,8 @@ def test_a_closed_pipe_is_quiet():
 
 
 def test_a_bug_leaves_a_report_without_secrets(tmp_path: Path):
-    """A bug ends with status 3 and a private report, which tells no token of the traceback."""
+    """A bug ends with status 3 and a private report, which tells no token of the traceback.
+    (R98)"""
     url = "'https://me:pa55word@host/x'"
     ended = python(
         f"raise ValueError({url}, 'hush-hush-hush')",

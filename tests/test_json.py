@@ -230,7 +230,7 @@ def test_orders_are_as_documented(captain: Captain, voyage: Voyage):
     compare("tasks add", captain.json("tasks", "edit", voyage.id, "4", "--subject", "Wait on"))
     for words in (["pause"], ["halt"], ["retry", "3"], ["release", "3"], ["resume"]):
         compare("pause", captain.json(words[0], voyage.id, *words[1:], "--why", "to see"))
-    compare("relieve", captain.json("relieve", voyage.id, "ship-1", "--no-wait"))
+    compare("relieve", captain.json("relieve", voyage.id, "ship-1"))
 
 
 @pytest.mark.parametrize("verb", ["status", "tasks", "logs", "pause", "fsck"])

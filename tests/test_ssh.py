@@ -91,7 +91,7 @@ def test_words_arrive_as_they_were(shell, tmp_path):
 
 
 def test_remote_output_is_cleaned():
-    """What a VM says can move no cursor, set no title and turn no text around."""
+    """What a VM says can move no cursor, set no title and turn no text around. (R101)"""
     hostile = b"ok\r\n\x1b]0;title\x07\x1b[2J\x9b1m\xe2\x80\xaex\ttab\rback \xff"
     cleaned = clean(hostile)
     assert cleaned.startswith("ok\n")

@@ -5,10 +5,12 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
+from getpass import getuser
 from math import inf
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import click
@@ -18,12 +20,29 @@ import ocaptain
 from .errors import Failure, crash_report, scrub
 
 NEXT = ("status --watch", "logs --follow", "shell", "wait", "fetch", "sink -s")
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
-why_option = click.option("--why", default="", metavar="TEXT", help="What the journal says of it.")
-path_argument = click.Path(path_type=Path)
-SHIP = re.compile(r"ship-\d+")
 STATUS = click.Choice(["pending", "in_progress", "completed", "failed"])
+PATH = click.Path(path_type=Path)
+
+
+def _named(ctx: click.Context, param: click.Parameter, words: Sequence[str]) -> str | None:
+    """The voyage among these words and, where there may be one, the ship, by its form."""
+    may = "SHIP" in str(param.metavar)
+    named = {"ship" if may and word.startswith("ship-") else "voyage": word for word in words}
+    if len(named) < len(words):
+        ctx.fail(f"Got unexpected extra arguments ({' '.join(words)})")
+    ctx.params.update(named)
+    return named.get("voyage")
+
+
+PLAN = click.Argument(["plan"], type=PATH)
+VOYAGE = click.Argument(["voyage"], nargs=-1, callback=_named, metavar="[VOYAGE]")
+FLEET = click.Argument(["voyage"], nargs=-1, callback=_named, metavar="[VOYAGE] [SHIP]")
+JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON (docs/json.md).")
+WHY = click.Option(["--why"], default="", metavar="TEXT", help="What the journal says of it.")
+SHIPS = click.Option(["-n", "--ships"], type=click.IntRange(1, 99), help="How many ships.")
+TIMEOUT = click.Option(["-t", "--timeout"], default=inf, help="Seconds to wait at most.")
+VM = ("cpu", "memory", "disk", "image", "pool")
+PER_VM = [click.Option([f"--{key}"], help="Of each VM, as the provider has it.") for key in VM]
 
 
 class Verbs(click.Group):
@@ -35,11 +54,14 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, [" ".join(args[:words]), *args[words:]])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb that is meant."""
+        """Run the verb that is meant, to its exit status."""
         work = super().invoke(ctx)
         import asyncio  # which half of the verbs' --help would wait for
 
-        return asyncio.run(work)
+        try:
+            ctx.exit(asyncio.run(work) or 0)
+        except KeyboardInterrupt:
+            ctx.exit(130)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,14 +77,9 @@ def main() -> None:
     """Run a verb; exit status 0, 1 expected failure, 2 usage, 3 bug, 4 and 5 of `wait`, 130."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) == signal.SIG_DFL:
-            signal.signal(ending, signal.default_int_handler)
+            signal.signal(ending, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        sys.exit(cli.main(standalone_mode=False))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort as abort:
-        sys.exit(130 if isinstance(abort.__context__, KeyboardInterrupt) else 1)
+        cli()
     except Failure as failure:
         sys.exit(f"ocaptain: {failure}")
     except Exception as bug:
@@ -71,17 +88,8 @@ def main() -> None:
         sys.exit(3)
 
 
-def _config() -> "ocaptain.config.Config":
-    return ocaptain.config.load(os.environ)
-
-
-def _voyage_verb(work: Callable[..., Any]) -> click.Command:
-    """A verb for a voyage, which it finds itself."""
-    return cli.command()(click.argument("voyage", required=False)(work))
-
-
 async def _find(name: str | None) -> "ocaptain.voyage.Voyage":
-    return await ocaptain.voyage.find(_config(), name)
+    return await ocaptain.voyage.find(ocaptain.config.load(), name)
 
 
 def _show(picture: str, value: Any, as_json: bool = False) -> None:
@@ -95,20 +103,17 @@ def _show(picture: str, value: Any, as_json: bool = False) -> None:
 # Plans
 
 
-@cli.command()
-@click.argument("plan", type=path_argument)
-@json_option
+@cli.command(params=[PLAN, JSON])
 async def check(plan: Path, as_json: bool) -> int:
     """Read PLAN and say what it would do, or everything that is wrong with it."""
-    found = await ocaptain.check.check(plan, _config())
+    found = await ocaptain.check.check(plan, ocaptain.config.load())
     _show("report", found.as_json() if as_json else found, as_json)
     if found.faults and not as_json:
         raise Failure(*found.faults)
     return int(found.plan is None)
 
 
-@cli.command("plan init")
-@click.argument("directory", type=path_argument)
+@cli.command("plan init", params=[click.Argument(["directory"], type=PATH)])
 async def plan_init(directory: Path) -> None:
     """Write a small plan to start from into DIRECTORY."""
     ocaptain.start.init(directory)
@@ -124,15 +129,8 @@ async def plan_skill() -> None:
 # Voyages
 
 
-@cli.command()
-@click.argument("plan", type=path_argument)
-@click.option("-n", "--ships", type=click.IntRange(1, 99), help="How many; else as the plan says.")
+@cli.command(params=[PLAN, SHIPS, *PER_VM])
 @click.option("--pr", is_flag=True, help="Open a pull request at the end (GitHub; GH_TOKEN).")
-@click.option("--cpu", help="Of each VM, as the provider takes it.")
-@click.option("--memory", help="Of each VM, such as 8GB.")
-@click.option("--disk", help="Of each VM, such as 50GB.")
-@click.option("--image", help="What each VM is made from.")
-@click.option("--pool", help="Where VMs are placed.")
 @click.option("--wait", "stay", is_flag=True, help="Stay until the voyage has ended.")
 async def sail(plan: Path, ships: int | None, stay: bool, pr: bool, **vm: str | None) -> int:
     """Launch a voyage from PLAN, a directory."""
@@ -143,7 +141,7 @@ async def sail(plan: Path, ships: int | None, stay: bool, pr: bool, **vm: str | 
 
 
 async def _sail(plan: Path, ships: int | None, *, pr: bool = False) -> str:
-    config = _config()
+    config = ocaptain.config.load()
     found = await ocaptain.check.check(plan, config)
     if found.plan is None:
         raise Failure(*found.faults)
@@ -154,30 +152,28 @@ def _next(voyage: str) -> str:
     return "".join(f"\n  ocaptain {verb} {voyage}" for verb in NEXT)
 
 
-@cli.command()
-@json_option
+@cli.command(params=[JSON])
 async def voyages(as_json: bool) -> None:
     """List the voyages there are."""
-    _show("voyages", await ocaptain.voyage.survey(_config()), as_json)
+    _show("voyages", await ocaptain.voyage.survey(ocaptain.config.load()), as_json)
 
 
-@_voyage_verb
+@cli.command(params=[VOYAGE, JSON])
 @click.option("-w", "--watch", is_flag=True, help="Stay, and show it anew every second.")
-@json_option
 async def status(voyage: str | None, watch: bool, as_json: bool) -> None:
     """Show a voyage at a glance."""
+    config = ocaptain.config.load()
     if watch:
         await _wait(voyage)
     else:
-        _show("status", await ocaptain.voyage.look(_config(), voyage, "status"), as_json)
+        _show("status", await ocaptain.voyage.look(config, voyage, "status"), as_json)
 
 
-@_voyage_verb
+@cli.command(params=[VOYAGE, JSON])
 @click.option("--status", "wanted", type=STATUS, help="Only tasks with this status.")
-@json_option
 async def tasks(voyage: str | None, wanted: str | None, as_json: bool) -> None:
     """List the tasks; `tasks add` and `tasks edit` change the list."""
-    rows = (await ocaptain.voyage.look(_config(), voyage, "tasks"))["tasks"]
+    rows = (await ocaptain.voyage.look(ocaptain.config.load(), voyage, "tasks"))["tasks"]
     _show("tasks", [row for row in rows if wanted in (None, row["status"])], as_json)
 
 
@@ -188,12 +184,11 @@ def _regex(_ctx: click.Context, _param: click.Parameter, text: str | None) -> st
         raise click.BadParameter(f"no regular expression: {error}") from None
 
 
-@_voyage_verb
+@cli.command(params=[VOYAGE, JSON])
 @click.option("-s", "--ship", default="", help="Only this ship's, such as ship-0.")
 @click.option("-f", "--follow", is_flag=True, help="Go on as it grows.")
 @click.option("-g", "--grep", "pattern", callback=_regex, help="Only lines that match this regex.")
 @click.option("-n", "--tail", type=int, default=0, help="Only the last N lines.")
-@json_option
 async def logs(voyage: str | None, as_json: bool, **wanted: Any) -> None:
     """Print the ships' logs, by time."""
     async for line in (await _find(voyage)).log_lines(wanted):
@@ -202,32 +197,27 @@ async def logs(voyage: str | None, as_json: bool, **wanted: Any) -> None:
         click.echo(json.dumps(entry) if as_json else f"{at[11:19]}Z {ship:<8} {text}".rstrip())
 
 
-@_voyage_verb
-@click.argument("ship", required=False)
+@cli.command(params=[FLEET])
 @click.option("--raw", is_flag=True, help="A shell on the ship's VM, or on storage.")
-async def shell(voyage: str | None, ship: str | None, raw: bool) -> int:
+async def shell(voyage: str | None, raw: bool, ship: str | None = None) -> int:
     """Watch the ships at work in tmux: all, or SHIP (ship-0)."""
     return (await _find(voyage)).shell(ship, raw=raw)
 
 
-@_voyage_verb
-@click.option("-t", "--timeout", type=float, help="Seconds after which to stop waiting.")
-async def wait(voyage: str | None, timeout: float | None) -> int:
+async def _wait(voyage: str | None, timeout: float = inf) -> int:
     """Block until the voyage ends: status 0 complete, 4 ended otherwise, 5 timed out."""
-    return await _wait(voyage, timeout)
-
-
-async def _wait(voyage: str | None, timeout_s: float | None = None) -> int:
-    """Show a voyage in place until it has ended or the time is up; the exit status of `wait`."""
     found = await _find(voyage)
     with ocaptain.view.Screen(auto_refresh=False) as screen:
-        state = (await found.watch("status", screen.show, timeout_s or inf))["state"]
+        state = (await found.watch("status", screen.show, timeout))["state"]
     return 0 if state == "complete" else 4 if state in ocaptain.view.ENDED else 5
 
 
-@_voyage_verb
+cli.command("wait", params=[VOYAGE, TIMEOUT])(_wait)
+
+
+@cli.command(params=[VOYAGE])
 @click.option("--all", "everything", is_flag=True, help="Also wrecks, logs, journal and artifacts.")
-@click.option("--into", default=".", type=path_argument, help="Your repository.")
+@click.option("--into", default=".", type=PATH, help="Your repository.")
 async def fetch(voyage: str | None, everything: bool, into: Path) -> None:
     """Bring the voyage's branch into a repository of yours."""
     found = await _find(voyage)
@@ -240,35 +230,29 @@ async def fetch(voyage: str | None, everything: bool, into: Path) -> None:
         click.echo(f"Unlanded work is on storage only: {', '.join(new['wrecks'])} (--all)")
 
 
-@_voyage_verb
+@cli.command(params=[VOYAGE])
 @click.option("-s", "--include-storage", is_flag=True, help="Also storage, with all that is on it.")
 @click.option("--all", "all_", is_flag=True, help="Every VM of every voyage.")
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 async def sink(voyage: str | None, include_storage: bool, all_: bool, force: bool) -> None:
     """Destroy a voyage's VMs: the ships, or all."""
     storage = include_storage or all_
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's lets a question wait
-    found = await ocaptain.voyage.voyages(_config()) if all_ else [await _find(voyage)]
-    doomed = {each: [vm for vm in each.vms if storage or vm != each.storage] for each in found}
-    names = [vm for vms in doomed.values() for vm in vms]
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # asyncio's lets a question wait
+    config = ocaptain.config.load()
+    found = await ocaptain.voyage.voyages(config) if all_ else [await _find(voyage)]
     for each in found if storage else ():
-        await _offer(each, force=force)
-    told = ", ".join([*names, "the ships' keys"] if names else ["nothing"])
-    click.echo(f"To be destroyed: {told}")
+        if risk := await each.at_risk():
+            click.echo(risk)
+            if not force and click.confirm("Fetch it first, into the repository here?"):
+                await each.fetch(Path(), everything=True)
+    doomed = {each: [*each.vms] if storage else each.crew() for each in found}
+    names = [vm for vms in doomed.values() for vm in vms]
+    click.echo(f"To be destroyed: {', '.join(names) or 'nothing'}")
     if names and not force:
         click.confirm("Go on?", abort=True)
     if faults := [why for each, vms in doomed.items() for why in await each.destroy(vms)]:
-        again = "--all" if all_ else "-s " * storage + found[0].id
-        raise Failure(*faults, f"Try later: ocaptain sink {again}")
+        raise Failure(*faults, f"Try later: ocaptain {' '.join(sys.argv[1:])}")
     click.echo(f"Destroyed {len(names)} VMs.")
-
-
-async def _offer(voyage: "ocaptain.voyage.Voyage", *, force: bool) -> None:
-    """Say what only storage has, and offer to fetch it."""
-    if risk := await voyage.at_risk():
-        click.echo(risk)
-        if not force and click.confirm("Fetch it first, into the repository here?"):
-            await voyage.fetch(Path(), everything=True)
 
 
 # Steering
@@ -286,55 +270,30 @@ ORDERS = {
     "tasks edit TASK": "Change TASK, unless it is completed.",
     "fsck": "Look whether all on storage agrees, and mend what does not.",
 }
+SUBJECT = click.Option(["--subject"], metavar="TEXT", help="What it is.")
 FIELDS = [
-    click.option("-d", "--description", metavar="TEXT", help="What is to be done."),
-    click.option("--after", multiple=True, metavar="ID", help="A task that it waits for."),
-    click.option("--files", multiple=True, metavar="PATH", help="What it will touch."),
-    click.option("--run", metavar="COMMAND", help="What the shell agent executes."),
+    click.Option(["-d", "--description"], metavar="TEXT", help="What is to be done."),
+    click.Option(["--after"], multiple=True, metavar="ID", help="A task that it waits for."),
+    click.Option(["--files"], multiple=True, metavar="PATH", help="What it will touch."),
+    click.Option(["--run"], metavar="COMMAND", help="What the shell agent executes."),
 ]
-MORE = {
-    "relieve": [click.option("--no-wait", "stay", is_flag=True, help="Give the order, no more.")],
-    "reinforce": [
-        click.option("-n", "--ships", type=click.IntRange(0, 99), default=0, help="Add N.")
-    ],
-    "tasks add": FIELDS,
-    "tasks edit": [click.option("--subject", metavar="TEXT", help="What it is."), *FIELDS],
-}
+MORE = {"reinforce": [SHIPS], "tasks add": FIELDS, "tasks edit": [SUBJECT, *FIELDS]}
 
 
-def _named(ctx: click.Context, _: click.Parameter, words: Sequence[str]) -> str | None:
-    """The voyage among the words before the last; a ship is where a message goes to."""
-    ships = [word for word in words if SHIP.fullmatch(word)] if ctx.command.name == "hail" else []
-    voyages = [word for word in words if word not in ships]
-    if voyages[1:] or ships[1:]:
-        ctx.fail(f"Got unexpected extra arguments ({' '.join(words)})")
-    for ship in ships:
-        ctx.params["ship"] = ship
-    return next(iter(voyages), None)
-
-
-def _order(usage: str, about: str) -> None:
-    """Add a verb that has a voyage do something, and prints what came of it."""
-    name = " ".join(word for word in usage.split() if word.islower())
-
-    async def give(voyage: str | None, why: str, *, as_json: bool, **fields: Any) -> int:
-        found = await _find(voyage)
-        found.signed = {"by": await ocaptain.voyage.who(), "why": why}
-        answer = await getattr(found, name.replace(" ", "_"), partial(found.order, name))(**fields)
-        _show("answer", answer, as_json)
-        return int(bool(answer.get("faults")))
-
-    before = "[VOYAGE] [SHIP]" if name == "hail" else "[VOYAGE]"
-    first = click.Argument(["voyage"], nargs=-1, callback=_named, metavar=before)
-    rest = [click.Argument([word.lower()]) for word in usage.split() if word.isupper()]
-    command = click.Command(name, callback=give, params=[first, *rest], help=about)
-    for option in (*MORE.get(name, ()), why_option, json_option):
-        option(command)
-    cli.add_command(command)
+async def _give(order: str, voyage: str | None, why: str, *, as_json: bool, **fields: Any) -> int:
+    """Have a voyage do something, and print what came of it."""
+    found = await _find(voyage)
+    found.signed = {"by": f"{getuser()}@{gethostname()}", "why": why}
+    answer = await getattr(found, order.replace(" ", "_"), partial(found.order, order))(**fields)
+    _show("answer", answer, as_json)
+    return int(bool(answer.get("faults")))
 
 
 for usage, about in ORDERS.items():
-    _order(usage, about)
+    order = " ".join(word for word in usage.split() if word.islower())
+    last = [click.Argument([word.lower()]) for word in usage.split() if word.isupper()]
+    params = [FLEET if order == "hail" else VOYAGE, *last, *MORE.get(order, ()), WHY, JSON]
+    cli.add_command(click.Command(order, callback=partial(_give, order), params=params, help=about))
 
 
 # This machine
@@ -343,23 +302,22 @@ for usage, about in ORDERS.items():
 @cli.command()
 async def doctor() -> int:
     """Say what this machine lacks, and the command that mends it."""
-    found = await ocaptain.doctor.examine(_config())
+    found = await ocaptain.start.examine(ocaptain.config.load())
     for what, is_there, remedy in found:
         click.echo(f"{'ok' if is_there else 'no'}  {what:<22}{is_there or remedy}")
     return 0 if all(is_there for _, is_there, _ in found) else 1
 
 
-@cli.command()
-@click.option("-n", "--ships", default=3, type=click.IntRange(1, 20), help="How many ships.")
-async def demo(ships: int) -> None:
+@cli.command(params=[SHIPS])
+async def demo(ships: int | None) -> None:
     """Sail a small voyage on this machine: no account, no token, no model."""
     os.environ["OCAPTAIN_PROVIDER"] = "local"
     repo = await ocaptain.start.demo()
     click.echo(f"A repository with a plan in it is at {repo}\n")
-    voyage = await _sail(repo / "plan", ships)
+    voyage = await _sail(repo / "plan", ships or 3)
     if await _wait(voyage):
         raise Failure("The demo did not come to its end.", f"ocaptain logs {voyage}")
     await (await _find(voyage)).fetch(repo, everything=False)
-    landed = await ocaptain.source.git("-C", str(repo), "log", "--format=%h %an  %s", voyage)
+    landed = await ocaptain.ssh.git("-C", str(repo), "log", "--format=%h %an  %s", voyage)
     click.echo(f"\nWhat landed on {voyage}, fetched into {repo}:\n\n{landed}\n")
     click.echo(f"Have a look, then sink it:\n  export OCAPTAIN_PROVIDER=local{_next(voyage)}")

@@ -1,4 +1,4 @@
-"""Processes on the captain's machine, and the system's OpenSSH.
+"""Processes on the captain's machine: the system's OpenSSH, and git.
 
 `run` and `attach` are the only places in the captain's half that start a process.
 """
@@ -9,13 +9,13 @@ import re
 import shlex
 import shutil
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from math import inf
 from pathlib import Path
 from subprocess import PIPE, call
 from typing import Any, NamedTuple, Self, cast
 
-from .errors import Failure
+from .errors import Failure, scrub
 from .onboard.text import clean as harmless
 
 DAEMONS = "/usr/sbin:/usr/lib/openssh:/usr/libexec:/usr/libexec/openssh:/usr/lib/ssh"
@@ -24,6 +24,8 @@ DAEMONS = "/usr/sbin:/usr/lib/openssh:/usr/libexec:/usr/libexec/openssh:/usr/lib
 PASSING = re.compile(rb"(?i)failed to (connect(?!.* port)|dial|create session|run command on VM)")
 """What a gateway says, as the command itself, when a VM of its own does not answer (exe.dev's); not
 what curl says, and so git, of a host that a VM cannot reach."""
+
+PRIVATE = " (if it is private: export GH_TOKEN=… for GitHub, or name a checkout of it here)"
 
 
 class Result(NamedTuple):
@@ -51,14 +53,13 @@ async def _started(argv: Sequence[str], **how: Any) -> AsyncIterator[asyncio.sub
     """A process without a terminal, so that Ctrl-C reaches us only, and no shared ControlMaster.
 
     Whoever leaves, or is cancelled, ends it."""
-    words = program(argv[0]), *argv[1:]
-    child = await asyncio.create_subprocess_exec(*words, stdout=PIPE, start_new_session=True, **how)
+    how |= {"stdin": PIPE, "stdout": PIPE, "start_new_session": True}
+    child = await asyncio.create_subprocess_exec(program(argv[0]), *argv[1:], **how)
     try:
         yield child
-    except BaseException:
-        child.terminate()
-        raise
     finally:
+        with suppress(ProcessLookupError):
+            child.terminate()
         # wait() waits for all who hold the pipes, as a ControlMaster does for as long as a session.
         await asyncio.wait([asyncio.create_task(child.wait())], timeout=1)
         child._transport.close()  # type: ignore[attr-defined]
@@ -73,19 +74,30 @@ async def run(
     the time is up.
     """
     try:
-        async with (
-            asyncio.timeout(timeout),
-            _started(argv, stdin=PIPE, stderr=PIPE, env={**os.environ, **env}) as process,
-        ):
+        how = {"stderr": PIPE, "env": {**os.environ, **env}}
+        async with asyncio.timeout(timeout), _started(argv, **how) as process:
             out, err = await process.communicate(stdin)
             return Result(await process.wait(), out, err)
     except TimeoutError:
         raise Failure(f"{argv[0]} did not end within {timeout:g} s: {argv[-1]}") from None
 
 
+async def git(*words: str, strict: bool = True, timeout: float = 30, **env: str) -> str:
+    """What git prints, in English; it asks nobody for anything. `env` is added to ours.
+
+    If it fails: nothing, or if `strict` a Failure."""
+    ssh = f"{os.environ.get('GIT_SSH_COMMAND', 'ssh')} -o BatchMode=yes"
+    mute = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh}
+    result = await run(["git", *words], env={**mute, **env}, timeout=timeout)
+    if result.status and strict:
+        said = scrub(" ".join(os.fsdecode(result.err).split()))
+        raise Failure(said + PRIVATE * ("'http" in said))
+    return "" if result.status else os.fsdecode(result.out).strip()
+
+
 async def lines(argv: Sequence[str]) -> AsyncIterator[bytes]:
     """The lines that a program writes, as they come; it is ended with the loop over them."""
-    async with _started(argv, stdin=PIPE, limit=1 << 20) as process:
+    async with _started(argv, limit=1 << 20) as process:
         async for line in cast(asyncio.StreamReader, process.stdout):
             yield line
 
@@ -203,8 +215,7 @@ class Ssh(NamedTuple):
             import stamina  # takes longer than most commands, which do without
 
             stamina.instrumentation.set_on_retry_hooks([])  # it would log to the terminal
-            pace = {"wait_initial": 0.2, "wait_max": 10.0, "wait_jitter": 0.5}
-            again = stamina.AsyncRetryingCaller(attempts=None, timeout=retries, **pace)
+            again = stamina.AsyncRetryingCaller(attempts=None, timeout=retries)
             return await again.on(Unreachable)(self.run, vm, remote, **how)
         result = await run(self.command(vm, remote), **{"timeout": 60, **how})
         if result.status == 255 or (result.status and PASSING.search(result.err + result.out)):
@@ -213,6 +224,6 @@ class Ssh(NamedTuple):
             raise Unreachable(f"{vm} cannot be reached: {said or 'no answer'}", look_closer)
         return result
 
-    def git_env(self) -> dict[str, str]:
-        """What makes git reach VMs by this configuration."""
+    def git_env(self) -> dict[str, Any]:
+        """What `git` is to have in its environment to reach VMs by this configuration."""
         return {"GIT_SSH_COMMAND": shlex.join(["ssh", "-F", str(self.path)])}

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from .plan import Report
@@ -47,22 +47,21 @@ def status(seen: Answer) -> RenderableType:
     tasks, colour = seen["tasks"], STYLES.get(seen["state"], "")
     names = ("in_progress", "pending", "failed")
     rest = "".join(f", {tasks[name]} {name.replace('_', ' ')}" for name in names if tasks[name])
+    hint = "tasks --status failed" if tasks["failed"] else NEXT.get(seen["state"])
     origin = [(seen["mirrored"] or "")[:12], seen["pr"], seen["mirror_fault"]]
     told = {"origin": "  ".join(filter(None, origin)), "notify": seen.get("notify_fault")}
-    hint = "tasks --status failed" if tasks["failed"] else NEXT.get(seen["state"])
-    head = Text.assemble((seen["voyage"], "bold"), "  ", (seen["state"], colour))
+    lines = [
+        (seen["reason"], colour),
+        (hint and f"→ ocaptain {hint}", "bold"),
+        (f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}", ""),
+        (f"verify  {seen['verify']}    cost ${seen['cost_usd']:.2f}", ""),
+        *((f"{name}  {what}", "") for name, what in told.items() if what),
+    ]
+    since = f"  since {_since(seen['created'])}"
     return Group(
-        head.append(f"  since {_since(seen['created'])}"),
+        Text.assemble((seen["voyage"], "bold"), "  ", (seen["state"], colour), since),
         _line(seen["objective"], "dim", no_wrap=True, overflow="ellipsis"),
-        *([_line(seen["reason"], colour)] if seen["reason"] else ()),
-        *(
-            [_line(f"→ ocaptain {hint}", "bold")]
-            if hint and hint not in str(seen["reason"])
-            else ()
-        ),
-        Text(f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}"),
-        Text(f"verify  {seen['verify']}    cost ${seen['cost_usd']:.2f}"),
-        *(_line(f"{name}  {what}") for name, what in told.items() if what),
+        *(_line(text, style) for text, style in lines if text),
         "",
         _table("ship  state  for  done  seen  task", map(_ship, seen["ships"])),
     )
@@ -88,9 +87,9 @@ def _voyage(row: Answer) -> Sequence[str]:
 
 def tasks(rows: Sequence[Answer]) -> RenderableType:
     """The task list."""
-    aside = [row["id"] for row in rows if row["status"] == "failed"]
-    hints = [_line(f"→ ocaptain retry {task_id}", "bold") for task_id in aside]
-    return Group(_table("id  status  owner  blocked by  commit  subject", map(_task, rows)), *hints)
+    hints = [f"→ ocaptain retry {row['id']}" for row in rows if row["status"] == "failed"]
+    table = _table("id  status  owner  blocked by  commit  subject", map(_task, rows))
+    return Group(table, *(_line(hint, "bold") for hint in hints))
 
 
 def _task(row: Answer) -> Sequence[str]:
@@ -129,18 +128,16 @@ def report(found: Report) -> RenderableType:
 def _table(columns: str, rows: Iterable[Sequence[str]]) -> Table:
     """A line for each row; a cell that is a state has its colour. Where there is no room, the last
     of the columns, which are two spaces apart, gives way."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=True)
-    *others, last = columns.split("  ")
-    for column in others:
-        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=20)
-    table.add_column(last, no_wrap=True, overflow="ellipsis", ratio=1)
+    heads = [Column(name, no_wrap=True, max_width=20) for name in columns.split("  ")]
+    heads[-1].max_width, heads[-1].ratio = None, 1
+    table = Table(*heads, box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True)
     for cells in rows:
         table.add_row(*(_line(cell, STYLES.get(cell, "")) for cell in cells))
     return table
 
 
 def _line(text: str, style: str = "", **how: Any) -> Text:
-    return Text(" ".join(clean(text).split()), style, **how)
+    return Text(" ".join(clean(text).splitlines()), style, **how)
 
 
 def _since(at: float | None) -> str:

@@ -10,21 +10,18 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from getpass import getuser
 from itertools import groupby
 from math import inf
 from pathlib import Path
-from socket import gethostname
 from typing import Any, Self
 
-from . import payload
 from .config import Config
 from .errors import Failure, tell
 from .onboard import PROTOCOL
-from .plan import Plan, Source
+from .onboard.agents import AGENTS
+from .plan import Plan, Settings, Source
 from .providers import VM, Provider, open_provider
-from .source import git
-from .ssh import Home, Remote, Ssh, Unreachable, attach, clean, lines, new_key, prepare
+from .ssh import Home, Remote, Ssh, Unreachable, attach, clean, git, lines, new_key, prepare
 
 Answer = dict[str, Any]
 
@@ -39,6 +36,11 @@ KNOCK = Remote("touch", Home("voyage/knock"))
 TOKENS = Remote(
     "sh", "-c", "umask 077 && cd ~/voyage && cat >captain.new && mv captain.new captain.json"
 )
+ONBOARD = Path(__file__).parent / "onboard"
+MAIN = "import gc\ngc.disable()\nfrom onboard.programs import main\nraise SystemExit(main())\n"
+LIB = ("-IS", Home("voyage/lib"))
+"""What comes between python and the name of a program of the onboard half, on a VM."""
+UNPACK = "umask 077 && mkdir -p ~/voyage && cd ~/voyage && tar -xzf -"
 PACK = "cd ~/voyage && tar -cz artifacts journal.jsonl logs ships voyage.json"
 
 
@@ -65,7 +67,7 @@ class Voyage:
 
     def program(self, *words: str) -> Remote:
         """The command that runs a program of the onboard half on storage."""
-        return self.by_harbor(self.provider.python, *payload.LIB, *words)
+        return self.by_harbor(self.provider.python, *LIB, *words)
 
     def by_harbor(self, *words: str) -> Remote:
         """A command on storage, as the user whose home has the voyage there."""
@@ -81,11 +83,12 @@ class Voyage:
         done = await self.ssh.run(self.storage, self.program("serve.serve", "captain"), stdin=line)
         try:
             answer = dict(json.loads(done.out))
-        except (ValueError, TypeError):
+            granted = answer.pop("ok")
+        except (ValueError, TypeError, KeyError, RecursionError):
             said = clean(done.err).strip().rpartition("\n")[2]
-            remedy = f"If its sail did not finish: ocaptain sink -s {self.id}"
+            remedy = f"Look closer: ocaptain shell --raw {self.id}  (sail not finished: sink -s)"
             raise Failure(f"{self.storage} gave no answer: {said}", remedy) from None
-        if not answer.pop("ok", False):
+        if not granted:
             raise Failure(clean(str(answer.get("error", answer))))
         return answer
 
@@ -126,7 +129,7 @@ class Voyage:
         pack = f"--upload-pack={self.by_harbor('git-upload-pack', Home('voyage/repo.git'))}"
         words = ["-C", str(into), "fetch", "--quiet", pack, f"{self.storage}:voyage", *refs]
         try:
-            await git(*words, env=self.ssh.git_env(), timeout=SET_UP_S)
+            await git(*words, **self.ssh.git_env(), timeout=SET_UP_S)
         except Failure as why:
             raise Failure(f"git fetch failed: {why}", "Into where: --into DIR") from None
         if everything:
@@ -167,12 +170,13 @@ class Voyage:
             return str(why)
         return (clean(done.err).strip() or f"exit status {done.status}") if done.status else ""
 
-    async def unpack(self, vm: str, archive: bytes) -> None:
+    async def unpack(self, vm: str, packed: bytes) -> None:
         """Set a VM up from an archive, as soon as it can be reached; Unreachable if that fails."""
         root = ["sudo", "-n"] * (self.provider.accounts and vm == self.storage)
-        there = payload.unpack(self.provider.python, *root)
+        set_up = Remote(*root, self.provider.python, *LIB, "setup.main")
+        there = Remote("sh", "-c", f"{UNPACK} && exec {set_up}")
         limits = {"timeout": SET_UP_S, "retries": REACH_S}
-        if why := await self.fault(vm, there, stdin=archive, **limits):
+        if why := await self.fault(vm, there, stdin=packed, **limits):
             raise Unreachable(f"{vm} could not be set up: {why}")
 
     async def destroy(self, names: Iterable[str]) -> list[str]:
@@ -196,14 +200,12 @@ class Voyage:
         """Send a message to a ship's agent, or to all; see for a while whether they take it in."""
         answer = await self.order("hail", ship=ship, text=message)
 
-        def told(seen: Answer) -> list[Answer]:
-            keys, ships = ("id", "task", "hails"), answer["ships"]
-            return [{k: row[k] for k in keys} for row in seen["ships"] if row["id"] in ships]
+        def heard(seen: Answer) -> bool:
+            return not any(row["hails"] and row["task"] for row in seen["ships"])
 
-        def over(seen: Answer) -> bool:
-            return not any(each["hails"] and each["task"] for each in told(seen))
-
-        return {**answer, "ships": told(await self.watch("status", over, HEAR_S))}
+        rows = (await self.watch("status", heard, HEAR_S))["ships"]
+        told = [row for row in rows if row["id"] in answer["ships"]]
+        return {**answer, "ships": [{k: row[k] for k in ("id", "task", "hails")} for row in told]}
 
     async def tasks_edit(self, task: str = "", **given: Any) -> Answer:
         """Change a task, or add one where none is named, in what is given of it."""
@@ -223,23 +225,21 @@ class Voyage:
         deaf = await self.on([] if lacking else self.crew(), TOKENS, stdin=told, timeout=ANSWER_S)
         return {**await self.order("resume"), "unheard": [*deaf]}
 
-    async def relieve(self, ship: str, *, stay: bool) -> Answer:
-        """Give a ship nothing more to do and, unless it is to `stay`, remove it after its task."""
+    async def relieve(self, ship: str) -> Answer:
+        """Give a ship nothing more to do, and remove it after its task."""
         answer = await self.order("relieve", ship=ship)
-        if not stay:
-            again = f"ocaptain relieve {self.id} {ship}"
-            tell(f"{answer['say']} Ctrl-C leaves the order standing; to finish it: {again}")
-            await self.watch("relieve", lambda seen: bool(seen["done"]), ship=ship)
-            await self.discharge([ship])
-            answer |= {"done": True, "say": f"{ship} has gone home, and its VM is destroyed."}
-        return answer
+        again = f"ocaptain relieve {self.id} {ship}"
+        tell(f"{answer['say']} Ctrl-C leaves the order standing; to finish it: {again}")
+        await self.watch("relieve", lambda seen: bool(seen["done"]), ship=ship)
+        await self.discharge([ship])
+        return {**answer, "done": True, "say": f"{ship} has gone home, and its VM is destroyed."}
 
     async def discharge(self, ships: Sequence[str]) -> None:
         """Destroy ships with their keys, then have storage forget them."""
         if left := await self.destroy(map(self.vm, ships)):
             raise Failure(*left, "Try again later; nothing else has changed.")
         boot = {"enlist": {}, "dismiss": ships, "accounts": self.provider.accounts}
-        await self.unpack(self.storage, payload.archive(boot))
+        await self.unpack(self.storage, archive(boot))
         await self.ask("enlist", ships=[], gone=ships)
 
 
@@ -316,11 +316,42 @@ async def sail(config: Config, plan: Plan, ships: int, *, pr: bool = False) -> s
     crew = [f"ship-{number}" for number in range(ships)]
     names = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
     author = {key: await git("config", key, strict=False) or names[key] for key in names}
-    boot = payload.boot(plan, {"voyage": yard.id, "ships": crew, "author": author, "pr": pr})
+    boot = boot_file(plan, {"voyage": yard.id, "ships": crew, "author": author, "pr": pr})
     told = {"token": token, "shallow": source.shallow, "ref": source.ref}
     told["url"] = boot["voyage"]["origin"]
     await yard.build(crew, boot, source, tasks=plan.tasks, source=told)
     return yard.id
+
+
+def boot_file(plan: Plan, sailed: Answer) -> Answer:
+    """What boot.json has for every VM: the voyage as storage and ships know it, and the plan's own
+    files. `sailed` is what the plan does not say: `voyage`, `ships`, `author`, `pr`."""
+    record = {
+        **sailed,
+        "created": time.time(),
+        "origin": None if plan.source.path else plan.source.url,
+        "base": plan.source.branch,
+        "repairs": 0 if plan.agent == "shell" else 3,
+        "hears": AGENTS[plan.agent].steady,
+        "spec": plan.artifacts["spec.md"],
+        **{key: getattr(plan, key) for key in Settings.__struct_fields__},
+    }
+    return {"voyage": record, "artifacts": plan.artifacts}
+
+
+def archive(boot: Answer, bundle: Path | None = None) -> bytes:
+    """The onboard code, boot.json and, for storage, the captain's repository as a git bundle."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
+        for path in sorted(ONBOARD.rglob("*.[ps][yh]")):
+            tar.add(path, f"lib/onboard/{path.relative_to(ONBOARD)}")
+        for name, body in {"lib/__main__.py": MAIN, "boot.json": json.dumps(boot)}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(body.encode()), 0o600
+            tar.addfile(entry, io.BytesIO(body.encode()))
+        if bundle:
+            tar.add(bundle, "source.bundle")
+    return buffer.getvalue()
 
 
 class Yard(Voyage):
@@ -355,7 +386,7 @@ class Yard(Voyage):
             crew = [group.create_task(self._ship(ship, storage)) for ship in ships]
             bundle = await self._bundle(checkout) if checkout and checkout.path else None
             own = {**more, "enlist": self.keys}
-            await self._set_up(await storage, payload.archive(self.boot | own, bundle))
+            await self._set_up(await storage, archive(self.boot | own, bundle))
         if not any(ship.result() for ship in crew):
             raise Failure("No ship came up.")
 
@@ -371,8 +402,8 @@ class Yard(Voyage):
             self._say(f"{name} is there")
         return self.vms[name]
 
-    async def _set_up(self, vm: VM, archive: bytes) -> None:
-        await self.unpack(vm.name, archive)
+    async def _set_up(self, vm: VM, packed: bytes) -> None:
+        await self.unpack(vm.name, packed)
         self._say(f"{vm.name} is ready")
 
     def _say(self, what: str) -> None:
@@ -397,7 +428,7 @@ class Yard(Voyage):
             tell(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
         way = {"reach": reach, "via": via, "host_key": storage.host_key, "ship": ship}
         own = {"captain": self.config.agent_env, "key": (self.scratch / ship).read_text()}
-        return payload.archive(self.boot | own | way)
+        return archive(self.boot | own | way)
 
     async def _remove(self, *names: str) -> None:
         """Destroy VMs, and say which are left."""
@@ -408,15 +439,15 @@ class Yard(Voyage):
         if left:
             tell("\n".join([*left, f"Try later: ocaptain sink -s {self.id}"]))
 
-    async def reinforce(self, ships: int) -> Answer:
+    async def reinforce(self, ships: int | None) -> Answer:
         """Restart ships, replace those that are lost, and add `ships` more."""
         charter = await self.ask("charter")
         voyage, known = charter["voyage"], charter.pop("ships")
-        restart = Remote(self.provider.python, *payload.LIB, "setup.restart")
+        restart = Remote(self.provider.python, *LIB, "setup.restart")
         faults = await self.on([*map(self.vm, known)], restart, retries=ANSWER_S)
         lost = [ship for ship in known if self.vm(ship) in faults]
         first = 1 + max(int(ship[5:]) for ship in [*known, *voyage["ships"]])
-        new = [f"ship-{number}" for number in range(first, first + len(lost) + ships)]
+        new = [f"ship-{number}" for number in range(first, first + len(lost) + (ships or 0))]
         say = f"Of {len(known)} ships {len(lost)} were lost; {len(new)} are new."
         for vm, why in faults.items():
             tell(f"{vm} is lost: {why}")
@@ -426,16 +457,6 @@ class Yard(Voyage):
         if lost:
             await self.discharge(lost)
         if new:
+            await self.build(new, charter)
             await self.ask("enlist", ships=new, gone=[])
-            try:
-                await self.build(new, charter)
-            except BaseException:
-                await asyncio.shield(self.discharge(new))
-                raise
         return {"say": say, "lost": lost, "new": new}
-
-
-async def who() -> str:
-    """Who gives orders here: a name that git has, or the login's, and this machine's."""
-    name = await git("config", "user.name", strict=False) or getuser()
-    return f"{name}@{gethostname()}"

@@ -15,9 +15,10 @@ from uuid import uuid4
 
 import pytest
 
-from ocaptain import onboard, payload
+from ocaptain import onboard
 from ocaptain.onboard import process, taskhook
 from ocaptain.onboard.agents import AGENTS, Event, Job
+from ocaptain.voyage import MAIN
 from tests.fakes import messages_api as api
 from tests.fakes.fixtures import claude_binary, model
 
@@ -82,7 +83,7 @@ def job(model, tmp_path) -> Job:
     captain = {"ANTHROPIC_BASE_URL": model.url, "CLAUDE_CODE_OAUTH_TOKEN": SECRET}
     lib = tmp_path / "ship" / "voyage" / "lib"
     shutil.copytree(Path(onboard.__file__).parent, lib / "onboard")
-    (lib / "__main__.py").write_text(payload.MAIN)
+    (lib / "__main__.py").write_text(MAIN)
     (lib.parent / "captain.json").write_text(json.dumps(captain))
     return Job(
         {"voyage": "voyage-1f", "model": None},
@@ -176,7 +177,7 @@ def test_a_turn_that_claude_begins_by_itself_right_after_another_is_announced(se
 
 
 def test_an_overloaded_api_is_a_wait_and_then_done(sessions, model, job):
-    """529 is announced with the time of the next try, and costs no turn."""
+    """529 is announced with the time of the next try, and costs no turn. (R86)"""
     model.on("task 7", [api.overloaded(), api.say("Done.")])
     session = sessions(job)
     session.say("task 7")
@@ -187,7 +188,7 @@ def test_an_overloaded_api_is_a_wait_and_then_done(sessions, model, job):
 
 
 def test_a_usage_limit_says_when_it_resets_and_the_session_goes_on_after_it(sessions, model, job):
-    """The turn ends as limited; one more message and the same session works again."""
+    """The turn ends as limited; one more message and the same session works again. (R86)"""
     reset = int(time.time()) + 3600
     model.on("task 7", [api.limited(reset), api.say("Back.")])
     session = sessions(job)
@@ -272,7 +273,7 @@ def test_nothing_that_leads_astray_is_offered_to_the_model(sessions, model, job)
 
 
 def test_the_token_stands_in_no_command_line_of_the_agent(sessions, model, job, tmp_path):
-    """Neither the client's nor its hook's nor its commands' arguments hold a token."""
+    """Neither the client's nor its hook's nor its commands' arguments hold a token. (R98)"""
     (tmp_path / "harbor.answer").write_text('{"ok": true}')
     with (tmp_path / "harbor").open("a") as harbor:
         harbor.write('cat /proc/$PPID/cmdline /proc/$$/cmdline >"$0.cmdlines"\n')

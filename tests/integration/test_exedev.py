@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ocaptain import payload
 from tests.fakes import messages_api as api
 from tests.fakes.exedev import Machine
 from tests.fakes.exedev.lobby import Lost
@@ -114,7 +115,8 @@ def test_sail_connects_once_to_the_lobby_and_once_to_each_vm(fleet):
 
 
 def test_a_ships_key_opens_storage_alone_as_its_own_user(fleet):
-    """No key is for the whole account, and the tag that keys could be scoped by is storage's."""
+    """No key is for the whole account, and the tag that keys could be scoped by is storage's.
+    (R97)"""
     exe = account(fleet).exe
     storage, *ships = sorted(exe.machines)[::-1]
     scopes = {key.name: key.scope for key in exe.keys if key.name != "captain"}
@@ -137,7 +139,7 @@ def test_sink_removes_ships_with_their_keys_and_then_storage(captain):
 
 
 def test_sink_says_what_goes_and_asks_first(captain):
-    """A no leaves all; unfetched commits are told of, and can be fetched on the way."""
+    """A no leaves all; unfetched commits are told of, and can be fetched on the way. (R58)"""
     voyage = captain.sail(small(captain, "echo 1 >one"))
     voyage.wait()
     there = captain.account()
@@ -171,7 +173,7 @@ def asked(captain: ExeCaptain, verb: str) -> int:
 
 @pytest.mark.parametrize("moment", ["before-new-answers", "while-a-vm-boots", "during-set-up"])
 def test_an_interrupted_sail_leaves_nothing(captain, monkeypatch, moment):
-    """Ctrl-C removes VMs and keys, also what the lobby was still making: exit status 130."""
+    """Ctrl-C removes VMs and keys, also what the lobby was still making: exit status 130. (R102)"""
     if moment == "before-new-answers":
         captain.exe.faults.new_s = 3
     if moment == "while-a-vm-boots":
@@ -194,7 +196,8 @@ def test_an_interrupted_sail_leaves_nothing(captain, monkeypatch, moment):
 
 
 def test_what_a_killed_sail_left_can_be_removed_from_anywhere(captain, monkeypatch):
-    """The first lines have the command for it, which another machine needs nothing more for."""
+    """The first lines have the command for it, which another machine needs nothing more for.
+    (R102)"""
     on_new(captain, monkeypatch, "-storage", slow("usr/sbin/groupadd"))
     with captain.start("sail", str(small(captain)), "-n", "2") as sailing:
         until(lambda: len(captain.account()) == 3 + 2, 20)
@@ -235,7 +238,7 @@ def test_a_name_that_somebody_else_has(captain):
 
 
 def test_storage_that_fails_is_not_made_up_for(captain, monkeypatch):
-    """All is removed at once, even while a ship is waited for."""
+    """All is removed at once, even while a ship is waited for. (R102)"""
     captain.exe.faults.stuck = Ending({"-ship0"})
     on_new(captain, monkeypatch, "-storage", breaks("usr/sbin/groupadd"))
     began = time.monotonic()
@@ -247,7 +250,7 @@ def test_storage_that_fails_is_not_made_up_for(captain, monkeypatch):
 
 @pytest.mark.parametrize("fault", ["silent", "stuck", "broken"])
 def test_a_ship_that_does_not_come_up_is_done_without(captain, monkeypatch, fault):
-    """It is made anew once, and then given up with its key; the others sail."""
+    """It is made anew once, and then given up with its key; the others sail. (R103)"""
     if fault == "broken":
         on_new(captain, monkeypatch, "-ship1", breaks("usr/bin/systemctl"))
     else:
@@ -264,7 +267,7 @@ def test_a_ship_that_does_not_come_up_is_done_without(captain, monkeypatch, faul
 
 
 def test_a_vm_that_was_made_with_an_error_is_made_anew(captain, monkeypatch):
-    """`new` names the VM and an error besides: it exists, and is no good."""
+    """`new` names the VM and an error besides: it exists, and is no good. (R103)"""
     new, errors = captain.exe.lobby._new, ["failed to attach integration"]
 
     def answer(call: Any) -> Any:
@@ -306,7 +309,7 @@ def test_a_gateway_that_knows_vms_by_the_login_name(captain):
 
 
 def test_a_key_whose_scope_the_lobby_does_not_say_is_removed(captain, monkeypatch):
-    """It might be for the whole account: sail fails, and nothing is left."""
+    """It might be for the whole account: sail fails, and nothing is left. (R97)"""
     add = captain.exe.lobby._ssh_key_add
     silent = lambda call: {**add(call), "permissions": {}}  # noqa: E731
     monkeypatch.setattr(captain.exe.lobby, "_ssh_key_add", silent)
@@ -399,7 +402,7 @@ def test_a_connection_to_the_lobby_that_drops_before_new_has_answered(
 
 
 def test_what_rm_cannot_remove_is_told_with_the_command(captain):
-    """The rest goes; sink again removes it once exe.dev can."""
+    """The rest goes; sink again removes it once exe.dev can. (R105)"""
     voyage = captain.sail(small(captain), ships=2)
     name = f"{voyage.id}-ship0"
     captain.exe.faults.rm_fails = {name}
@@ -413,7 +416,7 @@ def test_what_rm_cannot_remove_is_told_with_the_command(captain):
 
 
 def test_sink_all_leaves_what_is_not_ocaptains(captain):
-    """Whatever else is on the account, with names like ours."""
+    """Whatever else is on the account, with names like ours. (R105)"""
     exe = captain.exe
     for name in ("voyage-web", "voyage-0123456789ab-ship0x", "my-voyage-0123456789ab-storage"):
         exe.new_machine(name, ["voyage-0123456789ab"])
@@ -430,7 +433,7 @@ def test_sink_all_leaves_what_is_not_ocaptains(captain):
 
 
 def test_another_machine_sees_and_steers_the_voyage(fleet):
-    """With the account's key and nothing else, each verb works there as here."""
+    """With the account's key and nothing else, each verb works there as here. (R114)"""
     exe = account(fleet).exe
     with at(exe) as elsewhere:
         (row,) = elsewhere.json("voyages")
@@ -534,6 +537,47 @@ def provider(captain: ExeCaptain) -> str:
     return " ".join(done.out.partition("provider")[2].split())
 
 
+# Ships that join and leave
+
+
+def muster(voyage: Voyage, enlist: dict[str, str], *dismiss: str) -> None:
+    """Let ships into storage, and others no longer, as it is done after `sail`."""
+    boot = {"enlist": enlist, "dismiss": dismiss, "accounts": True}
+    there = str(payload.unpack("python3", "sudo", "-n"))
+    vm(voyage, "storage").run(there, stdin=payload.archive(boot))
+
+
+def test_storages_accounts_come_and_go(captain):
+    """A dismissed ship has no account, key or process on storage any more, and a new one has what
+    the first ones have; the others and harbor's own files are left alone, also where it is done
+    again."""
+    voyage = captain.sail(small(captain, GATE), 2)
+    storage = vm(voyage, "storage")
+
+    def says(command: str) -> str:
+        return storage.run(command, check=False).stdout.decode().strip()
+
+    become = "sudo setpriv --reuid={0} --regid=ocaptain-ships --init-groups"
+    storage.run(become.format("ship-0") + " sleep 1000 >/dev/null 2>&1 &")
+    (uid,), lib = says("id -u ship-0").split(), says("sudo ls -lR --full-time ~harbor/voyage/lib")
+    assert says(f"pgrep -U {uid} -x sleep")
+    for _ in range(2):
+        muster(voyage, {"ship-7": "ssh-ed25519 AAAA ship7"}, "ship-0", "ship-9")
+        assert says("id -u ship-0 ship-9") == ""
+        assert says(f"pgrep -U {uid}") == ""
+        assert says("ls /var/lib/ocaptain").split() == ["ship-1", "ship-7"]
+        assert says("cat /var/lib/ocaptain/ship-7/.ssh/*") == "restrict ssh-ed25519 AAAA ship7"
+    assert says("ls ~/voyage") == ""
+    assert says("sudo ls -lR --full-time ~harbor/voyage/lib") == lib
+    serve = "echo 0000 | /usr/local/lib/ocaptain/login -c git-upload-pack"
+    for ship in ("ship-1", "ship-7"):
+        asked = become.format(ship) + f" sh -c '{serve}'"
+        assert f"refs/heads/{voyage.id}" in says(asked)
+    alone = "-F ~/voyage/ssh_config -o ControlPath=none"
+    assert voyage.ssh("ship0", f"ssh {alone} storage git-upload-pack </dev/null").out == ""
+    assert voyage.ssh("ship1", f"echo 0000 | ssh {alone} storage git-upload-pack").out
+
+
 # Accidents
 
 
@@ -553,7 +597,7 @@ def open_gate(voyage: Voyage, name: str) -> None:
 
 
 def test_a_helm_that_is_killed_comes_back(captain):
-    """The unit starts it again; it gives its old claim up at once, and goes on."""
+    """The unit starts it again; it gives its old claim up at once, and goes on. (R31, R82)"""
     voyage = gated(captain)
     helm = vm(voyage, "ship0")
     helm.run("sudo systemctl kill -s KILL --kill-whom=main ocaptain-helm")
@@ -564,8 +608,20 @@ def test_a_helm_that_is_killed_comes_back(captain):
     assert helm.run("systemctl show -p NRestarts --value ocaptain-helm").stdout == b"1\n"
 
 
+def test_a_helm_that_was_stopped_is_started_again(fleet):
+    """By the program for that, which leaves one that runs alone."""
+    machine = vm(fleet, "ship0")
+    machine.run("sudo systemctl stop ocaptain-helm")
+    pids = set()
+    for _ in range(2):
+        machine.run("python3 -IS ~/voyage/lib setup.restart")
+        pids.add(machine.run("systemctl show -p MainPID --value ocaptain-helm").stdout)
+    (pid,) = pids
+    assert int(pid)
+
+
 def test_a_ship_that_crashes_goes_on_once_it_boots(captain):
-    """By itself; no task is lost, and none is done twice."""
+    """By itself; no task is lost, and none is done twice. (R82)"""
     voyage = gated(captain)
     open_gate(voyage, "ship0")
     vm(voyage, "ship0").crash()
@@ -576,7 +632,7 @@ def test_a_ship_that_crashes_goes_on_once_it_boots(captain):
 
 
 def test_storage_that_crashes_in_the_middle_is_waited_for(captain):
-    """Once it is back the voyage completes, and no claim was lost."""
+    """Once it is back the voyage completes, and no claim was lost. (R8, R34, R91)"""
     voyage = gated(captain)
     vm(voyage, "storage").crash()
     open_gate(voyage, "ship0")
@@ -588,7 +644,7 @@ def test_storage_that_crashes_in_the_middle_is_waited_for(captain):
 
 
 def test_a_ship_that_was_cut_off_beyond_its_lease_lands_nothing(captain):
-    """Another does its task; what it had done is kept aside, and it goes on with others."""
+    """Another does its task; what it had done is kept aside, and it goes on with others. (R36)"""
     voyage = gated(captain, ships=2, lease_seconds=3)
     owner = voyage.task("1")["owner"].replace("-", "")
     other = {"ship0": "ship1", "ship1": "ship0"}[owner]
@@ -608,7 +664,7 @@ def test_a_ship_that_was_cut_off_beyond_its_lease_lands_nothing(captain):
 
 
 def test_sshfs_is_installed_beside_the_work(captain):
-    """The first claim does not wait for it, and sees storage once it is there."""
+    """The first claim does not wait for it, and sees storage once it is there. (R89)"""
     captain.exe.faults.apt_s = 5
     look = "until [ -e ~/voyage/artifacts/spec.md ]; do sleep 0.1; done; cp ~/voyage/artifacts/* ."
     voyage = captain.sail(small(captain, look), 1)

@@ -48,7 +48,7 @@ def with_fault(captain: Captain, fault: str, nth: int) -> None:
 )
 def test_a_landing_happens_once(claude_captain, model, fault, nth, claims, agents):
     """Whenever a ship dies or an answer is lost, the work lands once; after a lost answer without
-    another agent."""
+    another agent. (R1, R18, R45)"""
     for _ in range(agents):
         model.on("MARK", [api.bash("echo line >>work.txt"), api.say("Done.")])
     tasks = {"1": task("Work", description="MARK"), "2": task("More", description="MORE")}
@@ -70,7 +70,7 @@ def test_a_landing_happens_once(claude_captain, model, fault, nth, claims, agent
 
 
 def test_a_ship_that_dies_during_the_check_is_relieved(claude_captain, model):
-    """Another ship takes the task over, and its agent is told where the work is."""
+    """Another ship takes the task over, and its agent is told where the work is. (R56)"""
     model.on("MARK", [api.bash("echo line >>work.txt"), api.say("Done.")])
     again = "git fetch -q origin work/1-1 && git checkout -q FETCH_HEAD work.txt"
     model.on("MARK", [api.bash(again), api.say("Taken over.")])
@@ -93,7 +93,8 @@ def test_a_ship_that_dies_during_the_check_is_relieved(claude_captain, model):
 
 
 def test_a_restarted_helm_gives_its_old_claim_up_at_once(claude_captain, model):
-    """The agent of the dead helm is killed, and the next one is told what is left of its work."""
+    """The agent of the dead helm is killed, and the next one is told what is left of its work.
+    (R31, R55, R87)"""
     commit = "echo half >half.txt && git add -A && git commit -qm 'Half of it'; echo x >more.txt"
     model.on("MARK", [api.bash(commit), api.Reply([api.say("Late.")], delay=60)])
     again = [api.bash("echo whole >whole.txt"), api.say("Done.")]
@@ -132,7 +133,7 @@ def looking(captain: Captain) -> Voyage:
 
 
 def test_a_ship_sees_storage_and_can_change_nothing_there(captain):
-    """Tasks, artifacts and logs can be read; neither the mount nor SSH lets a ship write."""
+    """Tasks, artifacts and logs can be read; neither the mount nor SSH lets a ship write. (R95)"""
     voyage = looking(captain)
     ship, listed = voyage.home("ship0"), f".claude/tasks/{voyage.id}-tasks/1.json"
     assert (ship / listed).read_text() == (voyage.home() / listed).read_text()
@@ -157,7 +158,7 @@ def test_a_ship_sees_storage_and_can_change_nothing_there(captain):
 
 
 def test_a_voyage_goes_on_without_storages_view(captain):
-    """With its sshfs killed, a ship works and lands as before."""
+    """With its sshfs killed, a ship works and lands as before. (R89)"""
     voyage = looking(captain)
     pids = marked(f"OCAPTAIN_VM={voyage.id}-ship0")
     mounts = [str(pid) for pid in pids if cmdline(pid).startswith("sshfs")]
@@ -171,7 +172,7 @@ def test_a_voyage_goes_on_without_storages_view(captain):
 
 
 def test_a_voyage_whose_ships_are_gone_is_stalled(captain):
-    """A ship that is not heard from is lost, and with all of them the voyage stalls."""
+    """A ship that is not heard from is lost, and with all of them the voyage stalls. (R68)"""
     tasks = {"1": task("Never", "sleep 600")}
     voyage = captain.sail(captain.plan(captain.repository(), tasks, lease_seconds=3))
     voyage.until_log("claims it")
@@ -186,7 +187,8 @@ def test_a_voyage_whose_ships_are_gone_is_stalled(captain):
 
 
 def test_a_lost_lease_stops_the_agent(captain):
-    """A ship that was cut off finds its claim gone, stops what ran for it, and lands nothing."""
+    """A ship that was cut off finds its claim gone, stops what ran for it, and lands nothing.
+    (R36, R87)"""
     gate = captain.root / "gate"
     slow = f"echo $OCAPTAIN_VM >>who; [ -e {gate} ] || sleep 600"
     tasks = {"1": task("Work", slow)}
@@ -213,7 +215,7 @@ exec {real} "$@"
 
 
 def test_a_sail_that_fails_leaves_nothing(captain):
-    """Where storage cannot be set up, sail says why, exits 1, and no VM is left."""
+    """Where storage cannot be set up, sail says why, exits 1, and no VM is left. (R102)"""
     trouble = "echo the disk is full >&2; exit 1"
     captain.path_first("git", GIT_ON_STORAGE.format(trouble=trouble, real=captain.real("git")))
     plan = captain.plan(captain.repository(), {"1": task("One", "true")})
@@ -225,7 +227,7 @@ def test_a_sail_that_fails_leaves_nothing(captain):
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_sail_that_is_interrupted_leaves_nothing(captain, sign):
-    """Ctrl-C in the middle, or the end of the terminal, removes what was made."""
+    """Ctrl-C in the middle, or the end of the terminal, removes what was made. (R102)"""
     trouble = f"touch {captain.root}/waits; sleep 60"
     captain.path_first("git", GIT_ON_STORAGE.format(trouble=trouble, real=captain.real("git")))
     plan = captain.plan(captain.repository(), {"1": task("One", "true")})
@@ -240,7 +242,7 @@ def test_a_sail_that_is_interrupted_leaves_nothing(captain, sign):
 
 
 def test_a_broken_plan_creates_nothing(captain):
-    """All faults are told at once, and there is no VM."""
+    """All faults are told at once, and there is no VM. (R107)"""
     plan = captain.plan(captain.repository(), {"1": task("One", "true", after=["9"])})
     put(plan / "verify.sh", "if then\n")
     done = captain.run("sail", str(plan), status=1)

@@ -184,7 +184,8 @@ COMMANDS = (
 
 
 def test_no_other_command_runs_on_storage(stolen):
-    """Whatever is asked for by whatever trick of a shell's: it is refused, in the ship's name."""
+    """Whatever is asked for by whatever trick of a shell's: it is refused, in the ship's name.
+    (R96)"""
     with untouched(stolen):
         for command in COMMANDS:
             done = knock(stolen, command, "echo OWNED\n")
@@ -204,7 +205,7 @@ PACKS = (
 
 
 def test_git_serves_the_one_repository_whatever_is_asked_for(stolen):
-    """The path and all that follows it are not looked at."""
+    """The path and all that follows it are not looked at. (R96)"""
     with untouched(stolen):
         for command in PACKS:
             done = knock(stolen, command)
@@ -213,7 +214,7 @@ def test_git_serves_the_one_repository_whatever_is_asked_for(stolen):
 
 
 def test_a_terminal_changes_nothing(stolen):
-    """Where there is one at all (`restrict` gives none), it leads to the same refusal."""
+    """Where there is one at all (`restrict` gives none), it leads to the same refusal. (R96)"""
     done = on_ship(stolen, f"ssh {ALONE} -tt storage 'echo OWNED' </dev/null")
     refused = ("ship-0 may run harbor, git and sftp", "PTY allocation request failed")
     assert any(words in done.out + done.err for words in refused), done
@@ -292,7 +293,8 @@ SUDO = (
 
 
 def test_sudo_leads_to_the_ships_own_door_alone(exe):
-    """Where a ship's user runs code of its own on storage, it is still that ship to harbor."""
+    """Where a ship's user runs code of its own on storage, it is still that ship to harbor.
+    (R12)"""
     request = json.dumps({"protocol": PROTOCOL, "op": "claim", "run": "thief"})
     with untouched(exe):
         for command in SUDO:
@@ -358,7 +360,8 @@ def attack(voyage: Voyage, *places: str) -> str:
 
 @pytest.mark.parametrize("served", ["internal", "shell"])
 def test_sftp_writes_nowhere_on_exe_dev(exe, served):
-    """Whether exe.dev serves it by itself or through the login shell of the ship's account."""
+    """Whether exe.dev serves it by itself or through the login shell of the ship's account.
+    (R95)"""
     storage(exe).faults.sftp = served
     paths = [place.format(home="/home/harbor", id=exe.id) for place in PLACES]
     with untouched(exe):
@@ -370,14 +373,14 @@ def test_sftp_writes_nowhere_on_exe_dev(exe, served):
 
 
 def test_sftp_writes_nowhere_on_local(here):
-    """There the door serves it, which lets nobody write."""
+    """There the door serves it, which lets nobody write. (R95)"""
     with untouched(here):
         said = attack(here, *[place.format(home=here.home(), id=here.id) for place in PLACES])
     assert said.count("denied") > len(PLACES), said
 
 
 def test_a_ships_user_can_write_nowhere_on_storage(exe):
-    """Neither a file nor a directory there is, but for devices, lets it."""
+    """Neither a file nor a directory there is, but for devices, lets it. (R95)"""
     aside = "-path /proc -o -path /sys -o -path /usr -o -type l -o -type c -o -type s"
     done = as_ship(exe, f"find / '(' {aside} ')' -prune -o -writable -print 2>&1")
     assert [line for line in done.out.splitlines() if "Permission denied" not in line] == []
@@ -387,7 +390,7 @@ def test_a_ships_user_can_write_nowhere_on_storage(exe):
 
 
 def test_nobody_speaks_as_another_ship(stolen):
-    """Whatever a request says of who is asking, the login decides."""
+    """Whatever a request says of who is asking, the login decides. (R12)"""
     forged = dict.fromkeys(("ship", "who", "owner", "user"), "ship-1")
     got = ask(stolen, "claim", run="thief", **forged)
     assert got["claim"] in claims(stolen, "ship-0")
@@ -395,7 +398,7 @@ def test_nobody_speaks_as_another_ship(stolen):
 
 
 def test_another_ships_claim_is_its_own(exe):
-    """It can be neither renewed nor landed, given back nor used, and goes on."""
+    """It can be neither renewed nor landed, given back nor used, and goes on. (R13)"""
     (theirs,) = claims(exe, "ship-1")
     mine(exe)
     with untouched(exe):
@@ -408,7 +411,7 @@ def test_another_ships_claim_is_its_own(exe):
 
 
 def test_nothing_lands_without_a_live_claim(exe):
-    """Not with an old one, nor with none, nor with one that never was."""
+    """Not with an old one, nor with none, nor with one that never was. (R42)"""
     mine(exe)
     old = claims(exe, "ship-0")[0]
     with untouched(exe):
@@ -425,7 +428,7 @@ def test_nothing_lands_without_a_live_claim(exe):
 
 
 def test_a_commit_lands_only_from_the_claims_own_ref_and_on_top_of_the_branch(exe):
-    """What was never pushed there, another's, and what is not a commit are refused."""
+    """What was never pushed there, another's, and what is not a commit are refused. (R43)"""
     claim = mine(exe)
     with untouched(exe):
         for commit in ("0" * 40, f"{exe.id}~0", "--all", "", claim["head"], 7):
@@ -435,7 +438,7 @@ def test_a_commit_lands_only_from_the_claims_own_ref_and_on_top_of_the_branch(ex
 
 
 def test_what_the_captain_may_ask_a_ship_may_not(exe):
-    """Nor what is no operation at all."""
+    """Nor what is no operation at all. (R14)"""
     with untouched(exe):
         for op in ("status", "tasks", "unfetched", "fetched", "mirror", "sail", "__init__", "see"):
             answer = ask(exe, op, refs={"head": "0" * 40})
@@ -456,7 +459,7 @@ JUNK = {
 
 
 def test_junk_is_answered_with_a_refusal(exe):
-    """And leaves neither a trace on storage nor one of Python's."""
+    """And leaves neither a trace on storage nor one of Python's. (R15)"""
     with untouched(exe):
         for name, line in JUNK.items():
             done = knock(exe, "harbor", line)
@@ -501,7 +504,7 @@ REFS = (
 
 
 def test_git_takes_work_refs_of_the_ships_own_claims_and_nothing_else(stolen):
-    """Those by force, too; no other ref is made, moved or removed, by whatever push."""
+    """Those by force, too; no other ref is made, moved or removed, by whatever push. (R53)"""
     git, claim = clone(stolen), mine(stolen)
     (other,) = claims(stolen, "ship-1")
     names = {"branch": stolen.id, "ref": claim["ref"], "head": claim["head"]}
@@ -566,7 +569,7 @@ def test_the_agent_of_exe_devs_image_is_stopped_on_storage_for_good(exe):
 
 @pytest.mark.parametrize("user", ["exedev", "root", "harbor", "ship-1"])
 def test_the_key_is_for_one_user_of_storages(exe, user):
-    """Whatever name a login gives, it is the ship's own."""
+    """Whatever name a login gives, it is the ship's own. (R12)"""
     done = on_ship(exe, f"ssh {ALONE} -o User={user} -l {user} storage id")
     assert (done.status, done.out) == (1, "")
     assert "ocaptain: ship-0 may run harbor" in done.err
@@ -591,7 +594,8 @@ LOBBY = (
 
 
 def test_the_key_opens_no_other_vm_and_does_nothing_in_the_lobby(exe):
-    """Other VMs' addresses lead to the lobby, as its own does, which refuses it everything."""
+    """Other VMs' addresses lead to the lobby, as its own does, which refuses it everything.
+    (R97)"""
     captain = exe.captain
     assert isinstance(captain, ExeCaptain)
     account, ship1 = captain.account(), captain.exe.machines[f"{exe.id}-ship1"]
@@ -614,12 +618,12 @@ def test_the_key_opens_no_other_vm_and_does_nothing_in_the_lobby(exe):
 
 
 @contextmanager
-def little_room(voyage: Voyage) -> Iterator[None]:
-    """Storage has 300 MB left, and has them back afterwards."""
+def little_room(voyage: Voyage, left: int = 300_000_000) -> Iterator[None]:
+    """Storage has 300 MB left, or as many bytes, and has its room back afterwards."""
     machine = storage(voyage)
     disk = os.statvfs(machine.folder)
     used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
-    machine.room.run("mount", "-o", f"remount,size={used + 300_000_000}", "/run")
+    machine.room.run("mount", "-o", f"remount,size={used + left}", "/run")
     try:
         yield
     finally:
@@ -628,7 +632,7 @@ def little_room(voyage: Voyage) -> Iterator[None]:
 
 
 def test_where_there_is_little_room_only_what_a_voyage_needs_is_taken(exe):
-    """Logs, pushes and new tasks are refused; claims and beats are not."""
+    """Logs, pushes and new tasks are refused; claims and beats are not. (R22)"""
     git, claim = clone(exe), mine(exe)
     with little_room(exe):
         commit = f"{git} commit -qm More --allow-empty"
@@ -637,12 +641,31 @@ def test_where_there_is_little_room_only_what_a_voyage_needs_is_taken(exe):
         assert ask(exe, "log", text="x" * 9000)["code"] == "room"
         assert ask(exe, "add", claim=claim["claim"], task={"subject": "More"})["code"] == "room"
         assert mine(exe)["claim"] == claim["claim"]
-        assert ask(exe, "beat", claim=claim["claim"]) == {"ok": True, "lost": None}
+        assert ask(exe, "beat", claim=claim["claim"])["ok"]
     assert ask(exe, "log", text="There is room again.\n")["ok"]
 
 
+def test_a_push_that_fills_the_disk_fails_and_leaves_nothing(exe):
+    """Neither a ref nor half a pack; harbor answers afterwards, and with room it is taken."""
+    git, claim = clone(exe), mine(exe)
+    commit = "head -c 40000000 /dev/urandom >~/stolen/big; {0} add big; {0} commit -qm Big"
+    assert on_ship(exe, commit.format(git.partition("; ")[2])).status == 0
+    push = f"{git} push -q origin +HEAD:refs/heads/{claim['ref']}"
+    refs = exe.git("for-each-ref")
+    with little_room(exe, 10_000_000):
+        said = on_ship(exe, push).err
+        assert "No space left on device" in said or "unpack" in said, said
+        assert exe.git("for-each-ref") == refs
+        left = storage(exe).run("sudo find /home/harbor/voyage/repo.git/objects -name '*tmp*'")
+        assert left.stdout == b""
+        assert ask(exe, "beat", claim=claim["claim"])["ok"]
+        assert mine(exe)["claim"] == claim["claim"]
+    assert on_ship(exe, push).status == 0
+    on_ship(exe, f"{git} reset -q --hard HEAD~")
+
+
 def test_a_ships_log_has_an_end(exe):
-    """At 50 MB no more of it is taken, and other ships' go on."""
+    """At 50 MB no more of it is taken, and other ships' go on. (R23)"""
     log = exe.storage / "logs" / "ship-0.log"
     ask(exe, "log", text="Full soon.\n")
     size = log.stat().st_size
@@ -684,7 +707,8 @@ def poisoned(exe: Voyage) -> Voyage:
 
 
 def test_nothing_that_a_ship_says_steers_a_terminal(poisoned):
-    """Neither by what is printed, nor as JSON, nor in tmux; and no line is too long to be read."""
+    """Neither by what is printed, nor as JSON, nor in tmux; and no line is too long to be read.
+    (R101)"""
     captain = poisoned.captain
     for verb in ("status", "tasks", "logs"):
         text = captain.run(verb, poisoned.id).out

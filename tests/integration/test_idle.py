@@ -8,7 +8,8 @@ from tests.integration.harness import task
 
 
 def test_an_idle_ship_calls_no_model(claude_captain, model):
-    """A ship that waits for another's task, and all of them at the end, have no agent running."""
+    """A ship that waits for another's task, and all of them at the end, have no agent running.
+    (R71)"""
     gate = claude_captain.root / "gate"
     wait = f"while [ ! -e {gate} ]; do sleep 0.1; done; echo here >it"
     model.on("MARK-only", [api.bash(wait), api.say("Done.")])

@@ -56,7 +56,8 @@ class Claimant(threading.Thread):
 
 
 def test_sixteen_ships_race_for_two_hundred_tasks(tmp_path: Path):
-    """Each task is claimed and completed once, none before its blockers, as the journal tells."""
+    """Each task is claimed and completed once, none before its blockers, as the journal tells.
+    (R24, R26, R27, R45)"""
     blockers = graph(random.Random(7))
     tasks = [task(task_id, *waits) for task_id, waits in blockers.items()]
     with moored(tmp_path, tasks, SHIPS, lease_seconds=120) as fleet:

@@ -77,7 +77,7 @@ def script(model, gate: Path) -> dict[str, Json]:
 
 def test_no_token_is_to_be_seen_anywhere(claude_captain, model):
     """Not in a command line, log, journal, task, commit, ref or screen, nor on storage at all; the
-    git host's token is on no ship."""
+    git host's token is on no ship. (R98, R99)"""
     captain, gate = claude_captain, claude_captain.root / "gate"
     captain.env |= TOKENS
     repo = captain.repository()

@@ -46,7 +46,8 @@ GATE = "until [ -e ~/gate ]; do sleep 0.1; done"
 
 
 def test_a_pause_lets_ships_finish_and_resume_goes_on(captain):
-    """What is being worked lands, nothing more is claimed, and the journal knows who and why."""
+    """What is being worked lands, nothing more is claimed, and the journal knows who and why.
+    (R72)"""
     voyage, path = at_work(captain)
     assert "Nothing more is handed out" in captain.run("pause", "--why", "lunch").out
     path.touch()
@@ -64,7 +65,8 @@ def test_a_pause_lets_ships_finish_and_resume_goes_on(captain):
 
 
 def test_a_halt_stops_agents_now_and_their_work_is_kept(captain):
-    """The task is pending again without an attempt used up; its ship saved what there was."""
+    """The task is pending again without an attempt used up; its ship saved what there was.
+    (R73, R117)"""
     wait, path = gate(captain)
     run = f"echo half >work && git add -A && git commit -qm Half && touch begun && {wait}"
     plan = captain.plan(captain.repository(), {"1": task("Work", run)}, lease_seconds=3)
@@ -100,7 +102,7 @@ def test_what_a_captain_steers_shows_in_a_terminal(captain):
 
 
 def test_a_task_that_was_set_aside_comes_back(captain):
-    """`tasks` says what to type; afterwards the voyage that had failed goes on to its end."""
+    """`tasks` says what to type; afterwards the voyage that had failed goes on to its end. (R75)"""
     cure = captain.root / "cure"
     tasks = {"1": task("Fragile", f"test -e {cure} && touch one")}
     voyage = captain.sail(captain.plan(captain.repository(), tasks, max_attempts=1))
@@ -114,7 +116,7 @@ def test_a_task_that_was_set_aside_comes_back(captain):
 
 
 def test_a_red_verification_is_tried_again(captain):
-    """With `retry verify`, after something outside of the repository was mended."""
+    """With `retry verify`, after something outside of the repository was mended. (R75)"""
     cure = captain.root / "cure"
     plan = captain.plan(captain.repository(), {"1": task("One", "touch 1")}, verify=f"ls {cure}\n")
     voyage = captain.sail(plan)
@@ -126,7 +128,7 @@ def test_a_red_verification_is_tried_again(captain):
 
 
 def test_a_released_task_goes_to_another_claim(captain):
-    """Its ship drops what it was doing; no attempt is used up."""
+    """Its ship drops what it was doing; no attempt is used up. (R76)"""
     voyage, path = at_work(captain)
     assert "ship-0 drops it" in captain.run("release", "0").out
     until(lambda: voyage.ends("0") == ["released", "live"], 20)
@@ -136,7 +138,7 @@ def test_a_released_task_goes_to_another_claim(captain):
 
 
 def test_tasks_are_added_and_changed_under_way(captain):
-    """By id as the answer has it; `--after` without one waits for nothing any more."""
+    """By id as the answer has it; `--after` without one waits for nothing any more. (R77)"""
     voyage, path = at_work(captain)
     told = captain.json("tasks", "add", "More", "-d", "Do more.", "--run", "touch more")
     added = told["id"]
@@ -173,7 +175,7 @@ def test_what_is_not_there_is_named(captain, words):
 
 
 def test_a_relieved_ship_goes_home_after_its_task(captain):
-    """`relieve` stays until then; the VM and its key are gone, and the others sail on."""
+    """`relieve` stays until then; the VM and its key are gone, and the others sail on. (R113)"""
     voyage, path = at_work(captain, ships=2)
     relieving = captain.start("relieve", voyage.id, "ship-1", "--why", "too many")
     voyage.until(lambda seen: "relieve" in orders(voyage))
@@ -189,7 +191,7 @@ def test_a_relieved_ship_goes_home_after_its_task(captain):
 
 
 def test_an_interrupted_relieve_leaves_the_order_standing(captain):
-    """It says so; given again, it finishes."""
+    """It says so; given again, it finishes. (R113)"""
     voyage, path = at_work(captain, ships=2)
     relieving = captain.start("relieve", "ship-1")
     voyage.until(lambda seen: "relieve" in orders(voyage))
@@ -206,7 +208,8 @@ def test_an_interrupted_relieve_leaves_the_order_standing(captain):
 
 
 def test_reinforce_replaces_what_is_lost_and_adds_more(captain):
-    """A helm that died is started again; a VM that does not answer gives way to a new ship."""
+    """A helm that died is started again; a VM that does not answer gives way to a new ship.
+    (R112)"""
     voyage, path = at_work(captain, ships=3)
     voyage.kill_helm("ship0")
     voyage.kill("ship1")
@@ -225,7 +228,7 @@ def test_reinforce_replaces_what_is_lost_and_adds_more(captain):
 
 
 def test_a_stalled_voyage_is_reinforced_to_its_end(captain):
-    """All ships are gone: `status` says what to type, and that is enough."""
+    """All ships are gone: `status` says what to type, and that is enough. (R112)"""
     voyage, path = at_work(captain, lease_seconds=3)
     path.touch()
     captain.run("sink", "--force")
@@ -236,7 +239,7 @@ def test_a_stalled_voyage_is_reinforced_to_its_end(captain):
 
 
 def test_a_reinforcement_that_fails_leaves_nothing(captain):
-    """New ships and their keys are gone again, and storage knows nothing of them."""
+    """New ships and their keys are gone again, and storage knows nothing of them. (R112)"""
     voyage, path = at_work(captain)
     before = (voyage.home() / ".ssh" / "authorized_keys").read_text()
     captain.path_first("ssh-keygen", "#!/bin/sh\nexit 1\n")
@@ -254,7 +257,7 @@ def test_a_reinforcement_that_fails_leaves_nothing(captain):
 
 
 def test_a_hail_reaches_the_agent_at_work(claude_captain, model):
-    """The answer says that it was taken in, and the model was told."""
+    """The answer says that it was taken in, and the model was told. (R110)"""
     wait, path = gate(claude_captain)
     model.on("MARK-work", [api.bash(wait), api.write("a", "x\n"), api.say("Done.")])
     tasks = {"1": task("Work", description="MARK-work")}
@@ -272,7 +275,7 @@ def test_a_hail_reaches_the_agent_at_work(claude_captain, model):
 
 
 def test_a_hail_waits_for_a_ship_without_a_task(claude_captain, model):
-    """It is the next task's then, and the answer says so."""
+    """It is the next task's then, and the answer says so. (R110)"""
     wait, path = gate(claude_captain)
     model.on("MARK-work", [api.bash(wait), api.write("a", "x\n"), api.say("Done.")])
     tasks = {"1": task("Work", description="MARK-work")}
@@ -286,7 +289,7 @@ def test_a_hail_waits_for_a_ship_without_a_task(claude_captain, model):
 
 
 def test_an_agent_that_cannot_be_told_is_named(captain):
-    """A command has no ears."""
+    """A command has no ears. (R78)"""
     voyage, path = at_work(captain)
     assert "cannot be told" in captain.run("hail", "Hello", status=1).err
     path.touch()
@@ -294,7 +297,8 @@ def test_an_agent_that_cannot_be_told_is_named(captain):
 
 
 def test_resume_brings_ships_the_credentials_that_are_set_here(claude_captain, model):
-    """A token that is not accepted pauses the voyage; a new one, and `resume`, move it on."""
+    """A token that is not accepted pauses the voyage; a new one, and `resume`, move it on.
+    (R111)"""
     tasks = {"1": task("Work", description="MARK-work")}
     model.on("MARK-work", [api.write("a", "x\n"), api.say("Done.")])
     plan = claude_captain.plan(claude_captain.repository(), tasks, agent="claude")
@@ -315,7 +319,7 @@ def test_resume_brings_ships_the_credentials_that_are_set_here(claude_captain, m
 
 
 def test_fsck_mends_what_it_can_and_names_the_rest(captain):
-    """Status 1 where something is wrong, 0 once nothing is."""
+    """Status 1 where something is wrong, 0 once nothing is. (R81)"""
     voyage, path = at_work(captain)
     assert "All is sound" in captain.run("fsck").out
     put(voyage.home() / ".claude" / "tasks" / f"{voyage.id}-tasks" / "0.json", "{torn")
@@ -336,7 +340,8 @@ def test_fsck_mends_what_it_can_and_names_the_rest(captain):
 
 
 def test_a_fleet_is_reinforced_and_relieved_from_another_machine(tools):
-    """With the account alone: a crashed ship goes with its key, and new ones sail in its stead."""
+    """With the account alone: a crashed ship goes with its key, and new ones sail in its stead.
+    (R112, R114)"""
     with exe_captain() as somebody:
         tasks = {str(n): task(f"Task {n}", f"{GATE}; touch {n}") for n in range(2)}
         voyage = somebody.sail(somebody.plan(somebody.repository(), tasks, lease_seconds=9), 2)

@@ -33,7 +33,8 @@ def assert_it_came_home(captain, voyage, repo) -> None:
 
 
 def test_a_diamond_lands_in_order_and_comes_home(claude_captain, model):
-    """Three ships of real Claude Code do a diamond: it lands in order, is verified and fetched."""
+    """Three ships of real Claude Code do a diamond: it lands in order, is verified and fetched.
+    (R65)"""
     script_diamond(model)
     repo = claude_captain.repository()
     tasks = {
@@ -73,7 +74,7 @@ def test_a_diamond_lands_in_order_and_comes_home(claude_captain, model):
 
 
 def test_a_plan_of_the_original_tool_is_sailed_as_it_is(claude_captain, model):
-    """Tasks with `title`, without files, and a verify.sh that goes to ~/voyage/workspace."""
+    """Tasks with `title`, without files, and a verify.sh that goes to ~/voyage/workspace. (R63)"""
     script_diamond(model)
     repo = claude_captain.repository()
     plan = claude_captain.home / "original"
@@ -100,7 +101,7 @@ def sessions(model, marker: str) -> int:
 
 
 def test_a_conflict_goes_back_into_the_same_session(claude_captain, model):
-    """Two ships edit one line; the second to land resolves it, and both changes are there."""
+    """Two ships edit one line; the second to land resolves it, and both changes are there. (R52)"""
     gate = claude_captain.root / "gate"
     model.on("MARK-first", [api.bash("echo first >line.txt"), api.say("Done.")])
     wait = f"while [ ! -e {gate} ]; do sleep 0.1; done; echo second >line.txt"
@@ -126,7 +127,8 @@ def test_a_conflict_goes_back_into_the_same_session(claude_captain, model):
 
 
 def test_a_red_check_goes_back_and_lands_green(claude_captain, model):
-    """What the check said is the session's next message; nothing lands before it is green."""
+    """What the check said is the session's next message; nothing lands before it is green.
+    (R51, R52)"""
     steps = [api.bash("echo red >light"), api.say("Done."), api.bash("echo green >light")]
     model.on("MARK-light", [*steps, api.say("Mended.")])
     repo = claude_captain.repository()
@@ -143,7 +145,7 @@ def test_a_red_check_goes_back_and_lands_green(claude_captain, model):
 
 
 def test_a_red_verification_is_repaired(claude_captain, model):
-    """verify.sh's output becomes a task, and the voyage is complete once it is green."""
+    """verify.sh's output becomes a task, and the voyage is complete once it is green. (R64)"""
     model.on("MARK-part", [api.bash("echo broken >state"), api.say("Done.")])
     model.on("verify.sh fails", [api.bash("echo whole >state"), api.say("Repaired.")])
     repo = claude_captain.repository()
@@ -159,7 +161,7 @@ def test_a_red_verification_is_repaired(claude_captain, model):
 
 
 def test_a_verification_that_stays_red_fails_the_voyage(claude_captain, model):
-    """After three repair tasks the voyage has failed, with the reason, and `wait` exits 4."""
+    """After three repair tasks the voyage has failed, with the reason, and `wait` exits 4. (R64)"""
     model.on("MARK-part", [api.bash("echo broken >state"), api.say("Done.")])
     model.on("verify.sh fails", [api.say("NO CHANGE: I cannot find it.")])
     tasks = {"1": task("Make it", description="MARK-part")}
@@ -182,7 +184,8 @@ def test_a_verification_that_stays_red_fails_the_voyage(claude_captain, model):
 
 
 def test_setup_runs_in_each_fresh_clone(captain):
-    """Once before a ship's first task, not before its second, and once for the verification."""
+    """Once before a ship's first task, not before its second, and once for the verification.
+    (R63)"""
     setup = f"mkdir -p .venv && touch .venv/ready && pwd >>{captain.root / 'clones'}\n"
     tasks = {
         "1": task("One", "test -e .venv/ready && touch one"),
@@ -198,7 +201,7 @@ def test_setup_runs_in_each_fresh_clone(captain):
 
 
 def test_a_failing_setup_fails_the_voyage_and_says_so(captain):
-    """No task can be worked then: the reason has what setup.sh said."""
+    """No task can be worked then: the reason has what setup.sh said. (R66)"""
     tasks = {"1": task("One", "touch one")}
     setup = "echo there is no compiler; exit 9\n"
     plan = captain.plan(captain.repository(), tasks, setup=setup, max_attempts=1)
@@ -210,7 +213,7 @@ def test_a_failing_setup_fails_the_voyage_and_says_so(captain):
 
 
 def test_a_voyage_pauses_when_its_budget_is_spent(claude_captain, model):
-    """What is being worked lands, nothing more is claimed, and the reason is the budget."""
+    """What is being worked lands, nothing more is claimed, and the reason is the budget. (R67)"""
     for mark in ("MARK-one", "MARK-two"):
         model.on(mark, [api.write(mark, "x\n"), api.say("Done.")])
     tasks = {

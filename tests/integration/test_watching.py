@@ -1,12 +1,15 @@
 """What the captain sees of a voyage, in a real terminal, and how it is sunk."""
 
 import json
+import re
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from ocaptain.onboard import PROTOCOL
 from tests.integration.harness import Captain, Terminal, Voyage, processes, task, until
 
 LONG = "A subject that is much longer than there is room for on one line of a terminal"
@@ -119,7 +122,7 @@ def test_logs_of_all_ships_and_of_one(captain):
 
 
 def test_shell_shows_the_fleet_at_work(captain):
-    """One pane per ship with its title, one ship's pane zoomed, and with --raw its own shell."""
+    """One pane per ship with its title, one ship's pane alone, and with --raw its own shell."""
     voyage, gate = gated(captain, ships=3)
     with Terminal(captain, 120, 40) as terminal:
         terminal.type(f"ocaptain shell {voyage.id}")
@@ -143,8 +146,41 @@ def test_shell_shows_the_fleet_at_work(captain):
 
     captain.run("sink", "-s", "-f")
     assert captain.remains() == []
-    assert not list(Path("/tmp").glob(f"tmux-*/{voyage.id}"))
     assert not list(Path("/tmp").glob(f"{voyage.id}-*"))
+
+
+def order(voyage: Voyage, op: str, **fields: object) -> None:
+    """Ask harbor for something, as a captain may."""
+    request = json.dumps({"protocol": PROTOCOL, "op": op, **fields})
+    serve = [sys.executable, "-IS", str(voyage.storage / "lib"), "serve.serve", "captain"]
+    assert json.loads(voyage.captain.sh(serve, stdin=request + "\n").out)["ok"]
+
+
+def panes(terminal: Terminal) -> list[str]:
+    """The ships whose panes are on the screen, from left to right and down."""
+    return re.findall(r'\d "(ship-\d+) · ', "\n".join(terminal.screen()))
+
+
+def test_shell_follows_ships_that_join_and_leave(captain):
+    """A pane ends with its ship; who looks next sees the ships by their numbers. Each who looks has
+    a session of their own, and none is left when they leave."""
+    voyage, gate = gated(captain, ships=3)
+    voyage.kill("ship1")
+    with Terminal(captain, 160, 40) as terminal:
+        terminal.type("ocaptain shell")
+        until(lambda: sorted(panes(terminal)) == ["ship-0", "ship-1", "ship-2"], 20)
+        order(voyage, "enlist", ships=["ship-10", "ship-3"], gone=["ship-1"])
+        until(lambda: sorted(panes(terminal)) == ["ship-0", "ship-2"], 20)
+        terminal.press("C-b", "d")
+        terminal.over()
+        until(lambda: not [line for line in processes(voyage.id) if "logbook.pane" in line])
+        terminal.type("ocaptain shell")
+        until(lambda: panes(terminal) == ["ship-0", "ship-2", "ship-3", "ship-10"], 20)
+        terminal.until("ship-10 · starting")
+        terminal.press("C-b", "d")
+        terminal.over()
+    gate.touch()
+    voyage.wait()
 
 
 def test_raw_is_a_shell_on_the_vm(captain):
@@ -181,7 +217,8 @@ def ended(captain: Captain, repo: Path) -> Voyage:
 
 
 def test_sink_asks_and_names_what_was_never_fetched(captain):
-    """On no nothing happens; ships alone leave storage and what is on it, and fetch brings it."""
+    """On no nothing happens; ships alone leave storage and what is on it, and fetch brings it.
+    (R58)"""
     repo = captain.repository()
     voyage = ended(captain, repo)
     said = captain.run("sink", voyage.id[:-3], "-s", stdin="n\nn\n", status=1).out
@@ -204,7 +241,7 @@ def test_sink_asks_and_names_what_was_never_fetched(captain):
 
 
 def test_sink_takes_its_own_voyage_alone(captain):
-    """No process, mount or socket of the sunk voyage is left, and another one goes on."""
+    """No process, mount or socket of the sunk voyage is left, and another one goes on. (R105)"""
     other, gate = gated_elsewhere(captain)
     voyage = captain.sail(captain.plan(captain.repository(), {"1": task("Never", "sleep 600")}), 2)
     until(lambda: len(sockets_of(voyage)) == 2)

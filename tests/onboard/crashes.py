@@ -1,12 +1,16 @@
-"""Processes that die, and disks that fill up, at any single step of what harbor does."""
+"""Processes that die, and disks that fill up, at any single step of what harbor does.
+
+A step is a call of one of these functions, whatever file it is about."""
 
 import errno
 import gc
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 EFFECTS = {
     "open",
@@ -24,47 +28,63 @@ EFFECTS = {
     "waitpid",
 }
 NEED_ROOM = {"open", "mkdir", "write", "fsync", "rename", "pwrite"}
-KILLED, UNSYNCED = 9, 8
+ENDED, KILLED, UNSYNCED = 0, 9, 8
+FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where files are made that are written again and again; the disk would be worn, and slow."""
 
 
-def watched(number: int, effects: set[str], then: Callable[[str], Any]) -> None:
-    """Call `then` with its name right before the n-th effect that this thread has from here on."""
-    seen = 0
-
-    def watch(_frame: Any, event: str, function: Any) -> None:
-        nonlocal seen
-        if event == "c_call" and function.__name__ in effects:
-            seen += 1
-            if seen == number:
-                then(function.__name__)
-
-    sys.setprofile(watch)
-
-
-def killed_at(number: int, act: Callable[[], Any]) -> int:
-    """Do something in a process that dies right before its n-th effect: KILLED, or UNSYNCED where
-    that is an fsync; 0 if it has fewer."""
-    with warnings.catch_warnings():
+def killed_at(number: int, act: Callable[[], Any], log: Path) -> tuple[int, int]:
+    """Do something in a process that dies right before its n-th effect: KILLED, or ENDED if it has
+    fewer; and how much of the file `log` was synced by then, in bytes."""
+    with warnings.catch_warnings(), tempfile.TemporaryFile(dir=FAST) as told:
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads: the child has just one
         pid = os.fork()
-    if pid:
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if not pid:
+            _die(number, act, log, told.fileno())
+        ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        told.seek(0)
+        return ended, int(told.read())
+
+
+def _die(number: int, act: Callable[[], Any], log: Path, told: int) -> NoReturn:
     gc.disable()  # a look at all there is would have it copied
-    watched(number, EFFECTS, lambda name: os._exit(UNSYNCED if name == "fsync" else KILLED))
+    synced, seen = log.stat().st_size, 0
+
+    def end(how: int) -> NoReturn:
+        os.pwrite(told, b"%d" % synced, 0)
+        os._exit(how)
+
+    def watch(_frame: Any, event: str, function: Any) -> None:
+        nonlocal synced, seen
+        if event == "c_call" and function.__name__ in EFFECTS:
+            seen += 1
+            if seen == number:
+                sys.setprofile(None)
+                end(KILLED)
+            if function.__name__ == "fsync":
+                synced = log.stat().st_size
+
+    sys.setprofile(watch)
     try:
         act()
     finally:
-        os._exit(0)
+        sys.setprofile(None)
+        end(ENDED)
 
 
 def full_at(number: int, act: Callable[[], Any]) -> Any:
     """What something returns for which there is no room at its n-th effect that needs some;
     None if it fails."""
+    seen = 0
 
-    def refuse(name: str) -> None:
-        raise OSError(errno.ENOSPC, f"No space left on device, at {name}")
+    def watch(_frame: Any, event: str, function: Any) -> None:
+        nonlocal seen
+        if event == "c_call" and function.__name__ in NEED_ROOM:
+            seen += 1
+            if seen == number:
+                raise OSError(errno.ENOSPC, f"No space left on device: {function.__name__}")
 
-    watched(number, NEED_ROOM, refuse)
+    sys.setprofile(watch)
     try:
         return act()
     except OSError as error:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ocaptain import payload
 from ocaptain.config import load
 from ocaptain.onboard import PROTOCOL, setup
 from ocaptain.providers.local import Local
 from ocaptain.ssh import VM, prepare
+from ocaptain.voyage import archive
 from tests.onboard.storage import AS_TEST, SHIPS, VOYAGE, Json, Storage, boot, bundle
 
 
@@ -66,8 +66,7 @@ class Moored:
 
 def unpack(home: Path, told: Json, source: Path) -> None:
     """Put the real code on a storage, and set it up."""
-    archive = payload.archive(told, source)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+    with tarfile.open(fileobj=io.BytesIO(archive(told, source))) as tar:
         tar.extractall(home / "voyage", filter="data")
     setup.main(home, [])
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ocaptain import payload
 from ocaptain.onboard import PROTOCOL, serve, setup
 from ocaptain.onboard.journal import SECTIONS, Journal
 from ocaptain.onboard.ship import Ship
+from ocaptain.voyage import MAIN, ONBOARD
 
 Json = dict[str, Any]
 
@@ -100,8 +100,8 @@ def boot(tasks: list[Json], source: Mapping[str, Any], **changes: Any) -> Json:
 def set_up(home: Path, told: Json) -> None:
     """Set storage up as `sail` has it done, in this process."""
     lib, no_cache = home / "voyage" / "lib", shutil.ignore_patterns("__pycache__")
-    shutil.copytree(payload.ONBOARD, lib / "onboard", ignore=no_cache, dirs_exist_ok=True)
-    (lib / "__main__.py").write_text(payload.MAIN)
+    shutil.copytree(ONBOARD, lib / "onboard", ignore=no_cache, dirs_exist_ok=True)
+    (lib / "__main__.py").write_text(MAIN)
     (home / "voyage" / "boot.json").write_text(json.dumps(told))
     setup.main(home, [])
 

@@ -37,7 +37,7 @@ def after(command: list[str], option: str) -> str:
 
 @pytest.mark.parametrize("name", AGENTS)
 def test_no_secret_stands_in_a_command_line(name):
-    """Tokens reach an agent through its environment only."""
+    """Tokens reach an agent through its environment only. (R98)"""
     assert SECRET not in " ".join(AGENTS[name].command(JOB))
 
 
@@ -197,7 +197,7 @@ def test_what_only_the_captain_can_mend_refuses(error):
 
 
 def test_what_claude_was_told_is_heard_when_it_is_replayed():
-    """The replay has the message's mark; tool results and notifications are nothing new."""
+    """The replay has the message's mark; tool results and notifications are nothing new. (R110)"""
     said = {"content": [{"type": "text", "text": "left"}]}
     message = claude.message("left", "m-1")
     assert message
@@ -242,13 +242,13 @@ TYPES = st.sampled_from(["assistant", "user", "system", "rate_limit_event", "res
 @pytest.mark.parametrize("name", AGENTS)
 @given(line=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_line_whatever_breaks_an_agents_reader(name, line):
-    """Hostile output yields events or nothing, never an exception."""
+    """Hostile output yields events or nothing, never an exception. (R94)"""
     check(list(AGENTS[name].events(line.replace(b"\n", b""))))
 
 
 @given(kind=TYPES, said=st.dictionaries(st.sampled_from(KEYS), KNOWN))
 def test_no_message_of_a_known_type_breaks_claudes_reader(kind, said):
-    """Any value in any known place is read or ignored."""
+    """Any value in any known place is read or ignored. (R94)"""
     check(heard(**{**said, "type": kind}))
 
 
@@ -264,7 +264,7 @@ def test_no_message_of_a_known_type_breaks_claudes_reader(kind, said):
     ],
 )
 def test_numbers_and_nesting_beyond_measure_do_no_harm(line):
-    """What JSON allows and Python does not take easily is ignored."""
+    """What JSON allows and Python does not take easily is ignored. (R94)"""
     check(list(claude.events(line)))
 
 
@@ -319,7 +319,8 @@ def hook(tmp_path, monkeypatch, capsys):
 
 
 def test_a_native_task_create_becomes_harbors_add(tmp_path, hook):
-    """harbor gets the tool's arguments under the tool call's id, and the model harbor's words."""
+    """harbor gets the tool's arguments under the tool call's id, and the model harbor's words.
+    (R93)"""
     harbor(tmp_path, '{"ok": true, "say": "Task 8 was added."}')
     given = {"subject": "S", "description": "D", "metadata": {"files": ["a"]}}
     assert hook(call("TaskCreate", **given)).endswith("Task 8 was added.")
@@ -335,7 +336,8 @@ def test_a_native_task_create_that_is_refused_tells_the_reason(tmp_path, hook):
 
 
 def test_a_native_task_update_is_refused_with_the_reason(tmp_path, hook):
-    """No model completes, takes or drops a task, its own or another's: harbor is not even asked."""
+    """No model completes, takes or drops a task, its own or another's: harbor is not even asked.
+    (R93)"""
     for fields in ({"status": "completed"}, {"owner": "me"}, {"status": "deleted"}):
         harbor(tmp_path, '{"ok": true}')
         assert hook(call("TaskUpdate", taskId="3", **fields)) == taskhook.REFUSED
@@ -343,7 +345,7 @@ def test_a_native_task_update_is_refused_with_the_reason(tmp_path, hook):
 
 
 def test_a_lost_answer_is_asked_for_again_under_the_same_id(tmp_path, monkeypatch, hook):
-    """Nothing and half an answer are no answer."""
+    """Nothing and half an answer are no answer. (R18, R92)"""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     harbor(tmp_path, "", '{"ok": tr', '{"ok": true, "say": "Once."}')
     assert hook(call("TaskCreate", subject="S")).endswith("Once.")
@@ -353,7 +355,8 @@ def test_a_lost_answer_is_asked_for_again_under_the_same_id(tmp_path, monkeypatc
 
 
 def test_only_an_answer_of_harbors_is_taken_for_one():
-    """JSON from another server, say of its own refusal, is no answer; it is passed on as said."""
+    """JSON from another server, say of its own refusal, is no answer; it is passed on as said.
+    (R92)"""
     answers = ['{"error": "no such user"}', '["ok"]', "[" * 100_000]
     for answer in answers:
         with pytest.raises(Unreachable) as silence:
@@ -364,7 +367,7 @@ def test_only_an_answer_of_harbors_is_taken_for_one():
 
 
 def test_who_is_patient_says_what_keeps_it_waiting(tmp_path, monkeypatch, capsys):
-    """Why storage does not answer stands on stderr, where only the ship's own owner looks."""
+    """Why storage does not answer stands on stderr, where only the ship's own owner looks. (R91)"""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     gate = tmp_path / "gate"
     ssh = f"read line; [ -e {gate} ] && echo '{{\"ok\": true}}' || echo no route; echo >>{gate}"
@@ -379,7 +382,7 @@ def test_who_is_patient_says_what_keeps_it_waiting(tmp_path, monkeypatch, capsys
 
 
 def test_no_secret_goes_out_with_a_task(tmp_path, hook):
-    """A token that the model writes into a task stays on the ship."""
+    """A token that the model writes into a task stays on the ship. (R98)"""
     harbor(tmp_path, '{"ok": true}')
     hook(call("TaskCreate", subject="S", description=f"use {SECRET}"))
     assert json.loads((tmp_path / "ssh.asked").read_text())["task"]["description"] == "use ***"
@@ -395,5 +398,5 @@ def test_without_harbor_the_model_is_told_to_carry_on(monkeypatch, hook):
     "stdin", ["", "[]", "{}", '{"tool_use_id": "x", "tool_name": "TaskCreate"}']
 )
 def test_a_call_that_cannot_be_read_changes_nothing(stdin, hook):
-    """The tool is stopped all the same, as the hook failing would let it run."""
+    """The tool is stopped all the same, as the hook failing would let it run. (R93)"""
     assert "nothing was changed" in hook(stdin)

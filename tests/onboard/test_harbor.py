@@ -32,7 +32,8 @@ def state(storage: Storage) -> tuple[str, Any]:
 
 
 def test_the_longest_chain_goes_first(sail: Sail):
-    """Tasks are handed out by the length of their chain, then their dependants, then their ids."""
+    """Tasks are handed out by the length of their chain, then their dependants, then their ids.
+    (R29)"""
     tasks = [task("1"), task("10"), task("9"), task("a"), task("3"), task("4", "3"), task("5", "4")]
     tasks += [task("6"), task("7", "6"), task("8", "6"), task("20"), task("21", "20")]
     storage = sail(*tasks)
@@ -44,7 +45,7 @@ def test_the_longest_chain_goes_first(sail: Sail):
 
 
 def test_a_task_waits_for_its_blockers(sail: Sail):
-    """A task is handed out once all of its blockers are completed, and not before."""
+    """A task is handed out once all of its blockers are completed, and not before. (R27)"""
     storage = sail(task("1"), task("2"), task("3", "1", "2"))
     first, second = storage.claim("ship-0"), storage.claim("ship-1")
     assert storage.claim("ship-2")["claim"] is None
@@ -58,7 +59,7 @@ def test_a_task_waits_for_its_blockers(sail: Sail):
 
 
 def test_work_on_the_same_files_waits_while_there_is_other_work(sail: Sail):
-    """A task that shares a path with work in progress comes last, but it comes."""
+    """A task that shares a path with work in progress comes last, but it comes. (R30)"""
     storage = sail(
         task("1", files=["src/"]),
         task("2", files=["src/a.py"]),
@@ -71,7 +72,7 @@ def test_work_on_the_same_files_waits_while_there_is_other_work(sail: Sail):
 
 
 def test_the_same_run_gets_its_claim_again(sail: Sail):
-    """A repeated claim of the same helm changes nothing but the lease."""
+    """A repeated claim of the same helm changes nothing but the lease. (R19)"""
     storage = sail(task("1"), task("2"))
     first = storage.claim("ship-0")
     assert storage.claim("ship-0") == first
@@ -80,7 +81,8 @@ def test_the_same_run_gets_its_claim_again(sail: Sail):
 
 
 def test_a_new_run_abandons_the_old_claim(sail: Sail):
-    """A helm that starts anew gets a new claim at once; the old one can do nothing any more."""
+    """A helm that starts anew gets a new claim at once; the old one can do nothing any more.
+    (R31)"""
     storage = sail(task("1"))
     old, new = storage.claim("ship-0", "a"), storage.claim("ship-0", "b")
     assert (old["claim"], new["claim"], new["task"]["id"]) == (1, 2, "1")
@@ -92,7 +94,8 @@ def test_a_new_run_abandons_the_old_claim(sail: Sail):
 
 
 def test_a_claim_is_its_ships_own(sail: Sail):
-    """Nobody can beat, land, release or add by another ship's claim, or by one that never was."""
+    """Nobody can beat, land, release or add by another ship's claim, or by one that never was.
+    (R13)"""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     for number in (1, 7, None, "x", [1]):
@@ -107,7 +110,8 @@ def test_a_claim_is_its_ships_own(sail: Sail):
 
 
 def test_a_lease_expires_on_the_voyage_clock(sail: Sail):
-    """A claim that was not renewed for a lease goes back to pending when another ship calls."""
+    """A claim that was not renewed for a lease goes back to pending when another ship calls.
+    (R35)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     storage.pass_time(60)
@@ -123,7 +127,8 @@ def test_a_lease_expires_on_the_voyage_clock(sail: Sail):
 
 @pytest.mark.parametrize("jump", [1e9, -1e6])
 def test_a_jump_of_the_clock_expires_nobody(sail: Sail, jump: float):
-    """A reboot, a pause or a wrong clock counts as a quarter of a lease at most, and never back."""
+    """A reboot, a pause or a wrong clock counts as a quarter of a lease at most, and never back.
+    (R34)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     for _ in range(4):
@@ -135,7 +140,7 @@ def test_a_jump_of_the_clock_expires_nobody(sail: Sail, jump: float):
 
 
 def test_a_silent_storage_expires_nobody(sail: Sail):
-    """While no ship calls, as when storage is off, no lease runs out."""
+    """While no ship calls, as when storage is off, no lease runs out. (R33, R34)"""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     storage.claim("ship-1")
@@ -147,7 +152,7 @@ def test_a_silent_storage_expires_nobody(sail: Sail):
 
 
 def test_a_late_beat_renews_what_nobody_swept(sail: Sail):
-    """An expired claim is its ship's until another's call sweeps it."""
+    """An expired claim is its ship's until another's call sweeps it. (R35)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     storage.pass_time(300)
@@ -160,7 +165,7 @@ def test_a_late_beat_renews_what_nobody_swept(sail: Sail):
 
 
 def test_captains_calls_do_not_move_the_clock(sail: Sail):
-    """Only ships' calls let time pass."""
+    """Only ships' calls let time pass. (R33)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     before = storage.journal_file.read_bytes()
@@ -174,7 +179,8 @@ def test_captains_calls_do_not_move_the_clock(sail: Sail):
 
 
 def test_an_agents_failures_use_up_the_attempts(sail: Sail):
-    """After max_attempts failures of an agent a task is set aside; Claude's file says pending."""
+    """After max_attempts failures of an agent a task is set aside; Claude's file says pending.
+    (R37)"""
     storage = sail(task("1"), task("2", "1"))
     give_up(storage, "ship-0", "agent")
     give_up(storage, "ship-1", "agent", "exit 1")
@@ -186,7 +192,8 @@ def test_an_agents_failures_use_up_the_attempts(sail: Sail):
 
 
 def test_interruptions_use_up_no_attempt(sail: Sail):
-    """Infrastructure trouble sets a task aside only after twice max_attempts interruptions."""
+    """Infrastructure trouble sets a task aside only after twice max_attempts interruptions.
+    (R38)"""
     storage = sail(task("1"))
     give_up(storage, "ship-0", "agent")
     give_up(storage, "ship-0", "infrastructure")
@@ -202,7 +209,8 @@ def test_interruptions_use_up_no_attempt(sail: Sail):
 
 
 def test_the_rest_goes_on_when_a_task_is_set_aside(sail: Sail):
-    """A voyage is failed when nothing is left to do, not before; the reason names every task."""
+    """A voyage is failed when nothing is left to do, not before; the reason names every task.
+    (R40, R66)"""
     storage = sail(task("1"), task("2"), task("3"), task("4", "3"), max_attempts=1)
     for _ in range(2):
         give_up(storage, "ship-0", "agent")
@@ -218,7 +226,7 @@ def test_the_rest_goes_on_when_a_task_is_set_aside(sail: Sail):
 
 
 def test_a_release_is_only_the_first(sail: Sail):
-    """Releasing twice counts once, also with another request id."""
+    """Releasing twice counts once, also with another request id. (R19)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     for n in range(3):
@@ -230,7 +238,7 @@ def test_a_release_is_only_the_first(sail: Sail):
 
 
 def test_land_is_one_act(sail: Sail):
-    """One line of the journal moves the branch, completes the task and ends the claim."""
+    """One line of the journal moves the branch, completes the task and ends the claim. (R41)"""
     storage = sail(task("1"), task("2", "1"))
     claim = storage.claim("ship-0")
     commit = storage.push(claim["ref"])
@@ -244,7 +252,7 @@ def test_land_is_one_act(sail: Sail):
 
 
 def test_a_lost_answer_is_given_again(sail: Sail):
-    """`land` with the same id, or of the same commit, is answered and done no second time."""
+    """`land` with the same id, or of the same commit, is answered and done no second time. (R18)"""
     storage = sail(task("1"), task("2"))
     claim = storage.claim("ship-0")
     commit = storage.push(claim["ref"])
@@ -261,7 +269,7 @@ def test_a_lost_answer_is_given_again(sail: Sail):
 
 
 def test_an_id_is_a_ships_own(sail: Sail):
-    """Another ship's answer is not given to who uses the same id."""
+    """Another ship's answer is not given to who uses the same id. (R18)"""
     storage = sail(task("1"), task("2"))
     for ship in ("ship-0", "ship-1"):
         storage.claim(ship)
@@ -271,7 +279,7 @@ def test_an_id_is_a_ships_own(sail: Sail):
 
 
 def test_only_what_was_pushed_lands(sail: Sail):
-    """A commit lands from the claim's own ref only, in full length, and as a commit."""
+    """A commit lands from the claim's own ref only, in full length, and as a commit. (R43)"""
     storage = sail(task("1"), task("2"))
     claim, other = storage.claim("ship-0"), storage.claim("ship-1")
     pushed = storage.push(other["ref"])
@@ -297,7 +305,7 @@ def test_only_what_was_pushed_lands(sail: Sail):
 
 
 def test_an_unrelated_history_does_not_land(sail: Sail):
-    """A commit that has nothing to do with the branch is stale, and the branch stays."""
+    """A commit that has nothing to do with the branch is stale, and the branch stays. (R44)"""
     storage = sail(task("1"))
     claim = storage.claim("ship-0")
     tree = git(storage.repo, "rev-parse", f"{storage.start}^{{tree}}")
@@ -308,7 +316,7 @@ def test_an_unrelated_history_does_not_land(sail: Sail):
 
 
 def test_the_dead_land_nothing(sail: Sail):
-    """A ship whose claim expired cannot land, even what it had pushed in time."""
+    """A ship whose claim expired cannot land, even what it had pushed in time. (R42, R55)"""
     storage = sail(task("1"))
     claim = storage.claim("ship-0")
     commit = storage.push(claim["ref"])
@@ -321,7 +329,8 @@ def test_the_dead_land_nothing(sail: Sail):
 
 
 def test_wrecks_are_told_the_latest_first(sail: Sail):
-    """The next claimant learns of what earlier claims left, and why, unless it left nothing."""
+    """The next claimant learns of what earlier claims left, and why, unless it left nothing.
+    (R55, R56)"""
     storage = sail(task("1"), max_attempts=9)
     give = {"why": "no net", "fault": "infrastructure"}
     for ship in ("ship-0", "ship-1"):
@@ -342,7 +351,7 @@ def raced(storage: Storage, ship: str, claim: dict[str, Any]) -> str:
 
 
 def test_who_lost_a_race_gets_the_berth(sail: Sail):
-    """After a lost race only that ship lands, and others have to wait; then all may again."""
+    """After a lost race only that ship lands, and others have to wait; then all may again. (R46)"""
     storage = sail(*(task(str(n)) for n in range(1, 8)))
     slow, other = storage.claim("ship-0"), storage.claim("ship-1")
     assert raced(storage, "ship-0", slow) == "stale"
@@ -356,7 +365,7 @@ def test_who_lost_a_race_gets_the_berth(sail: Sail):
 
 
 def test_who_asks_before_it_pushes_gets_the_berth(sail: Sail):
-    """`ref` says that it would land, were it pushed, and keeps the place until it is."""
+    """`ref` says that it would land, were it pushed, and keeps the place until it is. (R46)"""
     storage = sail(*(task(str(n)) for n in range(1, 8)))
     early, other = storage.claim("ship-0"), storage.claim("ship-1")
     told = {"base": storage.start, "state": "landing"}
@@ -370,7 +379,7 @@ def test_who_asks_before_it_pushes_gets_the_berth(sail: Sail):
 
 def test_work_on_an_old_base_need_not_be_pushed_to_be_stale(sail: Sail):
     """`base` is what the work was rebased onto; where the branch is elsewhere it is stale, and
-    where it only claims to be up to date it is found out."""
+    where it only claims to be up to date it is found out. (R44)"""
     storage = sail(*(task(str(n)) for n in range(1, 8)))
     claim = storage.claim("ship-0")
     old = storage.push("work/aside")
@@ -387,7 +396,7 @@ def test_work_on_an_old_base_need_not_be_pushed_to_be_stale(sail: Sail):
 
 
 def test_the_berth_ends_with_its_claim(sail: Sail):
-    """Who has the berth and gives up, or is swept, holds nobody up."""
+    """Who has the berth and gives up, or is swept, holds nobody up. (R47)"""
     for end in ("release", "sweep"):
         storage = sail(*(task(str(n)) for n in range(1, 8)))
         slow = storage.claim("ship-0")
@@ -405,7 +414,8 @@ def test_the_berth_ends_with_its_claim(sail: Sail):
 
 
 def test_the_berth_is_for_who_lands(sail: Sail):
-    """Whose agent is at work again, after a conflict or a red check, holds nobody up meanwhile."""
+    """Whose agent is at work again, after a conflict or a red check, holds nobody up meanwhile.
+    (R47)"""
     storage = sail(*(task(str(n)) for n in range(1, 8)))
     slow, other = storage.claim("ship-0"), storage.claim("ship-1")
     raced(storage, "ship-0", slow)
@@ -417,7 +427,7 @@ def test_the_berth_is_for_who_lands(sail: Sail):
 
 
 def test_the_berth_has_a_time_limit(sail: Sail):
-    """Who has the berth for longer than the time limit, however alive, loses it."""
+    """Who has the berth for longer than the time limit, however alive, loses it. (R47)"""
     storage = sail(*(task(str(n)) for n in range(1, 8)), lease_seconds=600)
     slow = storage.claim("ship-0")
     raced(storage, "ship-0", slow)
@@ -430,7 +440,7 @@ def test_the_berth_has_a_time_limit(sail: Sail):
 
 
 def test_a_berth_that_was_taken_is_not_remembered(sail: Sail):
-    """The same request, by its id, is decided again once the berth is free."""
+    """The same request, by its id, is decided again once the berth is free. (R46)"""
     storage = sail(*(task(str(n)) for n in range(1, 8)))
     slow, other = storage.claim("ship-0"), storage.claim("ship-1")
     raced(storage, "ship-0", slow)
@@ -442,7 +452,8 @@ def test_a_berth_that_was_taken_is_not_remembered(sail: Sail):
 
 
 def test_a_request_that_waits_in_vain_changes_nothing(sail: Sail):
-    """Decided again, what is still in vain leaves no line; what is no longer does what it asks."""
+    """Decided again, what is still in vain leaves no line; what is no longer does what it asks.
+    (R21)"""
     storage = sail(task("1"), task("2", "1"), task("3"))
     slow, other = storage.claim("ship-0"), storage.claim("ship-1")
     land(storage, "ship-0", slow, "f" * 40, state="landing")
@@ -468,7 +479,7 @@ def test_a_request_that_waits_in_vain_changes_nothing(sail: Sail):
 
 
 def test_a_note_completes_without_a_commit(sail: Sail):
-    """A task that needed no change is completed with its reason, whoever has the berth."""
+    """A task that needed no change is completed with its reason, whoever has the berth. (R48)"""
     storage = sail(task("1"))
     claim = storage.claim("ship-0")
     assert land(storage, "ship-0", claim, None, note="it was done\x1b[2J")["head"] == storage.start
@@ -482,7 +493,8 @@ def test_a_note_completes_without_a_commit(sail: Sail):
 
 
 def test_one_ship_verifies(sail: Sail):
-    """When all tasks are completed exactly one ship is given the verification of that head."""
+    """When all tasks are completed exactly one ship is given the verification of that head.
+    (R60, R65)"""
     storage = sail(task("1"))
     claim = storage.claim("ship-0")
     commit = storage.push(claim["ref"])
@@ -501,7 +513,7 @@ def test_one_ship_verifies(sail: Sail):
 
 
 def test_a_verification_of_another_head_counts_nothing(sail: Sail):
-    """Only the head that was claimed can be verified; else the verification is due again."""
+    """Only the head that was claimed can be verified; else the verification is due again. (R61)"""
     storage = sail(task("1"))
     storage.finish("ship-0")
     others: list[Any] = [None, "0" * 40, ["x"]]
@@ -513,7 +525,8 @@ def test_a_verification_of_another_head_counts_nothing(sail: Sail):
 
 
 def test_a_task_added_meanwhile_voids_the_verification(sail: Sail):
-    """A verification during which a task came in neither completes the voyage nor repairs it."""
+    """A verification during which a task came in neither completes the voyage nor repairs it.
+    (R61)"""
     for outcome in ("green", "red"):
         storage = sail(task("1"))
         storage.finish("ship-0")
@@ -529,7 +542,8 @@ def test_a_task_added_meanwhile_voids_the_verification(sail: Sail):
 
 
 def test_a_lost_verifier_is_replaced(sail: Sail):
-    """A verification that expires, or fails for the infrastructure's sake, is given out again."""
+    """A verification that expires, or fails for the infrastructure's sake, is given out again.
+    (R62)"""
     storage = sail(task("1"))
     storage.finish("ship-0")
     storage.claim("ship-0")
@@ -542,7 +556,8 @@ def test_a_lost_verifier_is_replaced(sail: Sail):
 
 
 def test_a_red_verification_makes_a_repair_task(sail: Sail):
-    """verify.sh's output becomes a task, as often as the voyage allows; then it has failed."""
+    """verify.sh's output becomes a task, as often as the voyage allows; then it has failed.
+    (R64)"""
     storage = sail(task("1"), repairs=2)
     storage.finish("ship-0")
     for n in (1, 2):
@@ -560,7 +575,7 @@ def test_a_red_verification_makes_a_repair_task(sail: Sail):
 
 
 def test_a_repair_that_is_set_aside_fails_the_voyage(sail: Sail):
-    """When nobody can do the repair, the voyage is failed and says so."""
+    """When nobody can do the repair, the voyage is failed and says so. (R66)"""
     storage = sail(task("1"), max_attempts=1)
     storage.finish("ship-0")
     give_up(storage, "ship-0", "agent", "red")
@@ -572,7 +587,8 @@ def test_a_repair_that_is_set_aside_fails_the_voyage(sail: Sail):
 
 
 def test_a_spent_budget_pauses_the_voyage(sail: Sail):
-    """Once the reported cost reaches the budget no task is handed out, and the reason is told."""
+    """Once the reported cost reaches the budget no task is handed out, and the reason is told.
+    (R67)"""
     storage = sail(task("1"), task("2"), task("3"), budget_usd=1.0)
     first, second = storage.claim("ship-0"), storage.claim("ship-1")
     assert first["budget_usd"] == 1.0
@@ -587,7 +603,8 @@ def test_a_spent_budget_pauses_the_voyage(sail: Sail):
 
 
 def test_a_refusal_pauses_the_voyage(sail: Sail):
-    """Credentials that the API refuses stop all claims, with the reason, and use no attempt."""
+    """Credentials that the API refuses stop all claims, with the reason, and use no attempt.
+    (R67)"""
     storage = sail(task("1"), task("2"))
     give_up(storage, "ship-0", "refused", "401: no such token")
     assert state(storage) == ("paused", "401: no such token")
@@ -598,7 +615,7 @@ def test_a_refusal_pauses_the_voyage(sail: Sail):
 
 
 def test_an_added_task_is_pending(sail: Sail):
-    """An added task has what its author may say, where it came from, and nothing else."""
+    """An added task has what its author may say, where it came from, and nothing else. (R32)"""
     storage = sail(task("7"), task("a"))
     storage.claim("ship-0")
     given = {
@@ -622,7 +639,7 @@ def test_an_added_task_is_pending(sail: Sail):
 
 
 def test_what_is_taken_however_little_room_there_is_is_small(sail: Sail):
-    """No claim, beat or landing makes the journal grow by much, whatever is in it."""
+    """No claim, beat or landing makes the journal grow by much, whatever is in it. (R17)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     journal, long = storage.folder / "journal.jsonl", "x" * 16_000
@@ -635,7 +652,7 @@ def test_what_is_taken_however_little_room_there_is_is_small(sail: Sail):
 
 
 def test_files_of_an_added_task_are_few_and_short(sail: Sail):
-    """Each claim compares them with those of tasks at work, under the lock."""
+    """Each claim compares them with those of tasks at work, under the lock. (R17)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     files = ["a\x1b" * 1000] * 1000
@@ -647,7 +664,7 @@ def test_files_of_an_added_task_are_few_and_short(sail: Sail):
 
 @pytest.mark.parametrize("given", [None, [], "x", {}, {"subject": " \n"}, {"subject": 5}])
 def test_what_is_no_task_is_refused(sail: Sail, given: Any):
-    """A task without a subject is not added, and the refusal is remembered with its id."""
+    """A task without a subject is not added, and the refusal is remembered with its id. (R32)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     answers = [storage.ask("ship-0", "add", claim=1, task=given, id="t") for _ in range(2)]
@@ -657,7 +674,7 @@ def test_what_is_no_task_is_refused(sail: Sail, given: Any):
 
 
 def test_only_who_works_adds(sail: Sail):
-    """A claim that has ended adds nothing: a complete voyage stays complete."""
+    """A claim that has ended adds nothing: a complete voyage stays complete. (R32)"""
     storage = sail(task("1"))
     storage.finish("ship-0")
     answer = storage.ask("ship-0", "add", claim=1, task={"subject": "late"})
@@ -685,7 +702,7 @@ def test_what_a_ship_says_of_itself(sail: Sail):
 
 
 def test_an_answer_is_kept_for_a_while(sail: Sail):
-    """Answers of a ship are kept by the last few ids only, so that state does not grow."""
+    """Answers of a ship are kept by the last few ids only, so that state does not grow. (R17)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     for n in range(40):
@@ -696,7 +713,7 @@ def test_an_answer_is_kept_for_a_while(sail: Sail):
 
 
 def test_a_refusal_is_short(sail: Sail):
-    """However much a ship sends, what it is refused with, and the journal, stay small."""
+    """However much a ship sends, what it is refused with, and the journal, stay small. (R17)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     before = storage.journal_file.stat().st_size
@@ -754,7 +771,7 @@ REQUESTS = st.fixed_dictionaries(
 def test_whatever_a_ship_sends_it_gets_an_answer(
     model_storage: Path, calls: list[tuple[str, dict[str, Any], float]]
 ):
-    """Requests of any shape are granted or refused, and leave a sound state."""
+    """Requests of any shape are granted or refused, and leave a sound state. (R15)"""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         tasks = [task("1"), task("2", "1"), task("3")]
         storage = Storage(model_storage, Path(folder) / "home", tasks)
@@ -787,7 +804,8 @@ def story(storage: Storage, dice: random.Random) -> None:
 @settings(max_examples=settings().max_examples // 4)
 @given(st.randoms(use_true_random=False))
 def test_a_random_voyage_stays_sound(model_storage: Path, dice: random.Random):
-    """Whatever ships do, in any order and with any delay, no task is held twice or done twice."""
+    """Whatever ships do, in any order and with any delay, no task is held twice or done twice.
+    (R24, R45)"""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         tasks = [task("1"), task("2", "1"), task("3", "1"), task("4", "2", "3")]
         storage = Storage(model_storage, Path(folder) / "home", tasks)

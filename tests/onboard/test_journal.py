@@ -72,7 +72,8 @@ def recovered(storage: Storage) -> dict[str, Any]:
 
 
 def test_a_crash_anywhere_in_a_landing_leaves_all_of_it_or_nothing(sail: Sail, tmp_path):
-    """Killed at any single step, `land` has happened wholly or not at all, and can be repeated."""
+    """Killed at any single step, `land` has happened wholly or not at all, and can be repeated.
+    (R1)"""
     storage = sail(task("1"), task("2", "1"))
     number = storage.claim("ship-0")["claim"]
     commit = storage.push(f"work/1-{number}")
@@ -95,7 +96,7 @@ def test_a_crash_anywhere_in_a_landing_leaves_all_of_it_or_nothing(sail: Sail, t
 
 
 def test_a_crash_anywhere_in_a_recovery_is_recovered_from(sail: Sail, tmp_path):
-    """Killed while it redoes what a crash left undone, harbor redoes it the next time."""
+    """Killed while it redoes what a crash left undone, harbor redoes it the next time. (R4)"""
     storage = sail(task("1"), task("2", "1"))
     number = storage.claim("ship-0")["claim"]
     commit = storage.push(f"work/1-{number}")
@@ -110,7 +111,7 @@ def test_a_crash_anywhere_in_a_recovery_is_recovered_from(sail: Sail, tmp_path):
 
 
 def test_a_crash_anywhere_in_a_snapshot_loses_nothing(sail: Sail, tmp_path):
-    """Killed while state.json is due, harbor has the same state as without it."""
+    """Killed while state.json is due, harbor has the same state as without it. (R7)"""
     storage = sail(*(task(str(n)) for n in range(1, 4)))
 
     def act(storage: Storage) -> None:
@@ -122,7 +123,7 @@ def test_a_crash_anywhere_in_a_snapshot_loses_nothing(sail: Sail, tmp_path):
 
 
 def test_a_torn_last_line_is_cut_off(sail: Sail, tmp_path):
-    """Wherever the last line of the journal was torn, that change never was."""
+    """Wherever the last line of the journal was torn, that change never was. (R5)"""
     storage = sail(task("1"))
     before = storage.sections()
     done = storage.copied(tmp_path / "done")
@@ -139,7 +140,7 @@ def test_a_torn_last_line_is_cut_off(sail: Sail, tmp_path):
 
 
 def test_a_damaged_middle_line_is_no_crash(sail: Sail):
-    """A line that does not parse before the last one stops harbor, and is left as it is."""
+    """A line that does not parse before the last one stops harbor, and is left as it is. (R6)"""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     lines = storage.journal_file.read_bytes().splitlines(keepends=True)
@@ -172,7 +173,8 @@ SPOILS: dict[str, Callable[[Path], Any]] = {
 
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_a_spoilt_task_file_is_restored(sail: Sail, spoil: str):
-    """A task file that is not as harbor left it is restored byte for byte, and that is logged."""
+    """A task file that is not as harbor left it is restored byte for byte, and that is logged.
+    (R9)"""
     storage = sail(task("1"), {**task("2"), "unknown": {"field": ["kept", 1.5, None]}})
     path = storage.tasks_folder / "2.json"
     before = path.read_bytes()
@@ -189,7 +191,7 @@ def test_a_spoilt_task_file_is_restored(sail: Sail, spoil: str):
 
 
 def test_the_whole_task_folder_is_restored(sail: Sail):
-    """Where the task list's folder is gone, as after a clean-up, harbor makes it anew."""
+    """Where the task list's folder is gone, as after a clean-up, harbor makes it anew. (R9)"""
     storage = sail(task("1"), task("2"))
     before = storage.tasks()
     shutil.rmtree(storage.home / ".claude")
@@ -208,10 +210,13 @@ def with_snapshot(sail: Sail) -> Storage:
 
 @pytest.mark.parametrize(
     "body",
-    [None, b"", b"{", b"\xff\xfe", b"{}", b"[]", b"null", b'{"offset": "x"}', b'{"offset": 10}'],
+    [
+        *(None, b"", b"{", b"\xff\xfe", b"{}", b"[]", b"null", b'{"offset": "x"}'),
+        *(b'{"offset": 10}', b"[1, 2, 3, 4]", b"[{}, {}, 9, 1]", b"[{}, {}, 0, 0]"),
+    ],
 )
 def test_the_snapshot_may_be_lost_or_spoilt(sail: Sail, body: bytes | None):
-    """Whatever became of state.json, the state is the fold of the journal."""
+    """Whatever became of state.json, the state is the fold of the journal. (R7)"""
     storage = with_snapshot(sail)
     path = storage.folder / "state.json"
     if body is None:
@@ -221,8 +226,19 @@ def test_the_snapshot_may_be_lost_or_spoilt(sail: Sail, body: bytes | None):
     assert recovered(storage) == fold(storage.lines())
 
 
+@pytest.mark.parametrize("back", [1, 10, 100_000])
+def test_a_snapshot_that_ends_where_no_line_does_is_not_believed(sail: Sail, back: int):
+    """A state.json that is not of this journal neither stops harbor nor costs a line. (R7)"""
+    storage = with_snapshot(sail)
+    lines, size = storage.lines(), storage.journal_file.stat().st_size
+    state = [{name: {} for name in SECTIONS}, {}, len(lines), size - back]
+    (storage.folder / "state.json").write_text(json.dumps(state))
+    assert storage.sections() == fold(lines)
+    assert storage.lines() == lines
+
+
 def test_an_old_snapshot_is_as_good(sail: Sail):
-    """With the state.json of an earlier time, the state is the fold of the journal."""
+    """With the state.json of an earlier time, the state is the fold of the journal. (R7)"""
     storage = with_snapshot(sail)
     path = storage.folder / "state.json"
     old = path.read_bytes()
@@ -235,7 +251,7 @@ def test_an_old_snapshot_is_as_good(sail: Sail):
 
 
 def test_a_snapshot_that_knows_more_than_the_journal_is_not_believed(sail: Sail):
-    """Where the journal was put back to an earlier time, state.json does not outlive it."""
+    """Where the journal was put back to an earlier time, state.json does not outlive it. (R7)"""
     storage = with_snapshot(sail)
     first = storage.journal_file.read_bytes().splitlines(keepends=True)[0]
     storage.journal_file.write_bytes(first)
@@ -243,7 +259,7 @@ def test_a_snapshot_that_knows_more_than_the_journal_is_not_believed(sail: Sail)
 
 
 def test_a_lost_lock_file_does_no_harm(sail: Sail):
-    """The lock file, which also says how far the files are, may be lost, emptied or spoilt."""
+    """The lock file, which also says how far the files are, may be lost, emptied or spoilt. (R7)"""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     lock = storage.folder / "lock"
@@ -257,7 +273,7 @@ def test_a_lost_lock_file_does_no_harm(sail: Sail):
 
 
 def test_after_a_reboot_everything_is_written_again(sail: Sail, monkeypatch):
-    """Only the journal is synced: whatever else a power cut lost follows from it again."""
+    """Only the journal is synced: whatever else a power cut lost follows from it again. (R8)"""
     storage = sail(task("1"), task("2"))
     claim = storage.claim("ship-0")
     commit = storage.push(claim["ref"])
@@ -281,7 +297,8 @@ def test_after_a_reboot_everything_is_written_again(sail: Sail, monkeypatch):
 
 @pytest.mark.parametrize("left", [f"refs/heads/{VOYAGE}.lock", "HEAD.lock"])
 def test_the_branch_moves_in_spite_of_a_lock_that_git_left(sail: Sail, left: str):
-    """A lock of git's own, left where storage crashed while the branch moved, holds nothing up."""
+    """A lock of git's own, left where storage crashed while the branch moved, holds nothing up.
+    (R4)"""
     storage = sail(task("1"))
     number = storage.claim("ship-0")["claim"]
     commit = storage.push(f"work/1-{number}")
@@ -292,7 +309,8 @@ def test_the_branch_moves_in_spite_of_a_lock_that_git_left(sail: Sail, left: str
 
 
 def test_changes_of_others_are_seen(sail: Sail):
-    """A journal that stays open, as one that waits does, sees what others changed meanwhile."""
+    """A journal that stays open, as one that waits does, sees what others changed meanwhile.
+    (R10)"""
     storage = sail(task("1"), task("2"))
     with (journal := storage.journal()).locked():
         pass
@@ -306,7 +324,7 @@ def test_changes_of_others_are_seen(sail: Sail):
 
 
 def test_one_at_a_time(sail: Sail):
-    """While one holds the lock, another waits."""
+    """While one holds the lock, another waits. (R10)"""
     storage, order = sail(task("1")), []
 
     def second() -> None:
@@ -323,7 +341,7 @@ def test_one_at_a_time(sail: Sail):
 
 
 def test_the_branch_has_a_reflog(sail: Sail):
-    """Every place that the branch has been is in git's reflog."""
+    """Every place that the branch has been is in git's reflog. (R57)"""
     storage = sail(task("1"), task("2"))
     for _ in range(2):
         claim = storage.claim("ship-0")
@@ -354,7 +372,8 @@ SETS = st.fixed_dictionaries(
 
 @given(st.lists(st.tuples(st.booleans(), SETS), max_size=4))
 def test_state_is_the_fold_of_the_journal(changes: list[tuple[bool, dict[str, Any]]]):
-    """Whatever is set and removed, by one process or by several, state and files are the fold."""
+    """Whatever is set and removed, by one process or by several, state and files are the fold.
+    (R7)"""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         tasks = home / ".claude" / "tasks" / f"{VOYAGE}-tasks"

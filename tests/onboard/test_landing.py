@@ -95,7 +95,7 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
 
 
 def test_a_dirty_tree_is_committed_as_the_captain(yard: Yard):
-    """New, changed and deleted files that the agent left are one commit of the captain's."""
+    """New, changed and deleted files that the agent left are one commit of the captain's. (R49)"""
     yard.write("sub/new file é.txt", "new")
     yard.write("poem", "changed\n")
     (yard.path / "gone").unlink()
@@ -114,7 +114,7 @@ def test_nothing_done_is_nothing_to_land(yard: Yard):
 
 
 def test_the_agents_own_commits_are_kept(yard: Yard):
-    """What the agent committed stays as it is, with what it left uncommitted on top."""
+    """What the agent committed stays as it is, with what it left uncommitted on top. (R49)"""
     yard.commit("First", a="a")
     yard.commit("Second", b="b")
     yard.write("c", "c")
@@ -123,7 +123,7 @@ def test_the_agents_own_commits_are_kept(yard: Yard):
 
 @pytest.mark.parametrize("where", [["checkout", "-qb", "feature"], ["checkout", "-q", "--detach"]])
 def test_work_on_another_branch_counts(yard: Yard, where: list[str]):
-    """Where the agent left its branch, what is checked out lands."""
+    """Where the agent left its branch, what is checked out lands. (R49)"""
     git(yard.path, *where)
     yard.commit("Elsewhere", a="a")
     yard.land(other="x")
@@ -137,7 +137,7 @@ def test_work_on_another_branch_counts(yard: Yard, where: list[str]):
 
 
 def test_a_landing_by_others_is_rebased_on(yard: Yard):
-    """Work goes on top of what others landed meanwhile: history stays linear."""
+    """Work goes on top of what others landed meanwhile: history stays linear. (R50)"""
     yard.commit("Mine", a="a")
     head = yard.land(b="b")
     assert yard.ready() == ["Mine"]
@@ -146,7 +146,7 @@ def test_a_landing_by_others_is_rebased_on(yard: Yard):
 
 
 def test_a_conflict_is_resolved_and_goes_on(yard: Yard):
-    """Paths in conflict are named; once the agent resolved them the rebase goes on."""
+    """Paths in conflict are named; once the agent resolved them the rebase goes on. (R52)"""
     yard.commit("Before", a="a")
     yard.commit("Mine", poem="one\nmine\nthree\n")
     yard.commit("After", b="b")
@@ -161,7 +161,7 @@ def test_a_conflict_is_resolved_and_goes_on(yard: Yard):
 
 
 def test_left_markers_are_still_a_conflict(yard: Yard):
-    """While markers stand in a file nothing goes on, and the path is named again."""
+    """While markers stand in a file nothing goes on, and the path is named again. (R52)"""
     yard.commit("Mine", poem="mine\n")
     yard.land(poem="theirs\n")
     yard.clone.commit_rest("Rest")
@@ -232,7 +232,7 @@ def test_a_file_deleted_here_and_changed_there(yard: Yard):
 
 
 def test_work_that_others_did_too_is_empty(yard: Yard):
-    """A commit of which nothing is left is dropped, and the rest is kept."""
+    """A commit of which nothing is left is dropped, and the rest is kept. (R50)"""
     yard.commit("Same", poem="same\n")
     yard.commit("More", more="more")
     yard.land(poem="same\n")
@@ -249,7 +249,8 @@ def test_a_conflict_resolved_to_what_is_there_is_empty(yard: Yard):
 
 
 def test_a_pick_that_fails_without_a_conflict_is_not_dropped(yard: Yard):
-    """A file that appears in its way is an error, which git explains; no commit is skipped."""
+    """A file that appears in its way is an error, which git explains; no commit is skipped.
+    (R50)"""
     yard.commit("Mine", poem="mine\n")
     yard.commit("More", late="mine\n")
     yard.land(poem="theirs\n")
@@ -263,7 +264,7 @@ def test_a_pick_that_fails_without_a_conflict_is_not_dropped(yard: Yard):
 
 
 def test_a_step_that_becomes_empty_drops_no_other(yard: Yard):
-    """Where the agent takes the others' version in one step, those around it stay."""
+    """Where the agent takes the others' version in one step, those around it stay. (R50)"""
     yard.commit("Before", a="a")
     yard.commit("Mine", poem="mine\n")
     yard.commit("Between", b="b")
@@ -279,7 +280,8 @@ def test_a_step_that_becomes_empty_drops_no_other(yard: Yard):
 
 
 def test_what_was_done_in_a_merge_is_kept(yard: Yard):
-    """A rebase drops merges, with what the agent changed in them: so they become one commit."""
+    """A rebase drops merges, with what the agent changed in them: so they become one commit.
+    (R116)"""
     yard.commit("Mine", a="a")
     yard.land(b="theirs\n")
     git(yard.path, "fetch", "-q", "origin")
@@ -317,7 +319,7 @@ def reset_to_an_older_one(yard: Yard) -> None:
 @pytest.mark.parametrize("rewrite", [orphan, amended, squashed, reset_to_an_older_one])
 @pytest.mark.parametrize("moved", [True, False])
 def test_history_that_the_agent_rewrote_lands(yard: Yard, rewrite: Callable, moved: bool):
-    """Others' commits stay on the branch, untouched, and the agent's work comes on top."""
+    """Others' commits stay on the branch, untouched, and the agent's work comes on top. (R116)"""
     head = yard.land(theirs="theirs")
     yard.clone.begin("work/2-2")
     rewrite(yard)
@@ -331,7 +333,7 @@ def test_history_that_the_agent_rewrote_lands(yard: Yard, rewrite: Callable, mov
 
 
 def test_the_branch_is_what_was_fetched_whatever_the_agent_makes_of_its_name(yard: Yard):
-    """A ref that the agent moved does not make its work look as if it had landed."""
+    """A ref that the agent moved does not make its work look as if it had landed. (R116)"""
     yard.commit("Mine", a="a")
     git(yard.path, "update-ref", f"refs/remotes/origin/{VOYAGE}", "HEAD")
     git(yard.path, "update-ref", "refs/remotes/origin/work/1-1", "HEAD")
@@ -370,7 +372,7 @@ SETTINGS = {
 
 def test_an_agents_settings_keep_nothing_from_landing(yard: Yard, monkeypatch: pytest.MonkeyPatch):
     """Whatever it configures in the clone or for the user, its work is committed, rebased, pushed;
-    and the next task begins."""
+    and the next task begins. (R116)"""
     mine = yard.root / "gitconfig"
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(mine))
     yard.write(".gitattributes", "* filter=eat\n")
@@ -390,7 +392,7 @@ def test_an_agents_settings_keep_nothing_from_landing(yard: Yard, monkeypatch: p
 
 
 def test_an_empty_message_loses_nothing(yard: Yard):
-    """A commit without a message is rebased like any other."""
+    """A commit without a message is rebased like any other. (R50)"""
     yard.write("a", "a")
     git(yard.path, "add", "-A")
     git(yard.path, "commit", "-q", "--allow-empty-message", "-m", "")
@@ -421,7 +423,7 @@ def half(yard: Yard, what: str) -> None:
 
 @pytest.mark.parametrize("what", ["merge", "cherry-pick", "am", "rebase", "rebase --apply"])
 def test_a_clone_left_half_way_begins_anew(yard: Yard, what: str):
-    """Whatever git was in the middle of, the next task starts clean, and lands."""
+    """Whatever git was in the middle of, the next task starts clean, and lands. (R83)"""
     half(yard, what)
     yard.land(b="b")
     yard.clone.begin("work/2-2")
@@ -433,7 +435,8 @@ def test_a_clone_left_half_way_begins_anew(yard: Yard, what: str):
 
 
 def test_a_secret_is_found(yard: Yard):
-    """A secret in a commit, also an undone one, in a message or in a name is found; then undone."""
+    """A secret in a commit, also an undone one, in a message or in a name is found; then undone.
+    (R100)"""
     assert not yard.clone.contains([SECRET])
     hide: list[Callable[[], object]] = [
         lambda: yard.commit("Plain", config=f"token={SECRET}\n"),
@@ -454,7 +457,7 @@ def test_a_secret_is_found(yard: Yard):
 
 
 def test_a_secret_in_a_merge_is_found(yard: Yard):
-    """A secret that came in with the resolution of a merge is found as well."""
+    """A secret that came in with the resolution of a merge is found as well. (R100)"""
     half(yard, "merge")
     yard.write("poem", f"{SECRET}\n")
     yard.clone.commit_rest("Rest")
@@ -462,7 +465,7 @@ def test_a_secret_in_a_merge_is_found(yard: Yard):
 
 
 def test_attributes_hide_no_secret(yard: Yard):
-    """A file that git is told not to show is looked into all the same."""
+    """A file that git is told not to show is looked into all the same. (R100)"""
     yard.write(".gitattributes", "* -diff binary diff=quiet\n")
     git(yard.path, "config", "diff.quiet.textconv", "true")
     yard.commit("Hidden", a=SECRET)
@@ -487,7 +490,7 @@ def memory(name: str) -> int:
 
 
 def test_undoing_keeps_the_work(yard: Yard):
-    """Without its commits, what the agent did is in the tree, to be mended."""
+    """Without its commits, what the agent did is in the tree, to be mended. (R100)"""
     yard.commit("Mine", a=SECRET, poem="mine\n")
     yard.clone.uncommit()
     yard.write("a", "clean")
@@ -497,7 +500,7 @@ def test_undoing_keeps_the_work(yard: Yard):
 
 
 def test_a_lock_that_was_left_holds_nothing_up(yard: Yard):
-    """A git of the agent's that was killed leaves a lock; it is removed."""
+    """A git of the agent's that was killed leaves a lock; it is removed. (R83)"""
     yard.write("a", "a")
     (yard.path / ".git" / "index.lock").touch()
     assert yard.ready() == ["Rest"]
@@ -507,7 +510,7 @@ def test_a_lock_that_was_left_holds_nothing_up(yard: Yard):
 
 @pytest.mark.parametrize("lock", ["index.lock", "HEAD.lock", "refs/heads/work/1-1.lock"])
 def test_locks_of_all_kinds_that_were_left_hold_nothing_up(yard: Yard, lock: str):
-    """A killed git may have been about to write any of them."""
+    """A killed git may have been about to write any of them. (R116)"""
     yard.write("a", "a")
     (yard.path / ".git" / lock).touch()
     assert yard.ready() == ["Rest"]
@@ -516,7 +519,7 @@ def test_locks_of_all_kinds_that_were_left_hold_nothing_up(yard: Yard, lock: str
 
 
 def test_what_is_being_rebased_is_saved_whole(yard: Yard):
-    """While a rebase waits for the agent, storage has all of what it had done before."""
+    """While a rebase waits for the agent, storage has all of what it had done before. (R117)"""
     yard.commit("Mine", poem="mine\n")
     yard.commit("More", a="a")
     mine = yard.clone.tip()
@@ -528,7 +531,7 @@ def test_what_is_being_rebased_is_saved_whole(yard: Yard):
 
 
 def test_a_secret_in_what_is_being_rebased_is_found_and_undone(yard: Yard):
-    """The commits that are not yet put on the branch count too."""
+    """The commits that are not yet put on the branch count too. (R100)"""
     yard.commit("Mine", poem="mine\n")
     yard.commit("More", a=SECRET)
     yard.land(poem="theirs\n")
@@ -554,7 +557,8 @@ def test_a_new_clone_leaves_nothing_of_old_ones(yard: Yard):
 
 
 def test_a_snapshot_disturbs_nothing(yard: Yard):
-    """A dirty tree, new files too, is saved to the work ref; index and tree stay as they are."""
+    """A dirty tree, new files too, is saved to the work ref; index and tree stay as they are.
+    (R54)"""
     yard.commit("Mine", a="a")
     yard.write("staged", "1")
     git(yard.path, "add", "staged")
@@ -577,7 +581,7 @@ def test_a_snapshot_disturbs_nothing(yard: Yard):
 
 
 def test_commits_are_saved_once(yard: Yard):
-    """New commits are pushed with the next save; without one, or a change, nothing is."""
+    """New commits are pushed with the next save; without one, or a change, nothing is. (R54)"""
     yard.clone.save("work/1-1", [])
     assert git(yard.bare, "for-each-ref", "refs/heads/work") == ""
     yard.commit("Mine", a="a")
@@ -590,7 +594,7 @@ def test_commits_are_saved_once(yard: Yard):
 
 @pytest.mark.parametrize("committed", [True, False])
 def test_a_secret_is_never_saved(yard: Yard, committed: bool):
-    """Neither a commit nor a snapshot with a secret goes to storage."""
+    """Neither a commit nor a snapshot with a secret goes to storage. (R100)"""
     yard.write("a", SECRET)
     if committed:
         yard.commit("Mine")
@@ -601,7 +605,7 @@ def test_a_secret_is_never_saved(yard: Yard, committed: bool):
 
 
 def test_a_snapshot_goes_on_after_a_crash(yard: Yard):
-    """The lock that a snapshot cut short left behind does not end all later ones."""
+    """The lock that a snapshot cut short left behind does not end all later ones. (R54)"""
     yard.write("a", "a")
     (yard.path / ".git" / "ocaptain-index.lock").touch()
     yard.clone.begin("work/2-2")
@@ -611,7 +615,7 @@ def test_a_snapshot_goes_on_after_a_crash(yard: Yard):
 
 
 def test_hooks_are_ignored(yard: Yard):
-    """No hook runs, neither one in .git/hooks nor where the agent pointed core.hooksPath."""
+    """No hook runs, neither one in .git/hooks nor where the agent pointed core.hooksPath. (R90)"""
     for folder in (yard.path / ".git" / "hooks", yard.root / "hooks"):
         folder.mkdir(exist_ok=True)
         for name in ("pre-commit", "commit-msg", "pre-push", "pre-rebase", "post-checkout"):
@@ -631,7 +635,8 @@ def test_hooks_are_ignored(yard: Yard):
 
 @pytest.mark.parametrize("what", ["workspace", ".git", ".git/HEAD", ".git/objects"])
 def test_a_broken_clone_is_made_anew(yard: Yard, what: str):
-    """Where the workspace, or git's part of it, is gone, that is an error; a new clone is whole."""
+    """Where the workspace, or git's part of it, is gone, that is an error; a new clone is whole.
+    (R83)"""
     target = yard.path if what == "workspace" else yard.path / what
     shutil.rmtree(target) if target.is_dir() else target.unlink()
     with pytest.raises(OSError, match="git"):
@@ -645,8 +650,16 @@ def test_a_broken_clone_is_made_anew(yard: Yard, what: str):
     assert not (yard.path.parent / "workspace.old").exists()
 
 
+def test_a_clone_that_has_lost_its_origin_does_not_wait_for_it(yard: Yard):
+    """Where the clone's own settings are gone, storage is not what is out of reach."""
+    (yard.path / ".git" / "set-up").write_text("")
+    with pytest.raises(GitFailed, match="'origin' does not appear"):
+        yard.clone.begin("work/2-2")
+
+
 def test_no_other_repository_is_taken_for_the_clone(yard: Yard):
-    """Where the agent removed .git, a repository further up, as of dotfiles, is left alone."""
+    """Where the agent removed .git, a repository further up, as of dotfiles, is left alone.
+    (R83)"""
     git(yard.path.parent, "init", "-q")
     git(yard.path.parent, "commit", "-q", "--allow-empty", "-m", "Dotfiles")
     before = git(yard.path.parent, "rev-parse", "HEAD")
@@ -696,7 +709,7 @@ def test_storages_git_is_run_as_the_way_there_wants(yard: Yard):
 
 
 def test_what_needs_storage_waits_for_it(yard: Yard, monkeypatch: pytest.MonkeyPatch):
-    """While storage is out of reach git is tried again; a lost claim ends that."""
+    """While storage is out of reach git is tried again; a lost claim ends that. (R91)"""
     yard.commit("Mine", a="a")
     monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
     timer = threading.Timer(0.5, monkeypatch.setenv, ("GIT_CONFIG_COUNT", "1"))
@@ -773,7 +786,7 @@ def wreck(yard: Yard) -> str:
 @pytest.mark.parametrize("code", ["lost", "claim", "unheard-of"])
 def test_a_completion_that_is_refused_is_none(yard: Yard, code: str):
     """Where harbor does not take it that nothing had to change, whatever it says, the claim is
-    given up, and no log says that the task was completed."""
+    given up, and no log says that the task was completed. (R48)"""
     refused = {"ok": False, "code": code, "error": "no"}
     work = Attempt(*at_sea(yard, Storage(land=refused)))
     with pytest.raises(GiveUp, match="no"):
@@ -782,7 +795,7 @@ def test_a_completion_that_is_refused_is_none(yard: Yard, code: str):
 
 
 def test_what_an_unknown_refusal_keeps_from_landing_is_a_wreck(yard: Yard):
-    """The claim goes back as this ship's trouble, and the work is there for the next."""
+    """The claim goes back as this ship's trouble, and the work is there for the next. (R117)"""
     storage = Storage(land={"ok": False, "code": "unheard-of", "error": "no"})
     assert not hold(*at_sea(yard, storage, "echo x >a"))
     assert "a" in wreck(yard).split()
@@ -792,7 +805,7 @@ def test_what_an_unknown_refusal_keeps_from_landing_is_a_wreck(yard: Yard):
 
 def test_an_agent_that_is_told_to_stop_is_stopped_and_its_work_kept(yard: Yard):
     """Where the claim is lost nothing of it goes on, and what it had done is a wreck: commits, and
-    what was not committed yet."""
+    what was not committed yet. (R117)"""
     run = "echo x >a; git add a; git commit -qm A; echo x >b; sleep 600"
     storage = Storage(beat={"lost": "ann halted the voyage"})
     ship, claim = at_sea(yard, storage, run)
@@ -806,7 +819,7 @@ def test_an_agent_that_is_told_to_stop_is_stopped_and_its_work_kept(yard: Yard):
 
 
 def test_what_an_agent_that_failed_had_done_is_kept(yard: Yard):
-    """Not only what the last save had found."""
+    """Not only what the last save had found. (R117)"""
     assert hold(*at_sea(yard, Storage(), "echo x >a; exit 1"))
     assert "a" in wreck(yard).split()
 
@@ -820,7 +833,7 @@ def test_a_check_that_fails_leaves_nothing_in_the_tree(yard: Yard):
 
 
 def test_what_waits_for_the_berth_is_on_storage_meanwhile(yard: Yard):
-    """Finished work does not die with its ship while others land."""
+    """Finished work does not die with its ship while others land. (R117)"""
     storage = Storage(land={"ok": False, "code": "berth", "error": "another lands"})
     ship, claim = at_sea(yard, storage, "echo x >a")
     really = storage.ask

@@ -109,7 +109,8 @@ def remote(hub: GitHub, ref: str = VOYAGE) -> str:
 
 
 def test_the_branch_is_brought_to_origin(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
-    """Whatever has landed is pushed, and status says up to where; what is there is left alone."""
+    """Whatever has landed is pushed, and status says up to where; what is there is left alone.
+    (R59)"""
     storage = moor(hub, monkeypatch, task("1"), task("2"))
     for _ in range(2):
         head = storage.land()
@@ -129,7 +130,8 @@ def test_the_branch_is_brought_to_origin(hub: GitHub, monkeypatch: pytest.Monkey
 
 
 def test_the_token_shows_nowhere(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
-    """No process has it among its arguments while git pushes, and no file but its own holds it."""
+    """No process has it among its arguments while git pushes, and no file but its own holds it.
+    (R99)"""
     storage = moor(hub, monkeypatch, task("1"))
     storage.land()
     hub.faults.delay, seen = 0.2, set()
@@ -167,7 +169,7 @@ def test_one_at_a_time(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_origin_is_down_for_a_while(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
-    """Status says so until it is up again; attempts do not fill the journal."""
+    """Status says so until it is up again; attempts do not fill the journal. (R59)"""
     storage = moor(hub, monkeypatch, task("1"))
     head = storage.land()
     hub.faults.down = True
@@ -175,7 +177,7 @@ def test_origin_is_down_for_a_while(hub: GitHub, monkeypatch: pytest.MonkeyPatch
         storage.mirror()
         mirrored, pull, fault = storage.news()
         assert (mirrored, pull) == (None, None)
-        assert fault.startswith(f"fatal: unable to access '{URL}/'")
+        assert fault.startswith(f"no push: fatal: unable to access '{URL}/'")
         assert len(storage.lines_of_mirrors()) == 1
         assert storage.due()
     hub.faults.down = False
@@ -206,7 +208,7 @@ def test_attempts_are_apart(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_mirror_that_was_killed(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
-    """Whatever it had done, another finishes it."""
+    """Whatever it had done, another finishes it. (R59)"""
     storage = moor(hub, monkeypatch, task("1"))
     head = storage.land()
     hub.faults.delay, hub.faults.only = 0.5, "POST"
@@ -243,7 +245,7 @@ def test_a_token_that_is_not_good_enough(
 
 
 def test_a_token_that_is_refused_is_kept(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
-    """GitHub may have had a bad moment: git is not to forget the token because of that."""
+    """GitHub may have had a bad moment: git is not to forget the token because of that. (R59)"""
     storage = moor(hub, monkeypatch, task("1"))
     head = storage.land()
     tokens, hub.tokens = hub.tokens, {}
@@ -255,7 +257,8 @@ def test_a_token_that_is_refused_is_kept(hub: GitHub, monkeypatch: pytest.Monkey
 
 
 def test_nothing_on_origin_is_overwritten(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
-    """Where somebody else has pushed to the branch, that stays, and status says why ours is not."""
+    """Where somebody else has pushed to the branch, that stays, and status says why ours is not.
+    (R59)"""
     storage = moor(hub, monkeypatch, task("1"))
     repo = hub.folder / f"{NAME}.git"
     theirs = git(repo, "commit-tree", "main^{tree}", "-p", "main", "-m", "Theirs")

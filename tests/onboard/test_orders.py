@@ -9,7 +9,7 @@ from tests.onboard.storage import VOYAGE, Sail, assert_sound, git, task
 
 
 def test_status_before_any_ship_calls(sail: Sail):
-    """A voyage that nobody has called in for is provisioning, and its ships are starting."""
+    """A voyage that nobody has called in for is provisioning, and its ships are starting. (R69)"""
     storage = sail(task("1"), task("2", "1"))
     status = storage.order("status")
     assert (status["voyage"], status["state"], status["branch"]) == (VOYAGE, "provisioning", VOYAGE)
@@ -27,7 +27,8 @@ def test_status_before_any_ship_calls(sail: Sail):
 
 
 def test_status_of_ships(sail: Sail):
-    """A ship is shown with its task, what it has completed, its cost and when it was heard."""
+    """A ship is shown with its task, what it has completed, its cost and when it was heard.
+    (R69)"""
     storage = sail(task("1"), task("2"), task("3"))
     storage.finish("ship-0", cost_usd=0.5)
     storage.claim("ship-0")
@@ -44,7 +45,8 @@ def test_status_of_ships(sail: Sail):
 
 
 def test_a_ship_that_is_not_heard_is_lost(sail: Sail):
-    """A ship out of sight is lost with the reason, whatever it said last; its task is its own."""
+    """A ship out of sight is lost with the reason, whatever it said last; its task is its own.
+    (R68)"""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     storage.now += 40
@@ -60,7 +62,7 @@ def test_a_ship_that_is_not_heard_is_lost(sail: Sail):
 
 
 def test_a_clock_put_back_shows_nobody_in_the_future(sail: Sail):
-    """Where storage's clock went back, a ship was seen 0 s ago."""
+    """Where storage's clock went back, a ship was seen 0 s ago. (R68)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     storage.now -= 3_600
@@ -68,7 +70,7 @@ def test_a_clock_put_back_shows_nobody_in_the_future(sail: Sail):
 
 
 def test_status_of_an_ended_voyage(sail: Sail):
-    """Complete is complete also when its ships are long gone."""
+    """Complete is complete also when its ships are long gone. (R69)"""
     storage = sail(task("1"))
     storage.finish("ship-0")
     check = storage.claim("ship-0")
@@ -81,7 +83,7 @@ def test_status_of_an_ended_voyage(sail: Sail):
 
 
 def test_status_of_a_failed_voyage(sail: Sail):
-    """Failed says which task stopped it, and which tasks are failed."""
+    """Failed says which task stopped it, and which tasks are failed. (R66)"""
     storage = sail(task("1"), task("2", "1"), max_attempts=1)
     storage.claim("ship-0")
     storage.ask("ship-0", "release", claim=1, fault="agent", why="exit 1")
@@ -96,7 +98,7 @@ def test_status_of_a_failed_voyage(sail: Sail):
 
 
 def test_tasks_are_listed_in_order(sail: Sail):
-    """`tasks` has each task with what it waits for, its owner, claim and commit."""
+    """`tasks` has each task with what it waits for, its owner, claim and commit. (R69)"""
     storage = sail(task("10", "2"), task("2"), task("b"))
     claim = storage.claim("ship-0")
     rows = storage.order("tasks")["tasks"]
@@ -114,7 +116,8 @@ def test_tasks_are_listed_in_order(sail: Sail):
 
 
 def test_what_nobody_has_fetched(sail: Sail):
-    """Commits on the branch and wrecks are unfetched until the captain says that they are home."""
+    """Commits on the branch and wrecks are unfetched until the captain says that they are home.
+    (R58)"""
     storage = sail(task("1"), task("2"), max_attempts=5)
     assert storage.order("unfetched") == {
         "ok": True,
@@ -142,7 +145,7 @@ def test_what_nobody_has_fetched(sail: Sail):
 
 
 def test_ships_and_captain_have_their_own_questions(sail: Sail):
-    """A ship cannot give the captain's orders, nor the captain ask as a ship."""
+    """A ship cannot give the captain's orders, nor the captain ask as a ship. (R14)"""
     storage = sail(task("1"))
     before = storage.journal_file.read_bytes()
     for op in ("status", "tasks", "unfetched", "fetched"):
@@ -156,7 +159,7 @@ def test_ships_and_captain_have_their_own_questions(sail: Sail):
 
 
 def test_a_paused_voyage_hands_nothing_out(sail: Sail):
-    """Ships finish what they have; then nothing is handed out, not even the verification."""
+    """Ships finish what they have; then nothing is handed out, not even the verification. (R72)"""
     storage = sail(task("1"), task("2"))
     held = storage.claim("ship-0")
     assert storage.order("pause", by="Ada", why="lunch")["ok"]
@@ -175,7 +178,7 @@ def test_a_paused_voyage_hands_nothing_out(sail: Sail):
 
 
 def test_who_gave_an_order_and_why_is_in_the_journal(sail: Sail):
-    """An order's line has who gave it and why; one that changes nothing makes no line."""
+    """An order's line has who gave it and why; one that changes nothing makes no line. (R80)"""
     storage = sail(task("1"))
     storage.order("pause", by="Ada", why="lunch")
     line = storage.lines()[-1]
@@ -187,7 +190,7 @@ def test_who_gave_an_order_and_why_is_in_the_journal(sail: Sail):
 
 
 def test_a_halt_ends_claims_and_counts_as_no_attempt(sail: Sail):
-    """A halted voyage's ships lose their claims; resumed, they get the tasks again."""
+    """A halted voyage's ships lose their claims; resumed, they get the tasks again. (R39, R73)"""
     storage = sail(task("1"), max_attempts=1)
     for number in range(1, 5):
         assert storage.claim("ship-0")["claim"] == number
@@ -202,7 +205,7 @@ def test_a_halt_ends_claims_and_counts_as_no_attempt(sail: Sail):
 
 
 def test_a_relieved_ship_gets_nothing_more(sail: Sail):
-    """It ends what it has, and then is relieved while the others go on."""
+    """It ends what it has, and then is relieved while the others go on. (R74)"""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     assert storage.order("relieve", ship="ship-0")["done"] is False
@@ -222,7 +225,8 @@ def test_a_relieved_ship_gets_nothing_more(sail: Sail):
 
 
 def test_a_task_set_aside_comes_back(sail: Sail):
-    """`retry` makes it pending, with all its attempts before it; others it leaves as they are."""
+    """`retry` makes it pending, with all its attempts before it; others it leaves as they are.
+    (R75)"""
     storage = sail(task("1"), task("2"), max_attempts=1)
     storage.claim("ship-0")
     storage.ask("ship-0", "release", claim=1, why="at a loss", fault="agent")
@@ -238,7 +242,7 @@ def test_a_task_set_aside_comes_back(sail: Sail):
 
 
 def test_a_verification_given_up_comes_back(sail: Sail):
-    """After `retry verify` verify.sh runs again, and has all its repairs before it."""
+    """After `retry verify` verify.sh runs again, and has all its repairs before it. (R75)"""
     storage = sail(task("1"), repairs=0)
     storage.finish("ship-0")
     storage.claim("ship-0")
@@ -252,7 +256,7 @@ def test_a_verification_given_up_comes_back(sail: Sail):
 
 
 def test_a_task_can_be_taken_from_its_ship(sail: Sail):
-    """`release` ends the claim; where there is none, it says what the task is."""
+    """`release` ends the claim; where there is none, it says what the task is. (R39, R76)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     assert storage.order("release", task="1", by="Ada")["say"].endswith("ship-0 drops it.")
@@ -263,7 +267,7 @@ def test_a_task_can_be_taken_from_its_ship(sail: Sail):
 
 
 def test_tasks_can_be_added_and_changed(sail: Sail):
-    """What is new is handed out in its place; the others know what they block."""
+    """What is new is handed out in its place; the others know what they block. (R77)"""
     storage = sail(task("1"), task("2", "1"))
     fields = {"subject": "Third", "description": "Do it", "metadata": {"files": ["a"], "run": "x"}}
     assert storage.order("edit", fields=fields | {"blockedBy": ["1"]})["id"] == "3"
@@ -287,7 +291,7 @@ def test_tasks_can_be_added_and_changed(sail: Sail):
 
 
 def test_tasks_that_cannot_be_are_refused(sail: Sail):
-    """Unknown blockers, circles and completed tasks are refused, and nothing is changed."""
+    """Unknown blockers, circles and completed tasks are refused, and nothing is changed. (R77)"""
     storage = sail(task("1"), task("2", "1"), task("3"))
     before = storage.tasks()
     refused = [
@@ -304,7 +308,7 @@ def test_tasks_that_cannot_be_are_refused(sail: Sail):
 
 
 def test_a_message_waits_until_the_agent_has_taken_it_in(sail: Sail):
-    """Beats and claims bring it to its ship until that says that it was taken in."""
+    """Beats and claims bring it to its ship until that says that it was taken in. (R78)"""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     assert storage.order("hail", ship="ship-0", text="be quick")["ships"] == ["ship-0"]
@@ -319,7 +323,7 @@ def test_a_message_waits_until_the_agent_has_taken_it_in(sail: Sail):
 
 
 def test_an_agent_that_cannot_hear_is_not_hailed(sail: Sail):
-    """Where no agent can be told anything, a message is refused at once."""
+    """Where no agent can be told anything, a message is refused at once. (R78)"""
     storage = sail(task("1"), hears=False, agent="shell")
     answer = storage.order("hail", text="x")
     assert answer["error"] == "the agent shell cannot be told anything"
@@ -344,7 +348,8 @@ def test_ships_join_and_leave(sail: Sail):
 
 
 def test_news_are_ends_and_tasks_set_aside(sail: Sail):
-    """What a captain is notified of: how the voyage stands where it stands still, and failures."""
+    """What a captain is notified of: how the voyage stands where it stands still, and failures.
+    (R108)"""
     storage = sail(task("1"), task("2"), max_attempts=1)
     storage.claim("ship-0")
 
@@ -365,7 +370,7 @@ def test_news_are_ends_and_tasks_set_aside(sail: Sail):
 
 
 def test_a_sound_voyage_has_no_faults(sail: Sail):
-    """fsck finds nothing where all is as harbor left it."""
+    """fsck finds nothing where all is as harbor left it. (R81)"""
     storage = sail(task("1"), task("2"))
     held = storage.claim("ship-0")
     commit = storage.push("work/1-1")
@@ -376,7 +381,7 @@ def test_a_sound_voyage_has_no_faults(sail: Sail):
 
 
 def test_fsck_mends_what_follows_from_the_journal(sail: Sail):
-    """The branch, task files, ships' files and state.json are put back, and it says so."""
+    """The branch, task files, ships' files and state.json are put back, and it says so. (R81)"""
     storage = sail(task("1"), task("2"))
     held = storage.claim("ship-0")
     commit = storage.push("work/1-1")
@@ -400,7 +405,8 @@ def test_fsck_mends_what_follows_from_the_journal(sail: Sail):
 
 
 def test_fsck_names_what_it_cannot_mend(sail: Sail):
-    """A commit that the branch lacks, a claim too many and an object that is gone are told."""
+    """A commit that the branch lacks, a claim too many and an object that is gone are told.
+    (R81)"""
     storage = sail(task("1"), task("2"))
     held = storage.claim("ship-0")
     commit = storage.push("work/1-1")
@@ -418,7 +424,8 @@ def test_fsck_names_what_it_cannot_mend(sail: Sail):
 
 
 def test_fsck_names_a_damaged_journal(sail: Sail):
-    """A line that nobody can read any more is named: what comes before state.json by fsck alone."""
+    """A line that nobody can read any more is named: what comes before state.json by fsck alone.
+    (R6, R81)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     whole = storage.sections()
@@ -433,5 +440,5 @@ def test_fsck_names_a_damaged_journal(sail: Sail):
     state = (whole, stamps, len(good), len(bad))
     (storage.folder / "state.json").write_text(json.dumps(state))
     told = storage.order("fsck")["faults"]
-    assert told == ["journal.jsonl: line 2 is damaged; what change 2 was is not known"]
+    assert told == ["journal.jsonl: damaged after change 1; state.json has what came of it"]
     assert storage.claim("ship-1")["ok"]

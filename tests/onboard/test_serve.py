@@ -38,7 +38,8 @@ def clone(fleet: Moored, tmp_path: Path) -> Path:
 
 
 def test_who_asks_follows_from_the_login(fleet: Moored):
-    """A ship is who its key says, whatever it writes on its command line or in its request."""
+    """A ship is who its key says, whatever it writes on its command line or in its request.
+    (R12)"""
     request = {"protocol": PROTOCOL, "op": "claim", "run": "r", "who": "ship-1", "ship": "ship-1"}
     line = json.dumps(request).encode() + b"\n"
     answers = [json.loads(fleet.run("ship-0", "harbor", stdin=line).stdout) for _ in range(2)]
@@ -70,7 +71,7 @@ def test_who_asks_follows_from_the_login(fleet: Moored):
     ],
 )
 def test_nothing_else_runs(fleet: Moored, command: str):
-    """Any other command is refused with what may be run, and exit status 1."""
+    """Any other command is refused with what may be run, and exit status 1. (R96)"""
     done = fleet.run("ship-0", "--", command)
     said = done.stderr.decode()
     assert (done.returncode, done.stdout) == (1, b"")
@@ -99,14 +100,14 @@ def test_the_door_takes_its_command_from_sudo(fleet: Moored):
     [(), ("",), ("sh",), ("-c", "harbor"), ("internal-sftp",), ("/usr/lib/openssh/sftp-server",)],
 )
 def test_nothing_else_runs_through_sudo(fleet: Moored, words: tuple[str, ...]):
-    """Through sudo nothing else runs, SFTP included, which would read as harbor's user."""
+    """Through sudo nothing else runs, SFTP included, which would read as harbor's user. (R96)"""
     status, out, said = through_sudo(fleet.storage, *words)
     assert (status, out) == (1, b"")
     assert said == "ocaptain: ship-0 may run harbor, git and sftp on storage, nothing else\n"
 
 
 def test_no_shell_terminal_or_forwarding(fleet: Moored):
-    """A ship gets no login shell, no terminal and no tunnel."""
+    """A ship gets no login shell, no terminal and no tunnel. (R96)"""
     argv = ["ssh", "-F", str(fleet.ships["ship-0"]), "-tt", fleet.name]
     done = subprocess.run(argv, input=b"id\n", capture_output=True, check=False, timeout=30)
     assert done.returncode != 0
@@ -118,7 +119,7 @@ def test_no_shell_terminal_or_forwarding(fleet: Moored):
 
 
 def test_sftp_reads_and_does_not_write(fleet: Moored, tmp_path: Path):
-    """Over SFTP a ship reads tasks, artifacts and logs, and can change nothing."""
+    """Over SFTP a ship reads tasks, artifacts and logs, and can change nothing. (R95)"""
     tasks = f".claude/tasks/{VOYAGE}-tasks"
     (tmp_path / "mine").write_text("mine")
 
@@ -153,7 +154,8 @@ def test_sftp_reads_and_does_not_write(fleet: Moored, tmp_path: Path):
 
 
 def test_a_ship_pushes_to_its_own_claims(fleet: Moored, clone: Path):
-    """The work refs of a ship's own claims, past and present, can be written and moved back."""
+    """The work refs of a ship's own claims, past and present, can be written and moved back.
+    (R53)"""
     claim = fleet.ask("ship-0", "claim", run="r")
     for commit in ("HEAD", "HEAD~1", "HEAD"):
         push = ("push", "-q", "-f", fleet.url, f"{commit}:refs/heads/{claim['ref']}")
@@ -185,7 +187,8 @@ def test_a_ship_pushes_to_its_own_claims(fleet: Moored, clone: Path):
     ],
 )
 def test_a_ship_pushes_nothing_else(fleet: Moored, clone: Path, ref: str):
-    """The branch, others' refs, deletions and all else are refused, with what comes along."""
+    """The branch, others' refs, deletions and all else are refused, with what comes along.
+    (R44, R53)"""
     mine = fleet.ask("ship-0", "claim", run="r")["ref"]
     theirs = fleet.ask("ship-1", "claim", run="r")["ref"]
     for name in (mine, theirs):
@@ -199,7 +202,7 @@ def test_a_ship_pushes_nothing_else(fleet: Moored, clone: Path, ref: str):
 
 def test_a_call_after_a_crash_finishes_the_landing(fleet: Moored, clone: Path):
     """Where storage crashed right after a landing's line, pushes go on, and the next call of
-    whatever ship moves the branch."""
+    whatever ship moves the branch. (R4)"""
     storage = fleet.storage
     claim = fleet.ask("ship-0", "claim", run="r")
     fleet.git("ship-0", "-C", str(clone), "push", "-qf", fleet.url, f"HEAD:{claim['ref']}")
@@ -230,7 +233,7 @@ def pushing(storage: Storage, path: Path, ref: str) -> subprocess.CompletedProce
 
 
 def test_no_room_no_pushes(sail: Sail, tmp_path: Path):
-    """With little room left pushes are refused in words that a ship understands."""
+    """With little room left pushes are refused in words that a ship understands. (R22)"""
     storage = sail(task("1"))
     ref = storage.claim("ship-0")["ref"]
     df = tmp_path / "df"
@@ -307,7 +310,7 @@ def answer(child: subprocess.Popen[bytes], timeout: float = 30) -> Json:
     ids=lambda line: line[:40].decode(errors="replace"),
 )
 def test_what_is_no_request_is_answered(sail: Sail, line: bytes):
-    """Anything that is no request is refused in one line, and changes nothing."""
+    """Anything that is no request is refused in one line, and changes nothing. (R15)"""
     storage = sail(task("1"))
     before = storage.journal_file.read_bytes()
     reply, said = Harbor(storage).send(line)
@@ -318,7 +321,7 @@ def test_what_is_no_request_is_answered(sail: Sail, line: bytes):
 
 
 def test_a_protocol_mismatch_says_what_to_do(sail: Sail):
-    """A ship of another version is told so."""
+    """A ship of another version is told so. (R16)"""
     reply, _ = Harbor(sail(task("1"))).send(b'{"protocol": 99, "op": "claim"}\n')
     assert reply["code"] == "protocol"
     assert "version" in reply["error"]
@@ -326,7 +329,7 @@ def test_a_protocol_mismatch_says_what_to_do(sail: Sail):
 
 @pytest.mark.parametrize("field", ["protocol", "op", "claim", "commit", "task", "unknown"])
 def test_deeply_nested_values_are_answered(sail: Sail, monkeypatch, capsys, field: str):
-    """Values as deep as JSON's parser takes them are answered like any other."""
+    """Values as deep as JSON's parser takes them are answered like any other. (R15)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
     for depth in range(sys.getrecursionlimit() - 120, sys.getrecursionlimit(), 2):
@@ -343,7 +346,7 @@ def test_deeply_nested_values_are_answered(sail: Sail, monkeypatch, capsys, fiel
 
 
 def test_a_waiting_claim_wakes_up(sail: Sail):
-    """`claim --wait` holds no lock, and gets a task as soon as there is one."""
+    """`claim --wait` holds no lock, and gets a task as soon as there is one. (R21)"""
     storage = sail(task("1"), task("2", "1"), lease_seconds=240)
     number = storage.claim("ship-1")["claim"]
     child = Harbor(storage).start(op="claim", run="r", wait=True)
@@ -359,7 +362,7 @@ def test_a_waiting_claim_wakes_up(sail: Sail):
 
 
 def test_a_waiting_claim_ends_with_its_asker(sail: Sail):
-    """When the ship is gone nobody waits in its name, and nothing is claimed for it."""
+    """When the ship is gone nobody waits in its name, and nothing is claimed for it. (R21)"""
     storage = sail(task("1"), task("2", "1"), lease_seconds=240)
     number = storage.claim("ship-1")["claim"]
     child = Harbor(storage).start(op="claim", run="r", wait=True)
@@ -372,7 +375,7 @@ def test_a_waiting_claim_ends_with_its_asker(sail: Sail):
 
 
 def test_waiting_has_an_end(sail: Sail):
-    """Who waits is answered before the voyage clock would stop counting the time."""
+    """Who waits is answered before the voyage clock would stop counting the time. (R21)"""
     storage = sail(task("1"), lease_seconds=8)
     storage.claim("ship-1")
     began = time.monotonic()
@@ -384,7 +387,7 @@ def test_waiting_has_an_end(sail: Sail):
 
 
 def test_a_waiting_landing_goes_on_when_the_berth_is_free(sail: Sail):
-    """`land` with `wait` is answered once whoever has the berth has landed."""
+    """`land` with `wait` is answered once whoever has the berth has landed. (R46)"""
     storage = sail(task("1"), task("2"), lease_seconds=240, time_limit_minutes=60)
     first, second = storage.claim("ship-1"), storage.claim("ship-0")
     early = {"claim": first["claim"], "commit": "f" * 40, "state": "landing"}
@@ -402,7 +405,8 @@ def test_a_waiting_landing_goes_on_when_the_berth_is_free(sail: Sail):
 
 
 def test_many_waiting_ships_do_not_wake_each_other(sail: Sail):
-    """Ships that wait write the journal when they come, and not again for each other's sake."""
+    """Ships that wait write the journal when they come, and not again for each other's sake.
+    (R21)"""
     storage = sail(task("1"), task("2", "1"), lease_seconds=240)
     storage.claim("ship-1")
     before = len(storage.lines())
@@ -421,7 +425,7 @@ def test_many_waiting_ships_do_not_wake_each_other(sail: Sail):
 
 
 def test_a_change_right_after_the_look_is_noticed(sail: Sail, monkeypatch):
-    """A task that gets ready between the first look and the wait is not waited past."""
+    """A task that gets ready between the first look and the wait is not waited past. (R10)"""
     storage = sail(task("1"), task("2", "1"), lease_seconds=240)
     number = storage.claim("ship-1")["claim"]
 
@@ -450,7 +454,7 @@ def test_a_change_right_after_the_look_is_noticed(sail: Sail, monkeypatch):
 
 
 def test_calls_at_once_are_each_answered(sail: Sail):
-    """Calls that come in at the same time are answered one after the other, none is lost."""
+    """Calls that come in at the same time are answered one after the other, none is lost. (R10)"""
     storage = sail(*(task(str(n)) for n in range(1, 9)))
     results: list[Json] = []
 

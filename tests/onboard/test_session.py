@@ -155,7 +155,7 @@ def others(of: Session) -> set[int]:
 
 
 def test_a_turn_ends_with_its_result(start: Start):
-    """What the agent said last is kept, all of it is logged, and its cost is known."""
+    """What the agent said last is kept, all of it is logged, and its cost is known. (R84)"""
     running = start("hear(); begin(); say('One.'); say('Two.'); result(); sys.stdin.read()")
     end, seconds = timed(lambda: running.turn("go"))
     assert (end.kind, end.outcome, end.text) == ("end", "done", "Done.")
@@ -179,7 +179,7 @@ def test_the_next_turn_is_in_the_same_process(start: Start):
 
 
 def test_a_turn_lasts_until_the_background_is_done(start: Start, quick: None):
-    """A result is no end as long as a background task of the agent goes on."""
+    """A result is no end as long as a background task of the agent goes on. (R84)"""
     running = start(
         "hear(); begin(); background(1); result(); time.sleep(0.8); background(0); hear()"
     )
@@ -202,7 +202,7 @@ def test_a_turn_that_the_agent_begins_by_itself_belongs_to_the_one_before(
 
 
 def test_what_is_left_running_too_long_is_stopped_and_the_agent_is_not(start: Start, quick: None):
-    """The agent learns that its task has ended, goes on, and can be told more."""
+    """The agent learns that its task has ended, goes on, and can be told more. (R84)"""
     running = start(
         "hear(); begin(); child = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
         "background(1); result('One.'); child.wait(); background(0)\n"
@@ -228,7 +228,7 @@ def test_an_agent_that_never_hears_of_the_end_of_its_background_ends_all_the_sam
 
 
 def test_an_agent_that_says_and_does_nothing_has_stalled(start: Start):
-    """No output, nothing that computes, no wait announced: that is no work."""
+    """No output, nothing that computes, no wait announced: that is no work. (R85)"""
     running = start("hear(); begin(); subprocess.run(['sleep', '600'])", stall_s=1.2)
     end, seconds = timed(lambda: running.turn("go"))
     assert (end.kind, end.outcome) == ("end", "stalled")
@@ -236,7 +236,7 @@ def test_an_agent_that_says_and_does_nothing_has_stalled(start: Start):
 
 
 def test_an_agent_whose_child_computes_has_not_stalled(start: Start):
-    """A long compilation prints nothing."""
+    """A long compilation prints nothing. (R85)"""
     running = start("hear(); begin(); burn(2.5).wait(); result()", stall_s=1.2)
     assert running.turn("go").outcome == "done"
 
@@ -250,7 +250,8 @@ def test_a_child_that_computes_less_than_one_before_it_is_busy_too(start: Start)
 
 
 def test_an_announced_wait_is_no_stall(start: Start, harbor: Harbor):
-    """The API's own retry may take longer than an agent may be silent; storage is told of it."""
+    """The API's own retry may take longer than an agent may be silent; storage is told of it.
+    (R85)"""
     running = start(
         "hear(); begin()\n"
         "emit('system', subtype='api_retry', error_status=529, retry_delay_ms=2500)\n"
@@ -341,7 +342,7 @@ def test_a_refused_credential_ends_the_turn_while_the_agent_still_tries(start: S
 
 
 def test_a_limit_with_a_reset_is_waited_out(start: Start, harbor: Harbor):
-    """Storage knows until when; the session can go on after it."""
+    """Storage knows until when; the session can go on after it. (R86)"""
     reset = int(time.time()) + 3
     running = start(
         f"hear(); begin(); limit({reset}); result('Limit.', is_error=True, api_error_status=429)\n"
@@ -390,7 +391,7 @@ def test_a_wait_that_is_over_says_nothing_of_the_next_limit(
     ids=["in one line", "in many lines", "in the longest lines"],
 )
 def test_a_flood_of_output_takes_no_memory_and_ends(start: Start, flood: str):
-    """100 MB are read as they come: neither kept, nor waited for."""
+    """100 MB are read as they come: neither kept, nor waited for. (R88)"""
     running = start(f"hear(); begin()\n{flood}\nsay('Over.'); result(); hear()")
     Path("/proc/self/clear_refs").write_text("5")  # proc(5): forget the peak
     before = memory("VmRSS")
@@ -416,7 +417,7 @@ def test_close_lets_the_agent_end_by_itself(start: Start):
 
 
 def test_close_kills_what_does_not_end_and_what_was_left(start: Start, quick: None):
-    """Neither a process group, nor a session of its own, nor a lost parent hides a daemon."""
+    """Neither a process group, nor a session of its own, nor a lost parent hides a daemon. (R87)"""
     running = start(
         "import signal\n"
         "for number in (signal.SIGTERM, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)\n"
@@ -439,7 +440,8 @@ def took(harbor: Harbor) -> list[int]:
 
 
 def test_what_the_captain_says_reaches_the_running_agent(start: Start, harbor: Harbor):
-    """A beat brings it, the agent hears it in the middle of its turn, and the next beat says so."""
+    """A beat brings it, the agent hears it in the middle of its turn, and the next beat says so.
+    (R110)"""
     running = start("hear(); begin(); say(hear()); result(); hear()")
     harbor.hails = {"3": "Steer left."}
     threading.Timer(0.5, running.watch.beat).start()
@@ -453,7 +455,7 @@ def test_what_the_captain_says_reaches_the_running_agent(start: Start, harbor: H
 def test_what_the_captain_said_before_the_turn_is_in_its_first_message(
     start: Start, harbor: Harbor
 ):
-    """One message has it all; none of it is said twice, though storage still has it."""
+    """One message has it all; none of it is said twice, though storage still has it. (R110)"""
     running = start("say(hear()); result(); say(hear()); result(); hear()")
     harbor.hails = {"3": "Steer left.", "4": "No, right."}
     running.watch.beat()
@@ -467,7 +469,7 @@ def test_what_the_captain_said_before_the_turn_is_in_its_first_message(
 
 
 def test_what_is_said_while_the_turn_ends_is_heard_in_one_more(start: Start, harbor: Harbor):
-    """A result that comes before the agent has heard all is not the end of the work."""
+    """A result that comes before the agent has heard all is not the end of the work. (R110)"""
     running = start(
         "hear(); begin(); say('Ready.'); time.sleep(1); result('One.'); time.sleep(0.5)\n"
         "begin(); say(hear()); time.sleep(0.5); result('Two.'); hear()"
@@ -479,7 +481,7 @@ def test_what_is_said_while_the_turn_ends_is_heard_in_one_more(start: Start, har
 
 
 def test_what_the_agent_never_heard_is_not_taken(start: Start, harbor: Harbor, quick: None):
-    """It holds the turn up for a while only, and storage keeps it."""
+    """It holds the turn up for a while only, and storage keeps it. (R110)"""
     running = start("hear(); begin(); say('Ready.'); time.sleep(1); result(); time.sleep(600)")
     harbor.hails = {"3": "Steer left."}
     threading.Timer(0.3, running.watch.beat).start()
@@ -500,7 +502,7 @@ def test_an_agent_that_cannot_be_told_is_not(start: Start, harbor: Harbor):
 
 
 def test_a_knock_makes_a_ship_ask_at_once(start: Start, harbor: Harbor):
-    """Not only when the next beat is due, in 10 s; each knock counts once."""
+    """Not only when the next beat is due, in 10 s; each knock counts once. (R109)"""
     watch = start("hear()").watch
     with watch:
         time.sleep(1)
@@ -512,7 +514,7 @@ def test_a_knock_makes_a_ship_ask_at_once(start: Start, harbor: Harbor):
 
 
 def test_news_reach_storage_soon_and_once(start: Start, harbor: Harbor):
-    """A state or a message taken in does not wait for the next beat."""
+    """A state or a message taken in does not wait for the next beat. (R109)"""
     watch = start("hear()").watch
     with watch:
         watch.report(state="landing")
@@ -521,7 +523,7 @@ def test_news_reach_storage_soon_and_once(start: Start, harbor: Harbor):
 
 
 def test_a_lost_claim_ends_the_turn_at_once(start: Start, harbor: Harbor):
-    """Somebody else may be at the task by now: nothing of it goes on here."""
+    """Somebody else may be at the task by now: nothing of it goes on here. (R36)"""
     running = start("hear(); begin(); subprocess.run(['setsid', 'sleep', '600'])")
     harbor.lost = "ship-0 was not heard from in time"
     threading.Timer(0.5, running.watch.beat).start()
@@ -534,7 +536,7 @@ def test_a_lost_claim_ends_the_turn_at_once(start: Start, harbor: Harbor):
 
 
 def test_a_claim_that_is_lost_already_lets_no_turn_begin(start: Start, harbor: Harbor):
-    """It was lost while the work was being landed, say."""
+    """It was lost while the work was being landed, say. (R36)"""
     running = start("say(hear()); result(); hear()")
     harbor.lost = "it expired"
     running.watch.beat()

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,8 @@ def test_a_voyage_begins(home: Path, tmp_path: Path):
 
 
 def test_setting_up_twice_is_harmless(home: Path, tmp_path: Path):
-    """A set-up whose answer was lost is done again, with the bundle or without, to the same end."""
+    """A set-up whose answer was lost is done again, with the bundle or without, to the same end.
+    (R104)"""
     bundle(home, tmp_path / "source")
     sent = (home / "voyage" / "source.bundle").read_bytes()
     told = boot([task("1")], BUNDLED)
@@ -75,7 +77,8 @@ def test_setting_up_twice_is_harmless(home: Path, tmp_path: Path):
 
 
 def test_a_set_up_that_was_cut_short_is_finished(home: Path, tmp_path: Path):
-    """Where an attempt ended before its first line of journal, the next begins the voyage."""
+    """Where an attempt ended before its first line of journal, the next begins the voyage.
+    (R104)"""
     head = bundle(home, tmp_path / "source")
     sent = (home / "voyage" / "source.bundle").read_bytes()
     git(home / "voyage", "init", "-q", "--bare", "repo.git")
@@ -128,7 +131,7 @@ def test_a_shallow_checkout(home: Path, tmp_path: Path):
 
 
 def test_nothing_in_the_repository_is_ever_lost(home: Path, tmp_path: Path):
-    """Reflogs are kept for every ref, and nothing is collected, whatever is pushed."""
+    """Reflogs are kept for every ref, and nothing is collected, whatever is pushed. (R57)"""
     bundle(home, tmp_path / "source")
     set_up(home, boot([], BUNDLED))
     repo = repo_of(home)
@@ -170,13 +173,13 @@ def test_each_ship_has_its_own_way_in(home: Path, tmp_path: Path):
     command = path.read_text().partition('command="')[2].partition('" ')[0]
     env = {**os.environ, "HOME": str(awkward), "SSH_ORIGINAL_COMMAND": "git-upload-pack"}
     asked: Json = {"input": b"0000", "capture_output": True, "check": True}
-    done = subprocess.run(["sh", "-c", command], env=env, **asked)
+    done: Any = subprocess.run(["sh", "-c", command], env=env, **asked)
     assert f"refs/heads/{VOYAGE}".encode() in done.stdout
 
 
 def test_ships_join_and_leave(home: Path, tmp_path: Path):
     """New keys come in and dismissed ones go, often as one likes; nothing else of storage changes,
-    and whose key was there already keeps it once."""
+    and whose key was there already keeps it once. (R79)"""
     bundle(home, tmp_path / "source")
     set_up(home, boot([task("1")], BUNDLED))
     first = journal(home)

@@ -103,7 +103,7 @@ def test_a_blocker_named_twice_counts_once_for_the_chain():
 
 @given(dags())
 def test_chains_are_the_longest(tasks):
-    """A chain is one longer than the longest of what waits for its first task."""
+    """A chain is one longer than the longest of what waits for its first task. (R29)"""
     length, below = tasklist.chains(tasks), tasklist.dependants(tasks)
     assert length == {
         task_id: 1 + max((length[d] for d in below[task_id]), default=0) for task_id in tasks
@@ -112,7 +112,7 @@ def test_chains_are_the_longest(tasks):
 
 @given(dags())
 def test_choose_takes_something_ready(tasks):
-    """What is chosen is ready; nothing is chosen only where nothing is ready."""
+    """What is chosen is ready; nothing is chosen only where nothing is ready. (R30)"""
     ready = [t for t in tasks.values() if tasklist.is_ready(t, tasks)]
     chosen = tasklist.choose(tasks)
     assert (chosen is None) == (not ready)
@@ -128,7 +128,8 @@ def test_choose_takes_something_ready(tasks):
 
 @given(dags(), st.randoms(use_true_random=False))
 def test_the_ranking_outlives_what_becomes_of_the_tasks(tasks, dice):
-    """All ids are ranked, longest chain first, and just so whatever state the tasks are in."""
+    """All ids are ranked, longest chain first, and just so whatever state the tasks are in.
+    (R29)"""
     ranked, length = tasklist.ranking(tasks), tasklist.chains(tasks)
     assert sorted(ranked) == sorted(tasks)
     assert [length[i] for i in ranked] == sorted(length.values(), reverse=True)

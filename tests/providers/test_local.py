@@ -193,7 +193,8 @@ def test_nothing_serves_a_vm_that_is_gone(fleet):
 
 
 def test_destroy_touches_only_what_ocaptain_named(fleet, config):
-    """Names that ocaptain does not give are neither listed nor destroyed; unknown ones no error."""
+    """Names that ocaptain does not give are neither listed nor destroyed; unknown ones no error.
+    (R105)"""
     others = ["precious", VOYAGE, f"{SHIP}x", f"x{SHIP}"]
     for name in others:
         (fleet.folder / name).mkdir()

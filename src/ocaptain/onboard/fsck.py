@@ -1,40 +1,27 @@
 """`ocaptain fsck`: journal, task list and repository against each other."""
 
-import json
 from collections.abc import Iterator
 
 from .harbor import Call, Json
-from .journal import SECTIONS, fold
+from .journal import Damaged
 
 
 def fsck(call: Call) -> Json:
     """Write anew what follows from the journal; what else is wrong are `faults`, and what was wrong
     and is not any more is `mended`."""
-    branch = call.git("rev-parse", f"refs/heads/{call.journal.voyage}")
+    branch, faults = call.git("rev-parse", f"refs/heads/{call.journal.voyage}"), list[str]()
     if branch != call.meta["head"]:
         call.journal.note(f"put the branch back to {call.meta['head']}, from {branch or 'nowhere'}")
-    call.journal.rewrite()
-    faults = [*journal(call), *claims(call), *repository(call)]
+    try:
+        if (whole := call.journal.reread()) != call.journal.sections:
+            call.tasks, call.claims, call.meta = whole["tasks"], whole["claims"], whole["meta"]
+            (call.journal.folder / "state.json").unlink(missing_ok=True)
+            call.journal.note("removed state.json, which was not what the journal makes")
+    except Damaged as why:
+        faults.append(f"{why}; state.json has what came of it")
+    faults += [*claims(call), *repository(call)]
     found = f"{len(faults)} faults" if faults else "All is sound"
     return {"say": f"{found}.", "faults": faults, "mended": call.journal.notes}
-
-
-def journal(call: Call) -> Iterator[str]:
-    """Whether every line can be read, and all of them make the state that calls go on from."""
-    state: Json = {name: {} for name in SECTIONS}
-    for number, raw in enumerate(call.journal.lines.read_bytes().splitlines(), 1):
-        try:
-            line = json.loads(raw)
-            fold(state, line["set"])
-            found = line["seq"]
-        except (ValueError, LookupError, TypeError):
-            found = "damaged"
-        if found != number:
-            yield f"journal.jsonl: line {number} is {found}; what change {number} was is not known"
-            return
-    if state != call.journal.sections:
-        (call.journal.folder / "state.json").unlink(missing_ok=True)
-        call.journal.note("removed state.json, which was not what the journal makes")
 
 
 def claims(call: Call) -> Iterator[str]:

@@ -139,9 +139,12 @@ class Journal:
                 yield line["set"]
 
     def _load_snapshot(self) -> None:
-        with suppress(OSError, *UNSOUND):  # then the journal has it all
+        with suppress(OSError, *UNSOUND), self.lines.open("rb") as lines:
             sections, stamps, seq, offset = json.loads((self.folder / "state.json").read_bytes())
-            if offset <= self.lines.stat().st_size:
+            lines.seek(offset - 1)
+            following = b'\n{"seq":%d,' % (seq + 1)
+            # Otherwise it is not of this journal, which has it all.
+            if sections.keys() == {*SECTIONS} and lines.read(len(following)) in (b"\n", following):
                 self.sections, self._stamps, self._seq, self._offset = sections, stamps, seq, offset
 
     def _write(self, name: str, key: str) -> None:
@@ -176,11 +179,13 @@ class Journal:
                 self.note(f"restored {task_id}.json, which was not as ocaptain had left it")
                 self._write("tasks", task_id)
 
-    def rewrite(self) -> None:
-        """Write all that follows from the journal, whether it is behind or not."""
-        for name, entries in self.sections.items():
-            for key in entries:
-                self._write(name, key)
+    def reread(self) -> Sections:
+        """The state that all lines make, with all that follows from it written anew."""
+        fresh = Journal(self.folder.parent, self.voyage)
+        fresh._lock = self._lock
+        os.ftruncate(self._lock, 0)
+        fresh._catch_up()
+        return fresh.sections
 
     def note(self, text: str) -> None:
         """Add a line to harbor's own log, if there is room."""

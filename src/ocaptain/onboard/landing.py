@@ -14,7 +14,12 @@ from . import process
 
 GIT = "git -c core.hooksPath=/dev/null -c core.editor=true -c commit.gpgSign=false"
 GIT += " -c gc.auto=0 -c maintenance.auto=false -c fetch.recurseSubmodules=false"
-OUT_OF_REACH = re.compile("Could not read from remote|storage has no room|unexpected disconnect")
+# Not what git says as well of a clone that has lost its origin.
+OUT_OF_REACH = re.compile(
+    "(?!.*'origin' does not appear).*"
+    "(Could not read from remote|storage has no room|unexpected disconnect)",
+    re.DOTALL,
+)
 LATE_S = 60
 JUNK = "__pycache__/\n*.pyc\nnode_modules/\n.venv/\n.pytest_cache/\n.DS_Store\n"
 MARKER = re.compile(rb"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
@@ -63,7 +68,7 @@ class Clone:
             try:
                 return self.git(*words)
             except GitFailed as failure:
-                if not OUT_OF_REACH.search(str(failure)) or self.give_up.wait(pause):
+                if not OUT_OF_REACH.match(str(failure)) or self.give_up.wait(pause):
                     raise
             pause = min(pause * 2, 30.0)
 

@@ -54,11 +54,11 @@ def propose(journal: Journal, voyage: Json) -> Json:
     repo, branch = voyage["origin"].removeprefix(GITHUB).removesuffix(".git"), voyage["voyage"]
     api, mine = f"https://api.github.com/repos/{repo}", f"{repo.partition('/')[0]}:{branch}"
     if there := json.loads(ask(f"{api}/pulls?head={mine}", None, token)):
-        return {"pr": there[0]["html_url"]}
+        return {"pr": line(there[0]["html_url"], TOLD)}
     base = voyage["base"] or json.loads(ask(api, None, token))["default_branch"]
     what = {"title": line(voyage["objective"], TOLD), "head": branch, "base": base}
     what["body"] = summary(journal.sections["meta"]["head"], journal.sections["tasks"])
-    return {"pr": json.loads(ask(f"{api}/pulls", what, token))["html_url"]}
+    return {"pr": line(json.loads(ask(f"{api}/pulls", what, token))["html_url"], TOLD)}
 
 
 def ask(url: str, data: Json | None, token: str = "") -> bytes:

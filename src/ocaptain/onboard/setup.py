@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import sys
+from compileall import compile_dir
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ def main(home: Path, _argv: list[str]) -> None:
     `ship`, make it storage from a `source`, let ships into it (`enlist`) and no longer (`dismiss`).
 
     Where storage has accounts, root sees to those, and the rest begins anew as harbor."""
+    # Python itself may leave half of one behind where the disk is full, which bars all calls then.
+    compile_dir(home / "voyage" / "lib", quiet=2)
     path = home / "voyage" / "boot.json"
     boot = json.loads(path.read_text())
     boot["keys"] = {**dict.fromkeys(boot.get("dismiss", ())), **boot.get("enlist", {})}

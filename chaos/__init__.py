@@ -1,0 +1,1 @@
+"""Breaks voyages on this machine, and audits them; `script/chaos` runs it."""

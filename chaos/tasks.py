@@ -1,0 +1,85 @@
+"""A plan whose tasks are short, and some of whose agents do their worst when first they run."""
+
+import random
+from pathlib import Path
+
+from bench.plans import BLOCKERS, task
+from bench.world import Json, World
+
+SHARED = "shared.txt"
+ATTRIBUTES = f"{SHARED} merge=union\n"  # which a rebase can follow where two ships appended
+VERIFY = 'set -e; sleep 2; for file in done/*.txt; do test -s "$file"; done; test -s shared.txt\n'
+LEASE_S = 8
+ATTEMPTS = 5
+HOSTILE = {
+    "leaves a daemon": "setsid sleep 600 >/dev/null 2>&1 & work",
+    "leaves one that writes": "(while sleep 0.2; do date >>noise.txt; done) & work",
+    "deletes .git": "work; rm -rf .git",
+    "deletes its workspace": 'work; rm -rf "$PWD"',
+    "rewrites history": "work; git add -A; git commit -qm x; git reset -q --soft HEAD~2; "
+    "git commit -qm y",
+    "changes branch": "git checkout -q -b mine; work; git add -A; git commit -qm mine",
+    "orphans itself": "git checkout -q --orphan lost; work; git add -A; git commit -qm lost",
+    "plays with hooks": "mkdir -p .git/hooks; printf '#!/bin/sh\\nexit 1\\n' "
+    "| tee .git/hooks/pre-commit .git/hooks/pre-push >/dev/null; chmod +x .git/hooks/*; work",
+    "plays with config": "git config core.hooksPath /no; git config core.worktree /no; work",
+    "leaves git's lock": "work; touch .git/index.lock .git/HEAD.lock",
+    "is half-way in a rebase": "mkdir .git/rebase-merge; work",
+    "fails": "work; exit 1",
+    "hangs": "work; sleep 600",
+    "floods": "seq 300000; work",
+    "kills itself": "work; kill -9 $$",
+    "kills helm": "work; kill -9 $PPID; sleep 5",
+    "looks at storage": "timeout -s KILL 3 ls -R ~/voyage/logs ~/voyage/artifacts; work",
+}
+"""What an agent does, by a name for it; `work` is what it is there for."""
+POISON = "poison"
+
+
+def listed(count: int, chance: random.Random, scratch: Path) -> list[Json]:
+    """So many tasks, each waiting for up to two earlier ones; `scratch` is where they note that
+    they ran, and the last of them fails until a file there says otherwise."""
+    return [one(number, count, chance, scratch) for number in range(1, count + 1)]
+
+
+def one(number: int, count: int, chance: random.Random, scratch: Path) -> Json:
+    """A task; every sixth is hostile when it first runs, and half of all commit."""
+    wanted = min(chance.choice(BLOCKERS), number - 1)
+    blockers = [str(n) for n in sorted(chance.sample(range(1, number), wanted))]
+    what = chance.choice(list(HOSTILE)) if number % 6 == 0 else ""
+    seconds = chance.uniform(0.1, 2) if number % 8 else 8  # long enough to leave a wreck
+    run = running(str(number), seconds, chance.random() < 0.5, what, scratch)
+    if number == count:
+        what, run = POISON, f"[ -e {scratch}/antidote ] || exit 1\n{run}"
+    return {**task(number, run, blockers), "subject": f"Task {number} {what}".strip()}
+
+
+def running(task_id: str, seconds: float, commits: bool, first: str, scratch: Path) -> str:
+    """What a task's agent runs: it writes a file of its own, and appends to one that all share;
+    half-way, so that there is work to be lost."""
+    tried, commit = scratch / task_id, f"git add -A; git commit -qm 'Work on {task_id}'"
+    write = f"mkdir -p done; echo {task_id} >done/{task_id}.txt; echo {task_id} >>{SHARED}"
+    lines = [f"work() {{ sleep {seconds / 2:.2f}; {write}; }}"]
+    if first:
+        lines.append(f"[ -e {tried} ] || {{ touch {tried}; {HOSTILE[first]}; exit; }}")
+    return "\n".join([*lines, "work", *[commit] * commits, f"sleep {seconds / 2:.2f}"])
+
+
+def plan(world: World, tasks: list[Json], repo: str) -> Path:
+    """A plan of these tasks for this repository."""
+    settings = {"lease_seconds": LEASE_S, "max_attempts": ATTEMPTS, "stall_minutes": 0.25}
+    made = world.plan(tasks, repo=repo, time_limit_minutes=1, **settings)
+    (made / "verify.sh").write_text(VERIFY)
+    return made
+
+
+def repository(world: World) -> str:
+    """A repository whose shared file git merges by itself; its path."""
+    repo = world.folder / "shared"
+    repo.mkdir()
+    (repo / ".gitattributes").write_text(ATTRIBUTES)
+    (repo / SHARED).write_text("0\n")
+    who = ("-c", "user.name=chaos", "-c", "user.email=chaos@localhost")
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "Begin"]):
+        world.run("git", "-C", str(repo), *who, *words)
+    return str(repo)
