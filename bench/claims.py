@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from ocaptain.onboard import harbor, process, serve, setup
-from ocaptain.onboard.client import Harbor
+from ocaptain.onboard import PROTOCOL, harbor, process, serve, setup
 from ocaptain.onboard.journal import Journal
+from ocaptain.onboard.ship import exchange
 
 from . import plans
 from .table import Row, Target
@@ -90,19 +91,25 @@ def over_ssh(world: World, quick: bool) -> Iterator[Row]:
     yield Row(what, rates, "/s", Target(20, least=True))
 
 
-def harbor_of(world: World, ship: str) -> Harbor:
+def harbor_of(world: World, ship: str) -> list[str]:
     """Storage as a ship reaches it: its key, its configuration, its own shared connection."""
     config = world.home(ship) / "voyage" / "ssh_config"
     path = f"ControlPath={world.folder}/{ship.rpartition('-')[2]}"
     ssh = ["ssh", "-F", str(config), "-o", path, "-o", "ControlMaster=auto"]
-    return Harbor([*ssh, "storage", "harbor"], [])
+    return [*ssh, "storage", "harbor"]
 
 
-def race(harbors: list[Harbor]) -> float:
+def ask(asker: list[str], op: str, **fields: Any) -> Json:
+    """Ask harbor once."""
+    request = {"protocol": PROTOCOL, "op": op, "id": uuid4().hex, **fields}
+    return exchange(asker, json.dumps(request))
+
+
+def race(harbors: list[list[str]]) -> float:
     """Claims a second, where all ask at once; what they claimed is completed afterwards."""
     with ThreadPoolExecutor(len(harbors)) as pool:
         began = time.perf_counter()
-        answers = list(pool.map(lambda asker: granted(asker.ask("claim", run="a")), harbors))
+        answers = list(pool.map(lambda asker: granted(ask(asker, "claim", run="a")), harbors))
         took = time.perf_counter() - began
         claims = [answer["claim"] for answer in answers]
         if len(set(claims)) < len(claims):
@@ -111,6 +118,6 @@ def race(harbors: list[Harbor]) -> float:
     return len(claims) / took
 
 
-def finish(asker: Harbor, claim: int) -> Json:
+def finish(asker: list[str], claim: int) -> Json:
     """Complete a task that needed no change."""
-    return asker.ask("land", claim=claim, commit=None, note="done")
+    return ask(asker, "land", claim=claim, commit=None, note="done")

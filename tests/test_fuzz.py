@@ -24,13 +24,13 @@ from ocaptain.check import check
 from ocaptain.cli import cli
 from ocaptain.config import load
 from ocaptain.errors import Failure
-from ocaptain.onboard import client, errands, harbor, logbook, mirror, orders, taskhook
+from ocaptain.onboard import errands, harbor, logbook, mirror, orders, ship, taskhook
 from ocaptain.onboard.journal import Damaged
 from ocaptain.onboard.text import clean
 from ocaptain.providers.exedev import Exedev
 from ocaptain.ssh import VM, Result, Ssh
 from tests.onboard.crashes import FAST
-from tests.onboard.storage import VOYAGE, Json, Storage, assert_sound, fold, task, template
+from tests.onboard.storage import VOYAGE, Json, Storage, a_ship, assert_sound, fold, task, template
 
 DEEP = "[" * 100_000
 ODD = [0, -1, 2**70, 1e308, float("inf"), float("nan"), "\ud800", "\x1b]0;x\x07", "a" * 20_000]
@@ -160,7 +160,7 @@ SHIPS_FIELDS = {
     "commit": st.none() | JSON,
     "task": changed({"subject": "x", "metadata": {"files": ["a"]}}) | JSON,
     **dict.fromkeys(("id", "run", "note", "why", "fault", "state", "reason", "until"), JSON),
-    **dict.fromkeys(("finished", "base", "wait", "cost_usd", "at", "text"), JSON),
+    **dict.fromkeys(("base", "wait", "cost_usd", "at", "text"), JSON),
 }
 
 
@@ -244,8 +244,8 @@ def test_whatever_storage_says_to_a_ship_it_is_an_answer_or_none(said: bytes):
         file.flush()
         answer, why = {"ok": True}, "no answer"
         try:
-            answer = client.exchange(["cat", file.name], "{}")
-        except client.Unreachable as silence:
+            answer = ship.exchange(["cat", file.name], "{}")
+        except ship.Unreachable as silence:
             why = str(silence)
         assert "ok" in answer
         assert 0 < len(why) <= 300
@@ -259,12 +259,14 @@ CALL = {"tool_name": "TaskCreate", "tool_use_id": "x", "tool_input": {"subject":
 @example(said=DEEP.encode())
 def test_whatever_an_agent_calls_its_hook_stops_it(said: bytes, tmp_path: Path, monkeypatch):
     """The native tool is never run, however odd the call. (R93)"""
-    (tmp_path / "voyage").mkdir(exist_ok=True)
-    (tmp_path / "voyage" / "captain.json").write_text("{}")
-    (tmp_path / "answer").write_text('{"ok": true, "say": "Task 4 is in the list."}\n')
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    a_ship(tmp_path, None)
+    (tmp_path / "ssh").write_text('#!/bin/sh\necho \'{"ok": true, "say": "Task 4."}\'\n')
+    (tmp_path / "ssh").chmod(0o755)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(said), "utf-8"))
     monkeypatch.setattr("sys.stdout", out := io.StringIO())
-    taskhook.main(tmp_path, ["1", "cat", str(tmp_path / "answer")])
+    taskhook.main(tmp_path, ["1"])
     told = json.loads(out.getvalue())["hookSpecificOutput"]
     assert told["permissionDecision"] == "deny"
     assert told["permissionDecisionReason"]

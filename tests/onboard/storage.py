@@ -12,6 +12,7 @@ from typing import Any
 
 from ocaptain.onboard import PROTOCOL, serve, setup
 from ocaptain.onboard.journal import SECTIONS, Journal
+from ocaptain.onboard.ship import Ship
 from ocaptain.voyage import MAIN, ONBOARD
 
 Json = dict[str, Any]
@@ -254,3 +255,16 @@ def until(condition: Callable[[], object], seconds: float = 5) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def a_ship(home: Path, storage: Any, **voyage: Any) -> Ship:
+    """A ship that asks `storage`, where there is one, without SSH."""
+    (home / "voyage").mkdir(exist_ok=True)
+    told = {"voyage": VOYAGE, "author": {}, "objective": "", "spec": "", "check": None, **voyage}
+    ship = {"ship": "ship-0", "voyage": told, "accounts": False}
+    (home / "voyage" / "ship.json").write_text(json.dumps(ship))
+    (home / "voyage" / "captain.json").write_text("{}")
+    made = Ship(home)
+    if storage:
+        made.ask = storage.ask  # type: ignore[method-assign]
+    return made

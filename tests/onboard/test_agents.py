@@ -2,8 +2,8 @@
 
 import json
 import shlex
+import tempfile
 import time
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ocaptain.onboard import PROTOCOL, taskhook
 from ocaptain.onboard.agents import AGENTS, Event, Job
-from ocaptain.onboard.client import Harbor, Unreachable, exchange
+from ocaptain.onboard.ship import Unreachable, exchange
+from tests.onboard.storage import a_ship
 
 claude, shell = AGENTS["claude"], AGENTS["shell"]
 SECRET = "sk-ant-oat01-secret"
@@ -52,7 +53,7 @@ def test_claude_is_told_model_and_budget_only_where_the_plan_has_them():
     """Without them Claude's own defaults hold."""
     plain = claude.command(JOB)
     voyage, claim = {**JOB.voyage, "model": "opus"}, {**JOB.claim, "budget_usd": 2.5}
-    asked = claude.command(replace(JOB, voyage=voyage, claim=claim))
+    asked = claude.command(JOB._replace(voyage=voyage, claim=claim))
     assert "--model" not in plain
     assert "--max-budget-usd" not in plain
     assert (after(asked, "--model"), after(asked, "--max-budget-usd")) == ("opus", "2.5")
@@ -70,7 +71,7 @@ def test_telemetry_names_voyage_ship_and_task_besides_the_captains_attributes():
     """Resource attributes are added to, and escaped as their format wants."""
     captain = {"OTEL_LOGS_EXPORTER": "otlp", "OTEL_RESOURCE_ATTRIBUTES": "team=a%20b"}
     claim = {**JOB.claim, "task": {"id": "a,b"}}
-    environment = claude.environment(replace(JOB, claim=claim, captain=captain))
+    environment = claude.environment(JOB._replace(claim=claim, captain=captain))
     attributes = "team=a%20b,voyage.id=voyage-1f,ship.id=ship-2,task.id=a%2Cb"
     assert environment["OTEL_RESOURCE_ATTRIBUTES"] == attributes
     assert environment["OTEL_LOGS_EXPORTER"] == "otlp"
@@ -80,7 +81,7 @@ def test_telemetry_is_on_where_the_captain_turned_it_on():
     """Only the captain's own switch turns it on; the attributes alone send nothing."""
     switch = "CLAUDE_CODE_ENABLE_TELEMETRY"
     assert switch not in claude.environment(JOB)
-    assert claude.environment(replace(JOB, captain={switch: "1"}))[switch] == "1"
+    assert claude.environment(JOB._replace(captain={switch: "1"}))[switch] == "1"
 
 
 @pytest.mark.parametrize("name", ["CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY"])
@@ -284,25 +285,31 @@ def call(tool: str, **arguments) -> str:
     return json.dumps({"tool_name": tool, "tool_use_id": "toolu_1", "tool_input": arguments})
 
 
-def harbor(tmp_path: Path, *answers: str) -> list[str]:
-    """A harbor that keeps what it is asked and gives one answer after the other."""
+ANSWERING = """\
+#!/bin/sh
+head -n 1 >>"$0.asked"; head -n 1 "${0%/*}/answers"; sed -i 1d "${0%/*}/answers"
+"""
+
+
+def harbor(tmp_path: Path, *answers: str, script: str = ANSWERING) -> None:
+    """A way to storage that keeps what it is asked and gives one answer after the other."""
     (tmp_path / "answers").write_text("".join(f"{answer}\n" for answer in answers))
-    script = tmp_path / "harbor"
-    script.write_text(
-        'head -n 1 >>"$0.asked"\nhead -n 1 "${0%/*}/answers"\nsed -i 1d "${0%/*}/answers"\n'
-    )
-    return ["sh", str(script)]
+    (tmp_path / "ssh").write_text(script)
+    (tmp_path / "ssh").chmod(0o755)
 
 
 @pytest.fixture
 def hook(tmp_path, monkeypatch, capsys):
     """Calls the hook as Claude Code does, and returns what the model is told."""
-    (tmp_path / "voyage").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    harbor(tmp_path, script="#!/bin/false\n")
+    a_ship(tmp_path, None)
     (tmp_path / "voyage" / "captain.json").write_text(json.dumps({"ANTHROPIC_API_KEY": SECRET}))
 
-    def told(stdin: str, *ssh: str) -> str:
+    def told(stdin: str) -> str:
         monkeypatch.setattr("sys.stdin", StringIO(stdin))
-        taskhook.main(tmp_path, ["12", *ssh])
+        taskhook.main(tmp_path, ["12"])
         output = json.loads(capsys.readouterr().out)["hookSpecificOutput"]
         assert output["hookEventName"] == "PreToolUse"
         assert output["permissionDecision"] == "deny"
@@ -314,35 +321,35 @@ def hook(tmp_path, monkeypatch, capsys):
 def test_a_native_task_create_becomes_harbors_add(tmp_path, hook):
     """harbor gets the tool's arguments under the tool call's id, and the model harbor's words.
     (R93)"""
-    ssh = harbor(tmp_path, '{"ok": true, "say": "Task 8 was added."}')
+    harbor(tmp_path, '{"ok": true, "say": "Task 8 was added."}')
     given = {"subject": "S", "description": "D", "metadata": {"files": ["a"]}}
-    assert hook(call("TaskCreate", **given), *ssh).endswith("Task 8 was added.")
-    asked = json.loads((tmp_path / "harbor.asked").read_text())
+    assert hook(call("TaskCreate", **given)).endswith("Task 8 was added.")
+    asked = json.loads((tmp_path / "ssh.asked").read_text())
     head = {"protocol": PROTOCOL, "id": "toolu_1", "claim": 12}
     assert asked == {**head, "op": "add", "task": given}
 
 
 def test_a_native_task_create_that_is_refused_tells_the_reason(tmp_path, hook):
     """harbor's reason is the model's."""
-    ssh = harbor(tmp_path, '{"ok": false, "code": "task", "error": "a task needs a subject"}')
-    assert "nothing was changed: a task needs a subject" in hook(call("TaskCreate"), *ssh)
+    harbor(tmp_path, '{"ok": false, "code": "task", "error": "a task needs a subject"}')
+    assert "nothing was changed: a task needs a subject" in hook(call("TaskCreate"))
 
 
 def test_a_native_task_update_is_refused_with_the_reason(tmp_path, hook):
     """No model completes, takes or drops a task, its own or another's: harbor is not even asked.
     (R93)"""
     for fields in ({"status": "completed"}, {"owner": "me"}, {"status": "deleted"}):
-        ssh = harbor(tmp_path, '{"ok": true}')
-        assert hook(call("TaskUpdate", taskId="3", **fields), *ssh) == taskhook.REFUSED
-    assert not (tmp_path / "harbor.asked").exists()
+        harbor(tmp_path, '{"ok": true}')
+        assert hook(call("TaskUpdate", taskId="3", **fields)) == taskhook.REFUSED
+    assert not (tmp_path / "ssh.asked").exists()
 
 
 def test_a_lost_answer_is_asked_for_again_under_the_same_id(tmp_path, monkeypatch, hook):
     """Nothing and half an answer are no answer. (R18, R92)"""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    ssh = harbor(tmp_path, "", '{"ok": tr', '{"ok": true, "say": "Once."}')
-    assert hook(call("TaskCreate", subject="S"), *ssh).endswith("Once.")
-    asked = (tmp_path / "harbor.asked").read_text().splitlines()
+    harbor(tmp_path, "", '{"ok": tr', '{"ok": true, "say": "Once."}')
+    assert hook(call("TaskCreate", subject="S")).endswith("Once.")
+    asked = (tmp_path / "ssh.asked").read_text().splitlines()
     assert len(asked) == 3
     assert len(set(asked)) == 1
 
@@ -359,29 +366,32 @@ def test_only_an_answer_of_harbors_is_taken_for_one():
     assert exchange(["sh", "-c", banner], "{}") == {"ok": False, "code": "x"}
 
 
-def test_who_is_patient_says_once_a_minute_what_keeps_it_waiting(tmp_path, capsys):
+def test_who_is_patient_says_what_keeps_it_waiting(tmp_path, monkeypatch, capsys):
     """Why storage does not answer stands on stderr, where only the ship's own owner looks. (R91)"""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     gate = tmp_path / "gate"
     ssh = f"read line; [ -e {gate} ] && echo '{{\"ok\": true}}' || echo no route; echo >>{gate}"
-    assert Harbor(["sh", "-c", ssh], []).ask("beat") == {"ok": True}
+    ship = a_ship(tmp_path, None)
+    ship.harbor = ["sh", "-c", ssh]
+    assert ship.ask("beat") == {"ok": True}
     assert capsys.readouterr().err == "storage cannot be reached: no route\n"
     gate.unlink()
     with pytest.raises(Unreachable):
-        Harbor(["sh", "-c", ssh], []).ask("beat", patience=0)
+        ship.ask("beat", patience=0)
     assert capsys.readouterr().err == ""
 
 
 def test_no_secret_goes_out_with_a_task(tmp_path, hook):
     """A token that the model writes into a task stays on the ship. (R98)"""
-    ssh = harbor(tmp_path, '{"ok": true}')
-    hook(call("TaskCreate", subject="S", description=f"use {SECRET}"), *ssh)
-    assert json.loads((tmp_path / "harbor.asked").read_text())["task"]["description"] == "use ***"
+    harbor(tmp_path, '{"ok": true}')
+    hook(call("TaskCreate", subject="S", description=f"use {SECRET}"))
+    assert json.loads((tmp_path / "ssh.asked").read_text())["task"]["description"] == "use ***"
 
 
 def test_without_harbor_the_model_is_told_to_carry_on(monkeypatch, hook):
     """An unreachable task list stops a tool call and nothing else."""
     monkeypatch.setattr(taskhook, "PATIENCE_S", 0)
-    assert hook(call("TaskCreate", subject="S"), "false") == taskhook.UNREACHABLE
+    assert hook(call("TaskCreate", subject="S")) == taskhook.UNREACHABLE
 
 
 @pytest.mark.parametrize(
@@ -389,4 +399,4 @@ def test_without_harbor_the_model_is_told_to_carry_on(monkeypatch, hook):
 )
 def test_a_call_that_cannot_be_read_changes_nothing(stdin, hook):
     """The tool is stopped all the same, as the hook failing would let it run. (R93)"""
-    assert "nothing was changed" in hook(stdin, "false")
+    assert "nothing was changed" in hook(stdin)

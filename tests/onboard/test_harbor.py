@@ -326,28 +326,20 @@ def test_the_dead_land_nothing(sail: Sail):
     assert storage.head() == storage.start
     (wreck,) = again["wrecks"]
     assert (wreck["ref"], wreck["commit"], wreck["ship"]) == (claim["ref"], commit, "ship-0")
-    assert not wreck["finished"]
 
 
-def test_a_finished_wreck_is_known_as_such(sail: Sail):
-    """The next claimant learns which wreck needs only to land, and sees the latest first.
+def test_wrecks_are_told_the_latest_first(sail: Sail):
+    """The next claimant learns of what earlier claims left, and why, unless it left nothing.
     (R55, R56)"""
     storage = sail(task("1"), max_attempts=9)
-    first = storage.claim("ship-0")
-    done = storage.push(first["ref"])
-    storage.ask("ship-0", "beat", claim=1, finished=done)
-    storage.ask("ship-0", "beat", claim=1)
     give = {"why": "no net", "fault": "infrastructure"}
-    storage.ask("ship-0", "release", claim=1, **give)
-    second = storage.claim("ship-1")
-    storage.push(second["ref"])
-    storage.ask("ship-1", "release", claim=2, **give)
+    for ship in ("ship-0", "ship-1"):
+        claim = storage.claim(ship)
+        storage.push(claim["ref"])
+        storage.ask(ship, "release", claim=claim["claim"], **give)
     storage.ask("ship-1", "release", claim=storage.claim("ship-1")["claim"], **give)
     wrecks = storage.claim("ship-2")["wrecks"]
-    assert [(w["number"], w["finished"], w["why"]) for w in wrecks] == [
-        (2, False, "no net"),
-        (1, True, "no net"),
-    ]
+    assert [(w["number"], w["why"]) for w in wrecks] == [(2, "no net"), (1, "no net")]
 
 
 def raced(storage: Storage, ship: str, claim: dict[str, Any]) -> str:
@@ -401,20 +393,6 @@ def test_work_on_an_old_base_need_not_be_pushed_to_be_stale(sail: Sail):
     commit = storage.push(claim["ref"])
     assert land(storage, "ship-0", claim, commit, base=storage.head())["ok"]
     assert_sound(storage)
-
-
-def test_work_that_was_to_land_is_a_finished_wreck(sail: Sail):
-    """The commit that a ship asked to land is finished, should it be lost before it has landed.
-    (R56)"""
-    storage = sail(task("1"), max_attempts=9)
-    claim = storage.claim("ship-0")
-    told = {"base": storage.start, "state": "landing"}
-    commit = git(storage.repo, "commit-tree", f"{storage.start}^{{tree}}", "-m", "mine")
-    assert land(storage, "ship-0", claim, commit, **told)["code"] == "ref"
-    git(storage.repo, "update-ref", f"refs/heads/{claim['ref']}", commit)
-    storage.pass_time(61)
-    (wreck,) = storage.claim("ship-1")["wrecks"]
-    assert (wreck["commit"], wreck["finished"]) == (commit, True)
 
 
 def test_the_berth_ends_with_its_claim(sail: Sail):
@@ -667,7 +645,7 @@ def test_what_is_taken_however_little_room_there_is_is_small(sail: Sail):
     journal, long = storage.folder / "journal.jsonl", "x" * 16_000
     for op in ("claim", "beat", "land"):
         before = journal.stat().st_size
-        told = dict.fromkeys(("run", "finished", "commit", "base", "reason", "state"), long)
+        told = dict.fromkeys(("run", "commit", "base", "reason", "state"), long)
         for number in range(20):
             storage.ask("ship-0", op, id=f"{long}{number}", **{"claim": 1, **told})
         assert journal.stat().st_size - before < 20 * 6_000, op
@@ -772,7 +750,7 @@ FIELDS: tuple[str, ...] = (
     "reason",
     "until",
 )
-FIELDS += ("finished", "base", "wait", "cost_usd", "subject", "files", "metadata", "unknown")
+FIELDS += ("base", "wait", "cost_usd", "subject", "files", "metadata", "unknown")
 OPS = st.sampled_from(["claim", "beat", "land", "release", "add", "status", "serve", ""])
 NUMBERS = st.integers(1, 6)
 REQUESTS = st.fixed_dictionaries(

@@ -2,15 +2,19 @@ import itertools
 import json
 import os
 import sys
+import tempfile
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ocaptain.onboard import journal, logbook, serve
-from tests.onboard.storage import Sail, task
+from ocaptain.onboard import ship as ships
+from tests.onboard.storage import Sail, a_ship, task
 
 EARLY, LATE = "2026-01-01T00:00:01.000Z", "2026-01-01T00:00:02.000Z"
 
@@ -46,51 +50,70 @@ def test_a_line_is_read_up_to_a_length(folder: Path):
     assert max(map(len, lines)) == 5_000 + len(" ship-0")
 
 
-def test_a_lost_answer_writes_nothing_twice(sail: Sail):
-    """The same lines at the same place are there once, also when half of them had arrived. (R20)"""
+def test_a_ship_that_does_not_know_the_size_is_told_it(sail: Sail):
+    """As a helm that starts anew: nothing is written twice, and nothing is left out. (R20)"""
     storage = sail(task("1"))
-    path, line = storage.folder / "logs" / "ship-0.log", f"{EARLY} one\n"
-    for _ in range(3):
-        assert storage.ask("ship-0", "log", at=0, text=line)["size"] == len(line)
-    assert path.read_text() == line
-    path.write_text(line + LATE[:9])
-    assert storage.ask("ship-0", "log", at=len(line), text=f"{LATE} two\n")["ok"]
-    assert path.read_text() == f"{line}{LATE} two\n"
+    path, text = storage.folder / "logs" / "ship-0.log", f"{EARLY} one\n{LATE} two\n"
+    for at in (0, 0, 5, 10**9):
+        assert storage.ask("ship-0", "log", at=at, text=text)["size"] == len(text)
+    assert path.read_text() == text
 
 
-def test_a_helm_that_starts_anew_appends(sail: Sail):
-    """A ship that does not know how long its log is, overwrites nothing. (R20)"""
+def test_a_ships_log_is_brought_to_storage(sail: Sail, tmp_path: Path, monkeypatch):
+    """Line by line, the same on both sides: over lost answers, a helm that starts anew, a line
+    half-written by a crash, and whatever an agent prints. (R20)"""
     storage = sail(task("1"))
-    path = storage.folder / "logs" / "ship-0.log"
-    for text in (f"{EARLY} one\n", f"{LATE} two\n"):
-        size = storage.ask("ship-0", "log", at=0, text=text)["size"]
-    assert path.read_text() == f"{EARLY} one\n{LATE} two\n"
-    assert size == path.stat().st_size
-    storage.ask("ship-0", "log", at=10**9, text="three\n")
-    assert path.read_text().endswith("two\nthree\n")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(ships, "BATCH", 2_500)
+    rounds = itertools.count()
+
+    def stop(_: float) -> None:
+        if next(rounds) % 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ships, "time", SimpleNamespace(time=time.time, sleep=stop))
+
+    def ask(op: str, patience: float, **told: Any) -> dict[str, Any]:
+        answer = storage.ask("ship-0", op, **told)
+        if next(lost) == 2:
+            raise ships.Unreachable("the answer is lost")
+        return answer
+
+    there = storage.folder / "logs" / "ship-0.log"
+    for text in ("one é", "\x1b[2J\ud800\t\u2028x", "y" * 9_000, "z\n\n" * 2_000):
+        helm, lost = a_ship(tmp_path, None), itertools.count()
+        helm.ask = ask  # type: ignore[assignment,method-assign]
+        helm.say(text, "7")
+        with helm.log.open("a") as log:
+            log.write("torn")
+        for _ in range(3):
+            with suppress(KeyboardInterrupt):
+                helm.send_log()
+        whole = helm.log.read_bytes()
+        assert there.read_bytes() == whole.removesuffix(b"torn")
+    assert b"[7] one \xc3\xa9\ntorn" in whole
 
 
-@settings(max_examples=50)
-@given(
-    pieces=st.lists(
-        st.tuples(st.text("ab\n", min_size=1, max_size=4), st.integers(1, 3)), max_size=6
-    )
-)
-def test_each_piece_is_there_once(tmp_path_factory: pytest.TempPathFactory, pieces):
-    """However often each piece is sent, the log is the pieces one after the other. (R20)"""
-    path, size = tmp_path_factory.mktemp("log") / "ship-0.log", 0
-    for text, times in pieces:
-        size = [serve.append(path, size, text) for _ in range(times)][-1]
-    assert (path.read_text() if pieces else "") == "".join(text for text, _ in pieces)
+def test_a_full_disk_does_not_stop_a_ship(tmp_path: Path, monkeypatch):
+    """What cannot be written to its log is not; a log at its limit grows no more. (R20)"""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    helm = a_ship(tmp_path, None)
+    helm.say("one")
+    size = helm.log.stat().st_size
+    monkeypatch.setattr(ships, "LOG_LIMIT", size)
+    helm.say("two")
+    assert helm.log.stat().st_size == size
+    helm.log = Path("/dev/full")
+    helm.say("three")
 
 
-def test_a_log_has_a_limit(tmp_path, monkeypatch):
-    """A full log takes no more, and its ship is not made to send the same for ever. (R23)"""
+def test_a_log_has_a_limit(sail: Sail, monkeypatch):
+    """A full log takes no more, and its ship is told so."""
     monkeypatch.setattr(serve, "LOG_LIMIT", 10)
-    path = tmp_path / "ship-0.log"
-    assert serve.append(path, 0, "12345678\n") == 9
-    assert serve.append(path, 9, "12345\n") == 9
-    assert path.read_text() == "12345678\n"
+    storage = sail(task("1"))
+    assert storage.ask("ship-0", "log", at=0, text="12345678\n")["size"] == 9
+    assert storage.ask("ship-0", "log", at=9, text="12345\n")["code"] == "room"
+    assert (storage.folder / "logs" / "ship-0.log").read_text() == "12345678\n"
 
 
 def test_no_room_no_logs_and_no_new_tasks(sail: Sail, monkeypatch):
@@ -102,7 +125,7 @@ def test_no_room_no_logs_and_no_new_tasks(sail: Sail, monkeypatch):
     added = storage.ask("ship-0", "add", id="x", **given)
     monkeypatch.setattr(journal, "ROOM", 10**18)
     assert storage.ask("ship-0", "log", at=0, text="x\n")["code"] == "room"
-    assert not (storage.folder / "logs" / "ship-0.log").exists()
+    assert (storage.folder / "logs" / "ship-0.log").read_text() == ""
     assert storage.ask("ship-0", "add", id="y", **given)["code"] == "room"
     assert storage.ask("ship-0", "add", id="x", **given) == added
     assert storage.tasks().keys() == {"1", "2"}

@@ -1,22 +1,23 @@
 """Sessions with agents that are small programs: how turns end, and what is left afterwards."""
 
+import json
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from subprocess import Popen
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ocaptain.onboard import process, session
 from ocaptain.onboard.agents import AGENTS, Agent, Event, Job
-from ocaptain.onboard.client import Log
 from ocaptain.onboard.session import GiveUp, Session, Watch
+from tests.onboard.storage import a_ship
 
 MB = 1_000_000
 TALKING = """
@@ -66,7 +67,8 @@ class Talking:
     def command(self, job: Job) -> list[str]:
         return [sys.executable, "-c", TALKING + job.claim["task"]["metadata"]["run"]]
 
-    def environment(self, _job: Job) -> dict[str, str]:
+    def environment(self, job: Job) -> dict[str, str]:
+        self.job = job
         return {}
 
 
@@ -77,7 +79,6 @@ class Harbor:
         self.asked: list[dict[str, Any]] = []
         self.lost: str | None = None
         self.hails: dict[str, str] = {}
-        self.command = ["false"]
 
     def ask(self, op: str, **fields: Any) -> dict[str, Any]:
         self.asked.append({"op": op, **fields})
@@ -94,27 +95,19 @@ def harbor() -> Harbor:
 
 
 @pytest.fixture
-def start(tmp_path: Path, harbor: Harbor, children: list[Popen[bytes]]) -> Iterator[Start]:
+def start(
+    tmp_path: Path, harbor: Harbor, children: list[Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Start]:
     """Starts an agent's session; whatever the agent leaves is killed."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     begun: list[Session] = []
 
     def make(run: str, agent: Agent | None = None, stall_s: float = 60) -> Session:
-        voyage = {"voyage": f"voyage-{os.getpid()}", "stall_minutes": stall_s / 60}
-        voyage |= {"agent": "claude", "lease_seconds": 60}
-        work = f"{os.getpid()}/{next(numbers)}"
-        ship = SimpleNamespace(
-            name="ship-0",
-            voyage=voyage,
-            folder=tmp_path / "voyage",
-            captain={},
-            clone=SimpleNamespace(path=tmp_path),
-            env={"OCAPTAIN_WORK": work},
-            marker=f"OCAPTAIN_WORK={work}",
-            harbor=harbor,
-            log=Log([]),
-        )
+        told = {"voyage": f"voyage-{os.getpid()}-{next(numbers)}", "stall_minutes": stall_s / 60}
+        ship = a_ship(tmp_path, harbor, agent="claude", lease_seconds=60, **told)
+        ship.clone.path.mkdir(exist_ok=True)
         claim = {"claim": 1, "task": {"id": "7", "metadata": {"run": run}}}
-        watch = Watch(ship, claim)  # type: ignore[arg-type]
+        watch = Watch(ship, claim)
         watch.agent = agent or Talking()
         begun.append(Session(watch))
         return begun[-1]
@@ -140,21 +133,15 @@ def timed(act: Callable[[], Event]) -> tuple[Event, float]:
 
 def logged(of: Session) -> list[str]:
     """What went into the ship's log, without the times."""
-    told: list[str] = []
-
-    def ask(_op: str, **fields: Any) -> dict[str, Any]:
-        told.append(fields["text"])
-        return {"ok": True, "size": 0}
-
-    of.watch.ship.log.send(ask)
-    return [line.partition(" ")[2] for line in "".join(told).splitlines()]
+    log = of.watch.ship.log
+    return [line.partition(" ")[2] for line in log.read_text().splitlines()] if log.exists() else []
 
 
 def cost(of: Session) -> Any:
     """What storage is told that the session has cost."""
     of.watch.beat()
-    harbor: Any = of.watch.ship.harbor
-    return harbor.asked[-1]["cost_usd"]
+    asked: Any = of.watch.ship.ask
+    return asked.__self__.asked[-1]["cost_usd"]
 
 
 def others(of: Session) -> set[int]:
@@ -420,12 +407,12 @@ def memory(name: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
-def test_close_lets_the_agent_end_by_itself(start: Start, tmp_path: Path):
+def test_close_lets_the_agent_end_by_itself(start: Start):
     """Its stdin ends, and it has the time to write down what it has to."""
     running = start("hear(); result(); sys.stdin.read(); time.sleep(0.3); open('saved', 'w')")
     running.turn("go")
     running.close()
-    assert (tmp_path / "saved").exists()
+    assert (running.watch.ship.clone.path / "saved").exists()
     assert not others(running)
 
 
@@ -517,7 +504,6 @@ def test_an_agent_that_cannot_be_told_is_not(start: Start, harbor: Harbor):
 def test_a_knock_makes_a_ship_ask_at_once(start: Start, harbor: Harbor):
     """Not only when the next beat is due, in 10 s; each knock counts once. (R109)"""
     watch = start("hear()").watch
-    watch.ship.folder.mkdir()
     with watch:
         time.sleep(1)
         assert harbor.asked == []
@@ -556,3 +542,22 @@ def test_a_claim_that_is_lost_already_lets_no_turn_begin(start: Start, harbor: H
     running.watch.beat()
     with pytest.raises(GiveUp, match="the claim is lost"):
         running.turn("go")
+
+
+def test_the_next_agent_has_the_captains_new_variables(start: Start, harbor: Harbor):
+    """They come as a file while helm runs. Of all that was ever there nothing secret is logged,
+    be it said by an agent that runs already."""
+    hold = "say('old-value-1 new-value-2'); result(); hear()"
+    first = start(f"hear(); {hold}")
+    put = first.watch.ship.folder / "captain.json"
+    put.write_text(json.dumps({"API_KEY": "old-value-1"}))
+    first.watch.ship.look()
+    with first.watch:
+        put.write_text(json.dumps({"API_KEY": "new-value-2"}))
+        time.sleep(1)
+        first.turn("go")
+    assert logged(first) == ["[7] *** ***"]
+    Session(first.watch)
+    agent: Any = first.watch.agent
+    assert agent.job.captain == {"API_KEY": "new-value-2"}
+    assert set(first.watch.ship.secrets) == {"old-value-1", "new-value-2"}

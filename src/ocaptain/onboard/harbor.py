@@ -179,10 +179,7 @@ def wrecks(call: Call, task_id: str) -> list[Json]:
     ended = [c for c in call.claims.values() if c["task"] == task_id and "why" in c]
     refs = work_refs(call, f"work/{task_id}-*") if ended else {}
     left = [(claim, ref_of(claim)) for claim in reversed(ended) if ref_of(claim) in refs]
-    return [
-        {**claim, "ref": ref, "commit": refs[ref], "finished": claim.get("finished") == refs[ref]}
-        for claim, ref in left
-    ]
+    return [{**claim, "ref": ref, "commit": refs[ref]} for claim, ref in left]
 
 
 def work_refs(call: Call, pattern: str) -> dict[str, str]:
@@ -192,13 +189,10 @@ def work_refs(call: Call, pattern: str) -> dict[str, str]:
 
 
 def beat(call: Call) -> Json:
-    """`claim`: renews it, or says why it is `lost`; takes in `state`, `reason`, `until`.
-
-    `finished` is the commit with which the agent's part of the task is done: should this ship be
-    lost before it lands, the next can land that without an agent."""
+    """`claim`: renews it, or says why it is `lost`; takes in `state`, `reason`, `until`."""
     held = own_claim(call)
     if held["state"] == "live":
-        renew(call, held, finished=text(call.request, "finished", SHORT) or held.get("finished"))
+        renew(call, held)
     sweep(call)
     return {"lost": held.get("why"), "hails": unheard(call, call.who)}
 
@@ -211,7 +205,7 @@ def land(call: Call) -> Json:
     held, commit = own_claim(call), call.request.get("commit")
     commit = commit if commit is None else text(call.request, "commit", SHORT)
     if held["state"] != "landed" or held["commit"] != commit:
-        held = renew(call, live_claim(call), finished=commit or "")
+        held = renew(call, live_claim(call))
         finish = complete if held["task"] else pass_verification
         finish(call, held, commit)
         call.put_claim(held, state="landed", commit=commit, ended=call.now)

@@ -6,17 +6,16 @@ import shutil
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
+from uuid import uuid4
 
 from . import process, prompt
-from .client import Answer, Unreachable
 from .session import GiveUp, Session, Watch
-from .ship import SETUP, Ship
+from .ship import SETUP, Answer, Ship
 
-FEEDBACKS = 3
-LOG_S = 2.0
-AGAIN_S = 5.0
+FEEDBACKS, AGAIN_S = 3, 5.0
 MOUNT = "ro,reconnect,ServerAliveInterval=15,dir_cache=no,attr_timeout=0,entry_timeout=0"
 INSTALL = "command -v sshfs || { apt-get -qq update; apt-get -qq -y install sshfs; }"
 
@@ -35,28 +34,20 @@ def main(home: Path, _argv: list[str]) -> None:
 
 def sail(ship: Ship) -> NoReturn:
     """Race for tasks, for ever; more and more slowly while this ship is in trouble."""
-    ship.log.say(f"{ship.name} is under way")
+    ship.say(f"{ship.name} is under way")
     process.kill_marked(ship.marker)  # what an earlier helm left running
-    for beside in (mount, send_log):
-        threading.Thread(target=beside, args=(ship,), daemon=True).start()
+    for beside in (partial(mount, ship), ship.send_log):
+        threading.Thread(target=beside, daemon=True).start()
     with suppress(OSError):  # and what it left unsaved
-        ship.clone.save(ship.clone.git("branch", "--show-current"), ship.secrets, dirty=True)
-    pause = 0.0
+        ship.clone.save(ship.clone.git("branch", "--show-current"), ship.secrets)
+    run, pause = uuid4().hex, 0.0
     while True:
         time.sleep(pause)
-        claim = ship.harbor.ask("claim", run=ship.run_id, wait=True)
+        claim = ship.ask("claim", run=run, wait=True)
         well = hold(ship, claim) if claim.get("claim") else claim["ok"]
         if not claim["ok"]:
-            ship.log.say(f"storage refuses: {claim['error']}")
+            ship.say(f"storage refuses: {claim['error']}")
         pause = 0 if well else min(2 * pause + AGAIN_S, ship.voyage["lease_seconds"] / 3)
-
-
-def send_log(ship: Ship) -> None:
-    """Bring the log to storage as it grows."""
-    while True:
-        time.sleep(LOG_S)
-        with suppress(Unreachable):
-            ship.log.send(ship.harbor.ask)
 
 
 def mount(ship: Ship) -> None:
@@ -68,9 +59,9 @@ def mount(ship: Ship) -> None:
     while shutil.which("sshfs"):
         process.run(["fusermount3", "-u", "-z", place])
         done = process.run(["sshfs", "-f", "-F", config, "-o", MOUNT, what, place])
-        ship.log.say(f"sshfs ended: {done.err}")
+        ship.say(f"sshfs ended: {done.err}")
         time.sleep(60)
-    ship.log.say("sshfs is missing: the agent sees no task list, artifacts and logs")
+    ship.say("sshfs is missing: the agent sees no task list, artifacts and logs")
 
 
 def hold(ship: Ship, claim: Answer) -> bool:
@@ -113,46 +104,39 @@ class Verification(Watch):
 class Attempt(Watch):
     """One claim of one task, from a fresh branch to its landing."""
 
-    session: Session | None = None
-    feedback = ""
+    session: Session
+    told = ""
 
     def run(self) -> None:
-        """Have the agent work, unless an earlier one had finished, until it lands or the agent is
-        at a loss; raises GiveUp or OSError where that cannot be."""
+        """Have the agent work until it lands or the agent is at a loss; raises GiveUp or OSError
+        where that cannot be."""
         self.say(f"claims it: {self.claim['task'].get('subject', '')}")
-        finished = next((wreck for wreck in self.claim["wrecks"] if wreck["finished"]), None)
-        if finished:
-            self.say(f"lands what {finished['ship']} had finished")
-        self.begin(finished["ref"] if finished else "")
+        self.begin()
+        self.session, self.told = Session(self), prompt.first(self.ship.voyage, self.claim)
         for _ in range(1 + FEEDBACKS):
+            self.turn()
             try:
-                if self.feedback or not finished:
-                    self.turn()
                 return self.land()
             except Feedback as feedback:
-                self.feedback = str(feedback)
-        raise GiveUp(f"still, after {FEEDBACKS} more turns: {self.feedback}", "agent")
+                self.told = str(feedback)
+            if not self.agent.steady:
+                raise GiveUp(f"its command cannot be told: {self.told}", "agent")
+        raise GiveUp(f"still, after {FEEDBACKS} more turns: {self.told}", "agent")
 
-    def begin(self, wreck: str) -> None:
+    def begin(self) -> None:
         """A fresh branch; in a fresh clone where none is set up, or it is broken."""
         try:
-            self.ship.clone.begin(self.claim["ref"], wreck)
+            self.ship.clone.begin(self.claim["ref"])
         except OSError:
             self.ship.clone.make()
             done = self.ship.run(SETUP)
             if done.status:
                 raise GiveUp(done.out[-2000:], "infrastructure") from None
-            self.ship.clone.begin(self.claim["ref"], wreck)
+            self.ship.clone.begin(self.claim["ref"])
 
     def turn(self) -> None:
         """One turn of the agent, however long the API makes it wait."""
-        text = self.feedback
-        if not self.session:
-            text = f"{prompt.first(self.ship.voyage, self.claim)}\n\n{text}"
-            self.session = Session(self)
-        elif not self.agent.steady:
-            raise GiveUp(f"its command cannot be told: {text}", "agent")
-        end = self.session.turn(text)
+        end = self.session.turn(self.told)
         while end.outcome == "limited":
             end = self.session.turn(prompt.GO_ON)
         if end.outcome != "done":
@@ -170,8 +154,7 @@ class Attempt(Watch):
             self.rebase_and_check()
         while refused := self.refusal(note):
             self.rebase_and_check() if refused == "stale" else self.push()
-        if self.session:
-            self.session.close()
+        self.session.close()
 
     def refusal(self, note: str) -> str:
         """Ask for the landing; the code of a refusal that can be mended, empty where it has landed.
@@ -192,18 +175,15 @@ class Attempt(Watch):
         self.push()
         if paths:
             self.say(f"is in conflict over {' '.join(paths.split())}")
-            raise Feedback(prompt.conflict(paths, self.ship.voyage["voyage"]))
+            raise Feedback(prompt.CONFLICT.format(self.ship.voyage["voyage"], paths))
         if check := self.ship.voyage["check"]:
-            # Should this ship be lost now, the next one need not do the work again.
-            self.report(finished=self.ship.clone.tip())
-            self.beat()
             self.pause()
             done = self.ship.run(check)
+            self.ship.clone.tidy()  # or what it left is saved as the agent's
             self.pause()
             self.say(f"check exited {done.status}")
-            self.ship.clone.tidy()
             if done.status:
-                raise Feedback(prompt.red_check(check, done.status, done.out[-8000:]))
+                raise Feedback(prompt.RED.format(check, done.status, done.out[-8000:].strip()))
 
     def push(self) -> None:
         """Bring the commits to the claim's work ref, unless they hold a secret."""
@@ -215,10 +195,9 @@ class Attempt(Watch):
         """Why nothing had to change; an agent that did not say so is asked once."""
         if not self.agent.steady:
             return "its command succeeded, and changed nothing"
-        said = self.session.said if self.session else ""
-        _, stated, note = said.rpartition(prompt.NO_CHANGE)
+        _, stated, note = self.session.said.rpartition(prompt.NO_CHANGE)
         if stated:
             return note.strip()
-        if self.feedback == prompt.SILENT:
+        if self.told == prompt.SILENT:
             raise GiveUp("it changed nothing, and did not say why", "agent")
         raise Feedback(prompt.SILENT)

@@ -86,19 +86,17 @@ class Clone:
         self.remote("clone", "--quiet", *told, "storage:repo.git", ".")
         (self._git / "info" / "exclude").write_text(JUNK)
 
-    def begin(self, ref: str, wreck: str = "") -> None:
-        """Start a fresh branch `ref` at the voyage branch's head, or at the wreck of an earlier
-        attempt; ignored files stay."""
+    def begin(self, ref: str) -> None:
+        """Start a fresh branch `ref` at the voyage branch's head; ignored files stay."""
         for half_way in ("rebase-merge", "rebase-apply"):
             shutil.rmtree(self._git / half_way, ignore_errors=True)
         self._mend()
-        self._fetch(*wreck.split())
-        start = f"refs/remotes/origin/{wreck}" if wreck else self.upstream
-        self.git("checkout", "--quiet", "--force", "-B", ref, start)
+        self._fetch()
+        self.git("checkout", "--quiet", "--force", "-B", ref, self.upstream)
         self.git("clean", "--quiet", "-ffd")
 
-    def _fetch(self, *more: str) -> None:
-        self.remote("fetch", "--quiet", "origin", self.branch, *more)
+    def _fetch(self) -> None:
+        self.remote("fetch", "--quiet", "origin", self.branch)
         self.upstream = self.git("rev-parse", "FETCH_HEAD")
 
     def _mend(self) -> None:
@@ -184,9 +182,9 @@ class Clone:
             self.remote("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{ref}")
         return clean
 
-    def save(self, ref: str, secrets: Sequence[str], *, dirty: bool) -> None:
-        """Bring to storage what is not there: commits, and with `dirty` a snapshot of the tree."""
-        commit = self._snapshot() if dirty and not self.rebasing() else self.tip()
+    def save(self, ref: str, secrets: Sequence[str]) -> None:
+        """Bring to storage what is not there: commits, and a snapshot of a dirty tree."""
+        commit = self.tip() if self.rebasing() else self._snapshot()
         if self.git("rev-list", "--max-count=1", commit, "--not", "--remotes=origin"):
             self.push(ref, secrets, commit)
 

@@ -7,19 +7,18 @@ Json = dict[str, Any]
 NO_CHANGE = "NO CHANGE:"
 GO_ON = "Go on where you left off."
 HAIL = "\n\n# Message from the captain\n\n"
-SILENT = f"Nothing has changed in the working tree, and there is no new commit. If the task needs no change, answer with one line, {NO_CHANGE} and why. Otherwise do the task now."
+SILENT = f"Nothing has changed: neither a file, nor is there a new commit. If the task needs no change, answer with one line, {NO_CHANGE} and why. Otherwise do the task now."
 LEAKED = "Your changes contain the value of a token or key, which must not leave this machine. ocaptain has undone your commits; what you changed is still in the working tree. Remove the value everywhere, and do not write it again."
+CONFLICT = "While you worked, others landed. Rebasing your work onto {} stopped, with conflicts in:\n\n{}\n\nThe rebase is still under way in your clone. Resolve the conflicts in these files so that what both sides meant still holds, leave no conflict markers, and end your turn: ocaptain goes on with the rebase and runs the check. `git log` and `git show` tell what the others did."
+RED = "On top of the branch as it is now, the plan's check `{}` fails with status {}:\n\n{}\n\nMend it and end your turn; then it is tried again."
 RULES = f"""\
 # How this works
 
-- You are one of several agents that work on this repository at the same time, each on a task of its own, in a clone of its own. Nobody watches you: decide for yourself, and never wait for an answer.
-- The current directory is your clone, on a fresh branch. Do this task, all of it and only it; the others do the other tasks.
-- Before you end, run what shows that your work is right.
+- You are one of several agents that work on this repository at once, each on a task of its own, in a clone of its own: the current directory. Do your task, all of it and only it. Nobody watches you: decide for yourself, and never wait for an answer.
+- Before you end, run what shows that your work is right. Leave nothing running, no scratch files in the tree, and no token or key in a file.
 - You need not commit, and must not push, change branches or rewrite history, unless you are told of a conflict. When you end your turn, ocaptain commits what is in the tree, rebases it, runs the plan's check, and lands it on the shared branch. That completes the task; do not mark it completed yourself.
-- Leave nothing running when you end your turn, and no scratch files in the tree.
-- TaskList and TaskGet show the fleet's task list. TaskCreate adds a task to it for the whole fleet: use it only for necessary work outside your task, never for a to-do list of your own.
+- TaskList and TaskGet show the fleet's tasks. TaskCreate adds one for the whole fleet: use it only for necessary work outside your task, never for a to-do list of your own.
 - ~/voyage/artifacts and ~/voyage/logs (read-only, and sometimes out of reach) have the plan's files and the other ships' logs.
-- Never write a token or a key into a file.
 - If nothing has to be changed, end with one line: {NO_CHANGE} and why."""
 
 
@@ -49,16 +48,6 @@ def _landed(task: Json) -> str:
 def _wreck(wreck: Json) -> str:
     fetch = f"`git fetch origin {wreck['ref']}`, then `git show FETCH_HEAD`"
     return f"- by {wreck['ship']} ({fetch}; take what is good), given up because: {wreck['why']}"
-
-
-def conflict(paths: str, branch: str) -> str:
-    """A rebase stopped: the agent is to resolve it."""
-    return f"While you worked, others landed. Rebasing your work onto {branch} stopped, with conflicts in:\n\n{paths}\n\nThe rebase is still under way in your clone. Resolve the conflicts in these files so that what both sides meant still holds, leave no conflict markers, and end your turn: ocaptain goes on with the rebase and runs the check. `git log` and `git show` tell what the others did."
-
-
-def red_check(command: str, status: int, output: str) -> str:
-    """The plan's check failed on the rebased work."""
-    return f"On top of the branch as it is now, the plan's check `{command}` fails with status {status}:\n\n{output.strip()}\n\nMend it and end your turn; then it is tried again."
 
 
 def commit_message(voyage: Json, ship: str, task: Json) -> str:

@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from . import PROTOCOL, errands, harbor, orders
+from . import LOG_LIMIT, PROTOCOL, errands, harbor, orders
 from .harbor import Json
 from .journal import Journal, open_voyage
 
 MAX_REQUEST = 2_000_000
-LOG_LIMIT = 50_000_000
 MAX_WAIT_S = 25.0
 LOOK_S = 0.015
 KEPT_ANSWERS = 16
@@ -112,23 +111,13 @@ def changed(journal: Journal, ends: float) -> bool:
 
 
 def log(journal: Journal, who: str, request: Json) -> Json:
-    """Append to the ship's log, where there is room; `at` and `size` as `append` has."""
-    if not journal.has_room():
-        return refusal("room", "storage has no room for logs")
-    path, at = journal.folder / "logs" / f"{who}.log", int(harbor.amount(request, "at"))
-    return {"ok": True, "size": append(path, at, harbor.text(request, "text"))}
-
-
-def append(path: Path, at: int, text: str) -> int:
-    """Append what a ship says to its log, and return the log's size in bytes.
-
-    `at` is the size of the log before `text` as the ship knows it: what a lost answer makes it send
-    again is not written twice."""
-    data = text.encode("utf-8", "replace")
-    with path.open("a+b") as log:
+    """Append `text` to the ship's log where `at` is the log's size in bytes; the answer has its
+    size then. So what a lost answer makes a ship send again is not written twice."""
+    data = harbor.text(request, "text").encode()
+    with (journal.folder / "logs" / f"{who}.log").open("ab") as log:
         fcntl.flock(log, fcntl.LOCK_EX)
         size = log.seek(0, os.SEEK_END)
-        log.seek(min(at, size))
-        known = log.read(len(data))
-        rest = data[len(known) :] if data.startswith(known) else data
-        return size + (log.write(rest) if size + len(rest) <= LOG_LIMIT else 0)
+        if not journal.has_room() or size + len(data) > LOG_LIMIT:
+            return refusal("room", "storage has no room for this log")
+        added = log.write(data) if harbor.amount(request, "at") == size else 0
+    return {"ok": True, "size": size + added}

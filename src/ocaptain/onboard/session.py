@@ -11,17 +11,12 @@ from uuid import uuid4
 
 from . import process, prompt
 from .agents import AGENTS, Event, Job
-from .client import Answer, Unreachable
-from .ship import Ship
+from .ship import Answer, Ship, Unreachable
 
 LINE_LIMIT = 4_000_000
-BACKGROUND_S = 120.0
-QUIET_S = 2.0
-CLOSE_S = 10.0
-LIMITED_S = 60.0
-SETTLE_S = 0.5
-TICK_S = 0.02
-WORKING = {"state": "working", "reason": "", "until": 0.0, "finished": ""}
+BACKGROUND_S, QUIET_S, LIMITED_S, CLOSE_S = 120.0, 2.0, 60.0, 10.0
+SETTLE_S, TICK_S = 0.5, 0.02
+WORKING = {"state": "working", "reason": "", "until": 0.0}
 
 
 class GiveUp(Exception):
@@ -43,10 +38,9 @@ class Watch:
         self._said: dict[str, Any] = {**WORKING, "state": doing, "took": []}
         self._told, self._period = dict(self._said), ship.voyage["lease_seconds"] / 6
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> None:
         for beside in (self._beat_on, self._save_on):
             threading.Thread(target=beside, daemon=True).start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
@@ -54,17 +48,17 @@ class Watch:
 
     def say(self, text: str) -> None:
         """Log lines about the task."""
-        self.ship.log.say(text, self.task)
+        self.ship.say(text, self.task)
 
     def report(self, **news: Any) -> None:
         """Have storage know soon: `state`, `reason` and `until` (UNIX time) of a wait, `cost_usd`,
-        the commit that is `finished`, and the numbers of the hails that the agent `took` in."""
+        and the numbers of the hails that the agent `took` in."""
         self._said.update(news)
 
     def ask(self, op: str, **fields: Any) -> Answer:
         """Ask harbor something about the claim."""
         self._told = dict(self._said)
-        return self.ship.harbor.ask(op, claim=self.claim["claim"], **self._told, **fields)
+        return self.ship.ask(op, claim=self.claim["claim"], **self._told, **fields)
 
     def beat(self) -> None:
         """Renew the claim, or learn that it is lost."""
@@ -86,8 +80,7 @@ class Watch:
     def save(self) -> None:
         """Bring to storage what the agent did so far."""
         try:
-            dirty = not self._said["finished"]  # or the check's rubbish comes along
-            self.ship.clone.save(self.claim["ref"], self.ship.secrets, dirty=dirty)
+            self.ship.clone.save(self.claim["ref"], self.ship.secrets)
         except OSError as failure:
             self.say(f"what is done so far could not be saved: {failure}")
 
@@ -95,6 +88,7 @@ class Watch:
         """Beat when it is time, when somebody knocks, and soon after there is news."""
         due = time.monotonic() + self._period
         while not self._over.wait(SETTLE_S):
+            self.ship.look()
             with suppress(OSError):
                 (self.ship.folder / "knock").unlink()
                 due = 0.0
@@ -119,8 +113,8 @@ class Session:
         self._wait_ends = self._heard_at = self._quiet_s = 0.0
         self._background = self._busy = self._told = 0
         self._unheard, self._took = dict[str, list[int]](), list[int]()
-        ask = (str(watch.claim["claim"]), *ship.harbor.command)
-        hook = process.program(ship.folder.parent, "taskhook.main", *ask)
+        ship.look()
+        hook = process.program(ship.folder.parent, "taskhook.main", str(watch.claim["claim"]))
         job = Job(ship.voyage, ship.name, watch.claim, tuple(hook), ship.captain)
         env = {**self.agent.environment(job), **ship.env}
         how = {"stdin": PIPE if self.agent.steady else DEVNULL, "stdout": PIPE, "stderr": STDOUT}
@@ -219,10 +213,10 @@ class Session:
         if silent_s < minutes * 60 or time.time() < self._wait_ends:
             return None
         children = process.marked(self.watch.ship.marker) - {self._child.pid}
-        before, self._busy = self._busy, process.cpu_ticks(children)
-        if self._busy == before:
-            return Event(
-                "end", f"it said and did nothing for {minutes:g} minutes", outcome="stalled"
-            )
-        self._heard_at = time.monotonic()
-        return None
+        before, self._busy, self._heard_at = (
+            self._busy,
+            process.cpu_ticks(children),
+            time.monotonic(),
+        )
+        why = f"it said and did nothing for {minutes:g} minutes"
+        return Event("end", why, outcome="stalled") if self._busy == before else None

@@ -6,43 +6,36 @@ writes the task list; what harbor did stands in the tool's result.
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .client import Harbor, Unreachable
-from .text import secret_values
+from .ship import Ship
 
 PATIENCE_S = 40
 REFUSED = "Refused, nothing was changed: ocaptain hands tasks out, and completes what has landed."
 UNREACHABLE = "The task list is out of reach, nothing was changed. Carry on without it."
 
 
-def main(home: Path, argv: Sequence[str]) -> None:
-    """`argv`: the claim's number, then the command that asks harbor. Prints the hook's answer."""
-    claim, *command = argv
-    # Claude Code keeps its tokens from the environment of hooks.
-    captain = json.loads((home / "voyage" / "captain.json").read_text())
-    harbor = Harbor(command, secret_values(captain))
+def main(home: Path, argv: list[str]) -> None:
+    """`argv`: the claim's number. Prints the hook's answer."""
     try:
-        reason = done(harbor, int(claim), json.load(sys.stdin))
-    except Unreachable:
+        reason = done(Ship(home), int(argv[0]), json.load(sys.stdin))
+    except OSError:
         reason = UNREACHABLE
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"ocaptain cannot read this call, nothing was changed: {error!r}"
     decision = {"permissionDecision": "deny", "permissionDecisionReason": reason}
-    output = {"hookSpecificOutput": {"hookEventName": "PreToolUse", **decision}}
-    print(json.dumps(output))
+    print(json.dumps({"hookSpecificOutput": {"hookEventName": "PreToolUse", **decision}}))
 
 
-def done(harbor: Harbor, claim: int, call: dict[str, Any]) -> str:
+def done(ship: Ship, claim: int, call: dict[str, Any]) -> str:
     """What the model is told: Claude Code calls any stopped tool an error, even if it is none.
 
     The request has the call's own id: asking again changes nothing."""
     if call["tool_name"] != "TaskCreate":
         return REFUSED
     told = {"id": call["tool_use_id"], "claim": claim, "task": call["tool_input"]}
-    answer = harbor.ask("add", patience=PATIENCE_S, **told)
+    answer = ship.ask("add", patience=PATIENCE_S, **told)
     if answer.get("ok"):
         return f"No error: ocaptain did this in the tool's place. {answer.get('say')}"
     return f"ocaptain refused this, nothing was changed: {answer.get('error')}"

@@ -1,12 +1,10 @@
 """What helm knows of a coding agent: the job it gives one, what it hears back, and the Protocol."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """One claim of one task, as an agent is started for it."""
 
     voyage: Mapping[str, Any]
@@ -17,7 +15,7 @@ class Job:
     """What harbor answered: `task`, and `budget_usd`, what this session may spend, among others."""
     hook: tuple[str, ...]
     """Command line of `taskhook` for this claim."""
-    captain: Mapping[str, str] = field(repr=False)
+    captain: Mapping[str, str]
     """The captain's environment variables for agents, tokens among them."""
 
 

@@ -5,7 +5,6 @@ them, so whatever is missing, new or of another type counts as not said.
 """
 
 import json
-import os
 import shlex
 import time
 from collections.abc import Iterator, Mapping
@@ -62,8 +61,8 @@ def environment(job: Job) -> dict[str, str]:
         "CLAUDE_CODE_TASK_LIST_ID": f"{voyage}-tasks",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "OTEL_RESOURCE_ATTRIBUTES": ",".join(filter(None, about)),
+        "IS_SANDBOX": "1",  # or as root it refuses to skip permissions
     }
-    added |= {"IS_SANDBOX": "1"} if os.geteuid() == 0 else {}  # or it refuses to skip permissions
     return {**job.captain, **added}
 
 
@@ -103,9 +102,8 @@ def _heard(said: Any) -> Iterator[Event]:  # noqa: C901, PLR0912 - a case for ea
             yield from _retry(said)
         case {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected"} as limit}:
             if limit.get("isUsingOverage") is not True:
-                kind = str(limit.get("rateLimitType", "")).replace("_", " ")
-                until = _number(limit, "resetsAt")
-                yield Event("wait", f"usage limit reached {kind}", until=until)
+                why = f"usage limit reached {limit.get('rateLimitType', '')}"
+                yield Event("wait", why.replace("_", " "), until=_number(limit, "resetsAt"))
         case {"type": "result"}:
             why = str(said.get("result") or said.get("errors"))
             cost = _number(said, "total_cost_usd")
