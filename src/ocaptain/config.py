@@ -32,7 +32,7 @@ RUN_DIR_BYTES = 45
 VM = ("cpu", "memory", "disk", "image", "pool")
 """What the VMs of `exedev` are to have, as `new` of its lobby takes it."""
 
-SETTINGS = ("provider", "default_ships", "vm_limit", "ssh_config", *VM)
+SETTINGS = ("provider", "default_ships", "vm_limit", "hosts", "ssh_config", *VM)
 OWN = {key: f"OCAPTAIN_{key.upper()}" for key in SETTINGS} | {"gh_token": "GH_TOKEN"}
 
 
@@ -47,6 +47,7 @@ class Config:
     provider: str = "exedev"
     default_ships: Annotated[int, msgspec.Meta(ge=1, le=99)] = 3
     vm_limit: Annotated[int, msgspec.Meta(ge=1, le=999)] = 50
+    hosts: Path = Path("hosts")
     ssh_config: Path | None = None
     data_dir: Path
     socket_dir: Path
@@ -76,7 +77,8 @@ class Config:
 
 def load(environ: Mapping[str, str] = os.environ) -> Config:
     """Read the settings. Raises Failure."""
-    values = _read(_directory(environ, "XDG_CONFIG_HOME", ".config") / "config.toml")
+    ours = _directory(environ, "XDG_CONFIG_HOME", ".config")
+    values = {OWN["hosts"]: str(ours / "hosts"), **_read(ours / "config.toml")}
     values |= {name: value for name, value in environ.items() if value}
     own: dict[str, Any] = {key: values[name] for key, name in OWN.items() if name in values}
     own["vm"] = {key: own.pop(key) for key in VM if key in own}

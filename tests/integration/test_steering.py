@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from ocaptain.providers.local import _end_servers
 from tests.fakes import messages_api as api
 from tests.integration.fleet import at, exe_captain
 from tests.integration.harness import Captain, Json, Terminal, Voyage, put, task, until
@@ -214,7 +213,6 @@ def test_reinforce_replaces_what_is_lost_and_adds_more(captain):
     voyage.kill_helm("ship0")
     voyage.kill("ship1")
     (captain.vms / f"{voyage.id}-ship1" / "host_key").unlink()
-    _end_servers(captain.vms / f"{voyage.id}-ship1")
     told = captain.json("reinforce", "-n", "1")
     assert (told["lost"], told["new"]) == (["ship-1"], ["ship-3", "ship-4"])
     path.touch()
