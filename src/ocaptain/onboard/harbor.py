@@ -12,7 +12,6 @@ from typing import Any
 
 from . import tasklist
 from .journal import Journal, Sections, fold
-from .tasklist import Task
 from .text import clean
 
 Json = dict[str, Any]
@@ -21,6 +20,8 @@ Claim = Json
 TEXT_LIMIT, SHORT = 16_000, 100
 SHIP_STATES = ("working", "landing", "verifying", "limited")
 NO_FAULTS = (None, "", "infrastructure", "refused", "spent")
+TEXTS = ("subject", "description", "activeForm")
+BLANK: Json = {"subject": "", "description": "", "status": "pending", "blocks": [], "blockedBy": []}
 REPAIR = "~/voyage/verify.sh fails on a fresh clone. Mend that; the script itself stays as it is."
 
 
@@ -35,8 +36,7 @@ class Call:
         self.journal, self.voyage, self.who, self.request = journal, voyage, who, request
         self.now, self.sets = time.time(), Sections()
         self.sections = {name: dict(entries) for name, entries in journal.sections.items()}
-        self.tasks: dict[str, Task] = self.sections["tasks"]
-        self.claims: dict[str, Claim] = self.sections["claims"]
+        self.tasks, self.claims = self.sections["tasks"], self.sections["claims"]
         self.ships, self.meta = self.sections["ships"], self.sections["meta"]
 
     def put(self, name: str, key: str, value: Any) -> None:
@@ -50,10 +50,19 @@ class Call:
         self.put("claims", str(claim["number"]), changed)
         return changed
 
+    def put_task(self, task_id: str, notes: Json, **fields: Any) -> None:
+        """Set a task, perhaps a new one, with these fields and entries of its metadata changed."""
+        task = tasklist.annotated(self.tasks.get(task_id) or {"id": task_id, **BLANK}, **notes)
+        self.put("tasks", task_id, tasklist.patched(task, **fields))
+
     def live(self, ship: str | None = None) -> list[Claim]:
         """Claims that hold, of one ship or of all."""
         claims = self.claims.values()
         return [c for c in claims if c["state"] == "live" and ship in (None, c["ship"])]
+
+    def held(self) -> Claim | None:
+        """The claim that the asking ship has, if any: it is one at a time."""
+        return next(iter(self.live(self.who)), None)
 
     def git(self, *words: str) -> str:
         """What a git command on the shared repository prints."""
@@ -79,9 +88,9 @@ def renew(call: Call, claim: Claim, **fields: Any) -> Claim:
 
 def sweep(call: Call) -> None:
     """Take back what has expired."""
-    for claim in call.live():
-        if claim["expires"] < call.meta["clock"]:
-            end_claim(call, claim, "expired", f"{claim['ship']} was not heard from in time")
+    for held in call.live():
+        if held["expires"] < call.meta["clock"]:
+            end_claim(call, held, "expired", f"{held['ship']} was not heard from in time")
 
 
 def end_claim(call: Call, claim: Claim, state: str, why: str, fault: str | None = "") -> None:
@@ -90,11 +99,12 @@ def end_claim(call: Call, claim: Claim, state: str, why: str, fault: str | None 
     call.put_claim(claim, state=state, why=why)
     if claim["task"]:
         kind, limit = ("attempts", 1) if fault not in NO_FAULTS else ("interruptions", 2)
-        task = tasklist.patched(call.tasks[claim["task"]], status="pending", owner=None)
-        count = tasklist.metadata(task).get(kind, 0) + (fault is not None)
+        notes = tasklist.metadata(call.tasks[claim["task"]])
+        count = notes.get(kind, 0) + (fault is not None)
         given_up = count >= limit * call.voyage["max_attempts"]
         failed = f"after {count} {kind}, the last: {why}" if given_up else None
-        call.put("tasks", task["id"], tasklist.annotated(task, **{kind: count, "failed": failed}))
+        told = {kind: count, "failed": failed}
+        call.put_task(claim["task"], told, status="pending", owner=None)
 
 
 # What ships may ask
@@ -103,14 +113,13 @@ def end_claim(call: Call, claim: Claim, state: str, why: str, fault: str | None 
 def claim(call: Call) -> Json:
     """`run`: helm's run id. Answers with the claim that this run has or now gets, or with none."""
     run = text(call.request, "run", SHORT)
-    for held in call.live(call.who):
-        if held["run"] == run:
-            renew(call, held)
-        else:
-            end_claim(call, held, "abandoned", f"{call.who} started anew")
+    held = call.held()
+    if held and held["run"] != run:
+        end_claim(call, held, "abandoned", f"{call.who} started anew")
+    elif held:
+        renew(call, held)
     sweep(call)
-    mine = next(iter(call.live(call.who)), None) or take(call, run)
-    if mine:
+    if mine := call.held() or take(call, run):
         return describe(call, mine)
     state, reason = voyage_state(call)
     return {"claim": None, "state": state, "reason": reason}
@@ -118,27 +127,23 @@ def claim(call: Call) -> Json:
 
 def take(call: Call, run: str) -> Claim | None:
     """Make a claim on the best task, or on the verification."""
-    if call.meta.get("paused") or call.ships.get(call.who, {}).get("relieved"):
+    meta, ship = call.meta, call.ships.get(call.who, {})
+    if meta.get("paused") or meta.get("gave_up") or ship.get("relieved"):
         return None
-    due = all_completed(call) and voyage_state(call)[0] in ("running", "paused")
-    task = None if due or held_back(call) else tasklist.choose(call.tasks)
-    if not task and not due:
+    task = None if over_budget(call) else tasklist.choose(call.tasks)
+    if not task and not (all_completed(call) and voyage_state(call)[0] in ("running", "paused")):
         return None
     new = {"number": len(call.claims) + 1, "ship": call.who, "run": run, "state": "live"}
     if task:
-        task = tasklist.patched(task, status="in_progress", owner=call.who)
-        call.put("tasks", task["id"], tasklist.annotated(task, claim=new["number"]))
+        call.put_task(task["id"], {"claim": new["number"]}, status="in_progress", owner=call.who)
     return renew(call, {**new, **version(call), "at": call.now, "task": task and task["id"]})
 
 
-def held_back(call: Call) -> tuple[str, str] | None:
-    """The state in which no task is handed out, and why; None where tasks are."""
-    budget, spent = call.voyage["budget_usd"], cost(call)
-    if budget and spent >= budget:
-        return "paused", f"${spent:.2f} of the budget of ${budget:g} are spent"
-    if call.meta.get("gave_up"):
-        return "failed", call.meta["gave_up"]
-    return call.meta.get("paused")
+def over_budget(call: Call) -> tuple[str, str] | None:
+    """The state in which a spent budget leaves the voyage, and why."""
+    budget, spent = call.voyage["budget_usd"] or float("inf"), cost(call)
+    why = f"${spent:.2f} of the budget of ${budget:g} are spent"
+    return ("paused", why) if spent >= budget else None
 
 
 def all_completed(call: Call) -> bool:
@@ -158,14 +163,13 @@ def unchanged(call: Call, seen: Json) -> bool:
 
 def describe(call: Call, held: Claim) -> Json:
     """A claim, with all that a ship needs to work on it."""
-    answer = {"claim": held["number"], "head": call.meta["head"], "task": None}
-    if not held["task"]:
-        return answer
-    task, budget = call.tasks[held["task"]], call.voyage["budget_usd"]
-    landed = [call.tasks[blocker] for blocker in tasklist.blockers(task)]
-    told: Json = {"ref": ref_of(held), "landed": landed, "wrecks": wrecks(call, task["id"])}
-    told |= {"hails": unheard(call, call.who), "budget_usd": budget and budget - cost(call)}
-    return {**answer, "task": task, **told}
+    task, budget = call.tasks.get(held["task"]), call.voyage["budget_usd"]
+    told: Json = {"claim": held["number"], "head": call.meta["head"], "task": task}
+    if task:
+        landed = [call.tasks[blocker] for blocker in tasklist.blockers(task)]
+        told |= {"ref": ref_of(held), "landed": landed, "wrecks": wrecks(call, task["id"])}
+        told |= {"hails": unheard(call, call.who), "budget_usd": budget and budget - cost(call)}
+    return told
 
 
 def unheard(call: Call, ship: str) -> Json:
@@ -205,7 +209,7 @@ def land(call: Call) -> Json:
     held, commit = own_claim(call), call.request.get("commit")
     commit = commit if commit is None else text(call.request, "commit", SHORT)
     if held["state"] != "landed" or held["commit"] != commit:
-        held = renew(call, live_claim(call))
+        held = renew(call, own_claim(call, live=True))
         finish = complete if held["task"] else pass_verification
         finish(call, held, commit)
         call.put_claim(held, state="landed", commit=commit, ended=call.now)
@@ -217,16 +221,20 @@ def complete(call: Call, held: Claim, commit: str | None) -> None:
     if commit is not None:
         admit(call, held, commit, text(call.request, "base") or call.meta["head"])
         call.put("meta", "head", commit)
-    task = tasklist.patched(call.tasks[held["task"]], status="completed")
     note = text(call.request, "note") or None
-    call.put("tasks", task["id"], tasklist.annotated(task, commit=commit, note=note))
+    call.put_task(held["task"], {"commit": commit, "note": note}, status="completed")
 
 
 def admit(call: Call, held: Claim, commit: str, base: str) -> None:
     """Refuse a landing that is not next: somebody has the berth, head moved, or the ref differs.
 
     Whoever is refused for head or ref has the berth then, and in peace can rebase and push."""
-    take_berth(call, held["number"])
+    (holder, until), clock = call.meta.get("berth", (None, 0)), call.meta["clock"]
+    landing = [c["number"] for c in call.live() if call.ships[c["ship"]]["state"] == "landing"]
+    if holder != held["number"] and holder in landing and until > clock:
+        raise Refused("berth", f"claim {holder} has the berth")
+    until = clock + call.voyage["time_limit_minutes"] * 60
+    call.put("meta", "berth", (held["number"], until))
     head, ref = call.meta["head"], ref_of(held)
     if base == head:
         pushed = call.git("rev-parse", "--verify", f"refs/heads/{ref}")
@@ -235,15 +243,6 @@ def admit(call: Call, held: Claim, commit: str, base: str) -> None:
         if call.git("merge-base", head, pushed) == head:
             return
     raise Refused("stale", "the branch has moved on")
-
-
-def take_berth(call: Call, number: int) -> None:
-    """Have a claim be the one that may land, unless another is at it, within its time limit."""
-    (holder, until), clock = call.meta.get("berth", (number, 0)), call.meta["clock"]
-    landing = [c["number"] for c in call.live() if call.ships[c["ship"]]["state"] == "landing"]
-    if holder != number and holder in landing and until > clock:
-        raise Refused("berth", f"claim {holder} has the berth")
-    call.put("meta", "berth", (number, clock + call.voyage["time_limit_minutes"] * 60))
 
 
 def pass_verification(call: Call, held: Claim, commit: str | None) -> None:
@@ -275,47 +274,36 @@ def repair(call: Call, output: str) -> None:
         call.put("meta", "gave_up", f"verify.sh is red after {limit} repair tasks: {output}")
         return
     call.put("meta", "repairs", count)
+    told = {"description": f"{REPAIR}\n\n{output}"}
     subject = f"Make verify.sh pass (repair {count} of {limit})"
-    put_new(call, {"subject": subject, "description": f"{REPAIR}\n\n{output}"}, {"repair": count})
+    call.put_task(tasklist.new_id(call.tasks), {"repair": count}, subject=subject, **told)
 
 
 def add(call: Call) -> Json:
     """`claim`, `task`: a task that an agent found needs doing comes into the list."""
-    held, given = live_claim(call), call.request.get("task")
+    held, given = own_claim(call, live=True), call.request.get("task")
     if not call.journal.has_room():
         raise Refused("room", "storage has no room for more tasks")
     if not isinstance(given, dict) or not text(given, "subject").strip():
         raise Refused("task", "a task needs a subject")
     files = [clean(path[:300]) for path in tasklist.files(given)[:100]]
     notes = {"files": files, "addedBy": call.who, "addedIn": held["number"]}
-    return {"say": f"Task {put_new(call, given, notes)} is in the fleet's list now."}
+    call.put_task(new := tasklist.new_id(call.tasks), notes, **texts(given))
+    return {"say": f"Task {new} is in the fleet's list now."}
 
 
-def put_new(call: Call, given: Task, notes: Json) -> str:
-    """Put a new task into the list, and return its id."""
-    new = worded(blank(call, notes), given)
-    call.put("tasks", new["id"], new)
-    return str(new["id"])
-
-
-def blank(call: Call, notes: Json) -> Task:
-    """A new task, which is not in the list yet."""
-    links = {"status": "pending", "blocks": [], "blockedBy": [], "metadata": notes}
-    return {"id": tasklist.new_id(call.tasks), "subject": "", "description": "", **links}
-
-
-def worded(task: Task, given: Json) -> Task:
-    """`task`, with the texts that somebody gave for it."""
-    texts = ("subject", "description", "activeForm")
-    return {**task, **{key: text(given, key) for key in texts if key in given}}
+def texts(given: Json) -> dict[str, str]:
+    """The texts of a task that somebody gave."""
+    return {key: text(given, key) for key in TEXTS if key in given}
 
 
 # What operations share
 
 
-def own_claim(call: Call) -> Claim:
-    """The claim that a request names, which must be the asking ship's, with its cost by now; and in
-    `took` the numbers of the captain's messages that its agent has taken in."""
+def own_claim(call: Call, *, live: bool = False) -> Claim:
+    """The claim that a request names, which must be the asking ship's, and `live` where that is
+    asked for; it may bring its cost by now, and in `took` the numbers of the captain's messages
+    that its agent has taken in."""
     number = int(amount(call.request, "claim"))
     held = call.claims.get(str(number))
     if not held or held["ship"] != call.who:
@@ -325,21 +313,16 @@ def own_claim(call: Call) -> Claim:
         if hail in unheard(call, call.who):
             call.put("hails", hail, {**call.sections["hails"][hail], "taken": call.now})
     spent = max(amount(call.request, "cost_usd"), held.get("cost_usd", 0))
-    return call.put_claim(held, cost_usd=spent) if spent else held
-
-
-def live_claim(call: Call) -> Claim:
-    """The same, where it must be live."""
-    held = own_claim(call)
-    if held["state"] != "live":
+    held = call.put_claim(held, cost_usd=spent) if spent else held
+    if live and held["state"] != "live":
         why = held.get("why", "it has landed")
-        raise Refused("lost", f"claim {held['number']} is no longer live: {why}")
+        raise Refused("lost", f"claim {number} is no longer live: {why}")
     return held
 
 
 def see(call: Call) -> None:
     """Keep what a ship says of itself, and that it was heard now."""
-    held: Claim = next(iter(call.live(call.who)), {"number": None, "task": None})
+    held = call.held() or {"number": None, "task": None}
     said, task = text(call.request, "state"), call.tasks.get(held["task"], {})
     at_work = said if said in SHIP_STATES else "working" if task else "verifying"
     doing = {"state": at_work if held["number"] else "waiting", "claim": held["number"]}
@@ -358,7 +341,7 @@ def cost(call: Call, ship: str | None = None) -> float:
 
 def voyage_state(call: Call) -> tuple[str, str | None]:
     """The voyage's state and, where there is one, the reason for it."""
-    live, barred, completed = call.live(), held_back(call), all_completed(call)
+    live, completed = call.live(), all_completed(call)
     if completed and unchanged(call, call.meta.get("verified", {})):
         return "complete", None
     if call.meta.get("gave_up"):
@@ -367,7 +350,7 @@ def voyage_state(call: Call) -> tuple[str, str | None]:
         return "verifying", None
     if not live and not completed and not any(tasklist.ready(call.tasks, call.tasks)):
         return "failed", "; ".join(set_aside(call).values()) or "no task can be claimed"
-    return barred or ("running", None)
+    return over_budget(call) or call.meta.get("paused") or ("running", None)
 
 
 def set_aside(call: Call) -> dict[str, str]:

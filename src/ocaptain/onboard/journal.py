@@ -103,10 +103,8 @@ class Journal:
         journal is synced, so what followed before a reboot may be lost, and follows again."""
         told, _, boot = os.pread(self._lock, 100, 0).partition(b" ")
         followed = int(told) if told.isdigit() and boot == self._boot else -1
-        known, looked_at, behind = self._seq, self._offset, list[Sections]()
-        for sets in self._new_changes():
-            if self._seq > followed:
-                behind.append(sets)
+        known, looked_at = self._seq, self._offset
+        behind = [sets for sets in self._new_changes() if self._seq > followed]
         if not known <= followed <= self._seq:
             behind = [self.sections]
         for entry in {(name, key) for sets in behind for name in sets for key in sets[name]}:
@@ -172,10 +170,9 @@ class Journal:
 
     def _restore_tasks(self) -> None:
         """Put back every task file that is not as its last change left it."""
-        with os.scandir(self.tasks_folder) as listing:
-            seen = {file.name: file.stat(follow_symlinks=False).st_mtime_ns for file in listing}
+        seen = {file.stem: file.lstat().st_mtime_ns for file in self.tasks_folder.glob("*.json")}
         for task_id in self.sections["tasks"]:
-            if seen.get(f"{task_id}.json") != self._stamps[task_id]:
+            if seen.get(task_id) != self._stamps[task_id]:
                 self.note(f"restored {task_id}.json, which was not as ocaptain had left it")
                 self._write("tasks", task_id)
 

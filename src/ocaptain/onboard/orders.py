@@ -3,13 +3,16 @@ that returns its answer or raises `Refused`. docs/json.md has the shapes of `sta
 
 An order's answer has `say`, a sentence for people; given again, the order changes nothing."""
 
+from collections.abc import Iterator
+
 from . import harbor, tasklist
-from .fsck import fsck
 from .harbor import Call, Json, Refused, cost, end_claim, set_aside, text, voyage_state, work_refs
+from .journal import Damaged
 
 RESTING = {"complete": "done", "failed": "done", "paused": "paused", "halted": "paused"}
 ENDS = ("complete", "failed", "paused", "halted", "stalled")
 STARTING = {"state": "starting", "claim": None, "task": None, "seen": None}
+NOTED = ("head", "mirrored", "pr", "mirror_fault", "notify_fault")
 TOLD = ("voyage", "name", "objective", "repo", "agent", "created")
 
 
@@ -20,12 +23,11 @@ def status(call: Call) -> Json:
     red = call.meta.get("repairs") or call.meta.get("gave_up")
     known = {"complete": "passed", "verifying": "running"}
     verify = known.get(state, "failed" if red else "pending")
-    told = {key: call.voyage[key] for key in TOLD}
-    branch = {"branch": call.voyage["voyage"], "head": call.meta["head"]}
+    told = {key: call.voyage[key] for key in TOLD} | {key: call.meta.get(key) for key in NOTED}
     found = {"tasks": tasklist.counts(call.tasks), "cost_usd": round(cost(call), 4)}
     now = seen(state, reason, {ship["state"] for ship in ships})
-    away = {key: call.meta.get(key) for key in ("mirrored", "pr", "mirror_fault", "notify_fault")}
-    return {**told, **branch, **found, **now, **away, "verify": verify, "ships": ships}
+    ours = {"branch": call.voyage["voyage"], "verify": verify, "ships": ships}
+    return {**told, **found, **now, **ours}
 
 
 def seen(state: str, reason: str | None, ships: set[str]) -> dict[str, str | None]:
@@ -164,8 +166,7 @@ def retry(call: Call) -> Json:
     task = named(call, "task")
     if (state := tasklist.state(task)) != "failed":
         return {"say": f"Task {task['id']} is {state}, and was not set aside."}
-    fresh = tasklist.annotated(task, failed=None, attempts=None, interruptions=None)
-    call.put("tasks", task["id"], fresh)
+    call.put_task(task["id"], dict.fromkeys(("failed", "attempts", "interruptions")))
     return {"say": f"Task {task['id']} is pending again."}
 
 
@@ -182,14 +183,13 @@ def release(call: Call) -> Json:
 def edit(call: Call) -> Json:
     """Change `task` by `fields`; where no task is named, that is a new one. `id` is the task's."""
     given, told = call.request["fields"], call.request.get("task")
-    task = named(call, "task") if told else harbor.blank(call, {"addedBy": "captain"})
+    new = {"id": tasklist.new_id(call.tasks), **harbor.BLANK, "metadata": {"addedBy": "captain"}}
+    task = named(call, "task") if told else new
     if tasklist.state(task) == "completed":
         raise Refused("task", f"task {told} is completed; add one that mends what it did")
-    notes = {
-        key: value for key, value in tasklist.metadata(given).items() if key in ("files", "run")
-    }
-    links = {"blockedBy": given.get("blockedBy", tasklist.blockers(task))}
-    link(call, {**tasklist.annotated(harbor.worded(task, given), **notes), **links})
+    link(call, {**task, "blockedBy": given.get("blockedBy", tasklist.blockers(task))})
+    notes = {k: v for k, v in tasklist.metadata(given).items() if k in ("files", "run")}
+    call.put_task(task["id"], notes, **harbor.texts(given))
     late = "; its ship goes on with it as it was" * (tasklist.state(task) == "in_progress")
     return {"say": f"Task {task['id']} is in the list{late}.", "id": task["id"]}
 
@@ -229,6 +229,48 @@ def enlist(call: Call) -> Json:
     for name, entry in entries.items():
         call.put("ships", name, entry)
     return {"say": f"{', '.join(gone) or 'No ship'} left, {', '.join(new) or 'none'} joined."}
+
+
+# fsck: journal, task list and repository against each other
+
+
+def fsck(call: Call) -> Json:
+    """Write anew what follows from the journal; what else is wrong are `faults`, and what was wrong
+    and is not any more is `mended`."""
+    branch, faults = call.git("rev-parse", f"refs/heads/{call.journal.voyage}"), list[str]()
+    if branch != call.meta["head"]:
+        call.journal.note(f"put the branch back to {call.meta['head']}, from {branch or 'nowhere'}")
+    try:
+        if (whole := call.journal.reread()) != call.journal.sections:
+            call.tasks, call.claims, call.meta = whole["tasks"], whole["claims"], whole["meta"]
+            (call.journal.folder / "state.json").unlink(missing_ok=True)
+            call.journal.note("removed state.json, which was not what the journal makes")
+    except Damaged as why:
+        faults.append(f"{why}; state.json has what came of it")
+    faults += [*claim_faults(call), *repository_faults(call)]
+    found = f"{len(faults)} faults" if faults else "All is sound"
+    return {"say": f"{found}.", "faults": faults, "mended": call.journal.notes}
+
+
+def claim_faults(call: Call) -> Iterator[str]:
+    """Whether one claim holds each task in progress, and one landed each that is completed."""
+    for task in call.tasks.values():
+        mine = [claim["state"] for claim in call.claims.values() if claim["task"] == task["id"]]
+        for state, status in (("live", "in_progress"), ("landed", "completed")):
+            if mine.count(state) != (task["status"] == status):
+                told = f"task {task['id']} is {task['status']}"
+                yield f"{told}, and {mine.count(state)} of its claims are {state}"
+
+
+def repository_faults(call: Call) -> Iterator[str]:
+    """Whether the branch has every commit that landed, and git can read all that it keeps."""
+    there = call.git("rev-list", call.meta["head"], f"^{call.meta['start']}").split()
+    for claim in call.claims.values():
+        if claim["state"] == "landed" and claim["task"] and claim["commit"] not in (None, *there):
+            yield f"the branch lacks {claim['commit']}, with which task {claim['task']} landed"
+    status, out, err = call.journal.git("fsck", "--connectivity-only", "--no-dangling")
+    if status:
+        yield f"repo.git: git fsck says: {' '.join((out + err).split())[:1000]}"
 
 
 ORDERS = (pause, halt, resume, relieve, retry, release, edit, hail, enlist, fsck)

@@ -71,10 +71,9 @@ def decide(journal: Journal, voyage: Json, who: str, request: Json, *, again: bo
             kept = [*answers.items(), (request_id, answer)][-KEPT_ANSWERS:]
             call.put("answers", who, dict(kept))
         if call.sets:
+            told: Json = {k: harbor.text(request, k) for k in ("op", "by", "why") if k in request}
             number = int(harbor.amount(request, "claim")) or None
-            told: Json = {"op": request["op"], "claim": number}
-            told |= {key: harbor.text(request, key) for key in ("by", "why") if key in request}
-            journal.commit(who, told, call.sets)
+            journal.commit(who, {**told, "claim": number}, call.sets)
         return answer
 
 

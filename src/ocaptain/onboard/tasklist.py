@@ -58,14 +58,10 @@ def waiting_for(task: Task, tasks: Tasks) -> list[str]:
     return [b for b in blockers(task) if b not in tasks or state(tasks[b]) != "completed"]
 
 
-def is_ready(task: Task, tasks: Tasks) -> bool:
-    """Whether a task can be claimed: it is pending, with all blockers completed."""
-    return state(task) == "pending" and not waiting_for(task, tasks)
-
-
 def ready(tasks: Tasks, ids: Iterable[str]) -> Iterator[Task]:
-    """Those of some tasks that can be claimed."""
-    return (tasks[task_id] for task_id in ids if is_ready(tasks[task_id], tasks))
+    """Those of some tasks that can be claimed: they are pending, with all blockers completed."""
+    pending = (tasks[task_id] for task_id in ids if state(tasks[task_id]) == "pending")
+    return (task for task in pending if not waiting_for(task, tasks))
 
 
 def dependants(tasks: Tasks) -> dict[str, list[str]]:
@@ -104,9 +100,9 @@ def ranking(tasks: Tasks) -> list[str]:
 def choose(tasks: Tasks) -> Task | None:
     """The task to claim next, None where there is none: the first in order, but one that shares
     files with work in progress only when there is nothing else."""
-    free = list(ready(tasks, ranking(tasks)))
     busy = [t for t in tasks.values() if t.get("status") == "in_progress" and files(t)]
-    return next((task for task in free if not share_files(task, busy)), next(iter(free), None))
+    free = ready(tasks, ranking(tasks))
+    return min(free, key=lambda task: share_files(task, busy), default=None)
 
 
 def counts(tasks: Tasks) -> dict[str, int]:
