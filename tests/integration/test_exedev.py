@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ocaptain import payload
+from ocaptain.voyage import UNPACK, archive
 from tests.fakes import messages_api as api
 from tests.fakes.exedev import Machine
 from tests.fakes.exedev.lobby import Lost
@@ -543,8 +543,8 @@ def provider(captain: ExeCaptain) -> str:
 def muster(voyage: Voyage, enlist: dict[str, str], *dismiss: str) -> None:
     """Let ships into storage, and others no longer, as it is done after `sail`."""
     boot = {"enlist": enlist, "dismiss": dismiss, "accounts": True}
-    there = str(payload.unpack("python3", "sudo", "-n"))
-    vm(voyage, "storage").run(there, stdin=payload.archive(boot))
+    set_up = f"{UNPACK} && exec sudo -n python3 -IS ~/voyage/lib setup.main"
+    vm(voyage, "storage").run(set_up, stdin=archive(boot))
 
 
 def test_storages_accounts_come_and_go(captain):
