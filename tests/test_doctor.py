@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from ocaptain.config import load
-from ocaptain.doctor import examine
+from ocaptain.start import examine
 
 
 class Finding(NamedTuple):

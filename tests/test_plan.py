@@ -6,24 +6,22 @@ import os
 import re
 import stat
 import subprocess
-from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import combinations, pairwise
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocaptain.check import check
+from ocaptain.check import AS_STORAGE, check, look_ahead
 from ocaptain.config import load
 from ocaptain.errors import Failure
-from ocaptain.graph import longest_chain, max_parallel, overlaps, reach
 from ocaptain.plan import Plan, Report, Settings, Source
-from ocaptain.source import AS_STORAGE
 from ocaptain.start import init, install_skill
 
 ME = ("-c", "user.name=Me", "-c", "user.email=me@example.org", "-c", "protocol.file.allow=always")
@@ -398,7 +396,7 @@ def test_sound_plan(plan: Path, repo: Path):
     report = checked(plan)
     assert report.faults == []
     assert (report.tasks, report.max_parallel, report.recommended_ships) == (4, 2, 3)
-    assert report.longest_chain == ("1", "2", "10")
+    assert report.longest_chain == ["1", "2", "10"]
     assert report.notes == ["3 ships are recommended, but only 2 tasks can run at once"]
     voyage = report.plan
     assert voyage is not None
@@ -406,7 +404,8 @@ def test_sound_plan(plan: Path, repo: Path):
     assert voyage.source == Source(str(repo), repo, "main", head)
     assert (voyage.objective, voyage.model, voyage.check) == ("Draw a diamond", None, None)
     assert (voyage.stall_minutes, voyage.lease_seconds, voyage.time_limit_minutes) == (10, 300, 60)
-    assert (voyage.max_attempts, voyage.budget_usd, voyage.setup) == (3, None, "echo ready\n")
+    assert (voyage.max_attempts, voyage.budget_usd) == (3, None)
+    assert voyage.artifacts["setup.sh"] == "echo ready\n"
     assert [task["id"] for task in voyage.tasks] == ["1", "2", "3", "10"]
 
 
@@ -697,7 +696,7 @@ def test_template_passes_check(tmp_path: Path, repo: Path, monkeypatch: pytest.M
     report = checked(Path("plans/new"))
     assert report.faults == []
     assert report.overlaps == []
-    assert (report.tasks, report.longest_chain, report.max_parallel) == (3, ("1", "3"), 2)
+    assert (report.tasks, report.longest_chain, report.max_parallel) == (3, ["1", "3"], 2)
     assert Path("plans/new/verify.sh").stat().st_mode & stat.S_IXUSR
 
 
@@ -729,8 +728,8 @@ def test_settings_are_documented():
     section = text.partition("## voyage.json")[2].partition("### ")[0]
     rows = re.findall(r"^\| `(\w+)` \| (?:`(.+?)`)? *\|", section, re.M)
     assert dict(rows) == {
-        each.name: "" if each.default is MISSING else json.dumps(each.default)
-        for each in fields(Settings)
+        each.name: "" if each.required else json.dumps(each.default)
+        for each in msgspec.structs.fields(Settings)
     }
 
 
@@ -764,11 +763,32 @@ def unordered(graph: Dag, some: tuple[str, ...]) -> bool:
     return not any(reachable(graph, one).intersection(some) for one in some)
 
 
+def foreseen(graph: Dag, paths: Mapping[str, list[str]] = {}) -> Report:
+    """What is said of a sound plan with these tasks and their blockers, and `metadata.files`."""
+    blocks: Dag = {task_id: [] for task_id in graph}
+    for task_id, blockers in graph.items():
+        for blocker in blockers:
+            blocks[blocker].append(task_id)
+    tasks = [
+        {
+            "id": task_id,
+            "blocks": blocks[task_id],
+            "metadata": {"files": paths.get(task_id, [])},
+        }
+        for task_id in graph
+    ]
+    rest = {"artifacts": {"spec.md": ""}, "source": Source(".", None, None, "")}
+    found = {"name": "dag", "repo": ".", "objective": "", "tasks": tasks, **rest}
+    look_ahead(found, load({"HOME": "/"}), report := Report())
+    return report
+
+
 @given(dags())
 def test_max_parallel(graph: Dag):
     """The most tasks that can run at once are those of the largest set without an order."""
     sets = (some for size in range(len(graph) + 1) for some in combinations(graph, size))
-    assert max_parallel(reach(graph)) == max(len(some) for some in sets if unordered(graph, some))
+    most = max(len(some) for some in sets if unordered(graph, some))
+    assert foreseen(graph).max_parallel == most
 
 
 @given(dags())
@@ -778,7 +798,7 @@ def test_longest_chain(graph: Dag):
     def depth(task_id: str) -> int:
         return 1 + max((depth(blocker) for blocker in graph[task_id]), default=0)
 
-    chain = longest_chain(graph)
+    chain = foreseen(graph).longest_chain
     assert all(one in graph[two] for one, two in pairwise(chain))
     assert len(chain) == max(depth(task_id) for task_id in graph)
 
@@ -786,13 +806,13 @@ def test_longest_chain(graph: Dag):
 def test_max_parallel_of_a_long_plan():
     """A chain of thousands of tasks is no obstacle to any of the facts."""
     graph = {str(n): [str(n - 1)] if n else [] for n in range(3000)}
-    assert max_parallel(reach(graph)) == 1
-    assert len(longest_chain(graph)) == 3000
+    report = foreseen(graph)
+    assert report.max_parallel == 1
+    assert len(report.longest_chain) == 3000
 
 
 def test_overlaps():
     """Tasks overlap if they share a path or one is below the other's, and neither waits."""
     graph: Dag = {"1": [], "2": [], "3": ["2"], "4": []}
     paths = {"1": ["src/", "README.md"], "2": ["src/a.py"], "3": ["src/a.py"], "4": ["srcs"]}
-    tasks = [{"id": task_id, "metadata": {"files": paths[task_id]}} for task_id in graph]
-    assert list(overlaps(reach(graph), tasks)) == [("1", "2"), ("1", "3")]
+    assert foreseen(graph, paths).overlaps == [("1", "2"), ("1", "3")]

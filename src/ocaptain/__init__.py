@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import check, config, doctor, source, start, view, voyage
+    from . import check, config, ssh, start, view, voyage
 
-__all__ = ["check", "config", "doctor", "source", "start", "view", "voyage"]
+__all__ = ["check", "config", "ssh", "start", "view", "voyage"]
 __version__ = "0.1.0"
 
 

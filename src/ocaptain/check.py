@@ -4,25 +4,37 @@ Source of the tasks' format: what Claude Code keeps in `~/.claude/tasks/LIST/ID.
 """
 
 import json
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
 import msgspec
+import networkx as nx
 
 from .config import Config
-from .graph import circles, longest_chain, max_parallel, overlaps, reach
-from .onboard.tasklist import ID, Task, blockers, order
-from .plan import Plan, Report, Settings, Text
-from .source import locate
-from .ssh import run
+from .errors import Failure
+from .onboard.tasklist import ID, Task, files, order, share_files
+from .plan import Plan, Report, Settings, Source, Text
+from .ssh import git, run
 
-PARTS = {"spec": "spec.md", "verify": "verify.sh", "setup": "setup.sh"}
+# As storage will ask: without the captain's own helpers, and with GH_TOKEN for github.com alone,
+# which thus is in no argv and kept by no helper.
+_ANSWER = "!echo username=x-access-token; echo password=$GH_TOKEN; :"
+AS_STORAGE = ("-c", "credential.helper=", "-c", f"credential.https://github.com.helper={_ANSWER}")
+_SHALLOW = "a shallow clone: the voyage has only the history that is here"
+# What to tell about a checkout where git answers the question with anything but `false`.
+_QUESTIONS = {
+    _SHALLOW: "rev-parse --is-shallow-repository",
+    "changes that are not committed stay behind (see `git status`)": "status --porcelain",
+    "submodules stay empty unless setup.sh updates them": "ls-tree --full-tree {head} .gitmodules",
+    "files in LFS stay pointers unless setup.sh pulls them": "ls-files -s :(top,attr:filter=lfs)",
+}
 
 
-class Fields:
+class Fields(msgspec.Struct):
     """What a task file may hold; each annotation is what its value must be."""
 
     id: str
@@ -34,7 +46,7 @@ class Fields:
     metadata: dict[str, Any] | None = None
 
 
-class Metadata:
+class Metadata(msgspec.Struct):
     """What ocaptain reads of a task's metadata."""
 
     files: list[Text] | None = None
@@ -45,48 +57,44 @@ async def check(path: Path, config: Config) -> Report:
     """Read and check the plan in the directory `path`; nothing is changed or created."""
     if not path.is_dir():
         return Report(faults=[f"{path}: is not a directory (`ocaptain plan init DIR` makes one)"])
-    report = Report()
-    found = _settings(path, report)
-    for part, name in PARTS.items():
-        with report.reading(name):
-            if part != "setup" or (path / name).exists():
-                found[part] = _text(path / name)
-                await _parse(found[part] if name.endswith(".sh") else "")
+    report, found, artifacts = Report(), dict[str, Any](), dict[str, str]()
+    with _reading("voyage.json", report):
+        raw = _object(path / "voyage.json")
+        found = {**_sound(Settings, raw, "voyage.json", report), "artifacts": artifacts}
+        for key in raw.keys() - set(Settings.__struct_fields__):
+            report.notes.append(f'voyage.json: "{key}" is no key of ocaptain\'s, and ignored')
+    for part in (path / "spec.md", path / "verify.sh", *path.glob("setup.sh")):
+        with _reading(part.name, report):
+            artifacts[part.name] = _text(part)
+            await _parse(artifacts[part.name] if part.suffix == ".sh" else "")
     found["tasks"] = _tasks(path, found.get("agent", ""), report)
-    with report.reading('voyage.json: "check"'):
+    with _reading('voyage.json: "check"', report):
         await _parse(found.get("check", ""))
     if lacking := config.lacks(found.get("agent", "shell")):
         report.faults.append(f'voyage.json: "agent": {lacking}')
-    with report.reading('voyage.json: "repo"'):
+    with _reading('voyage.json: "repo"', report):
         if repo := found.get("repo"):
-            found["source"] = await locate(repo, found.get("branch"), config.gh_token, report.notes)
+            found["source"] = await _locate(repo, found.get("branch"), config.gh_token, report)
     if not report.faults:
-        _look_ahead(found, config, report)
+        look_ahead(found, config, report)
     return report
+
+
+@contextmanager
+def _reading(what: str, report: Report) -> Iterator[None]:
+    """Write down what is raised within as a fault of `what`, and go on after it."""
+    try:
+        yield
+    except (OSError, ValueError, RecursionError, msgspec.ValidationError, Failure) as error:
+        report.faults.append(f"{what}: {error}")
 
 
 async def _parse(script: str) -> None:
     """Raise ValueError if bash cannot parse `script`."""
     result = await run(["bash", "-n"], stdin=script.encode(), env={"LC_ALL": "C"})
     if result.status:
-        said = os.fsdecode(result.err).partition("\n")[0].partition(": ")[2]
+        said = result.err.decode(errors="replace").partition("\n")[0].partition(": ")[2]
         raise ValueError(f"is no valid shell: {said}")
-
-
-def _look_ahead(found: dict[str, Any], config: Config, report: Report) -> None:
-    """Make a plan of what was found, and report what it would do."""
-    headings = re.findall(r"^#+[ \t]+(.+?)[ \t#]*$", found["spec"], re.M)
-    found["objective"] = found["objective"] or [*headings, found["name"]][0]
-    ships = found.get("recommended_ships")
-    report.plan = plan = Plan(**found, ships=ships or config.default_ships)
-    graph = {task["id"]: blockers(task) for task in plan.tasks}
-    reached, report.tasks, report.recommended_ships = reach(graph), len(graph), ships
-    report.longest_chain, report.max_parallel = longest_chain(graph), max_parallel(reached)
-    report.overlaps = list(overlaps(reached, plan.tasks))
-    same = "touch the same files and could run at once"
-    report.notes += [f"tasks {one} and {two} {same}" for one, two in report.overlaps]
-    if ships and ships > (most := report.max_parallel):
-        report.notes.append(f"{ships} ships are recommended, but only {most} tasks can run at once")
 
 
 # Files
@@ -106,53 +114,36 @@ def _object(path: Path) -> dict[str, Any]:
     return value
 
 
-def _sound(shape: type, raw: Mapping[str, Any], where: str, report: Report) -> dict[str, Any]:
+def _sound(shape: type, raw: dict[str, Any], where: str, report: Report) -> dict[str, Any]:
     """What `raw` gives of the fields of `shape`, with their defaults; a null is as good as none.
 
     What does not fit its field's annotation is left out, and is at fault."""
-    given, sound = {**vars(shape), **raw}, {}
-    for key, kind in get_type_hints(shape, include_extras=True).items():
-        with report.reading(f'{where}: "{key}"'):
-            if key not in given:
+    sound = {}
+    for field in msgspec.structs.fields(shape):
+        with _reading(f'{where}: "{field.name}"', report):
+            if field.required and field.name not in raw:
                 raise ValueError("is missing")
-            sound[key] = msgspec.convert(given[key], kind)
+            sound[field.name] = msgspec.convert(raw.get(field.name, field.default), field.type)
     return {key: value for key, value in sound.items() if value is not None}
 
 
-def _settings(root: Path, report: Report) -> dict[str, Any]:
-    settings: dict[str, Any] = {}
-    with report.reading("voyage.json"):
-        raw = _object(root / "voyage.json")
-        settings = _sound(Settings, raw, "voyage.json", report)
-        for key in raw.keys() - get_type_hints(Settings):
-            report.notes.append(f'voyage.json: "{key}" is no key of ocaptain\'s, and ignored')
-    return settings
-
-
 # Tasks
+
+_file = "tasks/{}.json".format
 
 
 def _tasks(root: Path, agent: str, report: Report) -> list[Task]:
     """The tasks by their ids, numbers first; `agent` is who they are for.
 
     Each has a description, a status, `blocks` and `blockedBy`, whatever its file left out."""
-    tasks: dict[str, Task] = {}
     stems = sorted((path.stem for path in root.glob("tasks/[!.]*.json")), key=order)
-    if not stems:
-        report.faults.append("tasks/: is missing, or has no task like tasks/1.json")
-    for stem in stems:
-        with report.reading(_file(stem)):
+    tasks: dict[str, Task] = {stem: {} for stem in stems}
+    report.faults += ["tasks/: is missing, or has no task like tasks/1.json"] * (not tasks)
+    for stem in tasks:
+        with _reading(_file(stem), report):
             tasks[stem] = _task(stem, _object(root / _file(stem)), agent, report)
-    _link(tasks, stems, report)
-    with report.reading("tasks/"):
-        for ring in circles({task_id: task["blockedBy"] for task_id, task in tasks.items()}):
-            told = " → ".join(ring)
-            report.faults.append(f"{_file(ring[0])}: is in a circle of blockers: {told}")
+    _link(tasks, report)
     return list(tasks.values())
-
-
-def _file(stem: str) -> str:
-    return f"tasks/{stem}.json"
 
 
 def _task(stem: str, task: Task, agent: str, report: Report) -> Task:
@@ -163,7 +154,7 @@ def _task(stem: str, task: Task, agent: str, report: Report) -> Task:
     metadata = sound.get("metadata", {})
     _sound(Metadata, metadata, f"{_file(stem)}: metadata", report)
     # Ids become parts of git refs (work/ID-CLAIM), which may not look like these.
-    usable = ID.fullmatch(stem) and ".." not in stem and not stem.endswith((".", ".lock"))
+    usable = ID.fullmatch(stem) and not re.search(r"\.\.|\.$|\.lock$", stem)
     idle = agent == "shell" and "run" not in metadata
     wrong = {
         "its name is no task id (letters, digits, '-', '_', '.')": not usable,
@@ -171,21 +162,98 @@ def _task(stem: str, task: Task, agent: str, report: Report) -> Task:
         "lacks metadata.run, which the shell agent executes": idle,
     }
     report.faults += [f"{_file(stem)}: {message}" for message, is_so in wrong.items() if is_so]
-    return sound | {key: task[key] for key in task if key not in Fields.__annotations__}
+    return sound | {key: task[key] for key in task if key not in Fields.__struct_fields__}
 
 
-def _link(tasks: dict[str, Task], stems: list[str], report: Report) -> None:
+def _link(tasks: dict[str, Task], report: Report) -> None:
     """Derive each `blocks` and `blockedBy` that was not given; where both were, they must agree."""
-    edges = [(one, two) for two, task in tasks.items() for one in task.get("blockedBy", ())]
-    edges += [(one, two) for one, task in tasks.items() for two in task.get("blocks", ())]
-    ends: dict[str, dict[str, list[str]]] = {i: {"blocks": [], "blockedBy": []} for i in stems}
-    for one, two in edges:
-        for end, key, other in ((one, "blocks", two), (two, "blockedBy", one)):
-            if end not in ends:
-                report.faults.append(f'{_file(other)}: there is no task "{end}"')
-            elif other not in tasks.get(end, {}).get(key, [other]):
-                report.faults.append(f'{_file(end)}: "{key}" lacks "{other}", whose file has it')
-            else:
-                ends[end][key].append(other)
-    for task_id in tasks:
-        tasks[task_id] = {**ends[task_id], **tasks[task_id]}
+    graph: nx.DiGraph[str] = nx.DiGraph({i: task.get("blocks", []) for i, task in tasks.items()})
+    graph.add_edges_from((b, i) for i, task in tasks.items() for b in task.get("blockedBy", ()))
+    for one in graph:
+        for key, others in (("blocks", graph.succ[one]), ("blockedBy", graph.pred[one])):
+            given = tasks.get(one, {}).setdefault(key, list(others))
+            for two in others:
+                if one not in tasks:
+                    report.faults.append(f'{_file(two)}: there is no task "{one}"')
+                elif two not in given:
+                    report.faults.append(f'{_file(one)}: "{key}" lacks "{two}", whose file has it')
+    while not nx.is_directed_acyclic_graph(graph):
+        ring = [one for one, _ in nx.find_cycle(graph)]
+        told = " → ".join([*ring, ring[0]])
+        report.faults.append(f"{_file(ring[0])}: is in a circle of blockers: {told}")
+        graph.remove_nodes_from(ring)
+
+
+# Code
+
+
+async def _locate(repo: str, branch: str | None, token: str | None, report: Report) -> Source:
+    """What `repo` and `branch` stand for at this moment, asked without asking for a password.
+
+    A relative path counts from the current directory. `token` is GitHub's. Raises Failure if it
+    cannot be read."""
+    path = Path(repo).expanduser().resolve() if repo.startswith(("/", ".", "~")) else None
+    here, url = ("-C", str(path or ".")), "." if path else _url(repo)
+    ref = f"refs/heads/{branch}" if branch else "HEAD"
+    words = (*here, *AS_STORAGE, "ls-remote", "--symref", "--", url, ref)
+    listed = await git(*words, GH_TOKEN=token or "")
+    head = re.search(rf"(?:^ref: refs/heads/(.+)\tHEAD\n)?^(\w+)\t{re.escape(ref)}$", listed, re.M)
+    if not head:
+        raise Failure(f'has no branch "{branch}"' if branch else "has no commit to start from")
+    shallow = await _look_around(path, head[2], report) if path else ""
+    return Source(str(path or url), path, branch or head[1], head[2], ref, shallow)
+
+
+async def _look_around(path: Path, head: str, report: Report) -> str:
+    """Note what of a checkout will not come along; where its history ends, if it is shallow."""
+    for note, question in _QUESTIONS.items():
+        said = await git("-C", str(path), *question.format(head=head).split(), strict=False)
+        report.notes += [f"{path}: {note}"] * (said not in ("", "false"))
+    ends = path / await git("-C", str(path), "rev-parse", "--git-path", "shallow")
+    return ends.read_text() if ends.exists() else ""
+
+
+def _url(repo: str) -> str:
+    """The URL that `repo` stands for, where it is no path."""
+    github = re.fullmatch(r"[A-Za-z0-9-]+/[\w.-]+", repo)
+    url = f"https://github.com/{repo.removesuffix('.git')}.git" if github else repo
+    if re.match(r"https?://[^/]*@|\w+://[^/@]*:[^/]*@", url):
+        raise Failure("has a name or password before its host, which would be kept: leave it out")
+    if not re.fullmatch(r"(https?|ssh|git)://[^\s/].*|[\w.-]+@[\w.-]+:.+", url):
+        raise Failure(f'"{repo}" is no owner/name, git URL or path (/…, ./…, ../…, ~/…)')
+    return url
+
+
+# What it would do
+
+
+def look_ahead(found: dict[str, Any], config: Config, report: Report) -> None:
+    """Make a plan of what was found, and report what it would do."""
+    headings = re.findall(r"^#+[ \t]+(.+?)[ \t#]*$", found["artifacts"]["spec.md"], re.M)
+    found["objective"] = found["objective"] or [*headings, found["name"]][0]
+    report.recommended_ships = ships = found.get("recommended_ships")
+    report.plan = plan = Plan(**found, ships=ships or config.default_ships)
+    graph: nx.DiGraph[str] = nx.DiGraph({task["id"]: task["blocks"] for task in plan.tasks})
+    report.tasks, report.longest_chain = len(graph), nx.dag_longest_path(graph)
+    report.max_parallel = max_parallel(graph)
+    named = combinations(filter(files, plan.tasks), 2)
+    sharing = [(one["id"], two["id"]) for one, two in named if share_files(one, [two])]
+    near = {one: nx.ancestors(graph, one) | nx.descendants(graph, one) for one, _ in sharing}
+    report.overlaps = [(one, two) for one, two in sharing if two not in near[one]]
+    same = "touch the same files and could run at once"
+    report.notes += [f"tasks {one} and {two} {same}" for one, two in report.overlaps]
+    if ships and ships > (most := report.max_parallel):
+        report.notes.append(f"{ships} ships are recommended, but only {most} tasks can run at once")
+
+
+def max_parallel(graph: "nx.DiGraph[str]") -> int:
+    """How many tasks can run at once at the very most: the size of a maximum antichain.
+
+    By Dilworth's theorem that is the least number of chains that cover all tasks: their number,
+    less how many of them can be led to one that waits for them, each to another.
+    """
+    flow: nx.DiGraph[Any] = nx.DiGraph((("leave", one), ("enter", two)) for one, two in graph.edges)
+    for task in graph:
+        flow.add_edge(("enter", task), ("leave", task))
+        flow.add_edges_from([("all", ("leave", task)), (("enter", task), "end")], capacity=1)
+    return len(graph) - int(nx.maximum_flow_value(flow, "all", "end"))

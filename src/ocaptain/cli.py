@@ -280,7 +280,7 @@ async def _offer(voyage: "ocaptain.voyage.Voyage", *, force: bool) -> None:
 @cli.command()
 async def doctor() -> int:
     """Say what this machine lacks, and the command that mends it."""
-    found = await ocaptain.doctor.examine(_config())
+    found = await ocaptain.start.examine(_config())
     for what, is_there, remedy in found:
         click.echo(f"{'ok' if is_there else 'no'}  {what:<22}{is_there or remedy}")
     return 0 if all(is_there for _, is_there, _ in found) else 1
@@ -297,6 +297,6 @@ async def demo(ships: int) -> None:
     if await _wait(voyage):
         raise Failure("The demo did not come to its end.", f"ocaptain logs {voyage}")
     await (await _find(voyage)).fetch(repo, everything=False)
-    landed = await ocaptain.source.git("-C", str(repo), "log", "--format=%h %an  %s", voyage)
+    landed = await ocaptain.ssh.git("-C", str(repo), "log", "--format=%h %an  %s", voyage)
     click.echo(f"\nWhat landed on {voyage}, fetched into {repo}:\n\n{landed}\n")
     click.echo(f"Have a look, then sink it:\n  export OCAPTAIN_PROVIDER=local{_next(voyage)}")

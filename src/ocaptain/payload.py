@@ -42,15 +42,13 @@ def archive(boot: Json, bundle: Path | None = None) -> bytes:
 def boot(plan: Plan, sailed: Json, *, accounts: bool) -> Json:
     """What boot.json has for every VM: the voyage as storage and ships know it, and the plan's own
     files. `sailed` is what the plan does not say: `voyage`, `ships`, `author`, `pr`."""
-    files = {"spec.md": plan.spec, "verify.sh": plan.verify, "setup.sh": plan.setup}
     record = {
         **sailed,
         "created": time.time(),
         "origin": None if plan.source.path else plan.source.url,
         "base": plan.source.branch,
         "repairs": 0 if plan.agent == "shell" else 3,
-        "spec": plan.spec,
-        **{key: getattr(plan, key) for key in Settings.__annotations__},
+        "spec": plan.artifacts["spec.md"],
+        **{key: getattr(plan, key) for key in Settings.__struct_fields__},
     }
-    artifacts = {name: text for name, text in files.items() if text is not None}
-    return {"voyage": record, "artifacts": artifacts, "accounts": accounts}
+    return {"voyage": record, "artifacts": plan.artifacts, "accounts": accounts}

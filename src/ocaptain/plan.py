@@ -1,22 +1,17 @@
 """A plan, as data: the directory that a voyage is sailed from. docs/plans.md has the format."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
-
-from .errors import Failure
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=99)]
 Amount = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What voyage.json may hold; each annotation is what its value must be."""
 
     name: Text
@@ -39,37 +34,30 @@ class Source(NamedTuple):
     """Where the voyage's code comes from, as it was when the plan was checked.
 
     `url` is what git takes; a checkout on this machine has its `path` as well. `branch` is None
-    where HEAD is on no branch; `head` is the full name of the commit to start from. `shallow` says
-    where its history ends before its beginning, as git's own file of that name.
+    where HEAD is on no branch; `head` is the full name of the commit to start from, and `ref` what
+    to fetch. `shallow` says where its history ends before its beginning, as git's own file does.
     """
 
     url: str
     path: Path | None
     branch: str | None
     head: str
+    ref: str = "HEAD"
     shallow: str = ""
 
-    @property
-    def ref(self) -> str:
-        """What is fetched of it."""
-        return f"refs/heads/{self.branch}" if self.branch else "HEAD"
 
-
-@dataclass(frozen=True, kw_only=True)
-class Plan(Settings):
-    """A sound plan. `tasks` are Claude Code's own task dicts, patched and otherwise untouched;
-    `ships` is how many sail unless the captain says otherwise."""
+class Plan(Settings, frozen=True, kw_only=True):
+    """A sound plan. `artifacts` are its other files by their names. `tasks` are Claude Code's own
+    task dicts, patched and otherwise untouched; `ships` is how many sail unless the captain says
+    otherwise."""
 
     source: Source
-    spec: str
-    verify: str
-    setup: str | None = None
+    artifacts: dict[str, str]
     tasks: list[dict[str, Any]]
     ships: int
 
 
-@dataclass
-class Report:
+class Report(msgspec.Struct):
     """What a check has found so far; `plan`, and all after `notes`, only where nothing is at fault.
 
     `faults` begin with the file that each is in. `longest_chain` is the ids of a longest run of
@@ -78,8 +66,8 @@ class Report:
     """
 
     plan: Plan | None = None
-    faults: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    faults: list[str] = []
+    notes: list[str] = []
     tasks: int = 0
     longest_chain: Sequence[str] = ()
     max_parallel: int = 0
@@ -88,12 +76,4 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The report as `check --json` prints it; `plan` is the plan's name, null if unsound."""
-        return {**vars(self), "plan": self.plan and self.plan.name}
-
-    @contextmanager
-    def reading(self, what: str) -> Iterator[None]:
-        """Write down what is raised within as a fault of `what`, and go on after it."""
-        try:
-            yield
-        except (OSError, ValueError, RecursionError, msgspec.ValidationError, Failure) as error:
-            self.faults.append(f"{what}: {error}")
+        return {**msgspec.structs.asdict(self), "plan": self.plan and self.plan.name}

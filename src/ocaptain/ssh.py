@@ -1,4 +1,4 @@
-"""Processes on the captain's machine, and the system's OpenSSH.
+"""Processes on the captain's machine: the system's OpenSSH, and git.
 
 `run` and `attach` are the only places in the captain's half that start a process.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from subprocess import PIPE, call
 from typing import Any, NamedTuple, Self, cast
 
-from .errors import Failure
+from .errors import Failure, scrub
 from .onboard.text import clean as harmless
 
 DAEMONS = "/usr/sbin:/usr/lib/openssh:/usr/libexec:/usr/libexec/openssh:/usr/lib/ssh"
@@ -24,6 +24,8 @@ DAEMONS = "/usr/sbin:/usr/lib/openssh:/usr/libexec:/usr/libexec/openssh:/usr/lib
 PASSING = re.compile(rb"(?i)failed to (connect(?!.* port)|dial|create session|run command on VM)")
 """What a gateway says, as the command itself, when a VM of its own does not answer (exe.dev's); not
 what curl says, and so git, of a host that a VM cannot reach."""
+
+PRIVATE = " (if it is private: export GH_TOKEN=… for GitHub, or name a checkout of it here)"
 
 
 class Result(NamedTuple):
@@ -81,6 +83,19 @@ async def run(
             return Result(await process.wait(), out, err)
     except TimeoutError:
         raise Failure(f"{argv[0]} did not end within {timeout:g} s: {argv[-1]}") from None
+
+
+async def git(*words: str, strict: bool = True, timeout: float = 30, **env: str) -> str:
+    """What git prints, in English; it asks nobody for anything. `env` is added to ours.
+
+    If it fails: nothing, or if `strict` a Failure."""
+    ssh = f"{os.environ.get('GIT_SSH_COMMAND', 'ssh')} -o BatchMode=yes"
+    mute = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh}
+    result = await run(["git", *words], env={**mute, **env}, timeout=timeout)
+    if result.status and strict:
+        said = scrub(" ".join(os.fsdecode(result.err).split()))
+        raise Failure(said + PRIVATE * ("'http" in said))
+    return "" if result.status else os.fsdecode(result.out).strip()
 
 
 async def lines(argv: Sequence[str]) -> AsyncIterator[bytes]:
@@ -213,6 +228,6 @@ class Ssh(NamedTuple):
             raise Unreachable(f"{vm} cannot be reached: {said or 'no answer'}", look_closer)
         return result
 
-    def git_env(self) -> dict[str, str]:
-        """What makes git reach VMs by this configuration."""
+    def git_env(self) -> dict[str, Any]:
+        """What `git` is to have in its environment to reach VMs by this configuration."""
         return {"GIT_SSH_COMMAND": shlex.join(["ssh", "-F", str(self.path)])}

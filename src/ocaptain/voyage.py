@@ -20,8 +20,7 @@ from .errors import Failure
 from .onboard import PROTOCOL
 from .plan import Plan
 from .providers import VM, Provider, open_provider
-from .source import git
-from .ssh import Home, Remote, Ssh, Unreachable, attach, clean, lines, new_key, prepare
+from .ssh import Home, Remote, Ssh, Unreachable, attach, clean, git, lines, new_key, prepare
 
 Answer = dict[str, Any]
 Say = Callable[[str], None]
@@ -114,7 +113,7 @@ class Voyage:
         pack = f"--upload-pack={self.by_harbor('git-upload-pack', Home('voyage/repo.git'))}"
         words = ["-C", str(into), "fetch", "--quiet", pack, f"{self.storage}:voyage", *refs]
         try:
-            await git(*words, env=self.ssh.git_env(), timeout=SET_UP_S)
+            await git(*words, **self.ssh.git_env(), timeout=SET_UP_S)
         except Failure as why:
             raise Failure(f"git fetch failed: {why}", "Into where: --into DIR") from None
         if everything:
