@@ -61,7 +61,7 @@ async def check(path: Path, config: Config) -> Report:
     with _reading("voyage.json", report):
         raw = _object(path / "voyage.json")
         found = {**_sound(Settings, raw, "voyage.json", report), "artifacts": artifacts}
-        for key in raw.keys() - set(Settings.__struct_fields__):
+        for key in sorted(raw.keys() - set(Settings.__struct_fields__)):
             report.notes.append(f'voyage.json: "{key}" is no key of ocaptain\'s, and ignored')
     for part in (path / "spec.md", path / "verify.sh", *path.glob("setup.sh")):
         with _reading(part.name, report):

@@ -1,6 +1,5 @@
 """A plan, as data: the directory that a voyage is sailed from. docs/plans.md has the format."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -69,10 +68,10 @@ class Report(msgspec.Struct):
     faults: list[str] = []
     notes: list[str] = []
     tasks: int = 0
-    longest_chain: Sequence[str] = ()
+    longest_chain: list[str] = []
     max_parallel: int = 0
     recommended_ships: int | None = None
-    overlaps: Sequence[tuple[str, str]] = ()
+    overlaps: list[tuple[str, str]] = []
 
     def as_json(self) -> dict[str, Any]:
         """The report as `check --json` prints it; `plan` is the plan's name, null if unsound."""
