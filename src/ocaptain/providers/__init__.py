@@ -2,17 +2,21 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Protocol, cast
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
-from ocaptain.ssh import VM, Options
+from ocaptain.ssh import VM, Options, quoted, run
 
-__all__ = ["PROVIDERS", "VM", "VM_NAME", "Options", "Provider", "open_provider"]
+__all__ = ["PROVIDERS", "VM", "VM_NAME", "Options", "Provider", "open_provider", "trusted"]
 
 VM_NAME = re.compile(r"voyage-[0-9a-f]{12}-(storage|ship\d+)")
 """The names that ocaptain gives; a provider lists no others and destroys no others."""
+
+WAYS = {"identityfile", "identityagent", "identitiesonly", "certificatefile", "addressfamily"}
+WAYS |= {"proxyjump", "proxycommand"}
 
 
 class Provider(Protocol):
@@ -62,3 +66,28 @@ def open_provider(config: Config) -> Provider:
         known = ", ".join(sorted({*PROVIDERS, *others}))
         raise Failure(f"{there}{known}.", "export OCAPTAIN_PROVIDER=local")
     return cast(Provider, others[config.provider].load()(config))
+
+
+async def trusted(config: Config, destination: str) -> VM:
+    """A machine as the captain's own ssh reaches it, with the host keys that this trusts; the first
+    three options are where it is. Failure where it trusts none."""
+    theirs = ["-F", str(config.ssh_config)] if config.ssh_config else []
+    said = (await run(["ssh", *theirs, "-G", destination])).out.decode(errors="replace")
+    pairs = [line.partition(" ")[::2] for line in said.splitlines()]
+    told = dict(pairs)
+    host, port = told["hostname"], told["port"]
+    name = told.get("hostkeyalias", host if port == "22" else f"[{host}]:{port}")
+    files = map(Path, f"{told['userknownhostsfile']} {told['globalknownhostsfile']}".split())
+    known = b"\n".join(file.read_bytes() for file in files if file.is_file())
+    found = await run(["ssh-keygen", "-F", name, "-f", "/dev/stdin"], stdin=known)
+    lines = [line for line in found.out.decode().splitlines() if not line.startswith(("#", "@"))]
+    if not lines:
+        there = (
+            f"Your ssh does not know the host key of {destination}, and ocaptain trusts no other."
+        )
+        raise Failure(
+            there, f"Type `ssh {destination}` once, and compare the fingerprint it shows."
+        )
+    options = [("HostName", host), ("Port", port), ("User", told["user"])]
+    options += [(k, v if k[:5] == "proxy" else quoted(v)) for k, v in pairs if k in WAYS]
+    return VM(destination, tuple(options), "\n".join(line.partition(" ")[2] for line in lines))

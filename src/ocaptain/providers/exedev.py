@@ -13,24 +13,21 @@ from typing import Any, TypeVar
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
-from ocaptain.ssh import VM, Options, Remote, Ssh, Unreachable, clean, prepare, quoted, run
+from ocaptain.ssh import VM, Options, Remote, Ssh, Unreachable, clean, prepare
 
-from . import VM_NAME
+from . import VM_NAME, trusted
 
 T = TypeVar("T")
 Json = dict[str, Any]
 
 LOBBY = "exe.dev"
-LIKE_ITS = {"identityfile", "identityagent", "identitiesonly", "certificatefile", "addressfamily"}
-LIKE_ITS |= {"proxyjump", "proxycommand"}
-"""What the captain's ssh_config says of the lobby and holds for the VMs as well."""
 DESTINATION = re.compile(r"\A(?:([\w.+-]+)@)?([\w.:][\w.:-]*)\Z")
 UNKNOWN_OPTION = re.compile(r"(?i)(unknown|unrecogni[sz]ed|undefined|not defined|invalid).*\bvm\b")
 LOGIN = "/usr/local/lib/ocaptain/login"
 ONCE = {"new": 0.0, "ssh-key add": 0.0}
 """For how many seconds these are sent again where no answer comes: they might be done twice."""
 AT_ONCE = 8
-WAIT_S, LOOK_S, ANSWER_S, AGAIN_S = 12.0, 0.2, 120.0, 20.0
+WAIT_S, LOOK_S, ANSWER_S, AGAIN_S = 12.0, 0.1, 120.0, 20.0
 
 
 class Exedev:
@@ -41,29 +38,15 @@ class Exedev:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._turns, self._looking = asyncio.Semaphore(AT_ONCE), asyncio.Lock()
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._opening: asyncio.Task[Ssh] | None = None
         self._lobby = VM(LOBBY, (), "")
-        self._running, self._making = set[str](), set[asyncio.Task[VM]]()
+        self._making = set[asyncio.Task[VM]]()
 
     # The lobby
 
     async def _open(self) -> Ssh:
-        """How the lobby is reached: as the captain's own ssh does, with the host key it trusts."""
-        theirs = ["-F", str(self.config.ssh_config)] if self.config.ssh_config else []
-        said = (await run(["ssh", *theirs, "-G", LOBBY])).out.decode(errors="replace")
-        pairs = [line.partition(" ")[::2] for line in said.splitlines()]
-        told = {"hostkeyalias": LOBBY, **dict(pairs)}
-        files = f"{told['userknownhostsfile']} {told['globalknownhostsfile']}".split()
-        asked = [run(["ssh-keygen", "-F", told["hostkeyalias"], "-f", file]) for file in files]
-        known = b"".join(found.out for found in await asyncio.gather(*asked)).decode().splitlines()
-        keys = [line.partition(" ")[2] for line in known if not line.startswith(("#", "@"))]
-        if not keys:
-            there = f"Your ssh does not know the host key of {LOBBY}, and ocaptain trusts no other."
-            raise Failure(there, f"Type `ssh {LOBBY}` once, and compare the fingerprint it shows.")
-        alike = [pair for pair in pairs if pair[0] in LIKE_ITS]
-        options = tuple((k, v if k[:5] == "proxy" else quoted(v)) for k, v in alike)
-        self._lobby = VM(LOBBY, options, "\n".join(keys))
+        self._lobby = await trusted(self.config, LOBBY)
         return prepare(self.config.run_dir() / LOBBY, [self._lobby], self.config.ssh_config)
 
     async def _send(self, verb: str, *arguments: str) -> tuple[Json, str]:
@@ -95,7 +78,8 @@ class Exedev:
         ((user, host),) = DESTINATION.findall(said["ssh_dest"])
         where = {"HostName": host, "Port": str(int(said.get("ssh_port", 22))), "User": user}
         given = tuple((key, value) for key, value in where.items() if value)
-        return VM(said["vm_name"], given + self._lobby.options, self._lobby.host_key)
+        # Where it is apart, what the captain's ssh_config says of the lobby holds for its VMs.
+        return VM(said["vm_name"], given + self._lobby.options[3:], self._lobby.host_key)
 
     # What a provider does
 
@@ -119,12 +103,10 @@ class Exedev:
         self._making.add(making)  # the lobby goes on with it, also where this is cancelled
         vm = await asyncio.shield(making)
         ends = time.monotonic() + WAIT_S  # for a while a new VM may be missing from the list
-        self._running.discard(name)
-        while name not in self._running and time.monotonic() < ends:
-            async with self._looking:  # one look does for all who wait
-                if name not in self._running:
-                    await asyncio.sleep(LOOK_S)
-                    self._running = await self._ask(running, "ls")
+        while time.monotonic() < ends:
+            await asyncio.sleep(LOOK_S * len(self._making))  # for all who wait, ten a second in all
+            if name in await self._ask(running, "ls"):
+                break
         return vm
 
     def _made(self, said: Json) -> VM:
