@@ -161,12 +161,12 @@ def test_a_vm_with_everything_running_is_destroyed(fleet):
     stubborn = "trap '' TERM HUP; setsid sleep 4321 >/dev/null 2>&1 </dev/null & wait & echo"
     fleet.run(SHIP, "sh", "-c", f"({stubborn}) >/dev/null 2>&1 </dev/null & true")
     fleet.run(STORAGE, "sh", "-c", "setsid sleep 4322 >/dev/null 2>&1 </dev/null & true")
-    fleet.run(SHIP, "mkdir", "-p", Home("mount"), Home("go/mod"))
+    fleet.run(SHIP, "mkdir", "-p", Home("voyage/storage"), Home("go/mod"))
     (fleet.folder / SHIP / "home/go/mod").chmod(0o500)
     remote = f"{STORAGE}:{fleet.folder / STORAGE / 'home'}"
-    mounted = fleet.run(SHIP, "sshfs", "-F", str(fleet.ssh.path), remote, Home("mount"))
+    mounted = fleet.run(SHIP, "sshfs", "-F", str(fleet.ssh.path), remote, Home("voyage/storage"))
     assert mounted.status == 0, mounted.err
-    assert os.path.ismount(fleet.folder / SHIP / "home/mount")
+    assert os.path.ismount(fleet.folder / SHIP / "home/voyage/storage")
     assert len(marked(f"OCAPTAIN_VM={SHIP}")) >= 2
     fleet.run(SHIP, "pkill", "-9", "-f", f"^sshfs .*{VOYAGE}")  # it leaves a mount behind
     (fleet.folder / STORAGE / "home/precious").touch()

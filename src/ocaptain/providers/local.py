@@ -10,12 +10,9 @@ carries OCAPTAIN_VM=<name> in its environment, by which `destroy` finds it.
 """
 
 import os
-import re
 import shlex
-import signal
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from pwd import getpwuid
 
@@ -25,6 +22,8 @@ from ocaptain.onboard.process import kill_marked
 from ocaptain.ssh import VM, Options, new_key, program, quoted, run
 
 from . import VM_NAME
+
+HELD = 'setpriv --pdeathsig KILL "$0" "$@"; exit'
 
 
 class Local:
@@ -102,6 +101,8 @@ def _way(folder: Path) -> Options:
     }
     flags = [f"-o{key}={value}" for key, value in options.items()]
     words = [program("sshd"), "-i", "-f", os.devnull, "-E", str(folder / "sshd.log"), *flags]
+    # sshd drops its environment; so that it goes with the VM, something that does not holds it.
+    words = ["env", f"OCAPTAIN_VM={folder.name}", "sh", "-c", HELD, *words]
     # A User that the captain's own config names is another's.
     user = getpwuid(os.geteuid()).pw_name
     return (("ProxyCommand", shlex.join(words).replace("%", "%%")), ("User", user))
@@ -109,28 +110,9 @@ def _way(folder: Path) -> Options:
 
 async def _remove(folder: Path) -> str:
     """Remove a VM with all that runs on it; returns why that failed, or nothing."""
-    _end_servers(folder)
     kill_marked(f"OCAPTAIN_VM={folder.name}")
-    for mount in _mounts(folder):
-        unmounted = await run(["fusermount3", "-u", "-z", mount])
-        if unmounted.status:
-            return unmounted.err.decode()
+    await run(["fusermount3", "-u", "-z", str(folder / "home/voyage/storage")])  # where helm mounts
     # A module cache of Go's is read-only, for one.
-    await run(["find", str(folder), "-type", "d", "-exec", "chmod", "u+rwx", "{}", "+"])
-    removed = await run(["rm", "-rf", str(folder), str(_tmp(folder))])
+    await run(["find", str(folder), "-xdev", "-type", "d", "-exec", "chmod", "u+rwx", "{}", "+"])
+    removed = await run(["rm", "-rf", "--one-file-system", str(folder), str(_tmp(folder))])
     return removed.err.decode().partition("\n")[0]
-
-
-def _end_servers(folder: Path) -> None:
-    """Kill each sshd that serves the VM, which has the VM's log open."""
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if folder / "sshd.log" in [file.readlink() for file in (process / "fd").iterdir()]:
-                os.kill(int(process.name), signal.SIGKILL)
-
-
-def _mounts(folder: Path) -> list[str]:
-    """Mount points below `folder`, innermost first; proc(5) writes a space as \\040."""
-    fields = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    points = [re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), field) for field in fields]
-    return sorted((p for p in points if Path(p).is_relative_to(folder)), reverse=True)
