@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from .errors import Failure
 from .onboard import agents
@@ -30,9 +32,8 @@ RUN_DIR_BYTES = 45
 VM = ("cpu", "memory", "disk", "image", "pool")
 """What the VMs of `exedev` are to have, as `new` of its lobby takes it."""
 
-SETTINGS = ("provider", "default_ships", "vm_limit", "ssh_config", *VM)
-OWN = {key: f"OCAPTAIN_{key.upper()}" for key in SETTINGS}
-NUMBERS = {"default_ships": 99, "vm_limit": 999}
+SETTINGS = ("provider", "default_ships", "vm_limit", "hosts", "ssh_config", *VM)
+OWN = {key: f"OCAPTAIN_{key.upper()}" for key in SETTINGS} | {"gh_token": "GH_TOKEN"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +45,9 @@ class Config:
     """
 
     provider: str = "exedev"
-    default_ships: int = 3
-    vm_limit: int = 50
+    default_ships: Annotated[int, msgspec.Meta(ge=1, le=99)] = 3
+    vm_limit: Annotated[int, msgspec.Meta(ge=1, le=999)] = 50
+    hosts: Path = Path("hosts")
     ssh_config: Path | None = None
     data_dir: Path
     socket_dir: Path
@@ -67,31 +69,30 @@ class Config:
         folder = self.socket_dir
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        mode, owner = folder.lstat().st_mode, folder.lstat().st_uid
-        if not stat.S_ISDIR(mode) or mode & 0o077 or owner != os.geteuid():
+        found = folder.lstat()
+        if (found.st_mode, found.st_uid) != (stat.S_IFDIR | 0o700, os.geteuid()):
             raise Failure(f"{folder} has to be a directory of yours alone.", f"rm -r {folder}")
         return folder
 
 
-def load(environ: Mapping[str, str]) -> Config:
+def load(environ: Mapping[str, str] = os.environ) -> Config:
     """Read the settings. Raises Failure."""
-    values = _read(_directory(environ, "XDG_CONFIG_HOME", ".config") / "config.toml")
+    ours = _directory(environ, "XDG_CONFIG_HOME", ".config")
+    values = {OWN["hosts"]: str(ours / "hosts"), **_read(ours / "config.toml")}
     values |= {name: value for name, value in environ.items() if value}
     own: dict[str, Any] = {key: values[name] for key, name in OWN.items() if name in values}
-    for key in NUMBERS.keys() & own.keys():
-        if own[key] not in map(str, range(1, NUMBERS[key] + 1)):
-            raise Failure(f"{OWN[key]} ({key}) has to be a number from 1 to {NUMBERS[key]}.")
-        own[key] = int(own[key])
-    if "ssh_config" in own:
-        own["ssh_config"] = Path(own["ssh_config"]).expanduser()
-    return Config(
-        data_dir=_directory(environ, "XDG_DATA_HOME", ".local/share"),
-        socket_dir=_socket_dir(environ),
-        gh_token=values.get("GH_TOKEN"),
-        agent_env={name: values[name] for name in values if AGENTS.fullmatch(name)},
-        vm={key: own.pop(key) for key in VM if key in own},
-        **own,
-    )
+    own["vm"] = {key: own.pop(key) for key in VM if key in own}
+    own["agent_env"] = {name: values[name] for name in values if AGENTS.fullmatch(name)}
+    own["data_dir"] = _directory(environ, "XDG_DATA_HOME", ".local/share")
+    own["socket_dir"] = _socket_dir(environ)
+    try:
+        return msgspec.convert(own, Config, strict=False, dec_hook=_path)
+    except msgspec.ValidationError as fault:
+        raise Failure(f"A setting is not what it has to be: {fault}") from None
+
+
+def _path(_kind: type, given: str) -> Path:
+    return Path(given).expanduser()
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -101,7 +102,7 @@ def _read(path: Path) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise Failure(f"{path} cannot be read: {error}") from None
     names = {key: OWN.get(key, key.upper()) for key in table}
-    known = {key for key in table if AGENTS.fullmatch(names[key])} | {*OWN, "gh_token"}
+    known = {key for key in table if key in OWN or AGENTS.fullmatch(names[key])}
     if wrong := [key for key in table if key not in known or not isinstance(table[key], str | int)]:
         raise Failure(f"{path}: no such key, or no string: {', '.join(wrong)}")
     if any(map(SECRET_NAME.search, names.values())) and path.stat().st_mode & 0o077:
@@ -117,8 +118,7 @@ def _directory(environ: Mapping[str, str], name: str, fallback: str) -> Path:
 
 
 def _socket_dir(environ: Mapping[str, str]) -> Path:
-    runtime = environ.get("XDG_RUNTIME_DIR", "")
-    folder = Path(runtime, "ocaptain")
+    folder = Path(environ.get("XDG_RUNTIME_DIR") or "/nowhere", "ocaptain")
     # After su or sudo the variable still names somebody else's.
-    usable = os.access(runtime, os.W_OK) and len(os.fsencode(folder)) <= RUN_DIR_BYTES
+    usable = os.access(folder.parent, os.W_OK) and len(os.fsencode(folder)) <= RUN_DIR_BYTES
     return folder if usable else Path(f"/tmp/ocaptain-{os.geteuid()}")  # noqa: S108 - see run_dir

@@ -50,7 +50,7 @@ class Provider(Protocol):
         that is as the login user."""
 
 
-PROVIDERS = {"exedev": "exedev:Exedev", "local": "local:Local"}
+PROVIDERS = {"exedev": "exedev:Exedev", "hosts": "hosts:Hosts", "local": "local:Local"}
 """Ours: modules here, and in each a class to call with a Config. Others' are entry points."""
 
 
