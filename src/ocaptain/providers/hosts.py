@@ -53,7 +53,7 @@ getent group {GROUP} >/dev/null && groupdel {GROUP}
 cd /etc && rm -f sudoers.d/ocaptain tmpfiles.d/ocaptain.conf systemd/system/ocaptain-helm.service
 rm -f systemd/system/shelley.socket systemd/system/shelley.service
 rm -rf --one-file-system "$1"voyage {HARBOR} {LOGIN.parent} {HOMES}/ship-* /tmp/oc-"${{2%-*}}"-*
-rm -f "$1".claude/tasks/"${{2%-*}}"-tasks
+cd "$1" && rm -f .claude/tasks/"${{2%-*}}"-tasks && rmdir -p .claude/tasks 2>/dev/null || :
 [ ! -e {WAS} ] || sh -e {WAS}
 rm -f {WAS} {RESERVED} && rmdir {HOMES} 2>/dev/null || :
 """
@@ -81,9 +81,12 @@ class Hosts:
         if wrong := [name for name in names if not MACHINE.fullmatch(name)]:
             raise Failure(f"{path} has what is no [user@]host[:port]: {', '.join(wrong)}", HELP)
         found = await asyncio.gather(*(trusted(self.config, f"ssh://{name}") for name in names))
-        # As ssh takes it for a Host: without the user.
-        places = [name.rpartition("@")[2] for name in names]
-        vms = [VM(p, vm.options + SOON, vm.host_key) for p, vm in zip(places, found, strict=True)]
+        # One that is listed twice counts once; a Host of ssh's is without the user.
+        places = {vm.options[:2]: (name, vm) for name, vm in zip(names, found, strict=True)}
+        vms = [
+            VM(name.rpartition("@")[2], vm.options + SOON, vm.host_key)
+            for name, vm in places.values()
+        ]
         self._ssh = prepare(self.config.run_dir() / "hosts", vms, self.config.ssh_config)
         return vms
 
@@ -92,7 +95,7 @@ class Hosts:
         remote = Remote("sudo", "-n", "sh", "-c", script, "sh", Home(""), name)
         done = await self._ssh.run(vm.name, remote, timeout=TOLD_S)
         if done.status:
-            raise Unreachable(f"{vm.name}: {clean(done.err).strip()}")
+            raise Unreachable(f"{vm.name}: {clean(done.err).strip() or 'no answer'}")
         return clean(done.out).strip()
 
     async def _look(self) -> dict[VM, str]:
