@@ -447,7 +447,7 @@ def test_a_provider_that_does_not_exist(terminal: Terminal):
     done = terminal.type("status", OCAPTAIN_PROVIDER="nimbus")
     assert done.status == 1
     assert done.err.startswith(
-        "ocaptain: There is no provider 'nimbus' here; there is: exedev, local"
+        "ocaptain: There is no provider 'nimbus' here; there is: exedev, hosts, local"
     )
     assert "OCAPTAIN_PROVIDER" in done.err
 

@@ -83,6 +83,6 @@ def test_an_unknown_provider_is_found_out(environ):
     found = findings(environ | {"OCAPTAIN_PROVIDER": "azure"})["provider"]
     assert not found.found
     assert found.remedy == (
-        "There is no provider 'azure' here; there is: exedev, local. → "
+        "There is no provider 'azure' here; there is: exedev, hosts, local. → "
         "export OCAPTAIN_PROVIDER=local"
     )

@@ -240,7 +240,7 @@ def test_open_provider(config):
     assert provider.python == os.path.realpath(sys.executable)
     unknown = load({"HOME": "/nonexistent", "OCAPTAIN_PROVIDER": "cloud"})
     with pytest.raises(
-        Failure, match="no provider 'cloud' here; there is: exedev, local"
+        Failure, match="no provider 'cloud' here; there is: exedev, hosts, local"
     ) as caught:
         open_provider(unknown)
     assert "export OCAPTAIN_PROVIDER=local" in str(caught.value)

@@ -78,4 +78,4 @@ def test_the_provider_is_named_among_those_there_are(captain: Captain):
     """A name that is none says which there are, those of others too."""
     captain.env["OCAPTAIN_PROVIDER"] = "scratsh"
     said = captain.run("voyages", status=1).err
-    assert "there is: exedev, local, scratch." in said
+    assert "there is: exedev, hosts, local, scratch." in said

@@ -69,8 +69,9 @@ def open_provider(config: Config) -> Provider:
 
 
 async def trusted(config: Config, destination: str) -> VM:
-    """A machine as the captain's own ssh reaches it, with the host keys that this trusts; the first
-    three options are where it is. Failure where it trusts none."""
+    """The machine of `[user@]host` or an ssh:// URL as the captain's own ssh reaches it, with the
+    host keys that this trusts; Failure where it trusts none. The first three options are where the
+    machine is."""
     theirs = ["-F", str(config.ssh_config)] if config.ssh_config else []
     said = (await run(["ssh", *theirs, "-G", destination])).out.decode(errors="replace")
     pairs = [line.partition(" ")[::2] for line in said.splitlines()]
@@ -80,14 +81,10 @@ async def trusted(config: Config, destination: str) -> VM:
     files = map(Path, f"{told['userknownhostsfile']} {told['globalknownhostsfile']}".split())
     known = b"\n".join(file.read_bytes() for file in files if file.is_file())
     found = await run(["ssh-keygen", "-F", name, "-f", "/dev/stdin"], stdin=known)
-    lines = [line for line in found.out.decode().splitlines() if not line.startswith(("#", "@"))]
-    if not lines:
-        there = (
-            f"Your ssh does not know the host key of {destination}, and ocaptain trusts no other."
-        )
-        raise Failure(
-            there, f"Type `ssh {destination}` once, and compare the fingerprint it shows."
-        )
+    keys = [x.partition(" ")[2] for x in found.out.decode().splitlines() if x[0] not in "#@"]
+    if not keys:
+        there = f"Your ssh does not know the host key of {destination}; ocaptain trusts no other."
+        raise Failure(there, f"Type `ssh {destination}` once, and compare the fingerprint shown.")
     options = [("HostName", host), ("Port", port), ("User", told["user"])]
     options += [(k, v if k[:5] == "proxy" else quoted(v)) for k, v in pairs if k in WAYS]
-    return VM(destination, tuple(options), "\n".join(line.partition(" ")[2] for line in lines))
+    return VM(re.split("[/@]", destination)[-1], tuple(options), "\n".join(keys))

@@ -7,24 +7,20 @@ An inventory names them, one a line: `[user@]host[:port]`, or a Host of the capt
 
 import asyncio
 import re
-import sys
 from collections.abc import Iterable, Sequence
 
 from ocaptain.config import Config
-from ocaptain.errors import Failure
+from ocaptain.errors import Failure, tell
 from ocaptain.onboard.setup import ANYBODYS, GROUP, HARBOR, HOMES, LOGIN
 from ocaptain.ssh import VM, Home, Options, Remote, Unreachable, clean, prepare
 
 from . import VM_NAME, trusted
 
 MACHINE = re.compile(r"([\w.-]+@)?[\w.-]+(:\d+)?")
+SOON = (("ConnectTimeout", "5"),)
 RESERVED = f"{HOMES}/reserved"
 WAS = f"{HOMES}/was"
 """Shell that gives folders of the machine's own back the modes that ships found too open."""
-
-HELP = "See docs/providers.md."
-SOON = (("ConnectTimeout", "5"),)
-TOLD_S = 300
 
 # All of these run as root; $1 is the login user's home, with a slash.
 # Whose a machine is: a VM's, or, where something is in our way, somebody else's.
@@ -38,9 +34,8 @@ done 2>/dev/null >{WAS}
 """
 RELEASE = f"""\
 [ "$(readlink {RESERVED})" = "$2" ] || exit 0
-systemctl kill -s KILL ocaptain-helm >/dev/null 2>&1
-systemctl disable --now ocaptain-helm >/dev/null 2>&1
 for again in 1 2 3; do
+  systemctl kill -s KILL ocaptain-helm; systemctl disable --now ocaptain-helm
   grep -lsaE "$1"'voyage/|OCAPTAIN_WOR[K]=' /proc/[0-9]*/cmdline /proc/[0-9]*/environ |
     cut -d/ -f3 | xargs -r kill -KILL
   pkill -KILL -u harbor; pkill -KILL -G {GROUP}
@@ -48,10 +43,11 @@ for again in 1 2 3; do
 done >/dev/null 2>&1
 umount -l "$1"voyage/storage 2>/dev/null
 set -e
+find /tmp /var/tmp -user harbor -delete 2>/dev/null || :
 getent passwd | grep -E ':({HOMES}/|{HARBOR}:)' | cut -d: -f1 | xargs -rn1 userdel
 getent group {GROUP} >/dev/null && groupdel {GROUP}
-cd /etc && rm -f sudoers.d/ocaptain tmpfiles.d/ocaptain.conf systemd/system/ocaptain-helm.service
-rm -f systemd/system/shelley.socket systemd/system/shelley.service
+cd /etc && rm -f sudoers.d/ocaptain tmpfiles.d/ocaptain.conf
+cd systemd/system && rm -f ocaptain-helm.service shelley.socket shelley.service
 rm -rf --one-file-system "$1"voyage {HARBOR} {LOGIN.parent} {HOMES}/ship-* /tmp/oc-"${{2%-*}}"-*
 cd "$1" && rm -f .claude/tasks/"${{2%-*}}"-tasks && rmdir -p .claude/tasks 2>/dev/null || :
 [ ! -e {WAS} ] || sh -e {WAS}
@@ -68,60 +64,48 @@ class Hosts:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._free, self._held = list[VM](), dict[str, VM]()
-        self._reserving = set[asyncio.Task[str]]()
-
-    async def _open(self) -> Sequence[VM]:
-        """The machines of the inventory, with which `_tell` can talk from here on."""
-        path = self.config.hosts
-        try:
-            lines = [line.partition("#")[0].strip() for line in path.read_text().splitlines()]
-        except OSError as why:
-            raise Failure(f"{path} cannot be read: {why.strerror}", HELP) from None
-        names = [line for line in lines if line]
-        if wrong := [name for name in names if not MACHINE.fullmatch(name)]:
-            raise Failure(f"{path} has what is no [user@]host[:port]: {', '.join(wrong)}", HELP)
-        found = await asyncio.gather(*(trusted(self.config, f"ssh://{name}") for name in names))
-        # One that is listed twice counts once; a Host of ssh's is without the user.
-        places = {vm.options[:2]: (name, vm) for name, vm in zip(names, found, strict=True)}
-        vms = [
-            VM(name.rpartition("@")[2], vm.options + SOON, vm.host_key)
-            for name, vm in places.values()
-        ]
-        self._ssh = prepare(self.config.run_dir() / "hosts", vms, self.config.ssh_config)
-        return vms
-
-    async def _tell(self, vm: VM, script: str, name: str = "") -> str:
-        """What a machine says to a script that it runs as root; Unreachable where that fails."""
-        remote = Remote("sudo", "-n", "sh", "-c", script, "sh", Home(""), name)
-        done = await self._ssh.run(vm.name, remote, timeout=TOLD_S)
-        if done.status:
-            raise Unreachable(f"{vm.name}: {clean(done.err).strip() or 'no answer'}")
-        return clean(done.out).strip()
+        self._reserving = set[asyncio.Task[tuple[str, str]]]()
 
     async def _look(self) -> dict[VM, str]:
-        """What each machine carries: a VM's name, or what is in our way there, or nothing; those
+        """What each machine carries: a VM's name, or what is in our way there, or nothing. Those
         that do not answer are told of, and left out."""
-        said = dict[VM, str]()
-
-        async def look(vm: VM) -> None:
-            try:
-                said[vm] = await self._tell(vm, LOOK)
-            except Failure as why:
-                print(f"{self.config.hosts}: without {why}", file=sys.stderr)
-
-        vms = await self._open()
-        await asyncio.gather(*map(look, vms))
-        self._free = [vm for vm in vms if said.get(vm) == ""]
+        path = self.config.hosts
+        try:
+            names = re.sub("#.*", "", path.read_text()).split()
+        except OSError as why:
+            raise Failure(f"{path}: {why.strerror}.", "See docs/providers.md.") from None
+        if wrong := [name for name in names if not MACHINE.fullmatch(name)]:
+            raise Failure(f"{path} has what is no [user@]host[:port]: {', '.join(wrong)}")
+        found = await asyncio.gather(*(trusted(self.config, f"ssh://{name}") for name in names))
+        # One that is listed twice is one.
+        vms = {vm.options[:2]: vm._replace(options=vm.options + SOON) for vm in found}.values()
+        self._ssh = prepare(self.config.run_dir() / "hosts", vms, self.config.ssh_config)
+        answers = await asyncio.gather(*(self._tell(vm, LOOK) for vm in vms))
+        for _, fault in answers:
+            if fault:
+                tell(f"{path}: without {fault}")
+        said = {vm: said for vm, (said, fault) in zip(vms, answers, strict=True) if not fault}
+        self._free = [vm for vm in said if not said[vm]]
         self._held |= {name: vm for vm, name in said.items() if VM_NAME.fullmatch(name)}
         return said
+
+    async def _tell(self, vm: VM, script: str, name: str = "") -> tuple[str, str]:
+        """What a machine says to a script that it runs as root, and why that failed, if it did."""
+        remote = Remote("sudo", "-n", "sh", "-c", script, "sh", Home(""), name)
+        try:
+            done = await self._ssh.run(vm.name, remote, timeout=300)
+        except Failure as why:
+            return "", str(why)
+        fault = f"{vm.name}: {clean(done.err).strip() or done.status}"
+        return clean(done.out).strip(), fault if done.status else ""
 
     async def look(self, more: int = 0) -> str:
         """How many machines are free; Failure where these are fewer than `more`."""
         said = await self._look()
         free = f"{len(self._free)} of {len(said)} machines of {self.config.hosts} are free"
         if len(self._free) < more:
-            busy = ", ".join(f"{vm.name} has {name}" for vm, name in said.items() if name)
-            raise Failure(f"{free}, and {more} are wanted; {busy}", "ocaptain voyages ...")
+            busy = "".join(f"\n{vm.name} has {name}" for vm, name in said.items() if name)
+            raise Failure(f"{free}, and {more} are wanted.{busy}", "ocaptain voyages  lists yours.")
         return free
 
     async def create(self, name: str) -> VM:
@@ -130,11 +114,12 @@ class Hosts:
             await self._look()
         while self._free:
             vm = self._held[name] = self._free.pop()
-            reserving = asyncio.create_task(self._tell(vm, RESERVE, name))
-            self._reserving.add(
-                reserving
-            )  # a machine goes on with it, also where this is cancelled
-            if await asyncio.shield(reserving) == name:
+            # The machine goes on with it, also where this is cancelled.
+            self._reserving.add(asked := asyncio.create_task(self._tell(vm, RESERVE, name)))
+            said, fault = await asyncio.shield(asked)
+            if fault:
+                raise Unreachable(fault)
+            if said == name:
                 return vm._replace(name=name)
         raise Unreachable(f"No machine of {self.config.hosts} is free any more.")
 
@@ -145,20 +130,13 @@ class Hosts:
 
     async def destroy(self, names: Iterable[str]) -> dict[str, str]:
         """Release machines: what ran and was made there for a voyage goes, and the mark last."""
-        await asyncio.gather(*self._reserving, return_exceptions=True)
-        left, wanted = dict[str, str](), set(names)
+        wanted = set(names)
+        await asyncio.gather(*self._reserving)
         if wanted - self._held.keys():
             await self._look()
-
-        async def release(name: str) -> None:
-            try:
-                await self._tell(self._held[name], RELEASE, name)
-                del self._held[name]
-            except Failure as why:
-                left[name] = str(why)
-
-        await asyncio.gather(*map(release, wanted & self._held.keys()))
-        return left
+        held = {name: self._held.pop(name) for name in wanted & self._held.keys()}
+        told = await asyncio.gather(*(self._tell(vm, RELEASE, name) for name, vm in held.items()))
+        return {name: fault for name, (_, fault) in zip(held, told, strict=True) if fault}
 
     async def admit(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:  # noqa: ARG002
         """Storage's own sshd lets the ship in, to an account that setting storage up has made."""
