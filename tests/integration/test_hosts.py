@@ -223,6 +223,22 @@ def test_a_machine_that_goes_down_is_released_once_it_is_back(captain):
     assert captain.carried() == {}
 
 
+def test_a_lost_ship_is_replaced_on_another_machine(captain):
+    """`reinforce` reserves one that is free; the voyage goes on with it to its end."""
+    hostname = "echo on $(hostname) >one"
+    voyage = captain.sail(small(captain, f"{hostname}; until [ -e ~/gate ]; do sleep 0.2; done"), 1)
+    lost = captain.carried()[f"{voyage.id}-ship0"]
+    voyage.until(lambda seen: seen["tasks"]["in_progress"])
+    lost.crash()
+    told = captain.json("reinforce")
+    assert (told["lost"], told["new"]) == (["ship-0"], ["ship-1"])
+    other = captain.carried()[f"{voyage.id}-ship1"]
+    assert other is not lost
+    (voyage.home("ship1") / "gate").touch()
+    voyage.wait()
+    assert voyage.show("one") == f"on {other.name}"
+
+
 @pytest.mark.parametrize("moment", ["reserving", "setting up"])
 def test_an_interrupted_sail_releases_all(captain, moment):
     """Also what a machine was about to reserve."""

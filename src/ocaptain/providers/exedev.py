@@ -104,7 +104,7 @@ class Exedev:
         vm = await asyncio.shield(making)
         ends = time.monotonic() + WAIT_S  # for a while a new VM may be missing from the list
         while time.monotonic() < ends:
-            await asyncio.sleep(LOOK_S * len(self._making))  # for all who wait, ten a second in all
+            await asyncio.sleep(LOOK_S * min(20, len(self._making)))  # as all who wait do
             if name in await self._ask(running, "ls"):
                 break
         return vm
@@ -116,24 +116,23 @@ class Exedev:
 
     async def list(self) -> Sequence[VM]:
         """The account's VMs that have names of ocaptain's."""
-        return await self._ask(
-            lambda said: [*map(self._vm, ours(said["vms"], "vm_name").values())], "ls"
-        )
+        return await self._ask(lambda said: [*map(self._vm, ours(said["vms"], "vm_name"))], "ls")
 
     async def destroy(self, names: Iterable[str]) -> dict[str, str]:
         """Remove VMs in one call and, with a ship or its storage, the ship's key."""
         wanted = {name for name in names if VM_NAME.fullmatch(name)}
         await asyncio.gather(*self._making, return_exceptions=True)
-        keys = self._ask(lambda said: [*ours(said["ssh_keys"], "name")], "ssh-key list")
+        keys = self._ask(
+            lambda said: [key["name"] for key in ours(said["ssh_keys"], "name")], "ssh-key list"
+        )
         (_, fault), ships = await asyncio.gather(self._send("rm", *sorted(wanted)), keys)
         there = await self.list() if fault else ()
         left = {vm.name: fault for vm in there if vm.name in wanted}
         theirs = [name for name in ships if {name, f"{tag(name)}-storage"} & wanted]
         gone = await asyncio.gather(*(self._send("ssh-key remove", name) for name in theirs))
-        for name, (_, why) in zip(theirs, gone, strict=True):
-            if why:
-                left[f"the key {name}"] = f"{why}; by hand: ssh {LOBBY} ssh-key remove {name}"
-        return left
+        kept = {name: why for name, (_, why) in zip(theirs, gone, strict=True) if why}
+        by_hand = f"by hand: ssh {LOBBY} ssh-key remove"
+        return left | {f"the key {name}": f"{why}; {by_hand} {name}" for name, why in kept.items()}
 
     async def admit(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:
         """Add the key to the account, for storage alone: as the ship's user where the lobby can do
@@ -168,9 +167,9 @@ def documents(said: bytes) -> list[Json]:
     return []
 
 
-def ours(listed: Iterable[Json], key: str) -> dict[str, Json]:
-    """Those of the account's VMs or keys that have, as `key`, a name of ocaptain's, by that."""
-    return {each[key]: each for each in listed if VM_NAME.fullmatch(str(each[key]))}
+def ours(listed: Iterable[Json], key: str) -> list[Json]:
+    """Those of the account's VMs or keys that have, as `key`, a name of ocaptain's."""
+    return [each for each in listed if VM_NAME.fullmatch(str(each[key]))]
 
 
 def running(answer: Json) -> set[str]:
