@@ -23,6 +23,11 @@ class Failure(Exception):
         super().__init__("\n".join(line for line in lines if line))
 
 
+def tell(text: str) -> None:
+    """Say how something is going; stdout is for what was asked."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def crash_report(bug: Exception) -> str:
     """Write down, without any token, what happened and where; the path of the file."""
     facts = f"ocaptain {__version__}, python {sys.version} on {sys.platform}\nargv {sys.argv}\n\n"

@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from math import inf
 from pathlib import Path
 from subprocess import PIPE, call
@@ -53,14 +53,13 @@ async def _started(argv: Sequence[str], **how: Any) -> AsyncIterator[asyncio.sub
     """A process without a terminal, so that Ctrl-C reaches us only, and no shared ControlMaster.
 
     Whoever leaves, or is cancelled, ends it."""
-    words = program(argv[0]), *argv[1:]
-    child = await asyncio.create_subprocess_exec(*words, stdout=PIPE, start_new_session=True, **how)
+    how |= {"stdin": PIPE, "stdout": PIPE, "start_new_session": True}
+    child = await asyncio.create_subprocess_exec(program(argv[0]), *argv[1:], **how)
     try:
         yield child
-    except BaseException:
-        child.terminate()
-        raise
     finally:
+        with suppress(ProcessLookupError):
+            child.terminate()
         # wait() waits for all who hold the pipes, as a ControlMaster does for as long as a session.
         await asyncio.wait([asyncio.create_task(child.wait())], timeout=1)
         child._transport.close()  # type: ignore[attr-defined]
@@ -75,10 +74,8 @@ async def run(
     the time is up.
     """
     try:
-        async with (
-            asyncio.timeout(timeout),
-            _started(argv, stdin=PIPE, stderr=PIPE, env={**os.environ, **env}) as process,
-        ):
+        how = {"stderr": PIPE, "env": {**os.environ, **env}}
+        async with asyncio.timeout(timeout), _started(argv, **how) as process:
             out, err = await process.communicate(stdin)
             return Result(await process.wait(), out, err)
     except TimeoutError:
@@ -100,7 +97,7 @@ async def git(*words: str, strict: bool = True, timeout: float = 30, **env: str)
 
 async def lines(argv: Sequence[str]) -> AsyncIterator[bytes]:
     """The lines that a program writes, as they come; it is ended with the loop over them."""
-    async with _started(argv, stdin=PIPE, limit=1 << 20) as process:
+    async with _started(argv, limit=1 << 20) as process:
         async for line in cast(asyncio.StreamReader, process.stdout):
             yield line
 
@@ -218,8 +215,7 @@ class Ssh(NamedTuple):
             import stamina  # takes longer than most commands, which do without
 
             stamina.instrumentation.set_on_retry_hooks([])  # it would log to the terminal
-            pace = {"wait_initial": 0.2, "wait_max": 10.0, "wait_jitter": 0.5}
-            again = stamina.AsyncRetryingCaller(attempts=None, timeout=retries, **pace)
+            again = stamina.AsyncRetryingCaller(attempts=None, timeout=retries)
             return await again.on(Unreachable)(self.run, vm, remote, **how)
         result = await run(self.command(vm, remote), **{"timeout": 60, **how})
         if result.status == 255 or (result.status and PASSING.search(result.err + result.out)):
