@@ -47,8 +47,8 @@ def verbs(group: click.Group = cli, before: str = "") -> Iterator[tuple[str, cli
 def synopsis(name: str, command: click.Command) -> str:
     """A command's words and arguments, those that may be left out in brackets."""
     arguments = [p for p in command.params if isinstance(p, click.Argument)]
-    metas = [str(p.name).upper() for p in arguments]
-    shown = [m if p.required else f"[{m}]" for p, m in zip(arguments, metas, strict=True)]
+    metas = [p.metavar or f"[{p.name}]".upper() for p in arguments]
+    shown = [m.strip("[]") if p.required else m for p, m in zip(arguments, metas, strict=True)]
     return " ".join([name, *shown])
 
 
