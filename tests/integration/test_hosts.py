@@ -223,6 +223,25 @@ def test_a_machine_that_goes_down_is_released_once_it_is_back(captain):
     assert captain.carried() == {}
 
 
+@pytest.mark.parametrize("moment", ["reserving", "setting up"])
+def test_an_interrupted_sail_releases_all(captain, moment):
+    """Also what a machine was about to reserve."""
+    before = states(captain)
+    program = "stat" if moment == "reserving" else "groupadd"
+    breaks = [broken(machine, program, "sleep 3") for machine in captain.exe.machines.values()]
+    with captain.start("sail", str(small(captain)), "-n", "2") as sailing:
+        until(lambda: len(captain.carried()) == 3, 20)
+        if moment == "setting up":
+            time.sleep(1)
+        sailing.send_signal(signal.SIGINT)
+        said, _ = sailing.communicate(timeout=40)
+    assert sailing.returncode == 130, said
+    assert captain.carried() == {}, said
+    for path in breaks:
+        path.unlink()
+    assert [changed(before[name], now) for name, now in states(captain).items()] == [set()] * 3
+
+
 def test_what_cannot_be_released_is_told_with_why(captain):
     """It stays reserved; a later `sink` releases it."""
     voyage = captain.sail(small(captain), 1)
