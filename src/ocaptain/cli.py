@@ -71,6 +71,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run a verb; exit status 0, 1 expected failure, 2 usage, 3 bug, 4 and 5 of `wait`, 130."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & has it ignored
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) == signal.SIG_DFL:
             signal.signal(ending, lambda *_: signal.raise_signal(signal.SIGINT))
