@@ -64,7 +64,7 @@ class Voyage:
             answer = dict(json.loads(done.out))
         except (ValueError, TypeError):
             said = clean(done.err).strip().rpartition("\n")[2]
-            remedy = f"If its sail did not finish: ocaptain sink -s {self.id}"
+            remedy = f"Look closer: ocaptain shell --raw {self.id}  (sail not finished: sink -s)"
             raise Failure(f"{self.storage} gave no answer: {said}", remedy) from None
         if not answer.pop("ok", False):
             raise Failure(f"{self.storage} refused: {clean(str(answer))}")
