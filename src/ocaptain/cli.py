@@ -14,7 +14,7 @@ import click
 
 import ocaptain
 
-from .errors import Failure, crash_report, scrub, tell
+from .errors import Failure, crash_report, scrub
 
 NEXT = ("status --watch", "logs --follow", "shell", "wait", "fetch", "sink -s")
 STATUS = click.Choice(["pending", "in_progress", "completed", "failed"])
@@ -142,7 +142,7 @@ async def _sail(plan: Path, ships: int | None, *, pr: bool = False) -> str:
     found = await ocaptain.check.check(plan, config)
     if found.plan is None:
         raise Failure(*found.faults)
-    return await ocaptain.voyage.sail(config, found.plan, ships or found.plan.ships, tell, pr=pr)
+    return await ocaptain.voyage.sail(config, found.plan, ships or found.plan.ships, pr=pr)
 
 
 def _next(voyage: str) -> str:
@@ -249,7 +249,8 @@ async def sink(voyage: str | None, include_storage: bool, all_: bool, force: boo
         click.confirm("Go on?", abort=True)
     left = [await each.sink(storage=storage) for each in found]
     if faults := [f"{vm} is left: {why}" for each in left for vm, why in each.items()]:
-        raise Failure(*faults, f"Try later: ocaptain {' '.join(sys.argv[1:])}")
+        again = "--all" if all_ else "-s " * storage + found[0].id
+        raise Failure(*faults, f"Try later: ocaptain sink {again}")
     click.echo(f"Destroyed {len(names)} VMs.")
 
 

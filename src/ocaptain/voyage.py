@@ -16,14 +16,13 @@ from typing import Any, Self
 
 from . import payload
 from .config import Config
-from .errors import Failure
+from .errors import Failure, tell
 from .onboard import PROTOCOL
 from .plan import Plan
 from .providers import VM, Provider, open_provider
 from .ssh import Home, Remote, Ssh, Unreachable, attach, clean, git, lines, new_key, prepare
 
 Answer = dict[str, Any]
-Say = Callable[[str], None]
 
 ENDED = ("complete", "failed", "halted", "paused", "stalled")
 SET_UP_S = 1800
@@ -199,21 +198,21 @@ async def survey(config: Config) -> list[Answer]:
 # Setting sail
 
 
-async def sail(config: Config, plan: Plan, ships: int, say: Say, *, pr: bool = False) -> str:
+async def sail(config: Config, plan: Plan, ships: int, *, pr: bool = False) -> str:
     """Make the VMs, set them up, and return the voyage's id; nothing is left where that fails.
 
-    `say` is told each VM's progress; with `pr` the end of the voyage opens a pull request."""
-    yard = Yard(config, plan, ships, say)
+    With `pr` the end of the voyage opens a pull request."""
+    yard = Yard(config, plan, ships)
     if pr and not yard.token:
         lacking = "A pull request needs a repo on GitHub (owner/name in voyage.json) and GH_TOKEN."
         raise Failure(lacking, "export GH_TOKEN=…")
-    say(await yard.provider.look(more=1 + ships))
-    say(f"{yard.id} is being made; if this is killed, type: ocaptain sink -s {yard.id}")
+    tell(await yard.provider.look(more=1 + ships))
+    tell(f"{yard.id} is being made; if this is killed, type: ocaptain sink -s {yard.id}")
     try:
         with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
             await yard.build(Path(scratch), pr=pr)
     except BaseException as error:
-        say("sail removes what it made")
+        tell("sail removes what it made")
         await asyncio.shield(yard.remove(yard.storage, *yard.ships.values()))
         raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error from None
     return yard.id
@@ -222,9 +221,9 @@ async def sail(config: Config, plan: Plan, ships: int, say: Say, *, pr: bool = F
 class Yard(Voyage):
     """A voyage whose VMs are being made and set up, all at once."""
 
-    def __init__(self, config: Config, plan: Plan, ships: int, say: Say) -> None:
+    def __init__(self, config: Config, plan: Plan, ships: int) -> None:
         super().__init__(config, open_provider(config), f"voyage-{secrets.token_hex(6)}")
-        self.plan, self.say, self.began = plan, say, time.monotonic()
+        self.plan, self.began = plan, time.monotonic()
         self.token = config.gh_token if plan.source.url.startswith("https://github.com/") else None
         self.ships = {f"ship-{number}": f"{self.id}-ship{number}" for number in range(ships)}
 
@@ -232,9 +231,9 @@ class Yard(Voyage):
         """Destroy VMs, and say which are left."""
         try:
             for vm, why in (await self.provider.destroy(names)).items():
-                self.say(f"{vm} could not be removed: {why}\nTry later: ocaptain sink -s {self.id}")
+                tell(f"{vm} could not be removed: {why}\nTry later: ocaptain sink -s {self.id}")
         except Failure as why:
-            self.say(f"Nothing could be removed: {why}\nTry later: ocaptain sink -s {self.id}")
+            tell(f"Nothing could be removed: {why}\nTry later: ocaptain sink -s {self.id}")
 
     async def build(self, scratch: Path, *, pr: bool) -> None:
         """Storage and ships, each as far as it can get by itself; Failure without any ship."""
@@ -255,7 +254,7 @@ class Yard(Voyage):
 
     async def _create(self, name: str) -> VM:
         self.know(vm := await self.provider.create(name))
-        self.say(f"{name} is there after {time.monotonic() - self.began:.1f} s")
+        tell(f"{name} is there after {time.monotonic() - self.began:.1f} s")
         return vm
 
     async def _cargo(self) -> bytes:
@@ -278,7 +277,7 @@ class Yard(Voyage):
                 await self._unpack(vm, await self._crew(ship, there))
                 return True
             except Unreachable as why:
-                self.say(f"{why}\n{ship} {remedy}")
+                tell(f"{why}\n{ship} {remedy}")
                 await self.remove(self.ships[ship])
         return False
 
@@ -286,7 +285,7 @@ class Yard(Voyage):
         """A ship's archive; its key opens storage from here on."""
         reach, via = await self.provider.admit(storage, ship, self.keys[ship])
         if via:
-            self.say(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
+            tell(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
         way = {"reach": reach, "via": via, "host_key": storage.host_key, "ship": ship}
         own = {"captain": self.config.agent_env, "key": (self.scratch / ship).read_text()}
         return payload.archive({**self.common, **own, **way})
@@ -297,4 +296,4 @@ class Yard(Voyage):
         if done.status:
             said = clean(done.err).strip() or f"exit status {done.status}"
             raise Unreachable(f"{vm.name} could not be set up: {said}")
-        self.say(f"{vm.name} is ready after {time.monotonic() - self.began:.1f} s")
+        tell(f"{vm.name} is ready after {time.monotonic() - self.began:.1f} s")
