@@ -213,12 +213,6 @@ def test_nothing_is_imported_that_help_does_not_need(terminal: Terminal, words: 
         (["sail", "plan", "-n", "0"], "Invalid value for '-n' / '--ships'"),
         (["logs", "-n", "many"], "'many' is not a valid integer"),
         (["logs", "-g", "("], "no regular expression"),
-        (["retry"], "Missing argument 'TASK'"),
-        (["pause", "a", "b"], "unexpected extra argument"),
-        (["retry", "a", "b", "1"], "unexpected extra argument"),
-        (["hail", "ship-1", "ship-2", "Hello"], "unexpected extra argument"),
-        (["tasks", "add"], "Missing argument 'SUBJECT'"),
-        (["reinforce", "-n", "-1"], "Invalid value for '-n' / '--ships'"),
         (["plan", "burn"], "No such command 'plan'. Did you mean 'plan init'?"),
     ],
 )

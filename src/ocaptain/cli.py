@@ -75,6 +75,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run a verb; exit status 0, 1 expected failure, 2 usage, 3 bug, 4 and 5 of `wait`, 130."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & has it ignored
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) == signal.SIG_DFL:
             signal.signal(ending, lambda *_: signal.raise_signal(signal.SIGINT))
@@ -247,11 +248,13 @@ async def sink(voyage: str | None, include_storage: bool, all_: bool, force: boo
                 await each.fetch(Path(), everything=True)
     doomed = {each: [*each.vms] if storage else each.crew() for each in found}
     names = [vm for vms in doomed.values() for vm in vms]
-    click.echo(f"To be destroyed: {', '.join(names) or 'nothing'}")
+    told = [*names, "the ships' keys"] if names else ["nothing"]
+    click.echo(f"To be destroyed: {', '.join(told)}")
     if names and not force:
         click.confirm("Go on?", abort=True)
     if faults := [why for each, vms in doomed.items() for why in await each.destroy(vms)]:
-        raise Failure(*faults, f"Try later: ocaptain {' '.join(sys.argv[1:])}")
+        again = "--all" if all_ else "-s " * storage + found[0].id
+        raise Failure(*faults, f"Try later: ocaptain sink {again}")
     click.echo(f"Destroyed {len(names)} VMs.")
 
 

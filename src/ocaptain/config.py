@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
@@ -34,6 +34,7 @@ VM = ("cpu", "memory", "disk", "image", "pool")
 
 SETTINGS = ("provider", "default_ships", "vm_limit", "hosts", "ssh_config", *VM)
 OWN = {key: f"OCAPTAIN_{key.upper()}" for key in SETTINGS} | {"gh_token": "GH_TOKEN"}
+NUMBERS = {"default_ships": 99, "vm_limit": 999}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +46,8 @@ class Config:
     """
 
     provider: str = "exedev"
-    default_ships: Annotated[int, msgspec.Meta(ge=1, le=99)] = 3
-    vm_limit: Annotated[int, msgspec.Meta(ge=1, le=999)] = 50
+    default_ships: int = 3
+    vm_limit: int = 50
     hosts: Path = Path("hosts")
     ssh_config: Path | None = None
     data_dir: Path
@@ -69,8 +70,8 @@ class Config:
         folder = self.socket_dir
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        found = folder.lstat()
-        if (found.st_mode, found.st_uid) != (stat.S_IFDIR | 0o700, os.geteuid()):
+        mode, _, _, _, owner, *_ = folder.lstat()
+        if not stat.S_ISDIR(mode) or mode & 0o077 or owner != os.geteuid():
             raise Failure(f"{folder} has to be a directory of yours alone.", f"rm -r {folder}")
         return folder
 
@@ -85,10 +86,10 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
     own["agent_env"] = {name: values[name] for name in values if AGENTS.fullmatch(name)}
     own["data_dir"] = _directory(environ, "XDG_DATA_HOME", ".local/share")
     own["socket_dir"] = _socket_dir(environ)
-    try:
-        return msgspec.convert(own, Config, strict=False, dec_hook=_path)
-    except msgspec.ValidationError as fault:
-        raise Failure(f"A setting is not what it has to be: {fault}") from None
+    for key in NUMBERS.keys() & own.keys():
+        if own[key] not in map(str, range(1, NUMBERS[key] + 1)):
+            raise Failure(f"{OWN[key]} ({key}) has to be a number from 1 to {NUMBERS[key]}.")
+    return msgspec.convert(own, Config, strict=False, dec_hook=_path)
 
 
 def _path(_kind: type, given: str) -> Path:

@@ -122,10 +122,9 @@ class Exedev:
         """Remove VMs in one call and, with a ship or its storage, the ship's key."""
         wanted = {name for name in names if VM_NAME.fullmatch(name)}
         await asyncio.gather(*self._making, return_exceptions=True)
-        keys = self._ask(
-            lambda said: [key["name"] for key in ours(said["ssh_keys"], "name")], "ssh-key list"
-        )
-        (_, fault), ships = await asyncio.gather(self._send("rm", *sorted(wanted)), keys)
+        listed = self._ask(lambda said: ours(said["ssh_keys"], "name"), "ssh-key list")
+        (_, fault), keys = await asyncio.gather(self._send("rm", *sorted(wanted)), listed)
+        ships = [key["name"] for key in keys]
         there = await self.list() if fault else ()
         left = {vm.name: fault for vm in there if vm.name in wanted}
         theirs = [name for name in ships if {name, f"{tag(name)}-storage"} & wanted]

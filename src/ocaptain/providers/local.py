@@ -102,7 +102,7 @@ def _way(folder: Path) -> Options:
     flags = [f"-o{key}={value}" for key, value in options.items()]
     words = [program("sshd"), "-i", "-f", os.devnull, "-E", str(folder / "sshd.log"), *flags]
     # sshd drops its environment; so that it goes with the VM, something that does not holds it.
-    words = ["env", f"OCAPTAIN_VM={folder.name}", "sh", "-c", HELD, *words]
+    words = ["env", "-i", f"PATH={path}", f"OCAPTAIN_VM={folder.name}", "sh", "-c", HELD, *words]
     # A User that the captain's own config names is another's.
     user = getpwuid(os.geteuid()).pw_name
     return (("ProxyCommand", shlex.join(words).replace("%", "%%")), ("User", user))
