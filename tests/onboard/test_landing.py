@@ -580,6 +580,19 @@ def test_a_snapshot_disturbs_nothing(yard: Yard):
     assert git(yard.bare, "rev-parse", "work/1-1~1") == git(yard.path, "rev-parse", "HEAD")
 
 
+def test_a_tree_elsewhere_is_neither_saved_nor_written_to(yard: Yard):
+    """Wherever the agent has its git look, what is saved and reset is the clone's tree. (R116)"""
+    elsewhere = yard.root / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "private").write_text("not the task's")
+    git(yard.path, "config", "core.worktree", str(elsewhere))
+    yard.write("mine", "of the task")
+    yard.clone.save("work/1-1", [])
+    assert yard.shown("work/1-1", "mine") == "of the task"
+    yard.clone.tidy()
+    assert [path.name for path in elsewhere.iterdir()] == ["private"]
+
+
 def test_commits_are_saved_once(yard: Yard):
     """New commits are pushed with the next save; without one, or a change, nothing is. (R54)"""
     yard.clone.save("work/1-1", [])

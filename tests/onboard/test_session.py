@@ -106,7 +106,7 @@ def start(
         told = {"voyage": f"voyage-{os.getpid()}-{next(numbers)}", "stall_minutes": stall_s / 60}
         ship = a_ship(tmp_path, harbor, agent="claude", lease_seconds=60, **told)
         ship.clone.path.mkdir(exist_ok=True)
-        claim = {"claim": 1, "task": {"id": "7", "metadata": {"run": run}}}
+        claim = {"claim": 1, "ref": "work/7-1", "task": {"id": "7", "metadata": {"run": run}}}
         watch = Watch(ship, claim)
         watch.agent = agent or Talking()
         begun.append(Session(watch))

@@ -49,14 +49,15 @@ class Clone:
         self.branch, self.upstream = branch, f"refs/remotes/origin/{branch}"
         self.give_up = threading.Event()
         self._env = {"GIT_SSH_COMMAND": ssh, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-        # No repository further up, should the agent delete .git, and no settings of the agent's.
-        self._env |= {"GIT_CEILING_DIRECTORIES": str(path.parent), "GIT_CONFIG_GLOBAL": os.devnull}
+        self._env |= {"GIT_CONFIG_GLOBAL": os.devnull}
+        # No other repository or tree, whatever the agent deletes or configures.
+        self._here = {"GIT_DIR": str(self._git), "GIT_WORK_TREE": str(path)}
 
     def git(self, *words: str, **env: str) -> str:
         """Run git in the clone, untouched by the repository's own hooks; what it printed."""
-        argv = [*GIT.split(), "-C", str(self.path), *words]
-        limit_s = LATE_S if self.give_up.is_set() else None
-        done = process.run(argv, env={**self._env, **env}, timeout=limit_s)
+        argv, limit_s = [*GIT.split(), *words], LATE_S if self.give_up.is_set() else None
+        env = {**self._env, **(self._here if "clone" not in words else {}), **env}
+        done = process.run(argv, cwd=self.path, env=env, timeout=limit_s)
         if done.status:
             raise GitFailed((done.err or done.out).strip()[-2000:])
         return done.out.strip()

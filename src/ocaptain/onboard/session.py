@@ -27,7 +27,8 @@ class Watch:
     """Keeps a claim alive while its `with` block runs, and tells storage how the work is going.
 
     Everything started for the claim is killed when the claim is lost, and at the end. `hails` is
-    what storage has for the agent from the captain, by number."""
+    what storage has for the agent from the captain, by number; `save_at` is when to save next, in
+    seconds of time.monotonic()."""
 
     def __init__(self, ship: Ship, claim: Answer) -> None:
         self.ship, self.claim, self.agent = ship, claim, AGENTS[ship.voyage["agent"]]
@@ -37,10 +38,10 @@ class Watch:
         doing = "working" if self.task else "verifying"  # as storage takes it to be
         self._said: dict[str, Any] = {**WORKING, "state": doing, "took": []}
         self._told, self._period = dict(self._said), ship.voyage["lease_seconds"] / 6
+        self.save_at = time.monotonic() + 2 * self._period
 
     def __enter__(self) -> None:
-        for beside in (self._beat_on, self._save_on):
-            threading.Thread(target=beside, daemon=True).start()
+        threading.Thread(target=self._beat_on, daemon=True).start()
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
@@ -83,6 +84,7 @@ class Watch:
             self.ship.clone.save(self.claim["ref"], self.ship.secrets)
         except OSError as failure:
             self.say(f"what is done so far could not be saved: {failure}")
+        self.save_at = time.monotonic() + 2 * self._period
 
     def _beat_on(self) -> None:
         """Beat when it is time, when somebody knocks, and soon after there is news."""
@@ -95,11 +97,6 @@ class Watch:
             if time.monotonic() > due or self._said != self._told:
                 due = time.monotonic() + self._period
                 self.beat()
-
-    def _save_on(self) -> None:
-        while not self._over.wait(2 * self._period):
-            if self._said["state"] in ("working", "limited"):  # a landing does that itself
-                self.save()
 
 
 class Session:
@@ -129,11 +126,14 @@ class Session:
         self._tell(text)
         while not (end := self._settled()):
             self.watch.pause(TICK_S)
+            if time.monotonic() > self.watch.save_at:
+                self.watch.save()
             self._tell("")
         self.watch.pause()
         if end.outcome == "limited":
             until = max(self._wait_ends or time.time() + LIMITED_S, time.time() + 1)
             self.watch.report(state="limited", reason=end.text, until=until)
+            self.watch.save()
             self.watch.pause(until - time.time())
         return end
 
