@@ -837,6 +837,36 @@ def test_what_an_agent_that_failed_had_done_is_kept(yard: Yard):
     assert "a" in wreck(yard).split()
 
 
+def test_what_a_command_that_failed_said_last_comes_with_the_reason(yard: Yard):
+    """It is why a task is set aside, and what its next attempt is told. (R37)"""
+    storage = Storage()
+    hold(*at_sea(yard, storage, "seq 30; echo no such tool >&2; exit 3"))
+    [(_, released)] = [asked for asked in storage.asked if asked[0] == "release"]
+    lines = released["why"].splitlines()
+    assert lines[0] == "error: the agent exited with status 3"
+    assert lines[1:] == [*map(str, range(22, 31)), "no such tool"]
+
+
+def test_a_ship_is_not_told_that_it_lost_what_it_gave_back(yard: Yard):
+    """A beat beside, or after, its own release logs no loss."""
+    storage = Storage()
+    lost = {"lost": "its command failed"}
+    ship, claim = at_sea(yard, storage, "exit 3")
+    asked = ship.ask
+
+    def ask(op: str, **fields: Any) -> dict[str, Any]:
+        if op == "release":
+            storage.answers["beat"] = lost
+            (yard.root / "voyage" / "knock").touch()
+            time.sleep(2)  # in which there is a beat
+        return asked(op, **fields)
+
+    ship.ask = ask
+    assert hold(ship, claim)
+    assert "gives up: error" in ship.log.read_text()
+    assert "the claim is lost" not in ship.log.read_text()
+
+
 def test_a_check_that_fails_leaves_nothing_in_the_tree(yard: Yard):
     """What it wrote is not taken for the agent's work."""
     ship, claim = at_sea(yard, Storage(), "echo x >a", check="echo x >rubbish; exit 1")

@@ -102,9 +102,12 @@ def start(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     begun: list[Session] = []
 
-    def make(run: str, agent: Agent | None = None, stall_s: float = 60) -> Session:
+    def make(
+        run: str, agent: Agent | None = None, stall_s: float = 60, limit_s: float = 60
+    ) -> Session:
         told = {"voyage": f"voyage-{os.getpid()}-{next(numbers)}", "stall_minutes": stall_s / 60}
-        ship = a_ship(tmp_path, harbor, agent="claude", lease_seconds=60, **told)
+        told |= {"lease_seconds": 60, "time_limit_minutes": limit_s / 60}
+        ship = a_ship(tmp_path, harbor, agent="claude", **told)
         ship.clone.path.mkdir(exist_ok=True)
         claim = {"claim": 1, "ref": "work/7-1", "task": {"id": "7", "metadata": {"run": run}}}
         watch = Watch(ship, claim)
@@ -326,6 +329,15 @@ def test_a_command_that_leaves_something_running_is_done_when_it_ends(start: Sta
     assert seconds < 4
     running.close()
     assert not others(running)
+
+
+@pytest.mark.parametrize("loop", ["while :; do echo on; sleep 0.1; done", "yes | tr -d y; :"])
+def test_a_turn_that_goes_on_and_on_is_stopped(start: Start, loop: str):
+    """One that loops says, or does, something all the time; it has ten time limits. (R85)"""
+    running = start(f"echo Begun; {loop}", AGENTS["shell"], stall_s=1, limit_s=0.2)
+    end, seconds = timed(lambda: running.turn("go"))
+    assert (end.outcome, 2 <= seconds < 4) == ("stalled", True)
+    assert end.text == f"its turn took {10 * 0.2 / 60:g} minutes"
 
 
 def test_a_refused_credential_ends_the_turn_while_the_agent_still_tries(start: Start):

@@ -80,6 +80,7 @@ def hold(ship: Ship, claim: Answer) -> bool:
         process.kill_marked(ship.marker)
         if work.task:
             work.save()
+        work.__exit__()  # or the next beat would learn that the claim is lost
         work.ask("release", why=why, fault=fault)
     return bool(fault != "infrastructure")
 
@@ -140,7 +141,8 @@ class Attempt(Watch):
         while end.outcome == "limited":
             end = self.session.turn(prompt.GO_ON)
         if end.outcome != "done":
-            raise GiveUp(f"{end.outcome}: {end.text}", end.outcome)
+            last = "\n".join(self.session.output)
+            raise GiveUp(f"{end.outcome}: {end.text}\n{last}".strip(), end.outcome)
 
     def land(self) -> None:
         """Bring the work to the branch; raises Feedback where the agent has to see to it first."""

@@ -4,6 +4,7 @@ Beside the work go beats, and commits that are brought to storage."""
 
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired
 from typing import Any
@@ -11,11 +12,13 @@ from uuid import uuid4
 
 from . import process, prompt
 from .agents import AGENTS, Event, Job
-from .ship import Answer, Ship, Unreachable
+from .ship import CLIP, Answer, Ship, Unreachable
 
 LINE_LIMIT = 4_000_000
 BACKGROUND_S, QUIET_S, LIMITED_S, CLOSE_S = 120.0, 2.0, 60.0, 10.0
 SETTLE_S, TICK_S = 0.5, 0.02
+LONGEST = 10  # of a turn, in time limits
+OUTPUT = 10
 WORKING = {"state": "working", "reason": "", "until": 0.0}
 
 
@@ -69,7 +72,7 @@ class Watch:
             self.say(f"storage is out of reach: {silence}")
             return
         self.hails = {**self.hails, **answer.get("hails", {})}
-        if answer.get("lost"):
+        if answer.get("lost") and not self._over.is_set():
             self.say(f"the claim is lost: {answer['lost']}")
             self.__exit__()
 
@@ -102,7 +105,8 @@ class Watch:
 class Session:
     """A running agent process: sends it messages, and returns how each turn ended.
 
-    `said` is the last that the agent said in its turn."""
+    `said` is the last that the agent said in its turn, `output` the last lines of all that it let
+    be known."""
 
     def __init__(self, watch: Watch) -> None:
         self.watch, self.said, self.agent, ship = watch, "", watch.agent, watch.ship
@@ -110,6 +114,7 @@ class Session:
         self._wait_ends = self._heard_at = self._quiet_s = 0.0
         self._background = self._busy = self._told = 0
         self._unheard, self._took = dict[str, list[int]](), list[int]()
+        self.output = deque[str](maxlen=OUTPUT)
         ship.look()
         hook = process.program(ship.folder.parent, "taskhook.main", str(watch.claim["claim"]))
         job = Job(ship.voyage, ship.name, watch.claim, tuple(hook), ship.captain)
@@ -122,7 +127,8 @@ class Session:
         """Say `text`, and return the event with which the turn ends; if that is a limit, once it is
         over. Raises GiveUp."""
         self.watch.report(**WORKING)
-        self.said, self._heard_at, self._wait_ends, self._end = "", time.monotonic(), 0.0, None
+        self._began = self._heard_at = time.monotonic()
+        self.said, self._wait_ends, self._end = "", 0.0, None
         self._tell(text)
         while not (end := self._settled()):
             self.watch.pause(TICK_S)
@@ -168,6 +174,7 @@ class Session:
             case "text" | "tool":
                 self.watch.say(event.text)
                 self.watch.report(**({} if self._end else WORKING))
+                self.output.append(event.text[:CLIP])
                 self.said = event.text if event.kind == "text" else self.said
             case "wait":
                 self.watch.say(event.text)
@@ -208,7 +215,11 @@ class Session:
         return Event("end", f"the agent exited with status {status}", outcome=outcome)
 
     def _stalled(self, silent_s: float) -> Event | None:
-        """The end of a turn of silence, with no child at work and no wait announced."""
+        """The end of a turn of silence, with no child at work and no wait announced, or of one that
+        takes far too long."""
+        minutes = LONGEST * self.watch.ship.voyage["time_limit_minutes"]
+        if time.monotonic() - self._began > minutes * 60 and time.time() > self._wait_ends:
+            return Event("end", f"its turn took {minutes:g} minutes", outcome="stalled")
         minutes = self.watch.ship.voyage["stall_minutes"]
         if silent_s < minutes * 60 or time.time() < self._wait_ends:
             return None
