@@ -107,8 +107,9 @@ def impatient(claude_captain) -> Any:
     shutil.copytree(Path(ocaptain.__file__).parent, package)
     session = package / "onboard" / "session.py"
     code = session.read_text()
-    assert "\nBACKGROUND_S = 120.0\n" in code
-    session.write_text(code.replace("\nBACKGROUND_S = 120.0\n", "\nBACKGROUND_S = 4.0\n"))
+    names = "\nBACKGROUND_S, QUIET_S, LIMITED_S, CLOSE_S = "
+    assert f"{names}120.0, " in code
+    session.write_text(code.replace(f"{names}120.0, ", f"{names}4.0, "))
     claude_captain.env["PYTHONPATH"] = str(package.parent)
     return claude_captain
 

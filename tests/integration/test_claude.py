@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE
 from uuid import uuid4
@@ -21,6 +20,7 @@ from ocaptain.onboard.agents import AGENTS, Event, Job
 from ocaptain.voyage import MAIN
 from tests.fakes import messages_api as api
 from tests.fakes.fixtures import claude_binary, model
+from tests.onboard.storage import a_ship
 
 __all__ = ["claude_binary", "model"]
 
@@ -75,13 +75,16 @@ class Session:
 
 
 @pytest.fixture
-def job(model, tmp_path) -> Job:
+def job(model, tmp_path, monkeypatch) -> Job:
     """A job whose hook asks a stand-in for harbor, which keeps requests and repeats one answer."""
-    harbor = tmp_path / "harbor"
-    harbor.write_text('#!/bin/sh\nhead -n 1 >>"$0.asked"\ncat "$0.answer"\n')
-    harbor.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    way = tmp_path / "ssh"
+    way.write_text('#!/bin/sh\nhead -n 1 >>"$0.asked"\ncat "$0.answer"\n')
+    way.chmod(0o755)
     captain = {"ANTHROPIC_BASE_URL": model.url, "CLAUDE_CODE_OAUTH_TOKEN": SECRET}
     lib = tmp_path / "ship" / "voyage" / "lib"
+    lib.parent.mkdir(parents=True)
+    a_ship(tmp_path / "ship", None)
     shutil.copytree(Path(onboard.__file__).parent, lib / "onboard")
     (lib / "__main__.py").write_text(MAIN)
     (lib.parent / "captain.json").write_text(json.dumps(captain))
@@ -89,7 +92,7 @@ def job(model, tmp_path) -> Job:
         {"voyage": "voyage-1f", "model": None},
         "ship-0",
         {"task": {"id": "7"}, "budget_usd": None},
-        hook=(sys.executable, "-IS", str(lib), "taskhook.main", "12", str(harbor)),
+        hook=(sys.executable, "-IS", str(lib), "taskhook.main", "12"),
         captain=captain,
     )
 
@@ -204,7 +207,7 @@ def test_a_revoked_credential_is_refused_within_seconds(sessions, model, job, cr
     """The client gives a token up by itself; a key it would try for minutes."""
     model.on("task 7", [api.unauthorized()] * 10)
     captain = {"ANTHROPIC_BASE_URL": model.url, credential: SECRET}
-    session = sessions(replace(job, captain=captain))
+    session = sessions(job._replace(captain=captain))
     session.say("task 7")
     assert session.until("end", timeout=15).outcome == "refused"
 
@@ -212,7 +215,7 @@ def test_a_revoked_credential_is_refused_within_seconds(sessions, model, job, cr
 def test_a_session_that_has_used_its_budget_up_says_so(sessions, model, job):
     """`--max-budget-usd` ends the turn, as neither done nor failed."""
     model.on("task 7", [api.bash("true"), api.bash("true"), api.bash("true")])
-    session = sessions(replace(job, claim={**job.claim, "budget_usd": 0.01}))
+    session = sessions(job._replace(claim={**job.claim, "budget_usd": 0.01}))
     session.say("task 7")
     assert session.until("end").outcome == "spent"
 
@@ -220,12 +223,12 @@ def test_a_session_that_has_used_its_budget_up_says_so(sessions, model, job):
 def test_a_native_task_create_is_done_by_harbor(sessions, model, job, tmp_path):
     """harbor gets the arguments under the tool call's own id, and the model gets its answer."""
     answer = {"ok": True, "say": "Task 8 was added to the fleet's list."}
-    (tmp_path / "harbor.answer").write_text(json.dumps(answer))
+    (tmp_path / "ssh.answer").write_text(json.dumps(answer))
     model.on("task 7", [api.task_create("More", "To do"), api.say("Added.")])
     session = sessions(job)
     session.say("task 7")
     assert session.until("end").outcome == "done"
-    asked = json.loads((tmp_path / "harbor.asked").read_text())
+    asked = json.loads((tmp_path / "ssh.asked").read_text())
     assert (asked["op"], asked["claim"]) == ("add", 12)
     assert asked["task"] == {"subject": "More", "description": "To do"}
     assert asked["id"] in json.dumps(model.requests[-1].messages)
@@ -242,7 +245,7 @@ def test_a_native_task_update_that_is_refused_gives_the_model_the_reason(
     session.say("task 7")
     session.until("end")
     assert taskhook.REFUSED in model.requests[-1].last
-    assert not (tmp_path / "harbor.asked").exists()
+    assert not (tmp_path / "ssh.asked").exists()
 
 
 def test_the_shared_task_list_can_be_read(sessions, model, job, tmp_path):
@@ -274,15 +277,16 @@ def test_nothing_that_leads_astray_is_offered_to_the_model(sessions, model, job)
 
 def test_the_token_stands_in_no_command_line_of_the_agent(sessions, model, job, tmp_path):
     """Neither the client's nor its hook's nor its commands' arguments hold a token. (R98)"""
-    (tmp_path / "harbor.answer").write_text('{"ok": true}')
-    with (tmp_path / "harbor").open("a") as harbor:
-        harbor.write('cat /proc/$PPID/cmdline /proc/$$/cmdline >"$0.cmdlines"\n')
+    (tmp_path / "ssh.answer").write_text('{"ok": true}')
+    with (tmp_path / "ssh").open("a") as way:
+        hook = "/proc/$(ps -o ppid= -p $PPID | tr -d ' ')"  # which has a timeout for us
+        way.write(f'cat {hook}/cmdline /proc/$PPID/cmdline /proc/$$/cmdline >"$0.cmdlines"\n')
     look = "cat /proc/$PPID/cmdline /proc/$$/cmdline >cmdlines"
     model.on("task 7", [api.bash(look), api.task_create("S", "D"), api.say("Done.")])
     session = sessions(job)
     session.say("task 7")
     session.until("end")
-    seen = (tmp_path / "harbor.cmdlines").read_text()
+    seen = (tmp_path / "ssh.cmdlines").read_text()
     seen += (tmp_path / "workspace" / "cmdlines").read_text()
     seen += Path(f"/proc/{session.process.pid}/cmdline").read_text()
     assert "stream-json" in seen
