@@ -12,6 +12,7 @@ from .faults import FAULTS
 from .fleet import Fleet, send
 from .orders import ORDERS
 
+TRIES = 5
 PAUSE_S = 1.0, 4.0
 ANSWER_S = 3.0
 KINDS = FAULTS | ORDERS
@@ -73,5 +74,5 @@ class Storm:
         """All that can run goes on, and the captain orders that it does."""
         for ship in self.fleet.ships:
             send(signal.SIGCONT, self.fleet.pids(ship))
-        self.fleet.order("reinforce")
-        self.fleet.order("resume")
+        for verb in ("reinforce", "resume"):  # given again where storage did not answer
+            any(self.fleet.order(verb).status == 0 for _ in range(TRIES))
