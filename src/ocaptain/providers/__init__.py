@@ -22,10 +22,10 @@ WAYS |= {"proxyjump", "proxycommand"}
 class Provider(Protocol):
     """What a provider can do; all may raise Failure."""
 
-    python: str
+    python: str = "python3"
     """The interpreter for what the captain runs on a VM."""
 
-    accounts: bool
+    accounts: bool = True
     """Whether VMs are machines to themselves, where the login user may become root with sudo: then
     harbor and the ships have accounts of their own on storage, and helm is a system unit."""
 
