@@ -20,7 +20,6 @@ from .onboard.text import SECRET_NAME
 
 CREDENTIALS = "CLAUDE_CODE_OAUTH_TOKEN|ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL"
 AGENTS = re.compile(f"{CREDENTIALS}|CLAUDE_CODE_ENABLE_TELEMETRY|OTEL_.+")
-OAUTH_TOKEN = re.compile(r"sk-ant-oat\d\d-[\w-]+")
 
 RUN_DIR_BYTES = 45
 """macOS allows a socket's path 103 bytes, of which ssh takes 58: `/`, 40 of %C, 17 of its own."""
@@ -58,7 +57,7 @@ class Config:
         if agent not in agents.AGENTS:
             return f'"{agent}" does not exist; there are {", ".join(sorted(agents.AGENTS))}'
         token = self.agent_env.get("CLAUDE_CODE_OAUTH_TOKEN", "")
-        if agent == "claude" and token and not OAUTH_TOKEN.fullmatch(token):
+        if agent == "claude" and token and not re.fullmatch(r"sk-ant-oat\d\d-[\w-]+", token):
             return "CLAUDE_CODE_OAUTH_TOKEN is not what `claude setup-token` prints: sk-ant-oat01-…"
         return agents.AGENTS[agent].missing(self.agent_env)
 

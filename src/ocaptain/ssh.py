@@ -160,11 +160,10 @@ COMMON |= {"ForwardAgent": "no", "ForwardX11": "no", "ClearAllForwardings": "yes
 def render(folder: Path, vms: Iterable[VM], user_config: Path | None) -> str:
     """The ssh_config for `vms`. The first value wins in OpenSSH, so ours precede the user's."""
     place = str(folder).replace("%", "%%")
-    known_hosts, sockets = quoted(f"{place}/known_hosts"), quoted(f"{Path(place).parent}/%C")
-    theirs = quoted((user_config or Path("~/.ssh/config")).expanduser().absolute())
+    own = {"UserKnownHostsFile": f"{place}/known_hosts", "ControlPath": f"{Path(place).parent}/%C"}
+    own["Include"] = str((user_config or Path("~/.ssh/config")).expanduser().absolute())
     ways = {vm.name: (("HostKeyAlias", vm.name), *vm.options) for vm in vms}
-    places = {"UserKnownHostsFile": known_hosts, "ControlPath": sockets, "Include": theirs}
-    ways["*"] = (*COMMON.items(), *places.items())
+    ways["*"] = (*COMMON.items(), *((key, quoted(value)) for key, value in own.items()))
     hosts = ([f"Host {host}", *map(" ".join, options)] for host, options in ways.items())
     return "".join("\n  ".join(host) + "\n" for host in hosts)
 

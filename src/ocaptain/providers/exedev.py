@@ -156,10 +156,9 @@ def tag(name: str) -> str:
 
 
 def documents(said: bytes) -> list[Json]:
-    """The JSON objects in an answer of the lobby's: one, or one a line."""
-    for texts in ([said], said.splitlines()):
-        with suppress(ValueError, RecursionError):
-            return [each for each in map(json.loads, texts) if isinstance(each, dict)]
+    """The JSON objects in an answer of the lobby's, each of which begins a line."""
+    with suppress(ValueError, RecursionError):
+        return [x for x in map(json.loads, re.split(rb"\n(?={)", said)) if isinstance(x, dict)]
     return []
 
 

@@ -54,8 +54,7 @@ class Local(Provider):
 
     async def list(self) -> Sequence[VM]:
         """The VMs there are, also those that are half made."""
-        folders = sorted(self.root.glob("voyage-*"))
-        return [_vm(folder) for folder in folders if VM_NAME.fullmatch(folder.name)]
+        return [_vm(path) for path in sorted(self.root.glob("*")) if VM_NAME.fullmatch(path.name)]
 
     async def admit(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:  # noqa: ARG002
         """A ship starts storage's sshd just as the captain does, with a key of its own."""
@@ -74,11 +73,10 @@ def _tmp(folder: Path) -> Path:
 
 
 def _vm(folder: Path) -> VM:
-    public = folder / "host_key.pub"
+    key, public = folder / "host_key", folder / "host_key.pub"
+    own = (("IdentityFile", quoted(key).replace("%", "%%")), ("IdentitiesOnly", "yes"))
     host_key = public.read_text().strip() if public.exists() else ""
-    identity = quoted(folder / "host_key").replace("%", "%%")
-    options = (("IdentityFile", identity), ("IdentitiesOnly", "yes"))
-    return VM(folder.name, _way(folder) + options, host_key)
+    return VM(folder.name, _way(folder) + own, host_key)
 
 
 def _way(folder: Path) -> Options:
