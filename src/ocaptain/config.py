@@ -14,16 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from .errors import Failure
 from .onboard import agents
 from .onboard.text import SECRET_NAME
 
-AGENTS = re.compile(
-    "CLAUDE_CODE_OAUTH_TOKEN|ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL|CLAUDE_CODE_ENABLE_TELEMETRY|OTEL_.+"
-)
-OAUTH_TOKEN = re.compile(r"sk-ant-oat\d\d-[\w-]+")
+CREDENTIALS = "CLAUDE_CODE_OAUTH_TOKEN|ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL"
+AGENTS = re.compile(f"{CREDENTIALS}|CLAUDE_CODE_ENABLE_TELEMETRY|OTEL_.+")
 
 RUN_DIR_BYTES = 45
 """macOS allows a socket's path 103 bytes, of which ssh takes 58: `/`, 40 of %C, 17 of its own."""
@@ -61,7 +57,7 @@ class Config:
         if agent not in agents.AGENTS:
             return f'"{agent}" does not exist; there are {", ".join(sorted(agents.AGENTS))}'
         token = self.agent_env.get("CLAUDE_CODE_OAUTH_TOKEN", "")
-        if agent == "claude" and token and not OAUTH_TOKEN.fullmatch(token):
+        if agent == "claude" and token and not re.fullmatch(r"sk-ant-oat\d\d-[\w-]+", token):
             return "CLAUDE_CODE_OAUTH_TOKEN is not what `claude setup-token` prints: sk-ant-oat01-…"
         return agents.AGENTS[agent].missing(self.agent_env)
 
@@ -89,11 +85,9 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
     for key in NUMBERS.keys() & own.keys():
         if own[key] not in map(str, range(1, NUMBERS[key] + 1)):
             raise Failure(f"{OWN[key]} ({key}) has to be a number from 1 to {NUMBERS[key]}.")
-    return msgspec.convert(own, Config, strict=False, dec_hook=_path)
-
-
-def _path(_kind: type, given: str) -> Path:
-    return Path(given).expanduser()
+        own[key] = int(own[key])
+    own |= {key: Path(own[key]).expanduser() for key in {"hosts", "ssh_config"} & own.keys()}
+    return Config(**own)
 
 
 def _read(path: Path) -> dict[str, str]:

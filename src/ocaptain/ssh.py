@@ -151,34 +151,21 @@ class VM(NamedTuple):
     host_key: str
 
 
-COMMON = """\
-Host *
-  BatchMode yes
-  ConnectTimeout 20
-  ServerAliveInterval 15
-  StrictHostKeyChecking yes
-  UserKnownHostsFile {known_hosts}
-  ControlMaster auto
-  ControlPath {sockets}
-  ControlPersist 60
-  ForwardAgent no
-  ForwardX11 no
-  ClearAllForwardings yes
-  LogLevel ERROR
-  Include {theirs}
-"""
+COMMON = {"BatchMode": "yes", "StrictHostKeyChecking": "yes", "LogLevel": "ERROR"}
+COMMON |= {"ConnectTimeout": "20", "ServerAliveInterval": "15"}
+COMMON |= {"ControlMaster": "auto", "ControlPersist": "60"}
+COMMON |= {"ForwardAgent": "no", "ForwardX11": "no", "ClearAllForwardings": "yes"}
 
 
 def render(folder: Path, vms: Iterable[VM], user_config: Path | None) -> str:
     """The ssh_config for `vms`. The first value wins in OpenSSH, so ours precede the user's."""
-    ours = ""
-    for vm in vms:
-        options = (("HostKeyAlias", vm.name), *vm.options)
-        ours += "\n  ".join([f"Host {vm.name}", *map(" ".join, options)]) + "\n"
     place = str(folder).replace("%", "%%")
-    known_hosts, sockets = quoted(f"{place}/known_hosts"), quoted(f"{Path(place).parent}/%C")
-    theirs = quoted((user_config or Path("~/.ssh/config")).expanduser().absolute())
-    return ours + COMMON.format(known_hosts=known_hosts, sockets=sockets, theirs=theirs)
+    own = {"UserKnownHostsFile": f"{place}/known_hosts", "ControlPath": f"{Path(place).parent}/%C"}
+    own["Include"] = str((user_config or Path("~/.ssh/config")).expanduser().absolute())
+    ways = {vm.name: (("HostKeyAlias", vm.name), *vm.options) for vm in vms}
+    ways["*"] = (*COMMON.items(), *((key, quoted(value)) for key, value in own.items()))
+    hosts = ([f"Host {host}", *map(" ".join, options)] for host, options in ways.items())
+    return "".join("\n  ".join(host) + "\n" for host in hosts)
 
 
 def prepare(folder: Path, vms: Collection[VM], user_config: Path | None) -> "Ssh":

@@ -21,7 +21,7 @@ HASTY = """
 from ocaptain import cli, ssh, voyage
 from ocaptain.providers import exedev
 voyage.REACH_S, exedev.WAIT_S, exedev.AGAIN_S = 2, 1, 1
-ssh.COMMON = ssh.COMMON.replace("ConnectTimeout 20", "ConnectTimeout 1")
+ssh.COMMON["ConnectTimeout"] = "1"
 cli.main()
 """
 

@@ -1,31 +1,32 @@
 """Where VMs come from. A provider makes, lists and destroys them, and says how SSH gets there."""
 
+import asyncio
 import re
+import shlex
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from pkgutil import resolve_name
 from typing import Protocol, cast
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
-from ocaptain.ssh import VM, Options, quoted, run
+from ocaptain.ssh import VM, Options, clean, quoted, run
 
 __all__ = ["PROVIDERS", "VM", "VM_NAME", "Options", "Provider", "open_provider", "trusted"]
 
 VM_NAME = re.compile(r"voyage-[0-9a-f]{12}-(storage|ship\d+)")
 """The names that ocaptain gives; a provider lists no others and destroys no others."""
 
-WAYS = {"identityfile", "identityagent", "identitiesonly", "certificatefile", "addressfamily"}
-WAYS |= {"proxyjump", "proxycommand"}
+TOLD = ("hostname", "port", "user", "userknownhostsfile", "globalknownhostsfile")
+WAYS = re.compile("identit.+|certificatefile|addressfamily|proxy(jump|command)")
 
 
 class Provider(Protocol):
     """What a provider can do; all may raise Failure."""
 
-    python: str
+    python: str = "python3"
     """The interpreter for what the captain runs on a VM."""
 
-    accounts: bool
+    accounts: bool = True
     """Whether VMs are machines to themselves, where the login user may become root with sudo: then
     harbor and the ships have accounts of their own on storage, and helm is a system unit."""
 
@@ -73,18 +74,20 @@ async def trusted(config: Config, destination: str) -> VM:
     host keys that this trusts; Failure where it trusts none. The first three options are where the
     machine is."""
     theirs = ["-F", str(config.ssh_config)] if config.ssh_config else []
-    said = (await run(["ssh", *theirs, "-G", destination])).out.decode(errors="replace")
-    pairs = [line.partition(" ")[::2] for line in said.splitlines()]
+    said = await run(asked := ["ssh", *theirs, "-G", destination])
+    pairs = [line.partition(" ")[::2] for line in said.out.decode(errors="replace").splitlines()]
     told = dict(pairs)
-    host, port = told["hostname"], told["port"]
+    host, port, user, *files = (told.get(key, "") for key in TOLD)
+    if not (host and port and user):
+        lost = f"Your ssh does not say where {destination} is. {clean(said.err).strip()}"
+        raise Failure(lost, f"Mend what this complains of: {shlex.join(asked)}")
     name = told.get("hostkeyalias", host if port == "22" else f"[{host}]:{port}")
-    files = map(Path, f"{told['userknownhostsfile']} {told['globalknownhostsfile']}".split())
-    known = b"\n".join(file.read_bytes() for file in files if file.is_file())
-    found = await run(["ssh-keygen", "-F", name, "-f", "/dev/stdin"], stdin=known)
-    keys = [x.partition(" ")[2] for x in found.out.decode().splitlines() if x[0] not in "#@"]
+    asking = (run(["ssh-keygen", "-F", name, "-f", file]) for file in " ".join(files).split())
+    known = b"".join(found.out for found in await asyncio.gather(*asking)).decode().splitlines()
+    keys = "\n".join(line.partition(" ")[2] for line in known if line[:1] not in "#@")
     if not keys:
         there = f"Your ssh does not know the host key of {destination}; ocaptain trusts no other."
         raise Failure(there, f"Type `ssh {destination}` once, and compare the fingerprint shown.")
-    options = [("HostName", host), ("Port", port), ("User", told["user"])]
-    options += [(k, v if k[:5] == "proxy" else quoted(v)) for k, v in pairs if k in WAYS]
-    return VM(re.split("[/@]", destination)[-1], tuple(options), "\n".join(keys))
+    options = [("HostName", host), ("Port", port), ("User", user)]
+    options += [(k, v if k[:5] == "proxy" else quoted(v)) for k, v in pairs if WAYS.fullmatch(k)]
+    return VM(re.split("[/@]", destination)[-1], tuple(options), keys)

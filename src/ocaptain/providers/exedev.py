@@ -6,7 +6,6 @@ docs/exedev.md has the facts that this rests on, their sources, and which of the
 import asyncio
 import json
 import re
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -15,7 +14,7 @@ from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.ssh import VM, Options, Remote, Ssh, Unreachable, clean, prepare
 
-from . import VM_NAME, trusted
+from . import VM_NAME, Provider, trusted
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -23,18 +22,14 @@ Json = dict[str, Any]
 LOBBY = "exe.dev"
 DESTINATION = re.compile(r"\A(?:([\w.+-]+)@)?([\w.:][\w.:-]*)\Z")
 UNKNOWN_OPTION = re.compile(r"(?i)(unknown|unrecogni[sz]ed|undefined|not defined|invalid).*\bvm\b")
-LOGIN = "/usr/local/lib/ocaptain/login"
 ONCE = {"new": 0.0, "ssh-key add": 0.0}
 """For how many seconds these are sent again where no answer comes: they might be done twice."""
 AT_ONCE = 8
 WAIT_S, LOOK_S, ANSWER_S, AGAIN_S = 12.0, 0.1, 120.0, 20.0
 
 
-class Exedev:
+class Exedev(Provider):
     """VMs of the account whose key the captain's ssh shows to exe.dev."""
-
-    python = "python3"
-    accounts = True
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -99,14 +94,14 @@ class Exedev:
         given = [f"--{key}={value}" for key, value in self.config.vm.items()]
         given += [f"--tag={tag(name)}"] * name.endswith("-storage")
         new = self._ask(self._made, "new", f"--name={name}", "--no-email", *given)
-        making = asyncio.create_task(new)
-        self._making.add(making)  # the lobby goes on with it, also where this is cancelled
+        # The lobby goes on with it, also where this is cancelled.
+        self._making.add(making := asyncio.create_task(new))
         vm = await asyncio.shield(making)
-        ends = time.monotonic() + WAIT_S  # for a while a new VM may be missing from the list
-        while time.monotonic() < ends:
-            await asyncio.sleep(LOOK_S * min(20, len(self._making)))  # as all who wait do
-            if name in await self._ask(running, "ls"):
-                break
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_S):
+                # As all who wait do; of no event does the lobby tell.
+                while name not in await self._ask(running, "ls"):  # noqa: ASYNC110
+                    await asyncio.sleep(LOOK_S * min(20, len(self._making)))
         return vm
 
     def _made(self, said: Json) -> VM:
@@ -142,7 +137,9 @@ class Exedev:
         except Failure as refused:
             if not UNKNOWN_OPTION.search(str(refused)):
                 raise
-            scope, via = tag(storage.name), ("sudo", "-nu", ship, LOGIN, "-c")
+            from ocaptain.onboard.setup import LOGIN  # takes longer than most commands
+
+            scope, via = tag(storage.name), ("sudo", "-nu", ship, str(LOGIN), "-c")
             added = await self._ask(dict, "ssh-key add", f"--tag={scope}", key)
         # By its name the key is found when it is to go.
         if added.get("name") != key.split()[2] or repr(scope) not in str(added.get("permissions")):
@@ -159,10 +156,9 @@ def tag(name: str) -> str:
 
 
 def documents(said: bytes) -> list[Json]:
-    """The JSON objects in an answer of the lobby's: one, or one a line."""
-    for texts in ([said], said.splitlines()):
-        with suppress(ValueError, RecursionError):
-            return [each for each in map(json.loads, texts) if isinstance(each, dict)]
+    """The JSON objects in an answer of the lobby's, each of which begins a line."""
+    with suppress(ValueError, RecursionError):
+        return [x for x in map(json.loads, re.split(rb"\n(?={)", said)) if isinstance(x, dict)]
     return []
 
 

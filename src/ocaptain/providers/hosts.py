@@ -14,7 +14,7 @@ from ocaptain.errors import Failure, tell
 from ocaptain.onboard.setup import ANYBODYS, GROUP, HARBOR, HOMES, LOGIN
 from ocaptain.ssh import VM, Home, Options, Remote, Unreachable, clean, prepare
 
-from . import VM_NAME, trusted
+from . import VM_NAME, Provider, trusted
 
 MACHINE = re.compile(r"([\w.-]+@)?[\w.-]+(:\d+)?")
 SOON = (("ConnectTimeout", "5"),)
@@ -55,11 +55,8 @@ rm -f {WAS} {RESERVED} && rmdir {HOMES} 2>/dev/null || :
 """
 
 
-class Hosts:
+class Hosts(Provider):
     """The machines of the inventory that the captain's settings name."""
-
-    python = "python3"
-    accounts = True
 
     def __init__(self, config: Config) -> None:
         self.config = config

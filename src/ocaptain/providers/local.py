@@ -1,8 +1,7 @@
 """The `local` provider: a VM is a directory, and a real sshd per connection serves it.
 
     <data_dir>/local/<vm>/home/          its home directory
-    <data_dir>/local/<vm>/captain_key    what lets the captain in
-    <data_dir>/local/<vm>/host_key       its own; with sshd.log
+    <data_dir>/local/<vm>/host_key       its own, which lets the captain in too; with sshd.log
 
 There is no daemon, no port and no need for root: `ProxyCommand sshd -i` starts it. All of it runs
 as you and sees your files: this is for trying a plan out, and no security boundary. What a VM runs
@@ -21,12 +20,15 @@ from ocaptain.errors import Failure
 from ocaptain.onboard.process import kill_marked
 from ocaptain.ssh import VM, Options, new_key, program, quoted, run
 
-from . import VM_NAME
+from . import VM_NAME, Provider
 
-HELD = 'setpriv --pdeathsig KILL "$0" "$@"; exit'
+# sshd drops its environment; so that it goes with the VM, something that does not holds it.
+# Root's wants a folder on Debian.
+HELD = 'mkdir -pm 755 /run/sshd 2>/dev/null; setpriv --pdeathsig KILL "$0" "$@"; exit'
+SSHD = {"StrictModes": "no", "AuthenticationMethods": "publickey", "MaxSessions": "50"}
 
 
-class Local:
+class Local(Provider):
     """VMs that are directories below `<data_dir>/local`."""
 
     accounts = False
@@ -41,31 +43,18 @@ class Local:
 
     async def create(self, name: str) -> VM:
         """Make the directory; what is left of it where that fails is for `destroy`."""
-        if not VM_NAME.fullmatch(name) or (self.root / name).exists():
-            raise Failure(f"{name!r} cannot be made: it exists, or is no name of ocaptain's.")
         folder = self.root / name
-        _way(folder)  # whatever that lacks, it lacks before anything is made
+        if not VM_NAME.fullmatch(name) or folder.exists():
+            raise Failure(f"{name!r} cannot be made: it exists, or is no name of ocaptain's.")
+        vm = _vm(folder)  # whatever that lacks, it lacks before anything is made
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / "home/.ssh").mkdir(mode=0o700, parents=True)
         _tmp(folder).mkdir(mode=0o700)
-        for key in ("host_key", "captain_key"):
-            await new_key(folder / key, name)
-        (folder / "sshd.log").touch()
-        return self._vm(folder)
+        return vm._replace(host_key=await new_key(folder / "host_key", name))
 
     async def list(self) -> Sequence[VM]:
         """The VMs there are, also those that are half made."""
-        folders = sorted(self.root.glob("voyage-*"))
-        return [self._vm(folder) for folder in folders if VM_NAME.fullmatch(folder.name)]
-
-    def _vm(self, folder: Path) -> VM:
-        if os.geteuid() == 0 and Path("/run").is_dir():
-            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # Debian's sshd wants it of root
-        public = folder / "host_key.pub"
-        host_key = public.read_text().strip() if public.exists() else ""
-        identity = quoted(folder / "captain_key").replace("%", "%%")
-        options = (("IdentityFile", identity), ("IdentitiesOnly", "yes"))
-        return VM(folder.name, _way(folder) + options, host_key)
+        return [_vm(path) for path in sorted(self.root.glob("*")) if VM_NAME.fullmatch(path.name)]
 
     async def admit(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:  # noqa: ARG002
         """A ship starts storage's sshd just as the captain does, with a key of its own."""
@@ -83,25 +72,26 @@ def _tmp(folder: Path) -> Path:
     return Path("/tmp", folder.name)  # noqa: S108 - made for us alone
 
 
+def _vm(folder: Path) -> VM:
+    key, public = folder / "host_key", folder / "host_key.pub"
+    own = (("IdentityFile", quoted(key).replace("%", "%%")), ("IdentitiesOnly", "yes"))
+    host_key = public.read_text().strip() if public.exists() else ""
+    return VM(folder.name, _way(folder) + own, host_key)
+
+
 def _way(folder: Path) -> Options:
     """How ssh on this machine gets to the VM at `folder`: by an sshd of its own, whose sessions get
     our PATH. `%` is escaped for ssh, and where sshd expands it too, for both."""
     home, path = folder / "home", os.environ.get("PATH", os.defpath)
-    keys = [folder / "captain_key.pub", home / ".ssh/authorized_keys"]
+    keys = [folder / "host_key.pub", home / ".ssh/authorized_keys"]
     environment = {"HOME": home, "OCAPTAIN_VM": folder.name, "PATH": path}
     environment |= dict.fromkeys(("TMPDIR", "TMUX_TMPDIR"), _tmp(folder))
-    options = {
-        "HostKey": quoted(folder / "host_key"),
-        "StrictModes": "no",
-        "AuthenticationMethods": "publickey",
-        "AuthorizedKeysFile": " ".join(quoted(key).replace("%", "%%") for key in keys),
-        "Subsystem": f"sftp {quoted(program('sftp-server'))}",
-        "MaxSessions": "50",
-        "SetEnv": " ".join(quoted(f"{key}={value}") for key, value in environment.items()),
-    }
-    flags = [f"-o{key}={value}" for key, value in options.items()]
+    own = {"HostKey": quoted(folder / "host_key")}
+    own["AuthorizedKeysFile"] = " ".join(quoted(key).replace("%", "%%") for key in keys)
+    own["SetEnv"] = " ".join(quoted(f"{key}={value}") for key, value in environment.items())
+    own["Subsystem"] = f"sftp {quoted(program('sftp-server'))}"
+    flags = [f"-o{key}={value}" for key, value in {**SSHD, **own}.items()]
     words = [program("sshd"), "-i", "-f", os.devnull, "-E", str(folder / "sshd.log"), *flags]
-    # sshd drops its environment; so that it goes with the VM, something that does not holds it.
     words = ["env", "-i", f"PATH={path}", f"OCAPTAIN_VM={folder.name}", "sh", "-c", HELD, *words]
     # A User that the captain's own config names is another's.
     user = getpwuid(os.geteuid()).pw_name
@@ -111,7 +101,10 @@ def _way(folder: Path) -> Options:
 async def _remove(folder: Path) -> str:
     """Remove a VM with all that runs on it; returns why that failed, or nothing."""
     kill_marked(f"OCAPTAIN_VM={folder.name}")
-    await run(["fusermount3", "-u", "-z", str(folder / "home/voyage/storage")])  # where helm mounts
+    mounts = await run(["findmnt", "-ln", "-o", "TARGET"], env={"LC_ALL": "C.UTF-8"})
+    for point in map(Path, os.fsdecode(mounts.out).splitlines()):
+        if folder in point.parents or _tmp(folder) in point.parents:
+            await run(["fusermount3", "-u", "-z", str(point)])
     # A module cache of Go's is read-only, for one.
     await run(["find", str(folder), "-xdev", "-type", "d", "-exec", "chmod", "u+rwx", "{}", "+"])
     removed = await run(["rm", "-rf", "--one-file-system", str(folder), str(_tmp(folder))])
