@@ -73,7 +73,6 @@ ANSWERS: Mapping[str, Shape] = {
     "fetched": {},
     "charter": {shape({str: "agent"}): "voyage", dict[str, str]: "artifacts", list[SHIP]: "ships"},
     "relieve": SAID | {bool: "done"},
-    "hail": SAID | {list[SHIP]: "ships"},
     "enlist": SAID | {list[SHIP]: "new"},
     "fsck": SAID | {list[str]: "faults mended"},
 }
@@ -178,12 +177,10 @@ class Voyage:
         wrecks = new["wrecks"] if everything else {}
         await self.ask("fetched", refs={**wrecks, "head": new["head"]})
         was = f"{new['commits']} commits were on storage alone; see git log {self.id} --"
-        told = [f"{self.id} is at {new['head'][:12]}; {was}"]
-        if everything:
-            told.append(f"Logs, journal and artifacts: {into / self.id}/")
-        elif new["wrecks"]:
-            told.append(f"Unlanded work is on storage only: {', '.join(new['wrecks'])} (--all)")
-        return clean("\n".join(told))
+        rest = f"\nUnlanded work is on storage only: {', '.join(new['wrecks'])} (--all)"
+        rest = rest if new["wrecks"] else ""
+        rest = f"\nLogs, journal and artifacts: {into / self.id}/" if everything else rest
+        return clean(f"{self.id} is at {new['head'][:12]}; {was}{rest}")
 
     async def at_risk(self) -> str:
         """What only storage has, in a sentence; empty where that is nothing."""
@@ -245,14 +242,14 @@ class Voyage:
 
     async def hail(self, message: str, ship: str = "") -> Answer:
         """Send a message to a ship's agent, or to all; see for a while whether they take it in."""
-        answer = await self.order("hail", ship=ship, text=message)
+        answer, keys = await self.order("hail", ship=ship, text=message), ("id", "task", "hails")
 
         def heard(seen: Answer) -> bool:
             return not any(row["hails"] and row["task"] for row in seen["ships"])
 
         rows = (await self.watch("status", heard, HEAR_S))["ships"]
-        told = [row for row in rows if row["id"] in answer["ships"]]
-        return {**answer, "ships": [{k: row[k] for k in ("id", "task", "hails")} for row in told]}
+        told = [{key: row[key] for key in keys} for row in rows if ship in ("", row["id"])]
+        return {**answer, "ships": told}
 
     async def tasks_edit(self, task: str = "", **given: Any) -> Answer:
         """Change a task, or add one where none is named, in what is given of it."""
