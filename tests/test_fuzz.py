@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -319,7 +320,7 @@ class Fleet:
 
 
 @pytest.fixture
-def captain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+def captain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
     """Somebody who types, and what storage answers: to one request, or to everything."""
     said: dict[str, bytes] = {}
 
@@ -333,11 +334,12 @@ def captain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]
     for name in [name for name in os.environ if name.startswith(("OCAPTAIN_", "XDG_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr(Ssh, "run", answer)
     monkeypatch.setattr(ocaptain.voyage, "git", no_git)
     monkeypatch.setattr(ocaptain.voyage, "open_provider", Fleet)
-    return said
+    with tempfile.TemporaryDirectory(prefix="ocf-", dir="/tmp") as run:  # tmp_path is too long
+        monkeypatch.setenv("XDG_RUNTIME_DIR", run)
+        yield said
 
 
 VERBS = ["status", "status --json", "voyages", "wait --timeout 0", "tasks", "fetch", "pause"]

@@ -247,7 +247,8 @@ async def sink(voyage: str | None, include_storage: bool, all_: bool, force: boo
         click.confirm("Go on?", abort=True)
     again = "sink -s" if storage else "sink"
     left = [await each.destroy(vms, f"{again} {each.id}") for each, vms in doomed.items()]
-    click.echo(f"Destroyed {len(names) - sum(map(len, left))} VMs.")
+    if not any(left):
+        click.echo(f"Destroyed {len(names)} VMs.")
     return int(any(left))
 
 

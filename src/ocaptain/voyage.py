@@ -8,6 +8,7 @@ import shutil
 import tarfile
 import tempfile
 import time
+import types
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
@@ -26,7 +27,6 @@ from .providers import VM, Provider, open_provider
 from .ssh import Home, Remote, Ssh, Unreachable, attach, clean, git, lines, new_key, prepare
 
 Answer = dict[str, Any]
-Shape = dict[Any, str]
 
 SET_UP_S = 1800
 REACH_S = 180
@@ -53,28 +53,33 @@ AMOUNT = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
 NOTE = str | None
 
 
-def shape(keys: Shape) -> Any:
-    """What has to be in a JSON object: `keys`, by what each of them is."""
-    return msgspec.defstruct("_", [(key, kind) for kind in keys for key in keys[kind].split()])
+def shape(kind: Any) -> Any:
+    """The type of a kind of JSON: itself a type, a list of one, or what keys have to be."""
+    if isinstance(kind, list):
+        return types.GenericAlias(list, shape(kind[0]))
+    if isinstance(kind, dict):
+        fields = [(key, shape(kind[keys])) for keys in kind for key in keys.split()]
+        return msgspec.defstruct("_", fields)
+    return kind
 
 
-ROW = shape({str: "id status subject", NOTE: "owner commit reason", list[str]: "blocked_by"})
-CREW = {SHIP: "id", NAME: "state", NOTE: "task subject reason", AMOUNT: "completed hails"}
-AT_SEA = shape(CREW | {AMOUNT | None: "since until seen_s"})
-COUNTS = shape({AMOUNT: "total pending in_progress completed failed"})
-STATUS: Shape = {NAME: "voyage state agent verify", str: "objective", AMOUNT: "created cost_usd"}
-STATUS |= {NOTE: "reason mirrored pr mirror_fault notify_fault"}
-STATUS |= {COUNTS: "tasks", list[AT_SEA]: "ships"}  # type: ignore[valid-type]
-SAID: Shape = {str: "say"}
-ANSWERS: Mapping[str, Shape] = {
+Shape = dict[str, Any]
+SAID: Shape = {"say": str}
+ROW: Shape = {"id status subject": str, "owner commit reason": NOTE, "blocked_by": [str]}
+AT_SEA: Shape = {"id": SHIP, "state": NAME, "task subject reason": NOTE}
+AT_SEA |= {"completed hails": AMOUNT, "since until seen_s": AMOUNT | None}
+COUNTS: Shape = {"total pending in_progress completed failed": AMOUNT}
+STATUS: Shape = {"voyage state agent verify": NAME, "objective": str, "created cost_usd": AMOUNT}
+STATUS |= {"reason mirrored pr mirror_fault notify_fault": NOTE, "tasks": COUNTS, "ships": [AT_SEA]}
+ANSWERS: dict[str, Shape] = {
     "status": STATUS,
-    "tasks": {list[ROW]: "tasks"},  # type: ignore[valid-type]
-    "unfetched": {NAME: "head", AMOUNT: "commits", dict[str, str]: "wrecks"},
+    "tasks": {"tasks": [ROW]},
+    "unfetched": {"head": NAME, "commits": AMOUNT, "wrecks": dict[str, str]},
     "fetched": {},
-    "charter": {shape({str: "agent"}): "voyage", dict[str, str]: "artifacts", list[SHIP]: "ships"},
-    "relieve": SAID | {bool: "done"},
-    "enlist": SAID | {list[SHIP]: "new"},
-    "fsck": SAID | {list[str]: "faults mended"},
+    "charter": {"voyage": {"agent": str}, "artifacts": dict[str, str], "ships": [SHIP]},
+    "relieve": SAID | {"done": bool},
+    "enlist": SAID | {"new": [SHIP]},
+    "fsck": SAID | {"faults mended": [str]},
 }
 """The answer to each request; to all others it is `SAID`."""
 
@@ -120,7 +125,7 @@ class Voyage:
         try:
             answer = msgspec.json.decode(done.out, type=Answer)
             granted = answer.pop("ok")
-            msgspec.convert(answer, shape(ANSWERS.get(op, SAID) if granted else {str: "error"}))
+            msgspec.convert(answer, shape(ANSWERS.get(op, SAID) if granted else {"error": str}))
         except (ValueError, KeyError, RecursionError) as strange:
             said = clean(done.err or str(strange)).strip().rpartition("\n")[2]
             remedy = f"Look closer: ocaptain shell --raw {self.id}  (sail not finished: sink -s)"
@@ -324,8 +329,12 @@ class Voyage:
     async def _undo(self, new: Sequence[str], ships: Sequence[str]) -> None:
         await self.destroy(new, self.again)
         if self.storage not in new:
-            with suppress(Failure):  # then they are lost, and so replaced by the next `reinforce`
-                await self.order("enlist", gone=ships, more=0)
+            await self._let_go(ships)
+
+    async def _let_go(self, ships: Sequence[str]) -> None:
+        """Have storage forget ships; where it does not answer, the next `reinforce` will."""
+        with suppress(Failure):
+            await self.order("enlist", gone=ships, more=0)
 
     async def _build(
         self, ships: Sequence[str], checkout: Source | None, more: Answer
@@ -346,7 +355,7 @@ class Voyage:
         if len(down) == len(ships):
             raise Failure("No ship came up.")
         if down:
-            await self.order("enlist", gone=down, more=0)
+            await self._let_go(down)
         return [ship for ship in ships if ship not in down]
 
     async def _create(self, name: str) -> VM:
@@ -490,7 +499,7 @@ def archive(boot: Answer, bundle: Path | None = None) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
         if boot.keys() & {"ship", "source"}:
             texts["lib/__main__.py"] = MAIN
-            tar.add(ONBOARD, "lib/onboard", filter=lambda it: None if "__py" in it.name else it)
+            tar.add(ONBOARD, "lib/onboard", filter=lambda x: None if "__pycache__" in x.name else x)
         for name, body in texts.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(body.encode()), 0o600

@@ -263,6 +263,7 @@ def test_a_ship_that_does_not_come_up_is_done_without(captain, monkeypatch, faul
     assert "ship-1 is given up; the others sail on without it" in done.err
     left = {re.sub("voyage-[0-9a-f]+-", "", thing) for thing in captain.account()}
     assert left == {"VM storage", "VM ship0", "key ship0"}
+    assert [ship["id"] for ship in captain.json("status")["ships"]] == ["ship-0"]
     if fault == "broken":
         assert "usr/bin/systemctl is broken" in done.err
 
