@@ -232,8 +232,7 @@ async def sink(voyage: str | None, include_storage: bool, all_: bool, force: boo
     """Destroy a voyage's VMs: the ships, or all."""
     storage = include_storage or all_
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # asyncio's lets a question wait
-    config = ocaptain.config.load()
-    found = await ocaptain.voyage.voyages(config) if all_ else [await _find(voyage)]
+    found = await ocaptain.voyage.voyages(ocaptain.config.load()) if all_ else [await _find(voyage)]
     for each in found if storage else ():
         if risk := await each.at_risk():
             click.echo(risk)

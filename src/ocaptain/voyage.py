@@ -8,7 +8,6 @@ import shutil
 import tarfile
 import tempfile
 import time
-import types
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
@@ -56,7 +55,7 @@ NOTE = str | None
 def shape(kind: Any) -> Any:
     """The type of a kind of JSON: itself a type, a list of one, or what keys have to be."""
     if isinstance(kind, list):
-        return types.GenericAlias(list, shape(kind[0]))
+        return list.__class_getitem__(shape(kind[0]))
     if isinstance(kind, dict):
         fields = [(key, shape(kind[keys])) for keys in kind for key in keys.split()]
         return msgspec.defstruct("_", fields)
