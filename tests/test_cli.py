@@ -433,7 +433,7 @@ def test_plan_skill_installs_it_for_claude_code(terminal: Terminal):
         ("provider = ", "cannot be read"),
         ("shipz = 3", "no such key, or no string: shipz"),
         ("provider = []", "no such key, or no string: provider"),
-        ("default_ships = 0", "Expected `int` >= 1 - at `$.default_ships`"),
+        ("default_ships = 0", "has to be a number from 1 to 99"),
     ],
 )
 def test_a_fault_of_config_toml_is_told_by_its_key(terminal: Terminal, text: str, complaint: str):

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,7 @@ from ocaptain.providers.exedev import Exedev
 from ocaptain.ssh import VM, Result, Ssh
 from tests.onboard.crashes import FAST
 from tests.onboard.storage import VOYAGE, Json, Storage, a_ship, assert_sound, fold, task, template
+from tests.test_json import example as documented
 
 DEEP = "[" * 100_000
 ODD = [0, -1, 2**70, 1e308, float("inf"), float("nan"), "\ud800", "\x1b]0;x\x07", "a" * 20_000]
@@ -186,7 +188,7 @@ ORDERS_FIELDS = {
     "fields": changed({"subject": "x", "blockedBy": ["1"], "metadata": {"files": ["a"]}}) | JSON,
     "text": JSON,
     "refs": st.dictionaries(st.text(), st.text(), max_size=2) | JSON,
-    "ships": st.lists(st.sampled_from(["ship-3", "ship-4"]), max_size=2) | JSON,
+    "more": st.integers(0, 3) | st.none() | st.text(),
     "gone": st.lists(st.sampled_from(["ship-0", "ship-1"]), max_size=2) | JSON,
     "hails": st.lists(st.integers(1, 3), max_size=2) | JSON,
 }
@@ -204,7 +206,7 @@ def test_whatever_a_captain_orders_nothing_is_torn(storage: Storage, op: str, fi
             assert isinstance(answer["ok"], bool)
         assert_sound(twin)
         assert twin.order("status")["ok"]
-        assert twin.ask("ship-0", "claim", run="r")["ok"]
+        assert twin.ask(twin.join(), "claim", run="r")["ok"]
 
 
 # Logs and panes
@@ -313,14 +315,18 @@ class Fleet:
     async def destroy(self, _: Any) -> dict[str, str]:
         return {}
 
+    async def look(self, more: int = 0) -> str:
+        return f"Room for {more}"
+
 
 @pytest.fixture
-def captain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Somebody who types, and what storage answers to everything."""
+def captain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
+    """Somebody who types, and what storage answers: to one request, or to everything."""
     said: dict[str, bytes] = {}
 
-    async def answer(_self: Ssh, _vm: str, _remote: str, **_how: Any) -> Result:
-        return Result(0, said["said"], b"")
+    async def answer(_self: Ssh, _vm: str, _remote: str, **how: Any) -> Result:
+        op = json.loads(how.get("stdin") or "{}").get("op")
+        return Result(0, said.get(op) or said.get("said", b""), b"")
 
     async def no_git(*_: Any, **__: Any) -> str:
         return ""
@@ -328,11 +334,12 @@ def captain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]
     for name in [name for name in os.environ if name.startswith(("OCAPTAIN_", "XDG_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr(Ssh, "run", answer)
     monkeypatch.setattr(ocaptain.voyage, "git", no_git)
     monkeypatch.setattr(ocaptain.voyage, "open_provider", Fleet)
-    return said
+    with tempfile.TemporaryDirectory(prefix="ocf-", dir="/tmp") as run:  # tmp_path is too long
+        monkeypatch.setenv("XDG_RUNTIME_DIR", run)
+        yield said
 
 
 VERBS = ["status", "status --json", "voyages", "wait --timeout 0", "tasks", "fetch", "pause"]
@@ -355,6 +362,60 @@ def test_whatever_storage_says_instead_of_an_answer_the_captain_is_told(
     assert done.exception is None or isinstance(done.exception, Failure), done
     assert VOYAGE in told or b'"ok": false' in said
     assert clean(told, "\n\t") == told
+
+
+STATUS, ORDER = documented("status"), documented("pause")
+CHARTER = {"voyage": {"agent": "shell"}, "artifacts": {"spec.md": "x"}, "ships": ["ship-0"]}
+SOUND: dict[str, Json] = {
+    "status": STATUS,
+    "tasks": {"tasks": documented("tasks")},
+    "unfetched": {"head": "8c1f0b6a4d", "commits": 2, "wrecks": {"work/1-1": "8c1f0b6a4d"}},
+    "fetched": {},
+    "charter": CHARTER,
+    "enlist": {**ORDER, "new": []},
+    "hail": {**ORDER, "ships": ["ship-0"]},
+    "fsck": documented("fsck"),
+    "pause": ORDER,
+    "resume": ORDER,
+}
+READERS = {
+    "status": ["status", "status --json", "voyages", "wait --timeout 0", "resume", "hail Hello"],
+    "tasks": ["tasks", "tasks --json", "tasks --status failed"],
+    "unfetched": ["fetch", "sink -s -f"],
+    "charter": ["reinforce"],
+    "enlist": ["reinforce"],
+    "hail": ["hail Hello"],
+    "fsck": ["fsck", "fsck --json"],
+    "pause": ["pause", "pause --json"],
+}
+
+
+@pytest.mark.parametrize(("op", "verb"), [(op, verb) for op in READERS for verb in READERS[op]])
+@FEW
+@given(data=st.data())
+def test_whatever_is_wrong_with_an_answer_the_captain_is_told_whose_it_is(
+    captain: dict[str, bytes], op: str, verb: str, data: st.DataObject
+):
+    """A key that is missing, and a value that cannot be, is no bug of ours; what is shown steers no
+    terminal. (R106)"""
+    sound = {each: {"ok": True, **SOUND[each]} for each in SOUND}
+    captain.update({each: json.dumps(sound[each]).encode() for each in sound})
+    captain[op] = data.draw(written(sound[op]))
+    done = CliRunner().invoke(cli, verb.split())
+    told = done.output + str(done.exception or "")
+    assert isinstance(done.exception, Failure | SystemExit | None), done
+    assert not isinstance(done.exception, Failure) or VOYAGE in told
+    assert clean(told, "\n\t") == told
+
+
+@pytest.mark.parametrize("name", ["storage", "ship-0/../../x", "ship-", "ship-0\n", "../ship-0"])
+def test_a_ship_that_storage_names_is_one(captain: dict[str, bytes], name: str):
+    """Its name becomes a part of paths, and its VM gets tokens: nothing else will do. (R106)"""
+    captain.update({op: json.dumps({"ok": True, **SOUND[op]}).encode() for op in SOUND})
+    captain["enlist"] = json.dumps({"ok": True, **ORDER, "new": [name]}).encode()
+    done = CliRunner().invoke(cli, ["reinforce", "-n", "1"])
+    assert isinstance(done.exception, Failure)
+    assert f"{STORAGE} gave no answer: Expected `str` matching regex" in str(done.exception)
 
 
 LS = {

@@ -221,26 +221,18 @@ cli.command("wait", params=[VOYAGE, TIMEOUT])(_wait)
 @click.option("--into", default=".", type=PATH, help="Your repository.")
 async def fetch(voyage: str | None, everything: bool, into: Path) -> None:
     """Bring the voyage's branch into a repository of yours."""
-    found = await _find(voyage)
-    new = await found.fetch(into, everything=everything)
-    was = f"{new['commits']} commits were on storage alone; see git log {found.id} --"
-    click.echo(f"{found.id} is at {new['head'][:12]}; {was}")
-    if everything:
-        click.echo(f"Logs, journal and artifacts: {into / found.id}/")
-    elif new["wrecks"]:
-        click.echo(f"Unlanded work is on storage only: {', '.join(new['wrecks'])} (--all)")
+    click.echo(await (await _find(voyage)).fetch(into, everything=everything))
 
 
 @cli.command(params=[VOYAGE])
 @click.option("-s", "--include-storage", is_flag=True, help="Also storage, with all that is on it.")
 @click.option("--all", "all_", is_flag=True, help="Every VM of every voyage.")
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
-async def sink(voyage: str | None, include_storage: bool, all_: bool, force: bool) -> None:
+async def sink(voyage: str | None, include_storage: bool, all_: bool, force: bool) -> int:
     """Destroy a voyage's VMs: the ships, or all."""
     storage = include_storage or all_
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # asyncio's lets a question wait
-    config = ocaptain.config.load()
-    found = await ocaptain.voyage.voyages(config) if all_ else [await _find(voyage)]
+    found = await ocaptain.voyage.voyages(ocaptain.config.load()) if all_ else [await _find(voyage)]
     for each in found if storage else ():
         if risk := await each.at_risk():
             click.echo(risk)
@@ -252,10 +244,11 @@ async def sink(voyage: str | None, include_storage: bool, all_: bool, force: boo
     click.echo(f"To be destroyed: {', '.join(told)}")
     if names and not force:
         click.confirm("Go on?", abort=True)
-    if faults := [why for each, vms in doomed.items() for why in await each.destroy(vms)]:
-        again = "--all" if all_ else "-s " * storage + found[0].id
-        raise Failure(*faults, f"Try later: ocaptain sink {again}")
-    click.echo(f"Destroyed {len(names)} VMs.")
+    again = "sink -s" if storage else "sink"
+    left = [await each.destroy(vms, f"{again} {each.id}") for each, vms in doomed.items()]
+    if not any(left):
+        click.echo(f"Destroyed {len(names)} VMs.")
+    return int(any(left))
 
 
 # Steering

@@ -16,11 +16,11 @@ from .ssh import clean
 Answer = dict[str, Any]
 
 ENDED = ("complete", "failed", "halted", "paused", "stalled")
-NEXT = {"stalled": "reinforce", "paused": "resume", "halted": "resume", "failed": "retry verify"}
+NEXT = {"stalled": "reinforce", "paused": "resume", "halted": "resume"}
 """What moves a voyage in that state on."""
 
 STYLES = dict.fromkeys(("complete", "completed", "done"), "green")
-STYLES |= dict.fromkeys(("failed", "lost", "stalled"), "red")
+STYLES |= dict.fromkeys(("failed", "lost", "stalled", "unseen"), "red")
 STYLES |= dict.fromkeys(("limited", "paused"), "yellow")
 STYLES |= dict.fromkeys(("working", "in_progress", "landing", "verifying"), "cyan")
 
@@ -47,12 +47,13 @@ def status(seen: Answer) -> RenderableType:
     tasks, colour = seen["tasks"], STYLES.get(seen["state"], "")
     names = ("in_progress", "pending", "failed")
     rest = "".join(f", {tasks[name]} {name.replace('_', ' ')}" for name in names if tasks[name])
-    hint = "tasks --status failed" if tasks["failed"] else NEXT.get(seen["state"])
+    red = "tasks --status failed" if tasks["failed"] else "retry verify"
+    hints = [NEXT.get(seen["state"]), red if tasks["failed"] or seen["state"] == "failed" else None]
     origin = [(seen["mirrored"] or "")[:12], seen["pr"], seen["mirror_fault"]]
-    told = {"origin": "  ".join(filter(None, origin)), "notify": seen.get("notify_fault")}
+    told = {"origin": "  ".join(filter(None, origin)), "notify": seen["notify_fault"]}
     lines = [
         (seen["reason"], colour),
-        (hint and f"→ ocaptain {hint}", "bold"),
+        *((f"→ ocaptain {hint}", "bold") for hint in hints if hint),
         (f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}", ""),
         (f"verify  {seen['verify']}    cost ${seen['cost_usd']:.2f}", ""),
         *((f"{name}  {what}", "") for name, what in told.items() if what),

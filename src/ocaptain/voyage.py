@@ -8,12 +8,14 @@ import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
 from math import inf
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+import msgspec
 
 from .config import Config
 from .errors import Failure, tell
@@ -42,6 +44,43 @@ LIB = ("-IS", Home("voyage/lib"))
 """What comes between python and the name of a program of the onboard half, on a VM."""
 UNPACK = "umask 077 && mkdir -p ~/voyage && cd ~/voyage && tar -xzf -"
 PACK = "cd ~/voyage && tar -cz artifacts journal.jsonl logs ships voyage.json"
+
+# What storage answers is looked at before it is used, for storage may be anybody's by then.
+NAME = Annotated[str, msgspec.Meta(pattern=r"\A[\w-]+\Z")]
+SHIP = Annotated[str, msgspec.Meta(pattern=r"\Aship-\d{1,9}\Z")]
+AMOUNT = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+NOTE = str | None
+
+
+def shape(kind: Any) -> Any:
+    """The type of a kind of JSON: itself a type, a list of one, or what keys have to be."""
+    if isinstance(kind, list):
+        return list.__class_getitem__(shape(kind[0]))
+    if isinstance(kind, dict):
+        fields = [(key, shape(kind[keys])) for keys in kind for key in keys.split()]
+        return msgspec.defstruct("_", fields)
+    return kind
+
+
+Shape = dict[str, Any]
+SAID: Shape = {"say": str}
+ROW: Shape = {"id status subject": str, "owner commit reason": NOTE, "blocked_by": [str]}
+AT_SEA: Shape = {"id": SHIP, "state": NAME, "task subject reason": NOTE}
+AT_SEA |= {"completed hails": AMOUNT, "since until seen_s": AMOUNT | None}
+COUNTS: Shape = {"total pending in_progress completed failed": AMOUNT}
+STATUS: Shape = {"voyage state agent verify": NAME, "objective": str, "created cost_usd": AMOUNT}
+STATUS |= {"reason mirrored pr mirror_fault notify_fault": NOTE, "tasks": COUNTS, "ships": [AT_SEA]}
+ANSWERS: dict[str, Shape] = {
+    "status": STATUS,
+    "tasks": {"tasks": [ROW]},
+    "unfetched": {"head": NAME, "commits": AMOUNT, "wrecks": dict[str, str]},
+    "fetched": {},
+    "charter": {"voyage": {"agent": str}, "artifacts": dict[str, str], "ships": [SHIP]},
+    "relieve": SAID | {"done": bool},
+    "enlist": SAID | {"new": [SHIP]},
+    "fsck": SAID | {"faults mended": [str]},
+}
+"""The answer to each request; to all others it is `SAID`."""
 
 
 class Voyage:
@@ -74,34 +113,39 @@ class Voyage:
         become = ["sudo", "-nHu", "harbor", "sh"] if self.provider.accounts else ["sh"]
         return Remote(*become, "-c", Remote(*words))
 
-    async def ask(self, op: str, **fields: Any) -> Answer:
-        """Ask harbor; raises Failure where storage cannot be reached, or refuses."""
-        if self.vms and self.storage not in self.vms:
+    async def ask(self, op: str, *, retries: float = 0.0, **fields: Any) -> Answer:
+        """Ask harbor; raises Failure where storage cannot be reached, or refuses, or answers what
+        nobody asked for. `retries` is as of `Ssh.run`."""
+        if (self.vms and self.storage not in self.vms) or not self.ssh.path.exists():
             raise Failure(f"{self.id} has no storage any more.", f"ocaptain sink {self.id}")
         request = {"protocol": PROTOCOL, "op": op, **self.signed, **fields}
-        line = json.dumps(request).encode() + b"\n"
-        done = await self.ssh.run(self.storage, self.program("serve.serve", "captain"), stdin=line)
+        serve, line = self.program("serve.serve", "captain"), json.dumps(request).encode() + b"\n"
+        done = await self.ssh.run(self.storage, serve, stdin=line, retries=retries)
         try:
-            answer = dict(json.loads(done.out))
+            answer = msgspec.json.decode(done.out, type=Answer)
             granted = answer.pop("ok")
-        except (ValueError, TypeError, KeyError, RecursionError):
-            said = clean(done.err).strip().rpartition("\n")[2]
+            msgspec.convert(answer, shape(ANSWERS.get(op, SAID) if granted else {"error": str}))
+        except (ValueError, KeyError, RecursionError) as strange:
+            said = clean(done.err or str(strange)).strip().rpartition("\n")[2]
             remedy = f"Look closer: ocaptain shell --raw {self.id}  (sail not finished: sink -s)"
-            raise Failure(f"{self.storage} gave no answer: {said}", remedy) from None
+            raise Unreachable(f"{self.storage} gave no answer: {said}", remedy) from None
         if not granted:
-            raise Failure(clean(str(answer.get("error", answer))))
+            raise Failure(clean(answer["error"]))
         return answer
 
     async def watch(
         self, op: str, enough: Callable[[Answer], bool], timeout_s: float = inf, **fields: Any
     ) -> Answer:
-        """Ask the same until the answer is `enough`, or the time is up; the last answer."""
-        ends = time.monotonic() + timeout_s
-        while True:
-            answer = await self.ask(op, **fields)
-            if enough(answer) or time.monotonic() >= ends:
-                return answer
+        """Ask the same until the answer is `enough`, or the time is up; the last answer. It is
+        `unseen` while storage is away."""
+        ends, seen = time.monotonic() + timeout_s, await self.ask(op, **fields)
+        while not enough(seen) and time.monotonic() < ends:
             await asyncio.sleep(1)
+            try:
+                seen = await self.ask(op, **fields)
+            except Unreachable as why:
+                seen |= {"state": "unseen", "reason": str(why)}
+        return seen
 
     async def log_lines(self, wanted: Mapping[str, Any]) -> AsyncIterator[str]:
         """Lines `time ship text` of the logs, as the arguments of onboard's `logbook.read` want."""
@@ -118,26 +162,29 @@ class Voyage:
         place, what = (vm, Remote("bash", "-l")) if raw else (self.storage, panes)
         return attach(self.ssh.command(place, what, tty=True))
 
-    async def fetch(self, into: Path, *, everything: bool) -> Answer:
+    async def fetch(self, into: Path, *, everything: bool) -> str:
         """Bring the branch into the repository at `into`. With `everything` also wrecks, under
-        refs/ocaptain/<voyage>, and logs, journal and artifacts, into a folder. What was new of it.
-        """
+        refs/ocaptain/<voyage>, and logs, journal and artifacts, into a folder. What was done."""
         new = await self.ask("unfetched")
-        wrecks = new["wrecks"] if everything else {}
         refs = [f"refs/heads/{self.id}:refs/heads/{self.id}"]
         refs += [f"+refs/heads/work/*:refs/ocaptain/{self.id}/*"] * everything
         pack = f"--upload-pack={self.by_harbor('git-upload-pack', Home('voyage/repo.git'))}"
         words = ["-C", str(into), "fetch", "--quiet", pack, f"{self.storage}:voyage", *refs]
         try:
             await git(*words, **self.ssh.git_env(), timeout=SET_UP_S)
-        except Failure as why:
-            raise Failure(f"git fetch failed: {why}", "Into where: --into DIR") from None
-        if everything:
-            packed = await self.ssh.run(self.storage, self.by_harbor("sh", "-c", PACK))
-            with tarfile.open(fileobj=io.BytesIO(packed.out)) as tar:
-                tar.extractall(into / self.id, filter="data")
+            if everything:
+                packed = await self.ssh.run(self.storage, self.by_harbor("sh", "-c", PACK))
+                with tarfile.open(fileobj=io.BytesIO(packed.out), mode="r|gz") as tar:
+                    tar.extractall(into / self.id, filter="data")
+        except (Failure, OSError, tarfile.TarError) as why:
+            raise Failure(f"fetch failed: {why}", "Into where: --into DIR") from None
+        wrecks = new["wrecks"] if everything else {}
         await self.ask("fetched", refs={**wrecks, "head": new["head"]})
-        return new
+        was = f"{new['commits']} commits were on storage alone; see git log {self.id} --"
+        rest = f"\nUnlanded work is on storage only: {', '.join(new['wrecks'])} (--all)"
+        rest = rest if new["wrecks"] else ""
+        rest = f"\nLogs, journal and artifacts: {into / self.id}/" if everything else rest
+        return clean(f"{self.id} is at {new['head'][:12]}; {was}{rest}")
 
     async def at_risk(self) -> str:
         """What only storage has, in a sentence; empty where that is nothing."""
@@ -147,7 +194,8 @@ class Voyage:
             return f"{self.id}: what was never fetched of it cannot be seen. {unseen}"
         parts = [f"{new['commits']} commits on its branch"] if new["commits"] else []
         parts += [f"unlanded work ({', '.join(new['wrecks'])})"] if new["wrecks"] else []
-        return f"{self.id}: never fetched or pushed: {' and '.join(parts)}" if parts else ""
+        told = f"{self.id}: never fetched or pushed: {' and '.join(parts)}"
+        return clean(told) if parts else ""
 
     # On VMs
 
@@ -155,57 +203,57 @@ class Voyage:
         """The ships' VMs."""
         return [vm for vm in self.vms if vm != self.storage]
 
-    async def on(self, vms: Sequence[str], remote: Remote, **how: Any) -> dict[str, str]:
+    async def on(self, vms: Collection[str], remote: Remote, **how: Any) -> dict[str, str]:
         """Run a command on VMs, on all at once; why it failed, by VM."""
-        faults = await asyncio.gather(*(self.fault(vm, remote, **how) for vm in vms))
-        return {vm: why for vm, why in zip(vms, faults, strict=True) if why}
 
-    async def fault(self, vm: str, remote: Remote, **how: Any) -> str:
-        """Run a command on a VM; why it failed, if it did."""
-        if vm not in self.vms:
-            return f"{vm} is not there any more."
+        async def fault(vm: str) -> str:
+            if vm not in self.vms:
+                return f"{vm} is not there any more."
+            try:
+                done = await self.ssh.run(vm, remote, **how)
+            except Failure as why:
+                return str(why)
+            return (clean(done.err).strip() or f"exit status {done.status}") if done.status else ""
+
+        faults = dict(zip(vms, await asyncio.gather(*map(fault, vms)), strict=True))
+        return {vm: why for vm, why in faults.items() if why}
+
+    async def destroy(self, names: Sequence[str], again: str) -> list[str]:
+        """Destroy VMs, and with ships their keys; those that are left, after that was told, with
+        the verb to type `again`."""
+        for name in names:
+            self.vms.pop(name, None)
         try:
-            done = await self.ssh.run(vm, remote, **how)
+            left = await self.provider.destroy(names)
         except Failure as why:
-            return str(why)
-        return (clean(done.err).strip() or f"exit status {done.status}") if done.status else ""
-
-    async def unpack(self, vm: str, packed: bytes) -> None:
-        """Set a VM up from an archive, as soon as it can be reached; Unreachable if that fails."""
-        root = ["sudo", "-n"] * (self.provider.accounts and vm == self.storage)
-        set_up = Remote(*root, self.provider.python, *LIB, "setup.main")
-        there = Remote("sh", "-c", f"{UNPACK} && exec {set_up}")
-        limits = {"timeout": SET_UP_S, "retries": REACH_S}
-        if why := await self.fault(vm, there, stdin=packed, **limits):
-            raise Unreachable(f"{vm} could not be set up: {why}")
-
-    async def destroy(self, names: Iterable[str]) -> list[str]:
-        """Destroy VMs, and with ships their keys; a sentence for each that is left."""
-        gone = {name: self.vms.pop(name, None) for name in names}
-        left = await self.provider.destroy(gone)
-        if self.storage in gone and not left:
+            left = dict.fromkeys(names, str(why))
+        if told := [f"{vm} is left: {why}" for vm, why in left.items()]:
+            tell("\n".join([*told, f"Try later: ocaptain {again}"]))
+        elif self.storage in names:
             shutil.rmtree(self.ssh.path.parent, ignore_errors=True)
-        return [f"{vm} is left: {why}" for vm, why in left.items()]
+        return told
 
     # Steering
 
     async def order(self, op: str, **fields: Any) -> Answer:
         """Have harbor do something, and ships that are at work ask at once where that concerns
         them; `unheard` has the VMs that could not be told."""
-        answer, ship = await self.ask(op, **fields), fields.get("ship")
+        # So that it is done once, however often it is asked for where no answer comes back.
+        fields["id"] = secrets.token_hex(8)
+        answer, ship = await self.ask(op, retries=ANSWER_S, **fields), fields.get("ship")
         vms = ([self.vm(ship)] if ship else self.crew()) if op in URGENT else []
         return {**answer, "unheard": [*await self.on(vms, KNOCK, timeout=KNOCK_S)]}
 
     async def hail(self, message: str, ship: str = "") -> Answer:
         """Send a message to a ship's agent, or to all; see for a while whether they take it in."""
-        answer = await self.order("hail", ship=ship, text=message)
+        answer, keys = await self.order("hail", ship=ship, text=message), ("id", "task", "hails")
 
         def heard(seen: Answer) -> bool:
             return not any(row["hails"] and row["task"] for row in seen["ships"])
 
         rows = (await self.watch("status", heard, HEAR_S))["ships"]
-        told = [row for row in rows if row["id"] in answer["ships"]]
-        return {**answer, "ships": [{k: row[k] for k in ("id", "task", "hails")} for row in told]}
+        told = [{key: row[key] for key in keys} for row in rows if ship in ("", row["id"])]
+        return {**answer, "ships": told}
 
     async def tasks_edit(self, task: str = "", **given: Any) -> Answer:
         """Change a task, or add one where none is named, in what is given of it."""
@@ -227,20 +275,127 @@ class Voyage:
 
     async def relieve(self, ship: str) -> Answer:
         """Give a ship nothing more to do, and remove it after its task."""
-        answer = await self.order("relieve", ship=ship)
-        again = f"ocaptain relieve {self.id} {ship}"
-        tell(f"{answer['say']} Ctrl-C leaves the order standing; to finish it: {again}")
+        answer, again = await self.order("relieve", ship=ship), f"relieve {self.id} {ship}"
+        tell(f"{answer['say']} Ctrl-C leaves the order standing; to finish it: ocaptain {again}")
         await self.watch("relieve", lambda seen: bool(seen["done"]), ship=ship)
-        await self.discharge([ship])
+        if await self.destroy([self.vm(ship)], again):
+            raise Failure(f"{ship} has nothing more to do, and its VM is left.")
+        await self.order("enlist", gone=[ship], more=0)
         return {**answer, "done": True, "say": f"{ship} has gone home, and its VM is destroyed."}
 
-    async def discharge(self, ships: Sequence[str]) -> None:
-        """Destroy ships with their keys, then have storage forget them."""
-        if left := await self.destroy(map(self.vm, ships)):
-            raise Failure(*left, "Try again later; nothing else has changed.")
-        boot = {"enlist": {}, "dismiss": ships, "accounts": self.provider.accounts}
-        await self.unpack(self.storage, archive(boot))
-        await self.ask("enlist", ships=[], gone=ships)
+    async def reinforce(self, ships: int | None) -> Answer:
+        """Restart ships, replace those that are lost, and add `ships` more."""
+        charter = await self.ask("charter")
+        known = {self.vm(ship): ship for ship in charter.pop("ships")}
+        restart = Remote(self.provider.python, *LIB, "setup.restart")
+        faults = await self.on(known, restart, retries=ANSWER_S)
+        for vm, why in faults.items():
+            tell(f"{vm} is lost: {why}")
+        lost, more = [known[vm] for vm in faults], len(faults) + (ships or 0)
+        if more and (lacking := self.config.lacks(charter["voyage"]["agent"])):
+            raise Failure(f"No ship can be made from here: {lacking}")
+        # Those as well that storage let go, where somebody got no further than that.
+        doomed = [vm for vm in self.crew() if vm in faults or vm not in known]
+        tell(await self.provider.look(more=more - len(doomed)))
+        new = (await self.order("enlist", gone=lost, more=more))["new"]
+        await self.destroy(doomed, f"reinforce {self.id}")
+        made = await self.build(new, charter) if new else []
+        say = f"Of {len(known)} ships {len(lost)} were lost; {len(made)} are new."
+        return {"say": say, "lost": lost, "new": made}
+
+    # Making VMs
+
+    async def build(
+        self, ships: Sequence[str], boot: Answer, checkout: Source | None = None, **more: Any
+    ) -> list[str]:
+        """Make ships, and storage where there is none, all at once; nothing of it is left where
+        that fails. Returns the ships that came up.
+
+        `boot` is what boot.json has for all of them, `more` what it has for new storage alone,
+        which gets a checkout of the captain's as a bundle."""
+        self.boot, self.began = {**boot, "accounts": self.provider.accounts}, time.monotonic()
+        new = [vm for vm in (self.storage, *map(self.vm, ships)) if vm not in self.vms]
+        self.again = f"{'sink -s' if self.storage in new else 'reinforce'} {self.id}"
+        with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
+            self.scratch = Path(scratch)
+            try:
+                return await self._build(ships, checkout, more)
+            except BaseException as error:
+                tell("What was made is removed")
+                await asyncio.shield(self._undo(new, ships))
+                raise getattr(error, "exceptions", [error])[0] from None
+
+    async def _undo(self, new: Sequence[str], ships: Sequence[str]) -> None:
+        await self.destroy(new, self.again)
+        if self.storage not in new:
+            await self._let_go(ships)
+
+    async def _let_go(self, ships: Sequence[str]) -> None:
+        """Have storage forget ships; where it does not answer, the next `reinforce` will."""
+        with suppress(Failure):
+            await self.order("enlist", gone=ships, more=0)
+
+    async def _build(
+        self, ships: Sequence[str], checkout: Source | None, more: Answer
+    ) -> list[str]:
+        """Storage and ships, each as far as it can get by itself; Failure without any ship."""
+        making = [new_key(self.scratch / ship, self.vm(ship)) for ship in ships]
+        self.keys = dict(zip(ships, await asyncio.gather(*making), strict=True))
+        bundle = self.scratch / "source.bundle"
+        async with asyncio.TaskGroup() as group:
+            storage = group.create_task(self._create(self.storage))
+            crew = {ship: group.create_task(self._ship(ship, storage)) for ship in ships}
+            if checkout and checkout.path:
+                pack = ("bundle", "create", "-q", str(bundle), checkout.ref)
+                await git("-C", str(checkout.path), *pack, timeout=SET_UP_S)
+            await storage
+            await self._set_up(self.storage, {**more, "enlist": self.keys}, bundle)
+        down = [ship for ship in ships if not crew[ship].result()]
+        if len(down) == len(ships):
+            raise Failure("No ship came up.")
+        if down:
+            await self._let_go(down)
+        return [ship for ship in ships if ship not in down]
+
+    async def _create(self, name: str) -> VM:
+        if name not in self.vms:
+            self.know(await self.provider.create(name))
+            self._say(f"{name} is there")
+        return self.vms[name]
+
+    async def _set_up(self, vm: str, own: Answer, bundle: Path | None = None) -> None:
+        """Set a VM up, as soon as it can be reached, by what boot.json has for all, and its own."""
+        root = ["sudo", "-n"] * (self.provider.accounts and vm == self.storage)
+        set_up = Remote(*root, self.provider.python, *LIB, "setup.main")
+        there = Remote("sh", "-c", f"{UNPACK} && exec {set_up}")
+        packed, limits = archive(self.boot | own, bundle), {"timeout": SET_UP_S, "retries": REACH_S}
+        if faults := await self.on([vm], there, stdin=packed, **limits):
+            raise Unreachable(f"{vm} could not be set up: {faults[vm]}")
+        self._say(f"{vm} is ready")
+
+    def _say(self, what: str) -> None:
+        tell(f"{what} after {time.monotonic() - self.began:.1f} s")
+
+    async def _ship(self, ship: str, storage: asyncio.Task[VM]) -> bool:
+        """Make a ship, twice if need be; whether it came up, for the others can do without."""
+        vm = self.vm(ship)
+        for remedy in ("is made anew", "is given up; the others sail on without it"):
+            try:
+                await self._create(vm)
+                await self._set_up(vm, await self._own(ship, await storage))
+                return True
+            except Unreachable as why:
+                tell(f"{why}\n{ship} {remedy}")
+                await self.destroy([vm], self.again)
+        return False
+
+    async def _own(self, ship: str, storage: VM) -> Answer:
+        """What boot.json has for one ship; its key opens storage from here on."""
+        reach, via = await self.provider.admit(storage, ship, self.keys[ship])
+        if via:
+            tell(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
+        way = {"reach": reach, "via": via, "host_key": storage.host_key, "ship": ship}
+        return {**way, "captain": self.config.agent_env, "key": (self.scratch / ship).read_text()}
 
 
 # Finding
@@ -251,7 +406,7 @@ async def voyages(config: Config) -> list[Voyage]:
     provider = open_provider(config)
     vms = sorted(await provider.list(), key=lambda vm: vm.name)
     fleets = groupby(vms, lambda vm: vm.name.rpartition("-")[0])
-    return [Yard(config, provider, name).know(*fleet) for name, fleet in fleets]
+    return [Voyage(config, provider, name).know(*fleet) for name, fleet in fleets]
 
 
 async def find(config: Config, name: str | None) -> Voyage:
@@ -305,29 +460,27 @@ async def sail(config: Config, plan: Plan, ships: int, *, pr: bool = False) -> s
     """Make the VMs, set them up, and return the voyage's id; nothing is left where that fails.
 
     With `pr` the end of the voyage opens a pull request."""
-    yard = Yard(config, open_provider(config), f"voyage-{secrets.token_hex(6)}")
     source = plan.source
+    voyage = Voyage(config, open_provider(config), f"voyage-{secrets.token_hex(6)}")
     token = config.gh_token if source.url.startswith("https://github.com/") else None
     if pr and not token:
         lacking = "A pull request needs a repo on GitHub (owner/name in voyage.json) and GH_TOKEN."
         raise Failure(lacking, "export GH_TOKEN=…")
-    tell(await yard.provider.look(more=1 + ships))
-    tell(f"{yard.id} is being made; if this is killed, type: ocaptain sink -s {yard.id}")
+    tell(await voyage.provider.look(more=1 + ships))
+    tell(f"{voyage.id} is being made; if this is killed, type: ocaptain sink -s {voyage.id}")
     crew = [f"ship-{number}" for number in range(ships)]
+    record = {"voyage": voyage.id, "ships": crew, "pr": pr, **await charter(plan)}
+    own = {"token": token, "url": record["origin"], "ref": source.ref, "shallow": source.shallow}
+    boot = {"voyage": record, "artifacts": plan.artifacts}
+    await voyage.build(crew, boot, source, tasks=plan.tasks, source=own)
+    return voyage.id
+
+
+async def charter(plan: Plan) -> Answer:
+    """What storage and ships know of a plan, besides its files and tasks."""
     names = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
-    author = {key: await git("config", key, strict=False) or names[key] for key in names}
-    boot = boot_file(plan, {"voyage": yard.id, "ships": crew, "author": author, "pr": pr})
-    told = {"token": token, "shallow": source.shallow, "ref": source.ref}
-    told["url"] = boot["voyage"]["origin"]
-    await yard.build(crew, boot, source, tasks=plan.tasks, source=told)
-    return yard.id
-
-
-def boot_file(plan: Plan, sailed: Answer) -> Answer:
-    """What boot.json has for every VM: the voyage as storage and ships know it, and the plan's own
-    files. `sailed` is what the plan does not say: `voyage`, `ships`, `author`, `pr`."""
-    record = {
-        **sailed,
+    return {
+        "author": {key: await git("config", key, strict=False) or names[key] for key in names},
         "created": time.time(),
         "origin": None if plan.source.path else plan.source.url,
         "base": plan.source.branch,
@@ -336,127 +489,20 @@ def boot_file(plan: Plan, sailed: Answer) -> Answer:
         "spec": plan.artifacts["spec.md"],
         **{key: getattr(plan, key) for key in Settings.__struct_fields__},
     }
-    return {"voyage": record, "artifacts": plan.artifacts}
 
 
 def archive(boot: Answer, bundle: Path | None = None) -> bytes:
-    """The onboard code, boot.json and, for storage, the captain's repository as a git bundle."""
-    buffer = io.BytesIO()
+    """boot.json, alone for storage of a voyage under way, else with the onboard code and, if there
+    is one, the captain's repository as a git bundle."""
+    buffer, texts = io.BytesIO(), {"boot.json": json.dumps(boot)}
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
-        for path in sorted(ONBOARD.rglob("*.[ps][yh]")):
-            tar.add(path, f"lib/onboard/{path.relative_to(ONBOARD)}")
-        for name, body in {"lib/__main__.py": MAIN, "boot.json": json.dumps(boot)}.items():
+        if boot.keys() & {"ship", "source"}:
+            texts["lib/__main__.py"] = MAIN
+            tar.add(ONBOARD, "lib/onboard", filter=lambda x: None if "__pycache__" in x.name else x)
+        for name, body in texts.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(body.encode()), 0o600
             tar.addfile(entry, io.BytesIO(body.encode()))
-        if bundle:
+        if bundle and bundle.exists():
             tar.add(bundle, "source.bundle")
     return buffer.getvalue()
-
-
-class Yard(Voyage):
-    """A voyage whose VMs are being made and set up, all at once.
-
-    `boot` is what boot.json has for all of them, `keys` the ships' public keys."""
-
-    async def build(
-        self, ships: Sequence[str], boot: Answer, checkout: Source | None = None, **more: Any
-    ) -> None:
-        """Make ships, and storage where there is none; nothing of it is left where that fails.
-
-        `more` is what boot.json has for storage alone, which gets a checkout of the captain's as a
-        bundle."""
-        self.boot, self.began = {**boot, "accounts": self.provider.accounts}, time.monotonic()
-        new = [vm for vm in (self.storage, *map(self.vm, ships)) if vm not in self.vms]
-        with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
-            self.scratch = Path(scratch)
-            try:
-                await self._build(ships, checkout, more)
-            except BaseException as error:
-                tell("What was made is removed")
-                await asyncio.shield(self._remove(*new))
-                raise getattr(error, "exceptions", [error])[0] from None
-
-    async def _build(self, ships: Sequence[str], checkout: Source | None, more: Answer) -> None:
-        """Storage and ships, each as far as it can get by itself; Failure without any ship."""
-        making = [new_key(self.scratch / ship, self.vm(ship)) for ship in ships]
-        self.keys = dict(zip(ships, await asyncio.gather(*making), strict=True))
-        async with asyncio.TaskGroup() as group:
-            storage = group.create_task(self._create(self.storage))
-            crew = [group.create_task(self._ship(ship, storage)) for ship in ships]
-            bundle = await self._bundle(checkout) if checkout and checkout.path else None
-            own = {**more, "enlist": self.keys}
-            await self._set_up(await storage, archive(self.boot | own, bundle))
-        if not any(ship.result() for ship in crew):
-            raise Failure("No ship came up.")
-
-    async def _bundle(self, source: Source) -> Path:
-        bundle = self.scratch / "source.bundle"
-        pack = ("bundle", "create", "-q", str(bundle), source.ref)
-        await git("-C", str(source.path), *pack, timeout=SET_UP_S)
-        return bundle
-
-    async def _create(self, name: str) -> VM:
-        if name not in self.vms:
-            self.know(await self.provider.create(name))
-            self._say(f"{name} is there")
-        return self.vms[name]
-
-    async def _set_up(self, vm: VM, packed: bytes) -> None:
-        await self.unpack(vm.name, packed)
-        self._say(f"{vm.name} is ready")
-
-    def _say(self, what: str) -> None:
-        tell(f"{what} after {time.monotonic() - self.began:.1f} s")
-
-    async def _ship(self, ship: str, storage: asyncio.Task[VM]) -> bool:
-        """Make a ship, twice if need be; whether it came up, for the others can do without."""
-        for remedy in ("is made anew", "is given up; the others sail on without it"):
-            try:
-                vm, there = await self._create(self.vm(ship)), await storage
-                await self._set_up(vm, await self._crew(ship, there))
-                return True
-            except Unreachable as why:
-                tell(f"{why}\n{ship} {remedy}")
-                await self._remove(self.vm(ship))
-        return False
-
-    async def _crew(self, ship: str, storage: VM) -> bytes:
-        """A ship's archive; its key opens storage from here on."""
-        reach, via = await self.provider.admit(storage, ship, self.keys[ship])
-        if via:
-            tell(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
-        way = {"reach": reach, "via": via, "host_key": storage.host_key, "ship": ship}
-        own = {"captain": self.config.agent_env, "key": (self.scratch / ship).read_text()}
-        return archive(self.boot | own | way)
-
-    async def _remove(self, *names: str) -> None:
-        """Destroy VMs, and say which are left."""
-        try:
-            left = await self.destroy(names)
-        except Failure as why:
-            left = [f"Nothing could be removed: {why}"]
-        if left:
-            tell("\n".join([*left, f"Try later: ocaptain sink -s {self.id}"]))
-
-    async def reinforce(self, ships: int | None) -> Answer:
-        """Restart ships, replace those that are lost, and add `ships` more."""
-        charter = await self.ask("charter")
-        voyage, known = charter["voyage"], charter.pop("ships")
-        restart = Remote(self.provider.python, *LIB, "setup.restart")
-        faults = await self.on([*map(self.vm, known)], restart, retries=ANSWER_S)
-        lost = [ship for ship in known if self.vm(ship) in faults]
-        first = 1 + max(int(ship[5:]) for ship in [*known, *voyage["ships"]])
-        new = [f"ship-{number}" for number in range(first, first + len(lost) + (ships or 0))]
-        say = f"Of {len(known)} ships {len(lost)} were lost; {len(new)} are new."
-        for vm, why in faults.items():
-            tell(f"{vm} is lost: {why}")
-        if new and (lacking := self.config.lacks(voyage["agent"])):
-            raise Failure(f"No ship can be made from here: {lacking}")
-        tell(await self.provider.look(more=len(new) - len(faults.keys() & self.vms.keys())))
-        if lost:
-            await self.discharge(lost)
-        if new:
-            await self.build(new, charter)
-            await self.ask("enlist", ships=new, gone=[])
-        return {"say": say, "lost": lost, "new": new}

@@ -3,7 +3,9 @@
 import json
 import signal
 import time
+from getpass import getuser
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import pytest
@@ -60,7 +62,7 @@ def test_a_pause_lets_ships_finish_and_resume_goes_on(captain):
     assert voyage.wait()["tasks"]["completed"] == 2
     said = orders(voyage)
     assert said["pause"]["why"] == "lunch"
-    assert said["pause"]["by"].startswith("Ada Captain@")
+    assert said["pause"]["by"] == f"{getuser()}@{gethostname()}"
 
 
 def test_a_halt_stops_agents_now_and_their_work_is_kept(captain):
@@ -186,7 +188,7 @@ def test_a_relieved_ship_goes_home_after_its_task(captain):
     seen = voyage.wait()
     assert ship_states(seen) == {"ship-0": "done"}
     assert not voyage.home("ship1").parent.exists()
-    assert "ship-1" not in (voyage.home() / ".ssh" / "authorized_keys").read_text()
+    assert not (voyage.storage / "ships" / "ship-1.json").exists()
 
 
 def test_an_interrupted_relieve_leaves_the_order_standing(captain):
@@ -219,7 +221,7 @@ def test_reinforce_replaces_what_is_lost_and_adds_more(captain):
     seen = voyage.wait()
     assert set(ship_states(seen)) == {"ship-0", "ship-2", "ship-3", "ship-4"}
     assert not (captain.vms / f"{voyage.id}-ship1").exists()
-    assert "ship-1" not in (voyage.home() / ".ssh" / "authorized_keys").read_text()
+    assert not (voyage.storage / "ships" / "ship-1.json").exists()
     voyage.until_log("ship-3 is under way")
     again = captain.json("reinforce")
     assert (again["lost"], again["new"]) == ([], [])
@@ -237,16 +239,43 @@ def test_a_stalled_voyage_is_reinforced_to_its_end(captain):
 
 
 def test_a_reinforcement_that_fails_leaves_nothing(captain):
-    """New ships and their keys are gone again, and storage knows nothing of them. (R112)"""
+    """New ships are gone again, storage shows none of them, and their numbers do not come back.
+    (R79, R112)"""
     voyage, path = at_work(captain)
-    before = (voyage.home() / ".ssh" / "authorized_keys").read_text()
     captain.path_first("ssh-keygen", "#!/bin/sh\nexit 1\n")
     done = captain.run("reinforce", "-n", "2", status=None)
     assert done.status != 0
     (captain.root / "bin" / "ssh-keygen").unlink()
     assert list(ship_states(voyage.status())) == ["ship-0"]
-    assert (voyage.home() / ".ssh" / "authorized_keys").read_text() == before
+    assert [file.name for file in (voyage.storage / "ships").iterdir()] == ["ship-0.json"]
     assert len(list(captain.vms.iterdir())) == 2
+    assert captain.json("reinforce", "-n", "1")["new"] == ["ship-3"]
+    path.touch()
+    voyage.wait()
+
+
+def test_a_ship_that_does_not_come_up_is_let_go(captain):
+    """The others join; storage does not show it as one that is to come. (R79, R103, R112)"""
+    voyage, path = at_work(captain)
+    broken = "case $OCAPTAIN_VM in *-ship1) exit 1 ;; esac"
+    captain.path_first("tar", f'#!/bin/sh\n{broken}\nexec {captain.real("tar")} "$@"\n')
+    done = captain.run("reinforce", "-n", "2", "--json")
+    told = json.loads(done.out)
+    assert (told["new"], told["say"]) == (["ship-2"], "Of 1 ships 0 were lost; 1 are new.")
+    assert "ship-1 is given up; the others sail on without it" in done.err
+    assert set(ship_states(voyage.status())) == {"ship-0", "ship-2"}
+    path.touch()
+    voyage.wait()
+
+
+def test_what_a_killed_reinforce_left_is_removed_by_the_next(captain):
+    """A VM of a ship that storage let go, or never heard from, goes, and another takes its place.
+    (R112)"""
+    voyage, path = at_work(captain)
+    (captain.vms / f"{voyage.id}-ship7" / "home").mkdir(parents=True)
+    told = captain.json("reinforce")
+    assert (told["lost"], told["new"]) == ([], [])
+    assert not (captain.vms / f"{voyage.id}-ship7").exists()
     path.touch()
     voyage.wait()
 

@@ -63,6 +63,24 @@ def test_status_fits_a_terminal_and_watch_refreshes_it_in_place(captain):
         assert [line.split()[:2] for line in screen[1:4]] == [[n, "completed"] for n in "012"]
 
 
+def test_a_watch_goes_on_while_storage_is_away(captain):
+    """It shows the last that it saw, as unseen, with the reason, until storage answers again.
+    (R106)"""
+    voyage, gate = gated(captain, ships=1, lease_seconds=60)
+    storage = captain.vms / f"{voyage.id}-storage"
+    with Terminal(captain) as terminal:
+        terminal.type("ocaptain status --watch")
+        terminal.until("running")
+        aside = storage.rename(captain.root / "aside")
+        screen = "\n".join(terminal.until("unseen"))
+        assert f"{voyage.id}-storage gave no answer" in screen
+        assert "ship-0" in screen
+        aside.rename(storage)
+        terminal.until("running")
+        gate.touch()
+        assert "complete" in terminal.over(seconds=40)[0]
+
+
 def test_status_and_tasks_as_json(captain):
     """What other programs read of a voyage under way."""
     voyage, gate = gated(captain, ships=2)
@@ -169,7 +187,8 @@ def test_shell_follows_ships_that_join_and_leave(captain):
     with Terminal(captain, 160, 40) as terminal:
         terminal.type("ocaptain shell")
         until(lambda: sorted(panes(terminal)) == ["ship-0", "ship-1", "ship-2"], 20)
-        order(voyage, "enlist", ships=["ship-10", "ship-3"], gone=["ship-1"])
+        order(voyage, "enlist", gone=["ship-1"], more=8)
+        order(voyage, "enlist", gone=[f"ship-{n}" for n in range(4, 10)], more=0)
         until(lambda: sorted(panes(terminal)) == ["ship-0", "ship-2"], 20)
         terminal.press("C-b", "d")
         terminal.over()

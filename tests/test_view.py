@@ -1,0 +1,31 @@
+"""What the captain is shown, as lines of text."""
+
+import pytest
+from rich.console import Console
+
+from ocaptain import view
+from tests.test_json import example
+
+
+@pytest.mark.parametrize(
+    ("state", "failed", "hints"),
+    [
+        ("running", 0, []),
+        ("running", 1, ["tasks --status failed"]),
+        ("halted", 0, ["resume"]),
+        ("paused", 1, ["resume", "tasks --status failed"]),
+        ("stalled", 2, ["reinforce", "tasks --status failed"]),
+        ("failed", 1, ["tasks --status failed"]),
+        ("failed", 0, ["retry verify"]),
+        ("complete", 0, []),
+    ],
+)
+def test_status_says_what_to_type(state: str, failed: int, hints: list[str]):
+    """All that moves the voyage on, one a line; where a task failed, verify.sh is not at fault."""
+    seen = example("status")
+    seen |= {"state": state, "tasks": {**seen["tasks"], "failed": failed}}
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(view.status(seen))
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    assert [line for line in lines if line.startswith("→")] == [f"→ ocaptain {x}" for x in hints]
