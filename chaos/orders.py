@@ -119,8 +119,11 @@ ORDERS: dict[str, Fault] = {
 
 
 def answer(fleet: Fleet, scratch: Path, seen: Json) -> None:
-    """What a captain does where the voyage has failed: the cause is mended, and what was set aside
-    is tried again."""
+    """What a captain does where `status` says so: of a voyage that has failed the cause is mended,
+    and what was set aside is tried again; one that is stalled is reinforced, for no system starts
+    a helm of `local`'s again that a task has killed."""
+    if seen.get("state") == "stalled":
+        fleet.order("reinforce")
     if seen.get("state") != "failed":
         return
     (scratch / "antidote").touch()
