@@ -1,5 +1,6 @@
 """Voyages on exe.dev, as the stand-in has it: real SSH, VMs, accounts, services and sshfs."""
 
+import json
 import re
 import signal
 import time
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ocaptain.voyage import UNPACK, archive
+from ocaptain.onboard import PROTOCOL
 from tests.fakes import messages_api as api
 from tests.fakes.exedev import Machine
 from tests.fakes.exedev.lobby import Lost
@@ -540,41 +541,63 @@ def provider(captain: ExeCaptain) -> str:
 # Ships that join and leave
 
 
-def muster(voyage: Voyage, enlist: dict[str, str], *dismiss: str) -> None:
-    """Let ships into storage, and others no longer, as it is done after `sail`."""
-    boot = {"enlist": enlist, "dismiss": dismiss, "accounts": True}
-    set_up = f"{UNPACK} && exec sudo -n python3 -IS ~/voyage/lib setup.main"
-    vm(voyage, "storage").run(set_up, stdin=archive(boot))
+def muster(voyage: Voyage, enlist: dict[str, str]) -> None:
+    """Let ships into storage, as it is done after `sail`: by boot.json alone."""
+    boot = json.dumps({"enlist": enlist, "accounts": True}).encode()
+    set_up = "umask 077 && cat >~/voyage/boot.json && exec sudo -n python3 -IS ~/voyage/lib"
+    vm(voyage, "storage").run(f"{set_up} setup.main", stdin=boot)
 
 
-def test_storages_accounts_come_and_go(captain):
-    """A dismissed ship has no account, key or process on storage any more, and a new one has what
-    the first ones have; the others and harbor's own files are left alone, also where it is done
-    again."""
+def says(voyage: Voyage, command: str) -> str:
+    """What a command on storage prints."""
+    return vm(voyage, "storage").run(command, check=False).stdout.decode().strip()
+
+
+def asks(voyage: Voyage, ship: str, command: str, given: str = "0000") -> str:
+    """What a ship's login shell on storage answers."""
+    become = f"sudo setpriv --reuid={ship} --regid=ocaptain-ships --init-groups"
+    login = f"{become} /usr/local/lib/ocaptain/login -c {command} 2>&1"
+    return says(voyage, f"echo '{given}' | {login}")
+
+
+def enlist(voyage: Voyage, **told: Any) -> list[str]:
+    """Have storage know new ships, and others no longer."""
+    request = json.dumps({"protocol": PROTOCOL, "op": "enlist", **told})
+    harbor = "sudo -nHu harbor python3 -IS ~harbor/voyage/lib serve.serve captain"
+    return list(json.loads(says(voyage, f"echo '{request}' | {harbor}"))["new"])
+
+
+def test_storages_accounts_come(captain):
+    """A new ship has what the first ones have, also where that is done again, and is let in once
+    it is known; harbor's own files are left alone. (R79)"""
     voyage = captain.sail(small(captain, GATE), 2)
-    storage = vm(voyage, "storage")
-
-    def says(command: str) -> str:
-        return storage.run(command, check=False).stdout.decode().strip()
-
-    become = "sudo setpriv --reuid={0} --regid=ocaptain-ships --init-groups"
-    storage.run(become.format("ship-0") + " sleep 1000 >/dev/null 2>&1 &")
-    (uid,), lib = says("id -u ship-0").split(), says("sudo ls -lR --full-time ~harbor/voyage/lib")
-    assert says(f"pgrep -U {uid} -x sleep")
+    lib = says(voyage, "sudo ls -lR --full-time ~harbor/voyage/lib")
     for _ in range(2):
-        muster(voyage, {"ship-7": "ssh-ed25519 AAAA ship7"}, "ship-0", "ship-9")
-        assert says("id -u ship-0 ship-9") == ""
-        assert says(f"pgrep -U {uid}") == ""
-        assert says("ls /var/lib/ocaptain").split() == ["ship-1", "ship-7"]
-        assert says("cat /var/lib/ocaptain/ship-7/.ssh/*") == "restrict ssh-ed25519 AAAA ship7"
-    assert says("ls ~/voyage") == ""
-    assert says("sudo ls -lR --full-time ~harbor/voyage/lib") == lib
-    serve = "echo 0000 | /usr/local/lib/ocaptain/login -c git-upload-pack"
-    for ship in ("ship-1", "ship-7"):
-        asked = become.format(ship) + f" sh -c '{serve}'"
-        assert f"refs/heads/{voyage.id}" in says(asked)
+        muster(voyage, {"ship-2": "ssh-ed25519 AAAA ship2"})
+        assert says(voyage, "ls /var/lib/ocaptain").split() == ["ship-0", "ship-1", "ship-2"]
+        key = says(voyage, "cat /var/lib/ocaptain/ship-2/.ssh/*")
+        assert key == "restrict ssh-ed25519 AAAA ship2"
+    assert says(voyage, "ls ~/voyage") == "lib"
+    assert says(voyage, "sudo ls -lR --full-time ~harbor/voyage/lib") == lib
+    assert "storage has no such ship" in asks(voyage, "ship-2", "git-upload-pack")
+    assert enlist(voyage, gone=[], more=1) == ["ship-2"]
+    for ship in ("ship-1", "ship-2"):
+        assert f"refs/heads/{voyage.id}" in asks(voyage, ship, "git-upload-pack")
+
+
+def test_a_ship_that_is_let_go_has_no_business_on_storage(captain):
+    """Its account is there, and is refused for SFTP, git and harbor. (R79, R96)"""
+    voyage = captain.sail(small(captain, GATE), 2)
+    enlist(voyage, gone=["ship-0"], more=0)
+    gone = "ship-0 was let go: storage has no such ship"
+    for command in ("git-upload-pack", "git-receive-pack", "/usr/lib/openssh/sftp-server"):
+        assert asks(voyage, "ship-0", command) == f"ocaptain: {gone}"
+    claim = json.dumps({"protocol": PROTOCOL, "op": "claim"})
+    assert json.loads(asks(voyage, "ship-0", "harbor", claim))["error"] == gone
+    assert asks(voyage, "ship-1", "/usr/lib/openssh/sftp-server", "") == ""
     alone = "-F ~/voyage/ssh_config -o ControlPath=none"
-    assert voyage.ssh("ship0", f"ssh {alone} storage git-upload-pack </dev/null").out == ""
+    done = voyage.ssh("ship0", f"ssh {alone} storage git-upload-pack </dev/null")
+    assert (done.out, gone in done.err) == ("", True)
     assert voyage.ssh("ship1", f"echo 0000 | ssh {alone} storage git-upload-pack").out
 
 

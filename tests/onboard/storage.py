@@ -172,6 +172,10 @@ class Storage:
         """Claim for a ship."""
         return self.ask(ship, "claim", run=run)
 
+    def join(self) -> str:
+        """There is one ship more: its name."""
+        return str(self.order("enlist", gone=[], more=1)["new"][0])
+
     def finish(self, ship: str, **fields: Any) -> Json:
         """Claim and complete a task, without a commit; returns the claim."""
         claim = self.claim(ship)

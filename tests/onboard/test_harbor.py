@@ -23,7 +23,7 @@ def give_up(storage: Storage, ship: str, fault: str, why: str = "it broke") -> A
 
 def state(storage: Storage) -> tuple[str, Any]:
     """The voyage's state and its reason, as a ship that finds nothing to claim is told."""
-    answer = storage.claim("ship-8")
+    answer = storage.claim(storage.join())
     assert answer["claim"] is None, answer
     return answer["state"], answer["reason"]
 
@@ -37,7 +37,8 @@ def test_the_longest_chain_goes_first(sail: Sail):
     tasks = [task("1"), task("10"), task("9"), task("a"), task("3"), task("4", "3"), task("5", "4")]
     tasks += [task("6"), task("7", "6"), task("8", "6"), task("20"), task("21", "20")]
     storage = sail(*tasks)
-    claims = [storage.claim(f"ship-{n}") for n in range(7)]
+    fleet = [*SHIPS, *(storage.join() for _ in range(4))]
+    claims = [storage.claim(ship) for ship in fleet]
     assert [claim["task"]["id"] for claim in claims] == ["3", "6", "20", "1", "9", "10", "a"]
     assert [claim["claim"] for claim in claims] == list(range(1, 8))
     assert state(storage) == ("running", None)
@@ -345,8 +346,9 @@ def test_wrecks_are_told_the_latest_first(sail: Sail):
 def raced(storage: Storage, ship: str, claim: dict[str, Any]) -> str:
     """Let a ship lose the race to land: another lands first. Its answer's code."""
     commit = storage.push(claim["ref"])
-    winner = storage.claim("ship-9")
-    assert land(storage, "ship-9", winner, storage.push(winner["ref"]))["ok"]
+    other = storage.join()
+    winner = storage.claim(other)
+    assert land(storage, other, winner, storage.push(winner["ref"]))["ok"]
     return str(land(storage, ship, claim, commit, state="landing")["code"])
 
 

@@ -5,7 +5,7 @@ import pytest
 from ocaptain.onboard import harbor, orders
 from ocaptain.onboard.journal import Damaged
 from ocaptain.onboard.tasklist import order
-from tests.onboard.storage import VOYAGE, Sail, assert_sound, git, task
+from tests.onboard.storage import VOYAGE, Json, Sail, assert_sound, git, task
 
 
 def test_status_before_any_ship_calls(sail: Sail):
@@ -330,11 +330,13 @@ def test_an_agent_that_cannot_hear_is_not_hailed(sail: Sail):
 
 
 def test_ships_join_and_leave(sail: Sail):
-    """A ship that is gone leaves its task to others, and is shown no more; new ones start."""
+    """A ship that is gone leaves its task to others, and is shown no more; new ones start. (R79)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
-    storage.order("enlist", ships=["ship-3"], gone=["ship-0", "ship-1"])
-    storage.order("enlist", ships=["ship-3"], gone=["ship-0", "ship-1"])
+    for _ in range(2):
+        answer = storage.order("enlist", gone=["ship-0", "ship-1"], more=1, id="once")
+        assert answer["new"] == ["ship-3"]
+        assert answer["say"] == "ship-0, ship-1 left, ship-3 joined."
     seen = {ship["id"]: ship["state"] for ship in storage.order("status")["ships"]}
     assert seen == {"ship-2": "starting", "ship-3": "starting"}
     assert sorted(path.stem for path in (storage.folder / "ships").iterdir()) == [
@@ -345,6 +347,73 @@ def test_ships_join_and_leave(sail: Sail):
     assert storage.order("charter")["ships"] == ["ship-2", "ship-3"]
     assert storage.order("charter")["artifacts"].keys() == {"spec.md", "verify.sh"}
     assert_sound(storage)
+
+
+def test_numbers_of_ships_never_come_back(sail: Sail):
+    """Whoever left, the next ship has a number that none had before; two captains who reinforce at
+    once get different ships. (R79, R112, R115)"""
+    storage = sail(task("1"))
+    assert storage.order("enlist", gone=["ship-2", "ship-9"], more=0)["new"] == []
+    first = storage.order("enlist", gone=["ship-1"], more=2, id="one")
+    second = storage.order("enlist", gone=["ship-1"], more=2, id="two")
+    assert (first["new"], second["new"]) == (["ship-3", "ship-4"], ["ship-5", "ship-6"])
+    assert second["say"] == "No ship left, ship-5, ship-6 joined."
+    everybody = storage.order("charter")["ships"]
+    assert everybody == ["ship-0", "ship-3", "ship-4", "ship-5", "ship-6"]
+    count = len(storage.lines())
+    storage.order("enlist", gone=["ship-1"], more=0)
+    assert len(storage.lines()) == count
+    storage.order("enlist", gone=everybody, more=0)
+    assert storage.order("status")["ships"] == []
+    assert storage.order("enlist", gone=[], more=1)["new"] == ["ship-7"]
+    assert_sound(storage)
+
+
+def test_a_ship_that_was_let_go_is_nobody(sail: Sail):
+    """Whatever it asks is refused, late repeats included, and changes nothing; it does not come
+    back among the ships. (R14, R79)"""
+    storage = sail(task("1"), task("2"))
+    claim = storage.claim("ship-0")["claim"]
+    assert storage.ask("ship-0", "land", claim=claim, commit=None, id="landed")["ok"]
+    storage.claim("ship-0")
+    storage.order("enlist", gone=["ship-0"], more=0)
+    lines, logs = storage.lines(), {*(storage.folder / "logs").iterdir()}
+    asked = [
+        storage.claim("ship-0"),
+        storage.ask("ship-0", "beat", claim=2),
+        storage.ask("ship-0", "land", claim=claim, commit=None, id="landed"),
+        storage.ask("ship-0", "release", claim=2, id="new"),
+        storage.ask("ship-0", "add", claim=2, task={"subject": "More"}, id="more"),
+        storage.ask("ship-0", "log", at=0, text="hello\n"),
+    ]
+    assert [answer["code"] for answer in asked] == ["ship"] * len(asked)
+    assert {answer["error"] for answer in asked} == {"ship-0 was let go: storage has no such ship"}
+    assert storage.lines() == lines
+    assert {*(storage.folder / "logs").iterdir()} == logs
+    assert not (storage.folder / "ships" / "ship-0.json").exists()
+    assert_sound(storage)
+
+
+def test_an_order_that_comes_again_changes_nothing(sail: Sail):
+    """Under its id it gets the answer that was given, whatever came in between; a look is not
+    kept. (R18, R69)"""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    again: dict[str, Json] = {
+        "release": {"task": "1"},
+        "edit": {"fields": {"subject": "More"}},
+        "hail": {"text": "hello"},
+        "enlist": {"gone": [], "more": 1},
+        "pause": {},
+    }
+    answers = {op: storage.order(op, id=op, **told) for op, told in again.items()}
+    storage.order("resume", id="go on")
+    assert storage.claim("ship-0")["claim"] == 2
+    before = storage.journal_file.read_bytes()
+    assert {op: storage.order(op, id=op, **told) for op, told in again.items()} == answers
+    for look in ("status", "tasks", "unfetched", "charter"):
+        assert storage.order(look, id=look)["ok"]
+    assert storage.journal_file.read_bytes() == before
 
 
 def test_news_are_ends_and_tasks_set_aside(sail: Sail):

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import zlib
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -66,6 +67,11 @@ class Held:
     commit: str | None = None
 
 
+def by_number(ships: Iterable[str]) -> list[str]:
+    """Names of ships in the order of their numbers."""
+    return sorted(ships, key=lambda name: int(name.removeprefix("ship-")))
+
+
 @dataclass
 class Model:
     """What the protocol promises: who holds what, what is done, and where the branch is."""
@@ -84,6 +90,7 @@ class Model:
     paused: str = ""
     passed: Any = None
     crew: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(SHIPS, False))
+    enlisted: int = len(SHIPS)
     hails: list[tuple[str, str]] = field(default_factory=list)
     taken: set[int] = field(default_factory=set)
 
@@ -280,7 +287,7 @@ class Model:
             self.end(held, "released", "")
 
     def hail(self, ship: str, text: str) -> None:
-        self.hails += [(each, text) for each in ([ship] if ship else sorted(self.crew))]
+        self.hails += [(each, text) for each in ([ship] if ship else by_number(self.crew))]
 
     def fsck(self) -> None:
         """It finds nothing, and changes nothing that the model knows."""
@@ -298,13 +305,14 @@ class Model:
         self.tasks[task or str(len(self.tasks) + 1)] = work
         return "ok"
 
-    def enlist(self, ships: list[str], gone: list[str]) -> None:
+    def enlist(self, gone: list[str], more: int) -> None:
         for held in [held for held in self.live() if held.ship in gone]:
             self.end(held, "expired")
         for ship in gone:
             self.crew.pop(ship, None)
             self.said.pop(ship, None)
-        self.crew = {**dict.fromkeys(ships, False), **self.crew}
+        new = [f"ship-{self.enlisted + n}" for n in range(more)]
+        self.crew, self.enlisted = {**dict.fromkeys(new, False), **self.crew}, self.enlisted + more
 
 
 # The real thing
@@ -373,7 +381,7 @@ class Protocol(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.room = tempfile.TemporaryDirectory(dir=FAST)
-        self.clock, self.boots, self.requests, self.enlisted = Clock(), 0, 0, len(SHIPS) - 1
+        self.clock, self.boots, self.requests = Clock(), 0, 0
         self.runs: Counter[str] = Counter()
         self.standing: dict[str, journal.Journal] = {}
         self.past: list[tuple[str, Json]] = []
@@ -447,7 +455,10 @@ class Protocol(RuleBasedStateMachine):
         """Have the model do what the journal says was done, and compare the answers."""
         new, known = self.read_journal(), (who, request.get("id", ""))
         assert [(line["who"], line["op"]) for line in new] in ([], [(who, request["op"])])
-        if known in self.answers:
+        if who not in ("captain", *self.model.crew):
+            assert not new, "a ship that was let go made a change"
+            code = "ship"
+        elif known in self.answers:
             code, told = self.answers[known]
             assert not new, "a repeated request made a change"
             assert not (answer and told) or answer == told
@@ -464,7 +475,7 @@ class Protocol(RuleBasedStateMachine):
         if answer:
             assert (answer.get("code") or "ok") == code
             assert not answer.get("faults")
-        if request.get("id") and code != "berth":
+        if request.get("id") and (new or known in self.answers) and code != "berth":
             self.answers[known] = (code, answer or self.answers.get(known, (code, None))[1])
 
     def read_journal(self) -> list[Json]:
@@ -587,9 +598,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(back=st.integers(1, 8), crash=CRASH)
     def repeat(self, back: int, crash: Any) -> None:
         """A request comes once more, because its answer was lost, or very late."""
-        who, request = self.past[-min(back, len(self.past))]
-        if who in ("captain", *self.model.crew):
-            self.ask_again(who, request, crash)
+        self.ask_again(*self.past[-min(back, len(self.past))], crash)
 
     @rule(at=SHIP)
     def work(self, at: int) -> None:
@@ -627,9 +636,9 @@ class Protocol(RuleBasedStateMachine):
 
     # What the captain does
 
-    def order(self, op: str, crash: Any, **fields: Any) -> None:
-        once = {"id": self.new_id()} if op in ("edit", "hail") else {}
-        self.ask("captain", op, crash, by="Ann@laptop", why="because", **once, **fields)
+    def order(self, op: str, crash: Any, **fields: Any) -> Json | None:
+        signed = {"by": "Ann@laptop", "why": "because", "id": self.new_id()}
+        return self.ask("captain", op, crash, **signed, **fields)
 
     @rule(op=st.sampled_from(["pause", "resume", "resume", "halt", "fsck"]), crash=CRASH)
     def steer(self, op: str, crash: Any) -> None:
@@ -665,9 +674,10 @@ class Protocol(RuleBasedStateMachine):
     @rule(at=st.none() | SHIP, crash=CRASH)
     def reinforce(self, at: int | None, crash: Any) -> None:
         """There is one ship more, perhaps in the place of another."""
-        gone = [] if at is None else [self.named(at)]
-        self.enlisted += 1
-        self.order("enlist", crash, ships=[f"ship-{self.enlisted}"], gone=gone)
+        gone, known = [] if at is None else [self.named(at)], {*self.model.crew}
+        answer = self.order("enlist", crash, gone=gone, more=1)
+        if answer:
+            assert {*answer["new"]} == self.model.crew.keys() - known
 
     # What comes over storage
 

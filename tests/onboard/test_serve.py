@@ -106,6 +106,30 @@ def test_nothing_else_runs_through_sudo(fleet: Moored, words: tuple[str, ...]):
     assert said == "ocaptain: ship-0 may run harbor, git and sftp on storage, nothing else\n"
 
 
+def test_a_ship_that_is_let_go_is_refused(tmp_path: Path):
+    """At once, by harbor, for git and for SFTP, although its key still opens the door; a ship that
+    joins is let in. (R79, R96)"""
+
+    def tries(fleet: Moored, ship: str) -> list[tuple[bool, str]]:
+        """What a ship's call of harbor, git and SFTP came to, and what was said."""
+        asked = fleet.ask(ship, "claim", run="r")
+        commands = {"git-upload-pack 'repo.git'": b"0000", "/usr/lib/openssh/sftp-server": b""}
+        done = [fleet.run(ship, words, stdin=given) for words, given in commands.items()]
+        told = [(not each.returncode, each.stderr.decode()) for each in done]
+        return [(asked["ok"], asked.get("error", "")), *told]
+
+    with moored(tmp_path, [task("1")], ("ship-0", "ship-1")) as fleet:
+        assert [ok for ok, _ in tries(fleet, "ship-0")] == [True] * 3
+        fleet.storage.order("enlist", gone=["ship-0"], more=0)
+        refused = tries(fleet, "ship-0")
+        assert [ok for ok, _ in refused] == [False] * 3
+        assert all("ship-0 was let go: storage has no such ship" in said for _, said in refused)
+        status, out, said = through_sudo(fleet.storage, "git-upload-pack '/repo.git'")
+        assert (status, out, "ship-0 was let go" in said) == (1, b"", True)
+        assert [ok for ok, _ in tries(fleet, "ship-1")] == [True] * 3
+        assert fleet.ask("ship-1", "claim", run="r")["task"]["id"] == "1"
+
+
 def test_no_shell_terminal_or_forwarding(fleet: Moored):
     """A ship gets no login shell, no terminal and no tunnel. (R96)"""
     argv = ["ssh", "-F", str(fleet.ships["ship-0"]), "-tt", fleet.name]

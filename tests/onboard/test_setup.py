@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ocaptain.onboard import setup
 from tests.onboard.storage import SHIPS, VOYAGE, Json, boot, bundle, fold, git, set_up, task
 
 BUNDLED: Json = {"url": None, "ref": "refs/heads/main", "shallow": ""}
@@ -52,7 +53,7 @@ def test_a_voyage_begins(home: Path, tmp_path: Path):
     assert (folder / "artifacts" / "spec.md").read_text() == "Spec\n"
     assert json.loads((folder / "voyage.json").read_text())["voyage"] == VOYAGE
     state = fold(journal(home))
-    assert state["meta"] == {"start": head, "head": head}
+    assert state["meta"] == {"start": head, "head": head, "enlisted": len(SHIPS)}
     assert not (folder / "boot.json").exists()
     assert not (folder / "source.bundle").exists()
 
@@ -147,10 +148,11 @@ def test_nothing_in_the_repository_is_ever_lost(home: Path, tmp_path: Path):
 WAY = 'restrict,command="sh ~/voyage/lib/onboard/door.sh {}" ssh-ed25519 AAAA {}'
 
 
-def enlist(home: Path, *new: str, gone: tuple[str, ...] = ()) -> None:
-    """Let ships in, and others no longer, as it is done after `sail`."""
+def enlist(home: Path, *new: str) -> None:
+    """Let ships in, as it is done after `sail`: by boot.json alone."""
     keys = {ship: f"ssh-ed25519 AAAA {ship}" for ship in new}
-    set_up(home, {"enlist": keys, "dismiss": list(gone), "accounts": False})
+    (home / "voyage" / "boot.json").write_text(json.dumps({"enlist": keys, "accounts": False}))
+    setup.main(home, [])
 
 
 def ways(home: Path) -> list[str]:
@@ -177,20 +179,38 @@ def test_each_ship_has_its_own_way_in(home: Path, tmp_path: Path):
     assert f"refs/heads/{VOYAGE}".encode() in done.stdout
 
 
-def test_ships_join_and_leave(home: Path, tmp_path: Path):
-    """New keys come in and dismissed ones go, often as one likes; nothing else of storage changes,
+def test_ships_join(home: Path, tmp_path: Path):
+    """New keys come in, often as one likes; nothing else of storage changes, its code least of all,
     and whose key was there already keeps it once. (R79)"""
     bundle(home, tmp_path / "source")
     set_up(home, boot([task("1")], BUNDLED))
-    first = journal(home)
+    lib = [*(home / "voyage" / "lib").rglob("*")]
+    first, stamps = journal(home), [path.stat() for path in lib]
     for _ in range(2):
-        enlist(home, "ship-3", "ship-10", gone=("ship-1",))
-        assert ways(home) == ["ship-0", "ship-2", "ship-3", "ship-10"]
+        enlist(home, "ship-3", "ship-10")
+        assert ways(home) == [*SHIPS, "ship-3", "ship-10"]
         assert not (home / "voyage" / "boot.json").exists()
-    enlist(home, "ship-11", gone=("ship-10", "ship-0", "ship-99"))
-    assert ways(home) == ["ship-2", "ship-3", "ship-11"]
+    enlist(home, "ship-11", "ship-1")
+    assert ways(home) == [*SHIPS, "ship-3", "ship-10", "ship-11"]
     assert journal(home) == first
+    assert [path.stat()[:-3] for path in lib] == [stat[:-3] for stat in stamps]
     assert [path.name for path in (home / ".ssh").iterdir()] == ["authorized_keys"]
+
+
+def test_what_was_set_up_is_on_the_disk(home: Path, tmp_path: Path, monkeypatch):
+    """Before anybody is told that storage is ready, all of it is synced: a power failure right
+    after that takes nothing away. (R2)"""
+    bundle(home, tmp_path / "source")
+    synced = list[set[str]]()
+
+    def sync() -> None:
+        folder = home / "voyage"
+        synced.append({path.name for path in (*folder.iterdir(), *home.rglob("*.json"))})
+
+    monkeypatch.setattr(os, "sync", sync)
+    set_up(home, boot([task("1")], BUNDLED))
+    [there] = synced
+    assert there >= {"voyage.json", "lib", "python", "journal.jsonl", "1.json", "ship-0.json"}
 
 
 def test_ships_are_known_from_the_first_line_on(home: Path, tmp_path: Path):

@@ -3,7 +3,7 @@ that returns its answer or raises `Refused`. docs/json.md has the shapes of `sta
 
 An order's answer has `say`, a sentence for people; given again, the order changes nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from . import harbor, tasklist
 from .harbor import Call, Json, Refused, cost, end_claim, set_aside, text, voyage_state, work_refs
@@ -220,15 +220,24 @@ def hail(call: Call) -> Json:
 
 
 def enlist(call: Call) -> Json:
-    """There are new `ships`; those that are `gone` leave what they held."""
-    gone, new = call.request["gone"], call.request["ships"]
+    """Ships that are `gone` leave what they held, and are nobody here any more; so many `more` are
+    to come: `new` has their names, with numbers that none ever had."""
+    gone = [name for name in call.request["gone"] if name in call.ships]
+    first = call.meta["enlisted"]
+    new = [f"ship-{number}" for number in range(first, first + call.request["more"])]
     for held in [held for name in gone for held in call.live(name)]:
         end_claim(call, held, "expired", f"{held['ship']} is gone")
-    known = {name: call.ships.get(name) or STARTING | {"id": name} for name in new}
-    entries = dict.fromkeys(gone) | known
-    for name, entry in entries.items():
+    for name, entry in {**dict.fromkeys(gone), **starting(new)}.items():
         call.put("ships", name, entry)
-    return {"say": f"{', '.join(gone) or 'No ship'} left, {', '.join(new) or 'none'} joined."}
+    if new:
+        call.put("meta", "enlisted", first + len(new))
+    say = f"{', '.join(gone) or 'No ship'} left, {', '.join(new) or 'none'} joined."
+    return {"say": say, "new": new}
+
+
+def starting(names: Iterable[str]) -> dict[str, Json]:
+    """The entries of ships that have not called in yet."""
+    return {name: {**STARTING, "id": name} for name in names}
 
 
 # fsck: journal, task list and repository against each other

@@ -18,6 +18,7 @@ MAX_WAIT_S = 25.0
 LOOK_S = 0.015
 KEPT_ANSWERS = 16
 REPEATABLE = ("claim", "beat")
+GONE = "{} was let go: storage has no such ship"
 UPDATE = f"storage speaks {PROTOCOL}; use the version of ocaptain that the voyage was sailed with"
 
 
@@ -57,9 +58,11 @@ def operations(who: str) -> Mapping[str, Callable[[harbor.Call], Json]]:
 
 def decide(journal: Journal, voyage: Json, who: str, request: Json, *, again: bool = False) -> Json:
     """Decide a request under the lock, and make its change; a repeated one makes none, nor does
-    one that is decided `again`, and still in vain."""
+    one that is decided `again`, and still in vain. What changes nothing is not remembered."""
     with journal.locked():
         call = harbor.Call(journal, voyage, who, request)
+        if who not in {"captain", *call.ships}:
+            return refusal("ship", GONE.format(who))
         answers = call.sections["answers"].get(who, {})
         request_id = harbor.text(request, "id", harbor.SHORT)
         if request_id in answers:
@@ -67,10 +70,10 @@ def decide(journal: Journal, voyage: Json, who: str, request: Json, *, again: bo
         answer = answered(call)
         if again and waits(answer):
             return answer
-        if request_id and request["op"] not in REPEATABLE and not waits(answer):
-            kept = [*answers.items(), (request_id, answer)][-KEPT_ANSWERS:]
-            call.put("answers", who, dict(kept))
         if call.sets:
+            if request_id and request["op"] not in REPEATABLE and not waits(answer):
+                kept = [*answers.items(), (request_id, answer)][-KEPT_ANSWERS:]
+                call.put("answers", who, dict(kept))
             told: Json = {k: harbor.text(request, k) for k in ("op", "by", "why") if k in request}
             number = int(harbor.amount(request, "claim")) or None
             journal.commit(who, {**told, "claim": number}, call.sets)
@@ -112,6 +115,8 @@ def changed(journal: Journal, ends: float) -> bool:
 def log(journal: Journal, who: str, request: Json) -> Json:
     """Append `text` to the ship's log where `at` is the log's size in bytes; the answer has its
     size then. So what a lost answer makes a ship send again is not written twice."""
+    if not (journal.folder / "ships" / f"{who}.json").exists():
+        return refusal("ship", GONE.format(who))
     data = harbor.text(request, "text").encode()
     with (journal.folder / "logs" / f"{who}.log").open("ab") as log:
         fcntl.flock(log, fcntl.LOCK_EX)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .journal import Journal, write
-from .orders import STARTING
+from .orders import starting
 from .process import do, leave, program, run
 
 Json = dict[str, Any]
@@ -32,25 +32,22 @@ ANYBODYS = ("/tmp", "/var/tmp", "/var/crash", "/dev/shm", "/run/lock")  # noqa: 
 RULE = f"%{GROUP} ALL=(harbor) NOPASSWD: /bin/sh {HARBOR}/voyage/lib/onboard/door.sh *\n"
 # Units of exe.dev's agent, which does what any local user says; a file of theirs bars a mask.
 MASK = "cd /etc/systemd/system && systemctl stop {0}; rm -f {0}; systemctl mask {0}"
-DISMISS = (
-    "rm -rf {1}; uid=$(id -u {0}) || exit 0; userdel --force {0} || exit; pkill -KILL -U $uid; :"
-)
 
 
 def main(home: Path, _argv: list[str]) -> None:
     """Do what ~/voyage/boot.json says, and remove that file, which may hold tokens: make this a
-    `ship`, make it storage from a `source`, let ships into it (`enlist`) and no longer (`dismiss`).
+    `ship`, make it storage from a `source`, let ships into it (`enlist`).
 
     Where storage has accounts, root sees to those, and the rest begins anew as harbor."""
     # Python itself may leave half of one behind where the disk is full, which bars all calls then.
     compile_dir(home / "voyage" / "lib", quiet=2)
     path = home / "voyage" / "boot.json"
     boot = json.loads(path.read_text())
-    boot["keys"] = {**dict.fromkeys(boot.get("dismiss", ())), **boot.get("enlist", {})}
     as_root = boot["accounts"] and "ship" not in boot and home != HARBOR
     if not as_root:
         path.unlink()
     (ship if "ship" in boot else accounts if as_root else storage)(home, boot)
+    os.sync()  # the captain counts on all of it from here on
 
 
 def put(path: Path, text: str) -> None:
@@ -79,8 +76,8 @@ def storage(home: Path, boot: Json) -> None:
     with journal.locked():
         if not journal.sections["meta"]:
             tasks = {task["id"]: task for task in boot["tasks"]}
-            ships = {name: STARTING | {"id": name} for name in voyage["ships"]}
-            first = {"tasks": tasks, "meta": {"start": head, "head": head}, "ships": ships}
+            meta = {"start": head, "head": head, "enlisted": len(voyage["ships"])}
+            first = {"tasks": tasks, "meta": meta, "ships": starting(voyage["ships"])}
             journal.commit("captain", {"op": "sail"}, first)
 
 
@@ -110,13 +107,12 @@ def repository(folder: Path, repo: Path, branch: str, source: Json) -> str:
 
 
 def admit(home: Path, boot: Json) -> None:
-    """Let ships in by their keys, each to its own dispatcher and nothing else; and no longer."""
+    """Let ships in by their keys, each to its own door and nothing else."""
     path = home / ".ssh" / "authorized_keys"
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    for ship, key in boot["keys"].items():
-        way = f'restrict,command="sh ~/voyage/lib/onboard/door.sh {ship}" '
-        lines = [line for line in lines if not line.startswith(way)] + [f"{way}{key}\n"] * bool(key)
-    put(path, "".join(lines))
+    known = path.read_text() if path.exists() else ""
+    door = 'restrict,command="sh ~/voyage/lib/onboard/door.sh {}" {}\n'
+    ways = [door.format(*named) for named in boot["enlist"].items()]
+    put(path, known + "".join(way for way in ways if way not in known))
 
 
 # Unix accounts on a storage machine of our own: harbor's, and one per ship that leads only there.
@@ -127,19 +123,17 @@ def admit(home: Path, boot: Json) -> None:
 
 
 def accounts(home: Path, boot: Json) -> None:
-    """Make the accounts of ships with a key, which counts where a common sshd serves, and take away
-    the others'; for a new voyage go on as harbor."""
+    """Make the ships' accounts, with their keys, which count where a common sshd serves; for a new
+    voyage go on as harbor."""
     os.umask(0o022)
     do("groupadd", "--force", GROUP)
-    for ship, key in boot["keys"].items():
-        if key:
-            account(ship, "--home-dir", HOMES / ship, "--shell", LOGIN, "--gid", GROUP)
-            put(HOMES / ship / ".ssh" / "authorized_keys", f"restrict {key}\n")
-        else:
-            do("sh", "-c", DISMISS.format(ship, HOMES / ship))
+    for ship, key in boot["enlist"].items():
+        account(ship, "--home-dir", HOMES / ship, "--shell", LOGIN, "--gid", GROUP)
+        put(HOMES / ship / ".ssh" / "authorized_keys", f"restrict {key}\n")
     if "source" in boot:
         harbors(home / "voyage")
-    do("rm", "-r", home / "voyage")
+    for secret in ("boot.json", "source.bundle"):
+        (home / "voyage" / secret).unlink(missing_ok=True)
     if "source" in boot:
         do("sudo", "-nHu", "harbor", *program(HARBOR, "setup.main"), cwd=HARBOR)
 
