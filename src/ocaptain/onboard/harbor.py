@@ -12,7 +12,7 @@ from typing import Any
 
 from . import tasklist
 from .journal import Journal, Sections, fold
-from .text import clean
+from .text import clean, several
 
 Json = dict[str, Any]
 Claim = Json
@@ -98,12 +98,12 @@ def end_claim(call: Call, claim: Claim, state: str, why: str, fault: str | None 
     nothing where it is none (None)."""
     call.put_claim(claim, state=state, why=why)
     if claim["task"]:
-        kind, limit = ("attempts", 1) if fault not in NO_FAULTS else ("interruptions", 2)
+        kind, limit = ("attempt", 1) if fault not in NO_FAULTS else ("interruption", 2)
         notes = tasklist.metadata(call.tasks[claim["task"]])
-        count = notes.get(kind, 0) + (fault is not None)
+        count = notes.get(f"{kind}s", 0) + (fault is not None)
         given_up = count >= limit * call.voyage["max_attempts"]
-        failed = f"after {count} {kind}, the last: {why}" if given_up else None
-        told = {kind: count, "failed": failed}
+        failed = f"after {several(count, kind)}, the last: {why}" if given_up else None
+        told = {f"{kind}s": count, "failed": failed}
         call.put_task(claim["task"], told, status="pending", owner=None)
 
 
@@ -271,7 +271,8 @@ def repair(call: Call, output: str) -> None:
     """A red verification makes a task that carries its output, as often as the voyage allows."""
     count, limit = call.meta.get("repairs", 0) + 1, call.voyage["repairs"]
     if count > limit:
-        call.put("meta", "gave_up", f"verify.sh is red after {limit} repair tasks: {output}")
+        repairs = several(limit, "repair task")
+        call.put("meta", "gave_up", f"verify.sh is red after {repairs}: {output}")
         return
     call.put("meta", "repairs", count)
     told = {"description": f"{REPAIR}\n\n{output}"}

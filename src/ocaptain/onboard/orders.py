@@ -13,6 +13,18 @@ RESTING = {"complete": "done", "failed": "done", "paused": "paused", "halted": "
 ENDS = ("complete", "failed", "paused", "halted", "stalled")
 STARTING = {"state": "starting", "claim": None, "task": None, "seen": None}
 NOTED = ("head", "mirrored", "pr", "mirror_fault", "notify_fault")
+STOPPED = "Nothing more is handed out. Its ships {}: {}."
+RESUMED = {
+    "complete": "Nothing is handed out: the voyage is complete. To bring it home: ocaptain fetch",
+    "failed": "Nothing is handed out: the voyage has failed. Why: ocaptain status",
+    "paused": "Nothing is handed out: {reason}. Fetch what has landed, and plan the rest anew.",
+    "stalled": "Tasks wait, but no ship that takes them is heard from: ocaptain reinforce",
+}
+LISTS = {"task": "ocaptain tasks", "ship": "ocaptain status"}
+DEAF = "the agent {} cannot be told anything; change its tasks: ocaptain tasks edit TASK"
+KINDS: dict[str, type] = {"blockedBy": list, "files": list, "metadata": dict, "run": str}
+KINDS |= dict.fromkeys(harbor.TEXTS, str)
+NAMES: dict[type, str] = {list: "a list of texts", dict: "an object", str: "a text"}
 TOLD = ("voyage", "name", "objective", "repo", "agent", "created")
 
 
@@ -122,7 +134,7 @@ def pause(call: Call) -> Json:
     """Hand nothing out any more."""
     if not call.meta.get("paused"):
         call.put("meta", "paused", ("paused", ordered(call, "paused")))
-    return {"say": f"Nothing more is handed out; {len(call.live())} ships are at work to the end."}
+    return {"say": STOPPED.format("go on to the end of their tasks", at_work(call.live()))}
 
 
 def halt(call: Call) -> Json:
@@ -131,13 +143,19 @@ def halt(call: Call) -> Json:
     for claim in held:
         end_claim(call, claim, "released", why, None)
     call.put("meta", "paused", ("halted", why))
-    return {"say": f"Nothing more is handed out; {len(held)} ships stop, and save what they have."}
+    return {"say": STOPPED.format("save what they have, and stop", at_work(held))}
+
+
+def at_work(held: list[harbor.Claim]) -> str:
+    """Whose claims these are."""
+    return ", ".join(claim["ship"] for claim in held) or "none is at work"
 
 
 def resume(call: Call) -> Json:
-    """End a pause or a halt."""
+    """End a pause or a halt; `say` has what the voyage does then."""
     call.put("meta", "paused", None)
-    return {"say": "Tasks are handed out."}
+    now = status(call)
+    return {"say": RESUMED.get(now["state"], "Tasks are handed out.").format(**now)}
 
 
 def relieve(call: Call) -> Json:
@@ -149,12 +167,12 @@ def relieve(call: Call) -> Json:
     return {"say": f"{ship['id']} is relieved{when}.", "done": done}
 
 
-def named(call: Call, kind: str) -> Json:
-    """The `ship` or the `task` that a request names."""
-    found = call.sections[f"{kind}s"].get(text(call.request, kind))
-    if not found:
-        raise Refused(kind, f"there is no {kind} {text(call.request, kind)!r}")
-    return dict(found)
+def named(call: Call, kind: str, name: str | None = None) -> Json:
+    """The `ship` or the `task` of that name, or the one that the request names."""
+    name = text(call.request, kind) if name is None else name
+    if name not in call.sections[f"{kind}s"]:
+        raise Refused(kind, f"there is no {kind} {name!r}; those that there are: {LISTS[kind]}")
+    return dict(call.sections[f"{kind}s"][name])
 
 
 def retry(call: Call) -> Json:
@@ -183,6 +201,7 @@ def release(call: Call) -> Json:
 def edit(call: Call) -> Json:
     """Change `task` by `fields`; where no task is named, that is a new one. `id` is the task's."""
     given, told = call.request["fields"], call.request.get("task")
+    judge(given)
     new = {"id": tasklist.new_id(call.tasks), **harbor.BLANK, "metadata": {"addedBy": "captain"}}
     task = named(call, "task") if told else new
     if tasklist.state(task) == "completed":
@@ -194,11 +213,20 @@ def edit(call: Call) -> Json:
     return {"say": f"Task {task['id']} is in the list{late}.", "id": task["id"]}
 
 
+def judge(given: Json) -> None:
+    """Refuse fields of a task that are not of the kind that they have to be."""
+    for key, value in {**given, **tasklist.metadata(given)}.items():
+        kind = KINDS.get(key, object)
+        listed = value if kind is list else ()
+        if not isinstance(value, kind) or not all(isinstance(each, str) for each in listed):
+            raise Refused("task", f"{key} of a task is {NAMES[kind]}, not {value!r:.60}")
+
+
 def link(call: Call, task: tasklist.Task) -> None:
     """Put a task, and tell the others what they block; Refused where its blockers cannot be."""
     tasks = {**call.tasks, task["id"]: task}
-    if unknown := sorted({*tasklist.blockers(task)} - call.tasks.keys()):
-        raise Refused("task", f"there is no task {unknown[0]}")
+    for blocker in tasklist.blockers(task):
+        named(call, "task", blocker)
     try:
         tasklist.chains(tasks)
     except ValueError as circle:
@@ -211,7 +239,7 @@ def link(call: Call, task: tasklist.Task) -> None:
 def hail(call: Call) -> Json:
     """Leave a message, `text`, for the agent of `ship`, or of all; `ships` has whose."""
     if not call.voyage["hears"]:
-        raise Refused("hail", f"the agent {call.voyage['agent']} cannot be told anything")
+        raise Refused("hail", DEAF.format(call.voyage["agent"]))
     ships = [named(call, "ship")["id"]] if call.request.get("ship") else crew(call)
     for name in ships:
         told = {"ship": name, "text": text(call.request, "text"), "taken": None}
