@@ -6,10 +6,11 @@ An order's answer has `say`, a sentence for people; given again, the order chang
 from collections.abc import Iterable, Iterator
 
 from . import harbor, tasklist
-from .harbor import Call, Json, Refused, cost, end_claim, set_aside, text, voyage_state, work_refs
+from .harbor import Call, Json, Refused, cost, end_claim, set_aside, text, voyage_state
 from .journal import Damaged
 
 RESTING = {"complete": "done", "failed": "done", "paused": "paused", "halted": "paused"}
+VERIFY = {"complete": "passed", "verifying": "running"}
 ENDS = ("complete", "failed", "paused", "halted", "stalled")
 STARTING = {"state": "starting", "claim": None, "task": None, "seen": None}
 NOTED = ("head", "mirrored", "pr", "mirror_fault", "notify_fault")
@@ -33,13 +34,11 @@ def status(call: Call) -> Json:
     state, reason = voyage_state(call)
     ships = [ship(call, name, RESTING.get(state, "waiting")) for name in crew(call)]
     red = call.meta.get("repairs") or call.meta.get("gave_up")
-    known = {"complete": "passed", "verifying": "running"}
-    verify = known.get(state, "failed" if red else "pending")
     told = {key: call.voyage[key] for key in TOLD} | {key: call.meta.get(key) for key in NOTED}
-    found = {"tasks": tasklist.counts(call.tasks), "cost_usd": round(cost(call), 4)}
-    now = seen(state, reason, {ship["state"] for ship in ships})
-    ours = {"branch": call.voyage["voyage"], "verify": verify, "ships": ships}
-    return {**told, **found, **now, **ours}
+    told |= {"tasks": tasklist.counts(call.tasks), "cost_usd": round(cost(call), 4)}
+    told |= {"branch": call.voyage["voyage"], "ships": ships}
+    told["verify"] = VERIFY.get(state, "failed" if red else "pending")
+    return told | seen(state, reason, {ship["state"] for ship in ships})
 
 
 def seen(state: str, reason: str | None, ships: set[str]) -> dict[str, str | None]:
@@ -94,15 +93,14 @@ def unfetched(call: Call) -> Json:
     home, head = call.meta.get("fetched", {}), call.meta["head"]
     safe = [home.get("head"), call.meta.get("mirrored"), call.meta["start"]]
     count = call.git("rev-list", "--count", head, "--not", *filter(None, safe))
-    landed = {number for number, claim in call.claims.items() if claim["state"] == "landed"}
-    new = sorted(set(work_refs(call, "work/").items()) - set(home.items()))
-    wrecks = {ref: commit for ref, commit in new if ref.rpartition("-")[2] not in landed}
-    return {"head": head, "commits": int(count or 0), "wrecks": wrecks}
+    left = {wreck["ref"]: wreck["commit"] for wreck in harbor.wrecks(call, call.claims.values())}
+    new = dict(sorted(left.items() - home.items()))
+    return {"head": head, "commits": int(count or 0), "wrecks": new}
 
 
 def fetched(call: Call) -> Json:
     """`refs`: what the captain has brought home (`head`, and wrecks by their ref), by commit."""
-    call.put("meta", "fetched", {**call.meta.get("fetched", {}), **call.request["refs"]})
+    call.put("meta", fetched={**call.meta.get("fetched", {}), **call.request["refs"]})
     return {}
 
 
@@ -133,7 +131,7 @@ def ordered(call: Call, what: str) -> str:
 def pause(call: Call) -> Json:
     """Hand nothing out any more."""
     if not call.meta.get("paused"):
-        call.put("meta", "paused", ("paused", ordered(call, "paused")))
+        call.put("meta", paused=("paused", ordered(call, "paused")))
     return {"say": STOPPED.format("go on to the end of their tasks", at_work(call.live()))}
 
 
@@ -142,7 +140,7 @@ def halt(call: Call) -> Json:
     why, held = ordered(call, "halted"), call.live()
     for claim in held:
         end_claim(call, claim, "released", why, None)
-    call.put("meta", "paused", ("halted", why))
+    call.put("meta", paused=("halted", why))
     return {"say": STOPPED.format("save what they have, and stop", at_work(held))}
 
 
@@ -153,7 +151,7 @@ def at_work(held: list[harbor.Claim]) -> str:
 
 def resume(call: Call) -> Json:
     """End a pause or a halt; `say` has what the voyage does then."""
-    call.put("meta", "paused", None)
+    call.put("meta", paused=None)
     now = status(call)
     return {"say": RESUMED.get(now["state"], "Tasks are handed out.").format(**now)}
 
@@ -161,7 +159,7 @@ def resume(call: Call) -> Json:
 def relieve(call: Call) -> Json:
     """Give `ship` nothing more to do; `done` says whether it has nothing to do now."""
     ship = named(call, "ship")
-    call.put("ships", ship["id"], {**ship, "relieved": True})
+    call.put("ships", **{ship["id"]: {**ship, "relieved": True}})
     done = not call.live(ship["id"])
     when = "" if done else " once its task is over"
     return {"say": f"{ship['id']} is relieved{when}.", "done": done}
@@ -178,8 +176,7 @@ def named(call: Call, kind: str, name: str | None = None) -> Json:
 def retry(call: Call) -> Json:
     """Bring `task` back, which was set aside; or `verify`, that was given up."""
     if call.request.get("task") == "verify":
-        call.put("meta", "gave_up", None)
-        call.put("meta", "repairs", None)
+        call.put("meta", gave_up=None, repairs=None)
         return {"say": "verify.sh runs again once every task is completed."}
     task = named(call, "task")
     if (state := tasklist.state(task)) != "failed":
@@ -233,7 +230,7 @@ def link(call: Call, task: tasklist.Task) -> None:
         raise Refused("task", f"a circle of blockers: {' → '.join(circle.args[1])}") from None
     for task_id, blocks in tasklist.dependants(tasks).items():
         if task_id == task["id"] or {*blocks} != {*(tasks[task_id].get("blocks") or ())}:
-            call.put("tasks", task_id, {**tasks[task_id], "blocks": blocks})
+            call.put("tasks", **{task_id: {**tasks[task_id], "blocks": blocks}})
 
 
 def hail(call: Call) -> Json:
@@ -241,25 +238,23 @@ def hail(call: Call) -> Json:
     if not call.voyage["hears"]:
         raise Refused("hail", DEAF.format(call.voyage["agent"]))
     ships = [named(call, "ship")["id"]] if call.request.get("ship") else crew(call)
-    for name in ships:
-        told = {"ship": name, "text": text(call.request, "text"), "taken": None}
-        call.put("hails", str(1 + len(call.sections["hails"])), told)
+    told = {"text": text(call.request, "text"), "taken": None}
+    for number, name in enumerate(ships, 1 + len(call.sections["hails"])):
+        call.put("hails", **{str(number): {"ship": name, **told}})
     return {"say": f"The message is on its way to {', '.join(ships)}.", "ships": ships}
 
 
 def enlist(call: Call) -> Json:
     """Ships that are `gone` leave what they held, and are nobody here any more; so many `more` are
     to come: `new` has their names, with numbers that none ever had."""
-    gone = [name for name in call.request["gone"] if name in call.ships]
-    first = call.meta["enlisted"]
+    gone, first = call.ships.keys() & call.request["gone"], call.meta["enlisted"]
     new = [f"ship-{number}" for number in range(first, first + call.request["more"])]
-    for held in [held for name in gone for held in call.live(name)]:
+    for held in [held for held in call.live() if held["ship"] in gone]:
         end_claim(call, held, "expired", f"{held['ship']} is gone")
-    for name, entry in {**dict.fromkeys(gone), **starting(new)}.items():
-        call.put("ships", name, entry)
-    if new:
-        call.put("meta", "enlisted", first + len(new))
-    say = f"{', '.join(gone) or 'No ship'} left, {', '.join(new) or 'none'} joined."
+    if gone or new:
+        call.put("ships", **dict.fromkeys(gone), **starting(new))
+        call.put("meta", enlisted=first + len(new))
+    say = f"{', '.join(sorted(gone)) or 'No ship'} left, {', '.join(new) or 'none'} joined."
     return {"say": say, "new": new}
 
 

@@ -73,7 +73,7 @@ def decide(journal: Journal, voyage: Json, who: str, request: Json, *, again: bo
         if call.sets:
             if request_id and request["op"] not in REPEATABLE and not waits(answer):
                 kept = [*answers.items(), (request_id, answer)][-KEPT_ANSWERS:]
-                call.put("answers", who, dict(kept))
+                call.put("answers", **{who: dict(kept)})
             told: Json = {k: harbor.text(request, k) for k in ("op", "by", "why") if k in request}
             number = int(harbor.amount(request, "claim")) or None
             journal.commit(who, {**told, "claim": number}, call.sets)
