@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .journal import Journal, write
+from .journal import Journal, put, write
 from .orders import starting
 from .process import do, leave, program, run
 
@@ -50,14 +50,6 @@ def main(home: Path, _argv: list[str]) -> None:
     os.sync()  # the captain counts on all of it from here on
 
 
-def put(path: Path, text: str) -> None:
-    """Replace a file, all or nothing, and make the directory that it is in."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text)
-    new.rename(path)
-
-
 def storage(home: Path, boot: Json) -> None:
     """The ships' way in, and for a new voyage folders, repository, and the journal's first line."""
     if not boot["accounts"]:
@@ -66,10 +58,9 @@ def storage(home: Path, boot: Json) -> None:
         return
     folder, voyage = home / "voyage", boot["voyage"]
     journal = Journal(home, voyage["voyage"])
-    for path in (folder / "artifacts", folder / "ships", folder / "logs", journal.tasks_folder):
-        path.mkdir(parents=True, exist_ok=True)
+    (folder / "logs").mkdir(exist_ok=True)
     for name, body in boot["artifacts"].items():
-        (folder / "artifacts" / name).write_text(body)
+        put(folder / "artifacts" / name, body)
     do("ln", "-sfT", sys.executable, folder / "python")
     head = repository(folder, journal.repo, voyage["voyage"], boot["source"])
     write(folder / "voyage.json", voyage)
