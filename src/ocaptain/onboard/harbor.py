@@ -330,10 +330,9 @@ def see(call: Call) -> None:
     call.put("ships", **{call.who: {**before, **doing, **about, **told}})
 
 
-def cost(call: Call, ship: str | None = None) -> float:
-    """What the voyage, or one ship, has cost so far, in USD, as the agents' reports have it."""
-    claims = (claim for claim in call.claims.values() if ship in (None, claim["ship"]))
-    return sum(float(claim.get("cost_usd", 0)) for claim in claims)
+def cost(call: Call) -> float:
+    """What the voyage has cost so far, in USD, as the agents' reports have it."""
+    return sum(float(claim.get("cost_usd", 0)) for claim in call.claims.values())
 
 
 def voyage_state(call: Call) -> tuple[str, str | None]:

@@ -3,29 +3,25 @@ that returns its answer or raises `Refused`. docs/json.md has the shapes of `sta
 
 An order's answer has `say`, a sentence for people; given again, the order changes nothing."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 
 from . import harbor, tasklist
 from .harbor import Call, Json, Refused, cost, end_claim, set_aside, text, voyage_state
 from .journal import Damaged
+from .text import several
 
 RESTING = {"complete": "done", "failed": "done", "paused": "paused", "halted": "paused"}
 VERIFY = {"complete": "passed", "verifying": "running"}
 ENDS = ("complete", "failed", "paused", "halted", "stalled")
 STARTING = {"state": "starting", "claim": None, "task": None, "seen": None}
 NOTED = ("head", "mirrored", "pr", "mirror_fault", "notify_fault")
-STOPPED = "Nothing more is handed out. Its ships {}: {}."
-RESUMED = {
-    "complete": "Nothing is handed out: the voyage is complete. To bring it home: ocaptain fetch",
-    "failed": "Nothing is handed out: the voyage has failed. Why: ocaptain status",
-    "paused": "Nothing is handed out: {reason}. Fetch what has landed, and plan the rest anew.",
-    "stalled": "Tasks wait, but no ship that takes them is heard from: ocaptain reinforce",
-}
+STOPPED = "Nothing more is handed out; {} will {}."
+OVER = "Nothing is handed out: the voyage is {}. See: ocaptain status; to have it: ocaptain fetch"
 LISTS = {"task": "ocaptain tasks", "ship": "ocaptain status"}
-DEAF = "the agent {} cannot be told anything; change its tasks: ocaptain tasks edit TASK"
-KINDS: dict[str, type] = {"blockedBy": list, "files": list, "metadata": dict, "run": str}
-KINDS |= dict.fromkeys(harbor.TEXTS, str)
-NAMES: dict[type, str] = {list: "a list of texts", dict: "an object", str: "a text"}
+INSTEAD = "cannot be told anything; change its tasks: ocaptain tasks edit TASK"
+SAMPLE: Json = {"blockedBy": ["1", "2"], "files": ["src/a.py"], "metadata": {}, "run": "make"}
+SAMPLE |= dict.fromkeys(harbor.TEXTS, "some text")
 TOLD = ("voyage", "name", "objective", "repo", "agent", "created")
 
 
@@ -65,10 +61,12 @@ def ship(call: Call, name: str, resting: str) -> Json:
     seen_s = None if said["seen"] is None else max(0.0, round(call.now - said["seen"], 1))
     if seen_s and seen_s > max(call.voyage["lease_seconds"] / 2, 5):
         state, told["reason"] = "lost", f"not heard from for {seen_s:.0f} s"
-    landed = [c["ship"] for c in call.claims.values() if c["state"] == "landed" and c["task"]]
-    counts = {"completed": landed.count(name), "cost_usd": round(cost(call, name), 4)}
-    counts["hails"] = len(harbor.unheard(call, name))
-    return {"id": name, "state": state, **told, **counts, "seen_s": seen_s}
+    mine = [claim for claim in call.claims.values() if claim["ship"] == name]
+    landed = [claim for claim in mine if claim["state"] == "landed" and claim["task"]]
+    counts = {"completed": len(landed), "hails": len(harbor.unheard(call, name))}
+    spent = sum(float(claim.get("cost_usd", 0)) for claim in mine)
+    told |= {"cost_usd": round(spent, 4), "seen_s": seen_s, **counts}
+    return {"id": name, "state": state, **told}
 
 
 def tasks(call: Call) -> Json:
@@ -106,9 +104,9 @@ def fetched(call: Call) -> Json:
 
 def charter(call: Call) -> Json:
     """What another ship is made from: voyage.json, the plan's files, and the ships by now."""
-    files = (call.journal.folder / "artifacts").glob("*.[ms][dh]")
-    artifacts = {file.name: file.read_text() for file in files}
-    return {"voyage": call.voyage, "artifacts": artifacts, "ships": crew(call)}
+    plans = (call.journal.folder / "artifacts").glob("*.[ms][dh]")
+    files = {path.name: path.read_text() for path in plans}
+    return {"voyage": call.voyage, "artifacts": files, "ships": crew(call)}
 
 
 def news(call: Call) -> dict[str, str]:
@@ -132,7 +130,7 @@ def pause(call: Call) -> Json:
     """Hand nothing out any more."""
     if not call.meta.get("paused"):
         call.put("meta", paused=("paused", ordered(call, "paused")))
-    return {"say": STOPPED.format("go on to the end of their tasks", at_work(call.live()))}
+    return {"say": STOPPED.format(several(len(call.live()), "ship"), "work on to the end")}
 
 
 def halt(call: Call) -> Json:
@@ -141,19 +139,15 @@ def halt(call: Call) -> Json:
     for claim in held:
         end_claim(call, claim, "released", why, None)
     call.put("meta", paused=("halted", why))
-    return {"say": STOPPED.format("save what they have, and stop", at_work(held))}
-
-
-def at_work(held: list[harbor.Claim]) -> str:
-    """Whose claims these are."""
-    return ", ".join(claim["ship"] for claim in held) or "none is at work"
+    return {"say": STOPPED.format(several(len(held), "ship"), "save what is done, and stop")}
 
 
 def resume(call: Call) -> Json:
-    """End a pause or a halt; `say` has what the voyage does then."""
+    """End a pause or a halt; `say` has what comes of that."""
     call.put("meta", paused=None)
-    now = status(call)
-    return {"say": RESUMED.get(now["state"], "Tasks are handed out.").format(**now)}
+    state, why = voyage_state(call)
+    over = OVER.format(f"{state}, {why}" if why else state)
+    return {"say": "Tasks are handed out." if state in ("running", "verifying") else over}
 
 
 def relieve(call: Call) -> Json:
@@ -211,12 +205,13 @@ def edit(call: Call) -> Json:
 
 
 def judge(given: Json) -> None:
-    """Refuse fields of a task that are not of the kind that they have to be."""
-    for key, value in {**given, **tasklist.metadata(given)}.items():
-        kind = KINDS.get(key, object)
-        listed = value if kind is list else ()
-        if not isinstance(value, kind) or not all(isinstance(each, str) for each in listed):
-            raise Refused("task", f"{key} of a task is {NAMES[kind]}, not {value!r:.60}")
+    """Refuse fields of a task that are not like those of SAMPLE."""
+    fields = {**given, **tasklist.metadata(given)}
+    for key, like in SAMPLE.items():
+        value = fields.get(key, like)
+        texts = value if isinstance(value, list) else ()
+        if not isinstance(value, type(like)) or not all(isinstance(each, str) for each in texts):
+            raise Refused("task", f"{key} of a task is like {like}, not {value!r:.60}")
 
 
 def link(call: Call, task: tasklist.Task) -> None:
@@ -236,7 +231,7 @@ def link(call: Call, task: tasklist.Task) -> None:
 def hail(call: Call) -> Json:
     """Leave a message, `text`, for the agent of `ship`, or of all; `ships` has whose."""
     if not call.voyage["hears"]:
-        raise Refused("hail", DEAF.format(call.voyage["agent"]))
+        raise Refused("hail", f"the agent {call.voyage['agent']} {INSTEAD}")
     ships = [named(call, "ship")["id"]] if call.request.get("ship") else crew(call)
     told = {"text": text(call.request, "text"), "taken": None}
     for number, name in enumerate(ships, 1 + len(call.sections["hails"])):
@@ -252,15 +247,10 @@ def enlist(call: Call) -> Json:
     for held in [held for held in call.live() if held["ship"] in gone]:
         end_claim(call, held, "expired", f"{held['ship']} is gone")
     if gone or new:
-        call.put("ships", **dict.fromkeys(gone), **starting(new))
+        call.put("ships", **dict.fromkeys(gone), **{n: {**STARTING, "id": n} for n in new})
         call.put("meta", enlisted=first + len(new))
     say = f"{', '.join(sorted(gone)) or 'No ship'} left, {', '.join(new) or 'none'} joined."
     return {"say": say, "new": new}
-
-
-def starting(names: Iterable[str]) -> dict[str, Json]:
-    """The entries of ships that have not called in yet."""
-    return {name: {**STARTING, "id": name} for name in names}
 
 
 # fsck: journal, task list and repository against each other
@@ -280,18 +270,17 @@ def fsck(call: Call) -> Json:
     except Damaged as why:
         faults.append(f"{why}; state.json has what came of it")
     faults += [*claim_faults(call), *repository_faults(call)]
-    found = f"{len(faults)} faults" if faults else "All is sound"
-    return {"say": f"{found}.", "faults": faults, "mended": call.journal.notes}
+    say = f"{several(len(faults), 'fault')}." if faults else "All is sound."
+    return {"say": say, "faults": faults, "mended": call.journal.notes}
 
 
 def claim_faults(call: Call) -> Iterator[str]:
     """Whether one claim holds each task in progress, and one landed each that is completed."""
-    for task in call.tasks.values():
-        mine = [claim["state"] for claim in call.claims.values() if claim["task"] == task["id"]]
+    counts = Counter((claim["task"], claim["state"]) for claim in call.claims.values())
+    for task_id, task in call.tasks.items():
         for state, status in (("live", "in_progress"), ("landed", "completed")):
-            if mine.count(state) != (task["status"] == status):
-                told = f"task {task['id']} is {task['status']}"
-                yield f"{told}, and {mine.count(state)} of its claims are {state}"
+            if (n := counts[task_id, state]) != (task["status"] == status):
+                yield f"task {task_id} is {task['status']}, and {n} of its claims are {state}"
 
 
 def repository_faults(call: Call) -> Iterator[str]:

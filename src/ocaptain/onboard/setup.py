@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .journal import Journal, put, write
-from .orders import starting
+from .orders import STARTING
 from .process import do, leave, program, run
 
 Json = dict[str, Any]
@@ -68,7 +68,8 @@ def storage(home: Path, boot: Json) -> None:
         if not journal.sections["meta"]:
             tasks = {task["id"]: task for task in boot["tasks"]}
             meta = {"start": head, "head": head, "enlisted": len(voyage["ships"])}
-            first = {"tasks": tasks, "meta": meta, "ships": starting(voyage["ships"])}
+            ships = {name: {**STARTING, "id": name} for name in voyage["ships"]}
+            first = {"tasks": tasks, "meta": meta, "ships": ships}
             journal.commit("captain", {"op": "sail"}, first)
 
 
@@ -80,8 +81,7 @@ def repository(folder: Path, repo: Path, branch: str, source: Json) -> str:
     for key, value in KEEPS_ALL.items():
         git("config", key, value)
     head, bundle = f"refs/heads/{branch}", folder / "source.bundle"
-    hook = folder / "lib" / "onboard" / "pre-receive.sh"
-    do("install", "-m", "755", hook, repo / "hooks" / "pre-receive")
+    do("install", "-m", "755", folder / "lib/onboard/pre-receive.sh", repo / "hooks/pre-receive")
     if source["token"]:
         secret = folder / "credentials"  # as git-credential-store(1) has it
         secret.touch(mode=0o600)
@@ -123,8 +123,7 @@ def accounts(home: Path, boot: Json) -> None:
         put(HOMES / ship / ".ssh" / "authorized_keys", f"restrict {key}\n")
     if "source" in boot:
         harbors(home / "voyage")
-    for secret in ("boot.json", "source.bundle"):
-        (home / "voyage" / secret).unlink(missing_ok=True)
+    do("rm", "-f", home / "voyage" / "boot.json", home / "voyage" / "source.bundle")
     if "source" in boot:
         do("sudo", "-nHu", "harbor", *program(HARBOR, "setup.main"), cwd=HARBOR)
 
