@@ -75,7 +75,7 @@ def test_agents_that_fail_use_up_attempts(claude_captain, model):
     assert sessions(model, "MARK-silent") == 1
     assert [r.turns for r in model.about("MARK-silent")] == [0, 1]
     assert "NO CHANGE:" in model.about("MARK-silent")[1].last
-    assert all(f"task {key} after 1 attempts" in seen["reason"] for key in wanted)
+    assert all(f"task {key} after 1 attempt," in seen["reason"] for key in wanted)
 
 
 def test_a_command_that_exits_1_is_tried_again_until_it_is_set_aside(captain):

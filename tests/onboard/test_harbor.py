@@ -582,7 +582,7 @@ def test_a_repair_that_is_set_aside_fails_the_voyage(sail: Sail):
     storage.finish("ship-0")
     give_up(storage, "ship-0", "agent", "red")
     give_up(storage, "ship-0", "agent", "no idea")
-    assert state(storage) == ("failed", "task 2 after 1 attempts, the last: no idea")
+    assert state(storage) == ("failed", "task 2 after 1 attempt, the last: no idea")
 
 
 # Money and refusals

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -204,6 +205,47 @@ def test_a_halt_ends_claims_and_counts_as_no_attempt(sail: Sail):
     assert_sound(storage)
 
 
+def test_a_pause_and_a_halt_count_the_ships_that_are_at_work(sail: Sail):
+    """However many there are. (R72, R73)"""
+    storage = sail(task("1"), task("2"))
+    told = "Nothing more is handed out; "
+    assert storage.order("pause")["say"] == f"{told}0 ships will work on to the end."
+    storage.order("resume")
+    storage.claim("ship-0")
+    assert storage.order("pause")["say"] == f"{told}1 ship will work on to the end."
+    storage.order("resume")
+    storage.claim("ship-1")
+    assert storage.order("pause")["say"] == f"{told}2 ships will work on to the end."
+    assert storage.order("halt")["say"] == f"{told}2 ships will save what is done, and stop."
+    assert storage.order("halt")["say"] == f"{told}0 ships will save what is done, and stop."
+
+
+def test_resume_says_what_is_so(sail: Sail):
+    """Where nothing is handed out although nobody pauses it, it says why, and what to type. (R67,
+    R72)"""
+
+    def resumed() -> str:
+        return str(storage.order("resume")["say"])
+
+    storage = sail(task("1"), task("2"), budget_usd=1.0, max_attempts=1)
+    assert resumed() == "Tasks are handed out."
+    storage.finish("ship-0", cost_usd=0.5)
+    storage.order("halt")
+    assert resumed() == "Tasks are handed out."
+    claim = storage.claim("ship-0")["claim"]
+    storage.ask("ship-0", "beat", claim=claim, cost_usd=0.5)
+    spent = "Nothing is handed out: the voyage is paused, $1.00 of the budget of $1 are spent. "
+    assert resumed() == f"{spent}See: ocaptain status; to have it: ocaptain fetch"
+    storage.ask("ship-0", "release", claim=claim, why="at a loss", fault="agent")
+    why = "task 2 after 1 attempt, the last: at a loss"
+    assert resumed().startswith(f"Nothing is handed out: the voyage is failed, {why}. ")
+    storage = sail(task("1"))
+    storage.finish("ship-0")
+    check = storage.claim("ship-0")["claim"]
+    storage.ask("ship-0", "land", claim=check, commit=storage.head())
+    assert resumed().startswith("Nothing is handed out: the voyage is complete. ")
+
+
 def test_a_relieved_ship_gets_nothing_more(sail: Sail):
     """It ends what it has, and then is relieved while the others go on. (R74)"""
     storage = sail(task("1"), task("2"))
@@ -221,7 +263,9 @@ def test_a_relieved_ship_gets_nothing_more(sail: Sail):
         "stalled",
         "no ship that takes tasks is being heard from",
     )
-    assert storage.order("relieve", ship="ship-9")["code"] == "ship"
+    answer = storage.order("relieve", ship="ship-9")
+    assert answer["code"] == "ship"
+    assert answer["error"] == "there is no ship 'ship-9'; those that there are: ocaptain status"
 
 
 def test_a_task_set_aside_comes_back(sail: Sail):
@@ -237,7 +281,8 @@ def test_a_task_set_aside_comes_back(sail: Sail):
     assert "attempts" not in storage.tasks()["1"]["metadata"]
     assert storage.order("status")["state"] == "running"
     assert storage.finish("ship-0")["task"]["id"] == "1"
-    assert storage.order("retry", task="7")["error"] == "there is no task '7'"
+    told = "there is no task '7'; those that there are: ocaptain tasks"
+    assert storage.order("retry", task="7")["error"] == told
     assert_sound(storage)
 
 
@@ -298,6 +343,7 @@ def test_tasks_that_cannot_be_are_refused(sail: Sail):
         storage.order("edit", task="1", fields={"blockedBy": ["2"]}),
         storage.order("edit", task="1", fields={"blockedBy": ["1"]}),
         storage.order("edit", task="1", fields={"blockedBy": ["9"]}),
+        storage.order("edit", task="1", fields={"blockedBy": [""]}),
         storage.order("edit", task="9", fields={"subject": "x"}),
     ]
     assert {answer["code"] for answer in refused} == {"task"}
@@ -305,6 +351,29 @@ def test_tasks_that_cannot_be_are_refused(sail: Sail):
     assert storage.tasks() == before
     storage.finish("ship-0")
     assert "completed" in storage.order("edit", task="1", fields={"subject": "x"})["error"]
+
+
+FAULTY: dict[str, Any] = {
+    "blockedBy of a task is like ['1', '2'], not '12'": {"blockedBy": "12"},
+    "blockedBy of a task is like ['1', '2'], not [1]": {"blockedBy": [1]},
+    "blockedBy of a task is like ['1', '2'], not None": {"blockedBy": None},
+    "files of a task is like ['src/a.py'], not 'src'": {"metadata": {"files": "src"}},
+    "run of a task is like make, not ['make']": {"metadata": {"run": ["make"]}},
+    "subject of a task is like some text, not 5": {"subject": 5},
+    "description of a task is like some text, not None": {"description": None},
+    "metadata of a task is like {}, not 'x'": {"metadata": "x"},
+}
+
+
+@pytest.mark.parametrize("error", FAULTY)
+def test_fields_of_the_wrong_kind_are_refused(sail: Sail, error: str):
+    """With a sentence that names the field; neither a task nor a new one is made of them. (R77)"""
+    storage = sail(*(task(str(n)) for n in (1, 2, 3)))
+    before = storage.tasks()
+    for named in ({"task": "3"}, {}):
+        answer = storage.order("edit", fields=FAULTY[error], **named)
+        assert (answer["code"], answer["error"]) == ("task", error)
+    assert storage.tasks() == before
 
 
 def test_a_message_waits_until_the_agent_has_taken_it_in(sail: Sail):
@@ -326,7 +395,8 @@ def test_an_agent_that_cannot_hear_is_not_hailed(sail: Sail):
     """Where no agent can be told anything, a message is refused at once. (R78)"""
     storage = sail(task("1"), hears=False, agent="shell")
     answer = storage.order("hail", text="x")
-    assert answer["error"] == "the agent shell cannot be told anything"
+    told = "the agent shell cannot be told anything; change its tasks: ocaptain tasks edit TASK"
+    assert answer["error"] == told
 
 
 def test_ships_join_and_leave(sail: Sail):
@@ -429,7 +499,7 @@ def test_news_are_ends_and_tasks_set_aside(sail: Sail):
 
     assert news() == {}
     storage.ask("ship-0", "release", claim=1, why="at a loss", fault="agent")
-    told = "task 1 after 1 attempts, the last: at a loss"
+    told = "task 1 after 1 attempt, the last: at a loss"
     assert news() == {"task 1": told}
     storage.now += 1_000
     assert set(news()) == {"task 1", "stalled"}

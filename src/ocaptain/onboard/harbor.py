@@ -8,11 +8,12 @@ Leases are in seconds of the voyage clock; what people read is UNIX time.
 """
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from . import tasklist
 from .journal import Journal, Sections, fold
-from .text import clean
+from .text import clean, several
 
 Json = dict[str, Any]
 Claim = Json
@@ -22,6 +23,7 @@ SHIP_STATES = ("working", "landing", "verifying", "limited")
 NO_FAULTS = (None, "", "infrastructure", "refused", "spent")
 TEXTS = ("subject", "description", "activeForm")
 BLANK: Json = {"subject": "", "description": "", "status": "pending", "blocks": [], "blockedBy": []}
+WORK = "--format=%(refname:lstrip=2) %(objectname)"
 REPAIR = "~/voyage/verify.sh fails on a fresh clone. Mend that; the script itself stays as it is."
 
 
@@ -39,21 +41,21 @@ class Call:
         self.tasks, self.claims = self.sections["tasks"], self.sections["claims"]
         self.ships, self.meta = self.sections["ships"], self.sections["meta"]
 
-    def put(self, name: str, key: str, value: Any) -> None:
-        """Set an entry; None removes it."""
-        self.sets.setdefault(name, {})[key] = value
-        fold(self.sections, {name: {key: value}})
+    def put(self, section: str, /, **entries: Any) -> None:
+        """Set entries of a section; None removes one."""
+        self.sets.setdefault(section, {}).update(entries)
+        fold(self.sections, {section: entries})
 
     def put_claim(self, claim: Claim, **fields: Any) -> Claim:
         """Set a claim with these fields changed, and return it so."""
         changed = {**claim, **fields}
-        self.put("claims", str(claim["number"]), changed)
+        self.put("claims", **{str(claim["number"]): changed})
         return changed
 
     def put_task(self, task_id: str, notes: Json, **fields: Any) -> None:
         """Set a task, perhaps a new one, with these fields and entries of its metadata changed."""
         task = tasklist.annotated(self.tasks.get(task_id) or {"id": task_id, **BLANK}, **notes)
-        self.put("tasks", task_id, tasklist.patched(task, **fields))
+        self.put("tasks", **{task_id: tasklist.patched(task, **fields)})
 
     def live(self, ship: str | None = None) -> list[Claim]:
         """Claims that hold, of one ship or of all."""
@@ -76,8 +78,7 @@ def arrive(call: Call) -> None:
     """Let time pass: the clock moves by the time since any ship last called, within bounds."""
     gap = max(call.now - call.meta.get("called", call.now), 0)
     passed = min(gap, call.voyage["lease_seconds"] / 4)
-    call.put("meta", "clock", round(call.meta.get("clock", 0) + passed, 3))
-    call.put("meta", "called", call.now)
+    call.put("meta", clock=round(call.meta.get("clock", 0) + passed, 3), called=call.now)
 
 
 def renew(call: Call, claim: Claim, **fields: Any) -> Claim:
@@ -98,12 +99,12 @@ def end_claim(call: Call, claim: Claim, state: str, why: str, fault: str | None 
     nothing where it is none (None)."""
     call.put_claim(claim, state=state, why=why)
     if claim["task"]:
-        kind, limit = ("attempts", 1) if fault not in NO_FAULTS else ("interruptions", 2)
+        kind, limit = ("attempt", 1) if fault not in NO_FAULTS else ("interruption", 2)
         notes = tasklist.metadata(call.tasks[claim["task"]])
-        count = notes.get(kind, 0) + (fault is not None)
+        count = notes.get(f"{kind}s", 0) + (fault is not None)
         given_up = count >= limit * call.voyage["max_attempts"]
-        failed = f"after {count} {kind}, the last: {why}" if given_up else None
-        told = {kind: count, "failed": failed}
+        failed = f"after {several(count, kind)}, the last: {why}" if given_up else None
+        told = {f"{kind}s": count, "failed": failed}
         call.put_task(claim["task"], told, status="pending", owner=None)
 
 
@@ -127,8 +128,8 @@ def claim(call: Call) -> Json:
 
 def take(call: Call, run: str) -> Claim | None:
     """Make a claim on the best task, or on the verification."""
-    meta, ship = call.meta, call.ships.get(call.who, {})
-    if meta.get("paused") or meta.get("gave_up") or ship.get("relieved"):
+    relieved = call.ships[call.who].get("relieved")
+    if relieved or call.meta.get("paused") or call.meta.get("gave_up"):
         return None
     task = None if over_budget(call) else tasklist.choose(call.tasks)
     if not task and not (all_completed(call) and voyage_state(call)[0] in ("running", "paused")):
@@ -167,7 +168,8 @@ def describe(call: Call, held: Claim) -> Json:
     told: Json = {"claim": held["number"], "head": call.meta["head"], "task": task}
     if task:
         landed = [call.tasks[blocker] for blocker in tasklist.blockers(task)]
-        told |= {"ref": ref_of(held), "landed": landed, "wrecks": wrecks(call, task["id"])}
+        tried = [c for c in call.claims.values() if c["task"] == task["id"] and c != held]
+        told |= {"ref": ref_of(held), "landed": landed, "wrecks": wrecks(call, tried)}
         told |= {"hails": unheard(call, call.who), "budget_usd": budget and budget - cost(call)}
     return told
 
@@ -178,18 +180,13 @@ def unheard(call: Call, ship: str) -> Json:
     return {n: h["text"] for n, h in hails if h["ship"] == ship and not h["taken"]}
 
 
-def wrecks(call: Call, task_id: str) -> list[Json]:
-    """What earlier claims on a task left behind: work refs that did not land, the latest first."""
-    ended = [c for c in call.claims.values() if c["task"] == task_id and "why" in c]
-    refs = work_refs(call, f"work/{task_id}-*") if ended else {}
-    left = [(claim, ref_of(claim)) for claim in reversed(ended) if ref_of(claim) in refs]
-    return [{**claim, "ref": ref, "commit": refs[ref]} for claim, ref in left]
-
-
-def work_refs(call: Call, pattern: str) -> dict[str, str]:
-    """Work refs that exist, and their commits."""
-    wanted = ("--format=%(refname:lstrip=2) %(objectname)", f"refs/heads/{pattern}")
-    return dict(line.split() for line in call.git("for-each-ref", *wanted).splitlines())
+def wrecks(call: Call, claims: Iterable[Claim]) -> list[Json]:
+    """What some claims have brought to storage that did not land: each with its `ref`, and the
+    `commit` at which that is, the latest first."""
+    left = {ref_of(claim): claim for claim in claims if claim["state"] != "landed"}
+    found = call.git("for-each-ref", WORK, "refs/heads/work/") if left else ""
+    refs = dict(line.split() for line in found.splitlines())
+    return [{**left[r], "ref": r, "commit": refs[r]} for r in reversed(left) if r in refs]
 
 
 def beat(call: Call) -> Json:
@@ -220,7 +217,7 @@ def complete(call: Call, held: Claim, commit: str | None) -> None:
     """Move the branch, where there is something to land, and complete the task."""
     if commit is not None:
         admit(call, held, commit, text(call.request, "base") or call.meta["head"])
-        call.put("meta", "head", commit)
+        call.put("meta", head=commit)
     note = text(call.request, "note") or None
     call.put_task(held["task"], {"commit": commit, "note": note}, status="completed")
 
@@ -233,8 +230,7 @@ def admit(call: Call, held: Claim, commit: str, base: str) -> None:
     landing = [c["number"] for c in call.live() if call.ships[c["ship"]]["state"] == "landing"]
     if holder != held["number"] and holder in landing and until > clock:
         raise Refused("berth", f"claim {holder} has the berth")
-    until = clock + call.voyage["time_limit_minutes"] * 60
-    call.put("meta", "berth", (held["number"], until))
+    call.put("meta", berth=(held["number"], clock + call.voyage["time_limit_minutes"] * 60))
     head, ref = call.meta["head"], ref_of(held)
     if base == head:
         pushed = call.git("rev-parse", "--verify", f"refs/heads/{ref}")
@@ -250,7 +246,7 @@ def pass_verification(call: Call, held: Claim, commit: str | None) -> None:
     if commit != call.meta["head"] or not unchanged(call, held):
         end_claim(call, held, "released", "the branch or the tasks changed meanwhile")
         raise Refused("void", "the branch or the tasks changed during the verification")
-    call.put("meta", "verified", {**version(call), "at": call.now, "claim": held["number"]})
+    call.put("meta", verified={**version(call), "at": call.now, "claim": held["number"]})
 
 
 def release(call: Call) -> Json:
@@ -261,7 +257,7 @@ def release(call: Call) -> Json:
     if held["state"] == "live":
         end_claim(call, held, "released", why, fault)
         if fault == "refused":
-            call.put("meta", "paused", ("paused", why))
+            call.put("meta", paused=("paused", why))
         if fault not in NO_FAULTS and not held["task"] and unchanged(call, held):
             repair(call, why)
     return {}
@@ -271,12 +267,13 @@ def repair(call: Call, output: str) -> None:
     """A red verification makes a task that carries its output, as often as the voyage allows."""
     count, limit = call.meta.get("repairs", 0) + 1, call.voyage["repairs"]
     if count > limit:
-        call.put("meta", "gave_up", f"verify.sh is red after {limit} repair tasks: {output}")
+        repairs = several(limit, "repair task")
+        call.put("meta", gave_up=f"verify.sh is red after {repairs}: {output}")
         return
-    call.put("meta", "repairs", count)
-    told = {"description": f"{REPAIR}\n\n{output}"}
-    subject = f"Make verify.sh pass (repair {count} of {limit})"
-    call.put_task(tasklist.new_id(call.tasks), {"repair": count}, subject=subject, **told)
+    call.put("meta", repairs=count)
+    what = {"subject": f"Make verify.sh pass (repair {count} of {limit})"}
+    what["description"] = f"{REPAIR}\n\n{output}"
+    call.put_task(tasklist.new_id(call.tasks), {"repair": count}, **what)
 
 
 def add(call: Call) -> Json:
@@ -311,7 +308,7 @@ def own_claim(call: Call, *, live: bool = False) -> Claim:
     took = call.request.get("took")
     for hail in map(str, took if isinstance(took, list) else []):
         if hail in unheard(call, call.who):
-            call.put("hails", hail, {**call.sections["hails"][hail], "taken": call.now})
+            call.put("hails", **{hail: {**call.sections["hails"][hail], "taken": call.now}})
     spent = max(amount(call.request, "cost_usd"), held.get("cost_usd", 0))
     held = call.put_claim(held, cost_usd=spent) if spent else held
     if live and held["state"] != "live":
@@ -326,17 +323,16 @@ def see(call: Call) -> None:
     said, task = text(call.request, "state"), call.tasks.get(held["task"], {})
     at_work = said if said in SHIP_STATES else "working" if task else "verifying"
     doing = {"state": at_work if held["number"] else "waiting", "claim": held["number"]}
-    before = call.ships.get(call.who, {})
+    before = call.ships[call.who]
     since = before["since"] if doing.items() <= before.items() else call.now
     about = {"task": held["task"], "subject": task.get("subject"), "since": since, "seen": call.now}
     told = {"reason": text(call.request, "reason")[:500], "until": amount(call.request, "until")}
-    call.put("ships", call.who, {**before, "id": call.who, **doing, **about, **told})
+    call.put("ships", **{call.who: {**before, **doing, **about, **told}})
 
 
-def cost(call: Call, ship: str | None = None) -> float:
-    """What the voyage, or one ship, has cost so far, in USD, as the agents' reports have it."""
-    claims = (claim for claim in call.claims.values() if ship in (None, claim["ship"]))
-    return sum(float(claim.get("cost_usd", 0)) for claim in claims)
+def cost(call: Call) -> float:
+    """What the voyage has cost so far, in USD, as the agents' reports have it."""
+    return sum(float(claim.get("cost_usd", 0)) for claim in call.claims.values())
 
 
 def voyage_state(call: Call) -> tuple[str, str | None]:

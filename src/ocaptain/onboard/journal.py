@@ -63,7 +63,6 @@ class Journal:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._lock, first = lock, not self._offset
             if first:
-                self.tasks_folder.mkdir(parents=True, exist_ok=True)
                 self._load_snapshot()
             self._catch_up()
             if first:
@@ -212,13 +211,20 @@ def boot_id() -> bytes:
 
 
 def write(path: Path, value: Any, ns: int | None = None) -> None:
-    """Replace a file's contents by `value` as JSON, or remove it where that is None: all or
-    nothing, though not for good before the disk is synced. `ns`: its mtime, in ns since 1970."""
-    new = path.with_name(f".{path.name}.new")
+    """Replace a file's contents by `value` as JSON, or remove it where that is None. `ns`: its
+    mtime, in ns since 1970."""
     if value is None:
         path.unlink(missing_ok=True)
     else:
-        new.write_text(json.dumps(value, indent=None if path.name == "state.json" else 2))
-        if ns is not None:
-            os.utime(new, ns=(ns, ns))
-        new.rename(path)
+        put(path, json.dumps(value, indent=None if path.name == "state.json" else 2), ns)
+
+
+def put(path: Path, text: str, ns: int | None = None) -> None:
+    """Replace a file's contents, and make the directory that it is in: all or nothing, though not
+    for good before the disk is synced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text)
+    if ns is not None:
+        os.utime(new, ns=(ns, ns))
+    new.rename(path)

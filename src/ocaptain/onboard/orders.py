@@ -3,16 +3,25 @@ that returns its answer or raises `Refused`. docs/json.md has the shapes of `sta
 
 An order's answer has `say`, a sentence for people; given again, the order changes nothing."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 
 from . import harbor, tasklist
-from .harbor import Call, Json, Refused, cost, end_claim, set_aside, text, voyage_state, work_refs
+from .harbor import Call, Json, Refused, cost, end_claim, set_aside, text, voyage_state
 from .journal import Damaged
+from .text import several
 
 RESTING = {"complete": "done", "failed": "done", "paused": "paused", "halted": "paused"}
+VERIFY = {"complete": "passed", "verifying": "running"}
 ENDS = ("complete", "failed", "paused", "halted", "stalled")
 STARTING = {"state": "starting", "claim": None, "task": None, "seen": None}
 NOTED = ("head", "mirrored", "pr", "mirror_fault", "notify_fault")
+STOPPED = "Nothing more is handed out; {} will {}."
+OVER = "Nothing is handed out: the voyage is {}. See: ocaptain status; to have it: ocaptain fetch"
+LISTS = {"task": "ocaptain tasks", "ship": "ocaptain status"}
+INSTEAD = "cannot be told anything; change its tasks: ocaptain tasks edit TASK"
+SAMPLE: Json = {"blockedBy": ["1", "2"], "files": ["src/a.py"], "metadata": {}, "run": "make"}
+SAMPLE |= dict.fromkeys(harbor.TEXTS, "some text")
 TOLD = ("voyage", "name", "objective", "repo", "agent", "created")
 
 
@@ -21,13 +30,11 @@ def status(call: Call) -> Json:
     state, reason = voyage_state(call)
     ships = [ship(call, name, RESTING.get(state, "waiting")) for name in crew(call)]
     red = call.meta.get("repairs") or call.meta.get("gave_up")
-    known = {"complete": "passed", "verifying": "running"}
-    verify = known.get(state, "failed" if red else "pending")
     told = {key: call.voyage[key] for key in TOLD} | {key: call.meta.get(key) for key in NOTED}
-    found = {"tasks": tasklist.counts(call.tasks), "cost_usd": round(cost(call), 4)}
-    now = seen(state, reason, {ship["state"] for ship in ships})
-    ours = {"branch": call.voyage["voyage"], "verify": verify, "ships": ships}
-    return {**told, **found, **now, **ours}
+    told |= {"tasks": tasklist.counts(call.tasks), "cost_usd": round(cost(call), 4)}
+    told |= {"branch": call.voyage["voyage"], "ships": ships}
+    told["verify"] = VERIFY.get(state, "failed" if red else "pending")
+    return told | seen(state, reason, {ship["state"] for ship in ships})
 
 
 def seen(state: str, reason: str | None, ships: set[str]) -> dict[str, str | None]:
@@ -54,10 +61,12 @@ def ship(call: Call, name: str, resting: str) -> Json:
     seen_s = None if said["seen"] is None else max(0.0, round(call.now - said["seen"], 1))
     if seen_s and seen_s > max(call.voyage["lease_seconds"] / 2, 5):
         state, told["reason"] = "lost", f"not heard from for {seen_s:.0f} s"
-    landed = [c["ship"] for c in call.claims.values() if c["state"] == "landed" and c["task"]]
-    counts = {"completed": landed.count(name), "cost_usd": round(cost(call, name), 4)}
-    counts["hails"] = len(harbor.unheard(call, name))
-    return {"id": name, "state": state, **told, **counts, "seen_s": seen_s}
+    mine = [claim for claim in call.claims.values() if claim["ship"] == name]
+    landed = [claim for claim in mine if claim["state"] == "landed" and claim["task"]]
+    counts = {"completed": len(landed), "hails": len(harbor.unheard(call, name))}
+    spent = sum(float(claim.get("cost_usd", 0)) for claim in mine)
+    told |= {"cost_usd": round(spent, 4), "seen_s": seen_s, **counts}
+    return {"id": name, "state": state, **told}
 
 
 def tasks(call: Call) -> Json:
@@ -82,23 +91,22 @@ def unfetched(call: Call) -> Json:
     home, head = call.meta.get("fetched", {}), call.meta["head"]
     safe = [home.get("head"), call.meta.get("mirrored"), call.meta["start"]]
     count = call.git("rev-list", "--count", head, "--not", *filter(None, safe))
-    landed = {number for number, claim in call.claims.items() if claim["state"] == "landed"}
-    new = sorted(set(work_refs(call, "work/").items()) - set(home.items()))
-    wrecks = {ref: commit for ref, commit in new if ref.rpartition("-")[2] not in landed}
-    return {"head": head, "commits": int(count or 0), "wrecks": wrecks}
+    left = {wreck["ref"]: wreck["commit"] for wreck in harbor.wrecks(call, call.claims.values())}
+    new = dict(sorted(left.items() - home.items()))
+    return {"head": head, "commits": int(count or 0), "wrecks": new}
 
 
 def fetched(call: Call) -> Json:
     """`refs`: what the captain has brought home (`head`, and wrecks by their ref), by commit."""
-    call.put("meta", "fetched", {**call.meta.get("fetched", {}), **call.request["refs"]})
+    call.put("meta", fetched={**call.meta.get("fetched", {}), **call.request["refs"]})
     return {}
 
 
 def charter(call: Call) -> Json:
     """What another ship is made from: voyage.json, the plan's files, and the ships by now."""
-    files = (call.journal.folder / "artifacts").glob("*.[ms][dh]")
-    artifacts = {file.name: file.read_text() for file in files}
-    return {"voyage": call.voyage, "artifacts": artifacts, "ships": crew(call)}
+    plans = (call.journal.folder / "artifacts").glob("*.[ms][dh]")
+    files = {path.name: path.read_text() for path in plans}
+    return {"voyage": call.voyage, "artifacts": files, "ships": crew(call)}
 
 
 def news(call: Call) -> dict[str, str]:
@@ -121,8 +129,8 @@ def ordered(call: Call, what: str) -> str:
 def pause(call: Call) -> Json:
     """Hand nothing out any more."""
     if not call.meta.get("paused"):
-        call.put("meta", "paused", ("paused", ordered(call, "paused")))
-    return {"say": f"Nothing more is handed out; {len(call.live())} ships are at work to the end."}
+        call.put("meta", paused=("paused", ordered(call, "paused")))
+    return {"say": STOPPED.format(several(len(call.live()), "ship"), "work on to the end")}
 
 
 def halt(call: Call) -> Json:
@@ -130,38 +138,39 @@ def halt(call: Call) -> Json:
     why, held = ordered(call, "halted"), call.live()
     for claim in held:
         end_claim(call, claim, "released", why, None)
-    call.put("meta", "paused", ("halted", why))
-    return {"say": f"Nothing more is handed out; {len(held)} ships stop, and save what they have."}
+    call.put("meta", paused=("halted", why))
+    return {"say": STOPPED.format(several(len(held), "ship"), "save what is done, and stop")}
 
 
 def resume(call: Call) -> Json:
-    """End a pause or a halt."""
-    call.put("meta", "paused", None)
-    return {"say": "Tasks are handed out."}
+    """End a pause or a halt; `say` has what comes of that."""
+    call.put("meta", paused=None)
+    state, why = voyage_state(call)
+    over = OVER.format(f"{state}, {why}" if why else state)
+    return {"say": "Tasks are handed out." if state in ("running", "verifying") else over}
 
 
 def relieve(call: Call) -> Json:
     """Give `ship` nothing more to do; `done` says whether it has nothing to do now."""
     ship = named(call, "ship")
-    call.put("ships", ship["id"], {**ship, "relieved": True})
+    call.put("ships", **{ship["id"]: {**ship, "relieved": True}})
     done = not call.live(ship["id"])
     when = "" if done else " once its task is over"
     return {"say": f"{ship['id']} is relieved{when}.", "done": done}
 
 
-def named(call: Call, kind: str) -> Json:
-    """The `ship` or the `task` that a request names."""
-    found = call.sections[f"{kind}s"].get(text(call.request, kind))
-    if not found:
-        raise Refused(kind, f"there is no {kind} {text(call.request, kind)!r}")
-    return dict(found)
+def named(call: Call, kind: str, name: str | None = None) -> Json:
+    """The `ship` or the `task` of that name, or the one that the request names."""
+    name = text(call.request, kind) if name is None else name
+    if name not in call.sections[f"{kind}s"]:
+        raise Refused(kind, f"there is no {kind} {name!r}; those that there are: {LISTS[kind]}")
+    return dict(call.sections[f"{kind}s"][name])
 
 
 def retry(call: Call) -> Json:
     """Bring `task` back, which was set aside; or `verify`, that was given up."""
     if call.request.get("task") == "verify":
-        call.put("meta", "gave_up", None)
-        call.put("meta", "repairs", None)
+        call.put("meta", gave_up=None, repairs=None)
         return {"say": "verify.sh runs again once every task is completed."}
     task = named(call, "task")
     if (state := tasklist.state(task)) != "failed":
@@ -183,6 +192,7 @@ def release(call: Call) -> Json:
 def edit(call: Call) -> Json:
     """Change `task` by `fields`; where no task is named, that is a new one. `id` is the task's."""
     given, told = call.request["fields"], call.request.get("task")
+    judge(given)
     new = {"id": tasklist.new_id(call.tasks), **harbor.BLANK, "metadata": {"addedBy": "captain"}}
     task = named(call, "task") if told else new
     if tasklist.state(task) == "completed":
@@ -194,50 +204,53 @@ def edit(call: Call) -> Json:
     return {"say": f"Task {task['id']} is in the list{late}.", "id": task["id"]}
 
 
+def judge(given: Json) -> None:
+    """Refuse fields of a task that are not like those of SAMPLE."""
+    fields = {**given, **tasklist.metadata(given)}
+    for key, like in SAMPLE.items():
+        value = fields.get(key, like)
+        texts = value if isinstance(value, list) else ()
+        if not isinstance(value, type(like)) or not all(isinstance(each, str) for each in texts):
+            raise Refused("task", f"{key} of a task is like {like}, not {value!r:.60}")
+
+
 def link(call: Call, task: tasklist.Task) -> None:
     """Put a task, and tell the others what they block; Refused where its blockers cannot be."""
     tasks = {**call.tasks, task["id"]: task}
-    if unknown := sorted({*tasklist.blockers(task)} - call.tasks.keys()):
-        raise Refused("task", f"there is no task {unknown[0]}")
+    for blocker in tasklist.blockers(task):
+        named(call, "task", blocker)
     try:
         tasklist.chains(tasks)
     except ValueError as circle:
         raise Refused("task", f"a circle of blockers: {' → '.join(circle.args[1])}") from None
     for task_id, blocks in tasklist.dependants(tasks).items():
         if task_id == task["id"] or {*blocks} != {*(tasks[task_id].get("blocks") or ())}:
-            call.put("tasks", task_id, {**tasks[task_id], "blocks": blocks})
+            call.put("tasks", **{task_id: {**tasks[task_id], "blocks": blocks}})
 
 
 def hail(call: Call) -> Json:
     """Leave a message, `text`, for the agent of `ship`, or of all; `ships` has whose."""
     if not call.voyage["hears"]:
-        raise Refused("hail", f"the agent {call.voyage['agent']} cannot be told anything")
+        raise Refused("hail", f"the agent {call.voyage['agent']} {INSTEAD}")
     ships = [named(call, "ship")["id"]] if call.request.get("ship") else crew(call)
-    for name in ships:
-        told = {"ship": name, "text": text(call.request, "text"), "taken": None}
-        call.put("hails", str(1 + len(call.sections["hails"])), told)
+    told = {"text": text(call.request, "text"), "taken": None}
+    for number, name in enumerate(ships, 1 + len(call.sections["hails"])):
+        call.put("hails", **{str(number): {"ship": name, **told}})
     return {"say": f"The message is on its way to {', '.join(ships)}.", "ships": ships}
 
 
 def enlist(call: Call) -> Json:
     """Ships that are `gone` leave what they held, and are nobody here any more; so many `more` are
     to come: `new` has their names, with numbers that none ever had."""
-    gone = [name for name in call.request["gone"] if name in call.ships]
-    first = call.meta["enlisted"]
+    gone, first = call.ships.keys() & call.request["gone"], call.meta["enlisted"]
     new = [f"ship-{number}" for number in range(first, first + call.request["more"])]
-    for held in [held for name in gone for held in call.live(name)]:
+    for held in [held for held in call.live() if held["ship"] in gone]:
         end_claim(call, held, "expired", f"{held['ship']} is gone")
-    for name, entry in {**dict.fromkeys(gone), **starting(new)}.items():
-        call.put("ships", name, entry)
-    if new:
-        call.put("meta", "enlisted", first + len(new))
-    say = f"{', '.join(gone) or 'No ship'} left, {', '.join(new) or 'none'} joined."
+    if gone or new:
+        call.put("ships", **dict.fromkeys(gone), **{n: {**STARTING, "id": n} for n in new})
+        call.put("meta", enlisted=first + len(new))
+    say = f"{', '.join(sorted(gone)) or 'No ship'} left, {', '.join(new) or 'none'} joined."
     return {"say": say, "new": new}
-
-
-def starting(names: Iterable[str]) -> dict[str, Json]:
-    """The entries of ships that have not called in yet."""
-    return {name: {**STARTING, "id": name} for name in names}
 
 
 # fsck: journal, task list and repository against each other
@@ -257,18 +270,17 @@ def fsck(call: Call) -> Json:
     except Damaged as why:
         faults.append(f"{why}; state.json has what came of it")
     faults += [*claim_faults(call), *repository_faults(call)]
-    found = f"{len(faults)} faults" if faults else "All is sound"
-    return {"say": f"{found}.", "faults": faults, "mended": call.journal.notes}
+    say = f"{several(len(faults), 'fault')}." if faults else "All is sound."
+    return {"say": say, "faults": faults, "mended": call.journal.notes}
 
 
 def claim_faults(call: Call) -> Iterator[str]:
     """Whether one claim holds each task in progress, and one landed each that is completed."""
-    for task in call.tasks.values():
-        mine = [claim["state"] for claim in call.claims.values() if claim["task"] == task["id"]]
+    counts = Counter((claim["task"], claim["state"]) for claim in call.claims.values())
+    for task_id, task in call.tasks.items():
         for state, status in (("live", "in_progress"), ("landed", "completed")):
-            if mine.count(state) != (task["status"] == status):
-                told = f"task {task['id']} is {task['status']}"
-                yield f"{told}, and {mine.count(state)} of its claims are {state}"
+            if (n := counts[task_id, state]) != (task["status"] == status):
+                yield f"task {task_id} is {task['status']}, and {n} of its claims are {state}"
 
 
 def repository_faults(call: Call) -> Iterator[str]:

@@ -7,7 +7,9 @@ import select
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from . import LOG_LIMIT, PROTOCOL, errands, harbor, orders
 from .harbor import Json
@@ -24,10 +26,9 @@ UPDATE = f"storage speaks {PROTOCOL}; use the version of ocaptain that the voyag
 
 def serve(home: Path, argv: list[str]) -> None:
     """Answer the one request of `argv[0]` on stdin: a line of JSON in, a line of JSON out."""
-    try:
+    request: Any = None
+    with suppress(ValueError, RecursionError):
         request = json.loads(sys.stdin.buffer.readline(MAX_REQUEST))
-    except (ValueError, RecursionError):
-        request = None
     answer = respond(home, argv[0], request if isinstance(request, dict) else {})
     sys.stdout.write(json.dumps(answer) + "\n")
 
@@ -68,12 +69,10 @@ def decide(journal: Journal, voyage: Json, who: str, request: Json, *, again: bo
         if request_id in answers:
             return dict(answers[request_id])
         answer = answered(call)
-        if again and waits(answer):
-            return answer
-        if call.sets:
+        if call.sets and not (again and waits(answer)):
             if request_id and request["op"] not in REPEATABLE and not waits(answer):
                 kept = [*answers.items(), (request_id, answer)][-KEPT_ANSWERS:]
-                call.put("answers", who, dict(kept))
+                call.put("answers", **{who: dict(kept)})
             told: Json = {k: harbor.text(request, k) for k in ("op", "by", "why") if k in request}
             number = int(harbor.amount(request, "claim")) or None
             journal.commit(who, {**told, "claim": number}, call.sets)

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .journal import Journal, write
-from .orders import starting
+from .journal import Journal, put, write
+from .orders import STARTING
 from .process import do, leave, program, run
 
 Json = dict[str, Any]
@@ -50,14 +50,6 @@ def main(home: Path, _argv: list[str]) -> None:
     os.sync()  # the captain counts on all of it from here on
 
 
-def put(path: Path, text: str) -> None:
-    """Replace a file, all or nothing, and make the directory that it is in."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text)
-    new.rename(path)
-
-
 def storage(home: Path, boot: Json) -> None:
     """The ships' way in, and for a new voyage folders, repository, and the journal's first line."""
     if not boot["accounts"]:
@@ -66,10 +58,9 @@ def storage(home: Path, boot: Json) -> None:
         return
     folder, voyage = home / "voyage", boot["voyage"]
     journal = Journal(home, voyage["voyage"])
-    for path in (folder / "artifacts", folder / "ships", folder / "logs", journal.tasks_folder):
-        path.mkdir(parents=True, exist_ok=True)
+    (folder / "logs").mkdir(exist_ok=True)
     for name, body in boot["artifacts"].items():
-        (folder / "artifacts" / name).write_text(body)
+        put(folder / "artifacts" / name, body)
     do("ln", "-sfT", sys.executable, folder / "python")
     head = repository(folder, journal.repo, voyage["voyage"], boot["source"])
     write(folder / "voyage.json", voyage)
@@ -77,7 +68,8 @@ def storage(home: Path, boot: Json) -> None:
         if not journal.sections["meta"]:
             tasks = {task["id"]: task for task in boot["tasks"]}
             meta = {"start": head, "head": head, "enlisted": len(voyage["ships"])}
-            first = {"tasks": tasks, "meta": meta, "ships": starting(voyage["ships"])}
+            ships = {name: {**STARTING, "id": name} for name in voyage["ships"]}
+            first = {"tasks": tasks, "meta": meta, "ships": ships}
             journal.commit("captain", {"op": "sail"}, first)
 
 
@@ -89,8 +81,7 @@ def repository(folder: Path, repo: Path, branch: str, source: Json) -> str:
     for key, value in KEEPS_ALL.items():
         git("config", key, value)
     head, bundle = f"refs/heads/{branch}", folder / "source.bundle"
-    hook = folder / "lib" / "onboard" / "pre-receive.sh"
-    do("install", "-m", "755", hook, repo / "hooks" / "pre-receive")
+    do("install", "-m", "755", folder / "lib/onboard/pre-receive.sh", repo / "hooks/pre-receive")
     if source["token"]:
         secret = folder / "credentials"  # as git-credential-store(1) has it
         secret.touch(mode=0o600)
@@ -132,8 +123,7 @@ def accounts(home: Path, boot: Json) -> None:
         put(HOMES / ship / ".ssh" / "authorized_keys", f"restrict {key}\n")
     if "source" in boot:
         harbors(home / "voyage")
-    for secret in ("boot.json", "source.bundle"):
-        (home / "voyage" / secret).unlink(missing_ok=True)
+    do("rm", "-f", home / "voyage" / "boot.json", home / "voyage" / "source.bundle")
     if "source" in boot:
         do("sudo", "-nHu", "harbor", *program(HARBOR, "setup.main"), cwd=HARBOR)
 

@@ -17,6 +17,11 @@ def clean(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text)
 
 
+def several(count: int, noun: str) -> str:
+    """So many of what `noun` names."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def secret_values(environ: Mapping[str, str]) -> list[str]:
     """Values of an environment that nobody else may see, the longest first."""
     found = {v for k, v in environ.items() if SECRET_NAME.search(k) and len(v) >= 8}
