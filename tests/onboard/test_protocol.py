@@ -273,8 +273,11 @@ class Model:
     def resume(self) -> None:
         self.paused = ""
 
-    def relieve(self, ship: str) -> None:
+    def relieve(self, ship: str) -> str:
+        if ship not in self.crew:  # it was let go meanwhile
+            return "ship"
         self.crew[ship] = True
+        return "ok"
 
     def retry(self, task: str) -> None:
         if task == "verify":
@@ -286,8 +289,11 @@ class Model:
         for held in [held for held in self.live() if held.task == task]:
             self.end(held, "released", "")
 
-    def hail(self, ship: str, text: str) -> None:
+    def hail(self, ship: str, text: str) -> str:
+        if ship and ship not in self.crew:
+            return "ship"
         self.hails += [(each, text) for each in ([ship] if ship else by_number(self.crew))]
+        return "ok"
 
     def fsck(self) -> None:
         """It finds nothing, and changes nothing that the model knows."""
