@@ -360,7 +360,7 @@ def test_fsck_mends_what_it_can_and_names_the_rest(captain):
     journal = voyage.storage / "journal.jsonl"
     lines = journal.read_text().splitlines(keepends=True)
     journal.write_text("".join(lines[:3] + lines[4:]))
-    assert "faults: " in captain.run("fsck", status=1).out
+    assert "journal.jsonl: damaged after change 3" in captain.run("fsck", status=1).err
 
 
 # A fleet of machines

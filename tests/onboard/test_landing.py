@@ -816,11 +816,17 @@ def test_what_an_unknown_refusal_keeps_from_landing_is_a_wreck(yard: Yard):
     assert (released["fault"], released["why"]) == ("infrastructure", "no")
 
 
-def test_an_agent_that_is_told_to_stop_is_stopped_and_its_work_kept(yard: Yard):
+@pytest.mark.parametrize(
+    "beat",
+    [{"lost": "ann halted the voyage"}, {"ok": False, "code": "ship", "error": "no such ship"}],
+)
+def test_an_agent_that_is_told_to_stop_is_stopped_and_its_work_kept(
+    yard: Yard, beat: dict[str, Any]
+):
     """Where the claim is lost nothing of it goes on, and what it had done is a wreck: commits, and
     what was not committed yet. (R117)"""
     run = "echo x >a; git add a; git commit -qm A; echo x >b; sleep 600"
-    storage = Storage(beat={"lost": "ann halted the voyage"})
+    storage = Storage(beat=beat)
     ship, claim = at_sea(yard, storage, run)
     threading.Timer(1, (yard.root / "voyage" / "knock").touch).start()
     began = time.monotonic()
@@ -828,7 +834,8 @@ def test_an_agent_that_is_told_to_stop_is_stopped_and_its_work_kept(yard: Yard):
     assert time.monotonic() - began < 10
     assert not process.marked(ship.marker)
     assert {"a", "b"} <= set(wreck(yard).split())
-    assert "the claim is lost: ann halted the voyage" in ship.log.read_text()
+    why = beat.get("lost") or beat["error"]
+    assert f"the claim is lost: {why}" in ship.log.read_text()
 
 
 def test_what_an_agent_that_failed_had_done_is_kept(yard: Yard):

@@ -72,8 +72,9 @@ class Watch:
             self.say(f"storage is out of reach: {silence}")
             return
         self.hails = {**self.hails, **answer.get("hails", {})}
-        if answer.get("lost") and not self._over.is_set():
-            self.say(f"the claim is lost: {answer['lost']}")
+        lost = answer.get("lost") or answer.get("error")  # refused: storage has no such ship
+        if lost and not self._over.is_set():
+            self.say(f"the claim is lost: {lost}")
             self.__exit__()
 
     def pause(self, seconds: float = 0) -> None:
