@@ -48,7 +48,7 @@ PACK = "cd ~/voyage && tar -cz artifacts journal.jsonl logs ships voyage.json"
 # What storage answers is looked at before it is used, for storage may be anybody's by then.
 NAME = Annotated[str, msgspec.Meta(pattern=r"\A[\w-]+\Z")]
 SHIP = Annotated[str, msgspec.Meta(pattern=r"\Aship-\d{1,9}\Z")]
-AMOUNT = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+AMOUNT = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
 NOTE = str | None
 
 
