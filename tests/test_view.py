@@ -8,22 +8,23 @@ from tests.test_json import example
 
 
 @pytest.mark.parametrize(
-    ("state", "failed", "hints"),
+    ("state", "failed", "hints", "reason"),
     [
-        ("running", 0, []),
-        ("running", 1, ["tasks --status failed"]),
-        ("halted", 0, ["resume"]),
-        ("paused", 1, ["resume", "tasks --status failed"]),
-        ("stalled", 2, ["reinforce", "tasks --status failed"]),
-        ("failed", 1, ["tasks --status failed"]),
-        ("failed", 0, ["retry verify"]),
-        ("complete", 0, []),
+        ("paused", 0, ["fetch"], "$5.20 of the budget of $5 are spent"),
+        ("running", 0, [], "So."),
+        ("running", 1, ["tasks --status failed"], "So."),
+        ("halted", 0, ["resume"], "So."),
+        ("paused", 1, ["resume", "tasks --status failed"], "So."),
+        ("stalled", 2, ["reinforce", "tasks --status failed"], "So."),
+        ("failed", 1, ["tasks --status failed"], "So."),
+        ("failed", 0, ["retry verify"], "So."),
+        ("complete", 0, [], "So."),
     ],
 )
-def test_status_says_what_to_type(state: str, failed: int, hints: list[str]):
+def test_status_says_what_to_type(state: str, failed: int, hints: list[str], reason: str):
     """All that moves the voyage on, one a line; where a task failed, verify.sh is not at fault."""
     seen = example("status")
-    seen |= {"state": state, "tasks": {**seen["tasks"], "failed": failed}}
+    seen |= {"state": state, "reason": reason, "tasks": {**seen["tasks"], "failed": failed}}
     console = Console(width=80)
     with console.capture() as capture:
         console.print(view.status(seen))

@@ -48,7 +48,9 @@ def status(seen: Answer) -> RenderableType:
     names = ("in_progress", "pending", "failed")
     rest = "".join(f", {tasks[name]} {name.replace('_', ' ')}" for name in names if tasks[name])
     red = "tasks --status failed" if tasks["failed"] else "retry verify"
-    hints = [NEXT.get(seen["state"]), red if tasks["failed"] or seen["state"] == "failed" else None]
+    spent = " of the budget of $" in (seen["reason"] or "")  # which no order brings back
+    hints = ["fetch" if spent else NEXT.get(seen["state"])]
+    hints += [red] if tasks["failed"] or seen["state"] == "failed" else []
     origin = [(seen["mirrored"] or "")[:12], seen["pr"], seen["mirror_fault"]]
     told = {"origin": "  ".join(filter(None, origin)), "notify": seen["notify_fault"]}
     lines = [
