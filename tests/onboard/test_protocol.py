@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 
 from ocaptain.onboard import harbor, journal, serve
 from tests.onboard.crashes import ENDED, FAST, full_at, killed_at
-from tests.onboard.storage import SHIPS, VOYAGE, Json, Storage, fold, git, task
+from tests.onboard.storage import SHIPS, VOYAGE, Json, Storage, fold, git, task, template
 
 LEASE, ATTEMPTS, REPAIRS, LIMIT = 60, 2, 2, 60  # seconds of the clock, the first and the last
 AGENTS_FAULT = ("agent", "error", "stalled")
@@ -810,13 +810,14 @@ class Protocol(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(3_600)
-def test_the_protocol_keeps_its_promises(model_storage: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_protocol_keeps_its_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Through any interleaving of requests, lost answers, crashes, damage and jumps of the clock,
     what is promised holds, and the voyage can still be brought to its end.
     (R1, R2, R3, R4, R5, R7, R8, R9, R11, R13, R18, R19, R24, R25, R26, R27, R28, R31, R32, R33,
     R34, R35, R37, R38, R39, R40, R41, R42, R43, R44, R45, R46, R47, R55, R60, R61, R62, R64,
     R65, R66, R67, R68, R69, R70, R72, R73, R74, R75, R76, R77, R78, R79, R80, R81)"""
+    small = template(tmp_path)
     for spare in ("voyage/lib", "voyage/repo.git/hooks"):
-        shutil.rmtree(model_storage / spare)
-    machine = type("Protocol", (Protocol,), {"template": model_storage, "patch": monkeypatch})
+        shutil.rmtree(small / spare)
+    machine = type("Protocol", (Protocol,), {"template": small, "patch": monkeypatch})
     run_state_machine_as_test(machine, settings=settings(stateful_step_count=30))
