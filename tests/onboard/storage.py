@@ -251,7 +251,7 @@ def assert_sound(storage: Storage) -> None:
     assert sorted(state["claims"], key=int) == [str(number) for number in numbers]
 
 
-def until(condition: Callable[[], object], seconds: float = 5) -> bool:
+def until(condition: Callable[[], object], seconds: float = 20) -> bool:
     """Whether something comes true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
