@@ -43,7 +43,8 @@ def main() -> int:
         return 2
     if given.write:
         place = re.compile(f"(?<=<!-- script/chaos{name} -->\n).*?(?=<!-- end -->)", re.DOTALL)
-        DOCUMENT.write_text(place.sub(lambda _: f"\n{page}\n\n", DOCUMENT.read_text()))
+        # Once: an empty place would be found again, up to the end of the next.
+        DOCUMENT.write_text(place.sub(lambda _: f"\n{page}\n\n", DOCUMENT.read_text(), count=1))
     return 0
 
 
