@@ -27,6 +27,17 @@ def test_status_before_any_ship_calls(sail: Sail):
     assert (status["verify"], status["cost_usd"], status["head"]) == ("pending", 0, storage.start)
 
 
+def test_a_fleet_that_is_gone_is_stalled_until_a_new_ship_calls(sail: Sail):
+    """Also where the captain died between having ships enlisted and making them: somebody who
+    waits is told, and can reinforce again. (R68, R69)"""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    [new] = storage.order("enlist", gone=["ship-0", "ship-1", "ship-2"], more=1)["new"]
+    assert (storage.order("status")["state"], new) == ("stalled", "ship-3")
+    storage.claim(new)
+    assert storage.order("status")["state"] == "running"
+
+
 def test_status_of_ships(sail: Sail):
     """A ship is shown with its task, what it has completed, its cost and when it was heard.
     (R69)"""

@@ -124,7 +124,7 @@ class Model:
             return "complete" if self.complete() else "failed"
         heard = [s for s in self.said if now - self.said[s][1] <= LEASE / 2]
         if all(self.crew[ship] and self.said[ship][0] == "waiting" for ship in heard):
-            return "stalled" if self.said or not self.crew else "provisioning"
+            return "provisioning" if self.crew and self.called is None else "stalled"
         if any(held.task is None for held in self.live()):
             return "verifying"
         return self.paused or "running"

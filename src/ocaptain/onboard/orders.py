@@ -34,14 +34,14 @@ def status(call: Call) -> Json:
     told |= {"tasks": tasklist.counts(call.tasks), "cost_usd": round(cost(call), 4)}
     told |= {"branch": call.voyage["voyage"], "ships": ships}
     told["verify"] = VERIFY.get(state, "failed" if red else "pending")
-    return told | seen(state, reason, {ship["state"] for ship in ships})
+    return told | seen(call, state, reason, {ship["state"] for ship in ships})
 
 
-def seen(state: str, reason: str | None, ships: set[str]) -> dict[str, str | None]:
+def seen(call: Call, state: str, reason: str | None, ships: set[str]) -> dict[str, str | None]:
     """The voyage's state and its reason, with what its ships' silence adds to it."""
     if state in ("complete", "failed") or ships - {"lost", "starting", "relieved"}:
         return {"state": state, "reason": reason}
-    if ships == {"starting"}:
+    if ships and "called" not in call.meta:
         return {"state": "provisioning", "reason": "no ship has called in yet"}
     return {"state": "stalled", "reason": "no ship that takes tasks is being heard from"}
 
