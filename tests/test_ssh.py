@@ -186,6 +186,21 @@ def test_a_vm_that_cannot_be_reached_is_named(dead, tmp_path):
     assert (tmp_path / "tries").read_text() == "x\n"
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [('{"ok": true}', "no answer"), ("failed to connect to VM", "failed to connect to VM")],
+)
+def test_a_lost_connection_is_not_told_in_the_commands_words(
+    dead, tmp_path, monkeypatch, said, told
+):
+    """What a command had printed before is no reason; what a gateway prints in its place is."""
+    (tmp_path / "ssh").write_text(f"#!/bin/sh\necho '{said}'; exit 255\n")
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(Unreachable, match=f"^{SHIP} cannot be reached: {told}\n"):
+        asyncio.run(dead.run(SHIP, Remote("true")))
+
+
 def test_only_the_transport_is_tried_again(dead, tmp_path, capfd):
     """With `retries` an unreachable VM is tried for about so many seconds, without any noise."""
     began = time.monotonic()

@@ -205,8 +205,9 @@ class Ssh(NamedTuple):
             again = stamina.AsyncRetryingCaller(attempts=None, timeout=retries)
             return await again.on(Unreachable)(self.run, vm, remote, **how)
         result = await run(self.command(vm, remote), **{"timeout": 60, **how})
-        if result.status == 255 or (result.status and PASSING.search(result.err + result.out)):
-            said = clean(result.err or result.out).strip().rpartition("\n")[2]
+        passing = result.status and PASSING.search(result.err + result.out)
+        if result.status == 255 or passing:  # then what ssh says is on stderr, the rest a command's
+            said = clean(result.err or result.out * bool(passing)).strip().rpartition("\n")[2]
             look_closer = shlex.join(["ssh", "-v", "-F", str(self.path), vm])
             raise Unreachable(f"{vm} cannot be reached: {said or 'no answer'}", look_closer)
         return result
