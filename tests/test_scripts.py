@@ -3,6 +3,7 @@
 import os
 import runpy
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -25,63 +26,104 @@ def run_setup(*arguments: str, **environment: str) -> subprocess.CompletedProces
 
 
 @pytest.mark.parametrize(
-    ("source", "lines"),
+    ("source", "lines", "tokens"),
     [
-        ("", 0),
-        ("x = 1\n\n\ny = 2  # why\n", 2),
-        ("# why\nx = 1\n", 1),
-        ('"""Of a module,\n\nin three lines."""\n\nx = 1\n', 1),
-        ('def f():\n    """Of a function."""\n    return 1\n', 2),
-        ('def f(): "Of a function, on its line."\n', 1),
-        ('class A:\n    x: int\n    """Of an attribute, é."""\n', 2),
-        ('x = """kept\n\nas it is\n# too\n"""\n', 4),
-        ('x = f"""kept\n\n{1}\n"""\n', 3),
-        ("f(\n    1,\n    # why\n    2,\n)\n", 4),
-        ("if True:\n    pass\nelse:\n    pass\n", 4),
+        ("", 0, 0),
+        ("x = 1\n\n\ny = 2  # why\n", 2, 6),
+        ("# why\nx = 1\n", 1, 3),
+        ('"""Of a module,\n\nin three lines."""\n\nx = 1\n', 1, 3),
+        ('def f():\n    """Of a function."""\n    return 1\n', 2, 7),
+        ('class A:\n    """Of a class, é."""\n    x: int\n', 2, 6),
+        ('x = """kept\n\nas it is\n# too\n"""\n', 5, 3),
+        ("f(\n    1,\n    # why\n    2,\n)\n", 4, 7),
+        ("if True:\n    pass\nelse:\n    pass\n", 4, 7),
     ],
 )
-def test_python_lines(source: str, lines: int) -> None:
-    """A line of Python counts if it holds anything but a comment or a docstring."""
-    assert LINES["python_lines"](source) == lines
+def test_python_is_counted_without_comments_and_docstrings(source: str, lines: int, tokens: int):
+    """A line of Python counts if it holds a token of anything but a comment or a docstring."""
+    counted = LINES["count_python"](source, Path("a.py"))
+    assert (counted.count.lines, counted.count.tokens) == (lines, tokens)
 
 
-def test_text_lines() -> None:
-    """Of shell and units, lines count that are neither blank nor a comment."""
-    assert LINES["text_lines"]("#!/bin/sh\n\n# why\n; why\n  echo 1 # so\n[Unit]\n") == 2
+def test_functions_are_counted():
+    """A function's count is that of its code, and says where it begins."""
+    source = 'x = 1\n\n\n@cached\ndef f():\n    """Why."""\n\n    return 1\n'
+    [function] = LINES["count_python"](source, Path("plan/a.py")).functions
+    assert (function.name, function.place) == ("f", "plan/a.py:5")
+    assert (function.count.lines, function.count.tokens) == (2, 7)
 
 
-def test_survey(tmp_path: Path) -> None:
-    """Both halves are counted apart, with shipped shell and without what is for people to read."""
-    files = {
-        "cli.py": "x = 1\n",
-        "hooks/pre-receive.sh": "#!/bin/sh\nexit 0\n",
-        "onboard/agents/claude.py": "x = 1\ny = 2\n",
-        "onboard/helm.service": "[Service]\n",
-        "py.typed": "",
-        "skill/SKILL.md": "Do this.\n",
-        "templates/verify.sh": "exit 0\n",
-    }
-    for name, text in files.items():
+def test_shell_lines():
+    """Of shell, lines count that are neither blank nor a comment."""
+    counted = LINES["count_shell"]("#!/bin/sh\n\n# why\n  echo 1 # so\nexit\n", Path("a.sh"))
+    assert counted.count.lines == 2
+
+
+FILES = {
+    "cli.py": "x = 1\n",
+    "hosts/begin.sh": "#!/bin/sh\nexit 0\n",
+    "onboard/agents/claude.py": "def speak():\n    x = 1\n    y = (2, 3, 4, 5)\n    return x\n",
+    "onboard/door.sh": "cd\nexit 0\n",
+    "py.typed": "",
+    "skill/SKILL.md": "Do this.\n",
+    "templates/verify.sh": "exit 0\n",
+}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A source tree with a file of each kind."""
+    for name, text in FILES.items():
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    halves = LINES["survey"](tmp_path)
-    assert {half: sum(files.values()) for half, files in halves.items()} == {
-        "captain": 2,
-        "onboard": 3,
-    }
+    return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("lines", "verdict"),
-    [
-        (1_539, "captain: 1,539 of 1,539 lines of code, 0 left"),
-        (1_540, "captain: 1,540 of 1,539 lines of code, 1 too many"),
-    ],
-)
-def test_verdict(lines: int, verdict: str) -> None:
-    """The captain's half has to stay under 1,540 lines."""
-    assert LINES["verdict"]("captain", lines) == verdict
+def test_each_file(source: Path):
+    """`--each` has every file of code that is shipped, and not what is for people to read."""
+    assert list(LINES["each_file"](LINES["survey"](source))) == [
+        "  lines  tokens  a line  file",
+        "      1       3     3.0  cli.py",
+        "      1                  hosts/begin.sh",
+        "      4      21     5.2  onboard/agents/claude.py",
+        "      2                  onboard/door.sh",
+    ]
+
+
+def test_report(source: Path):
+    """Both halves are summed up apart, and the longest and the densest are named."""
+    report = list(LINES["report"](LINES["survey"](source)))
+    assert report[:4] == [
+        "                tokens  Python lines  tokens a line  shell lines",
+        "captain              3             1            3.0            1",
+        "onboard             21             4            5.2            2",
+        "to aim at                                   under 9",
+    ]
+    assert report[8:] == [
+        "",
+        "Longest functions, in lines (aim: under 40)",
+        "      4  speak                          onboard/agents/claude.py:1",
+        "",
+        "Longest files, in lines (aim: under 250)",
+        "      4  onboard/agents/claude.py",
+        "      2  onboard/door.sh",
+        "      1  cli.py",
+        "      1  hosts/begin.sh",
+        "",
+        "Densest functions, in tokens a line (aim: under 9)",
+        "    5.2  speak                          onboard/agents/claude.py:1",
+    ]
+
+
+def test_lines_fits_a_terminal():
+    """What script/lines says of this very code is no wider than 80 columns, and no failure."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "script" / "lines", "--each"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "cli" in done.stdout
+    assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
 
 
 def test_version() -> None:
