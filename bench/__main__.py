@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,9 +85,14 @@ def machine() -> str:
     return ", ".join(parts)
 
 
+def paragraph(text: str) -> str:
+    """The text in lines as short as those of the documents."""
+    return textwrap.fill(text, width=100, break_long_words=False, break_on_hyphens=False)
+
+
 def write(rows: list[Row]) -> None:
     """Put the table into the document, in the place of the one there."""
-    page = f"\n{machine()}\n\n{table.markdown(rows)}\n\n"
+    page = f"\n{paragraph(machine())}\n\n{table.markdown(rows)}\n\n"
     DOCUMENT.write_text(PLACE.sub(lambda _: page, DOCUMENT.read_text()))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.__main__ import machine
+from bench.__main__ import machine, paragraph
 from bench.world import Json, Trouble, World, stop, undisturbed
 from ocaptain.onboard import process
 
@@ -66,7 +66,7 @@ def arguments() -> argparse.Namespace:
 
 def reclaimed(world: World, given: argparse.Namespace) -> tuple[str, str]:
     """Measure reclaim time: what it is called in the document, and the table."""
-    page = f"{machine()}\n\n{reclaim.table(world, given.reclaim)}"
+    page = f"{paragraph(machine())}\n\n{reclaim.table(world, given.reclaim)}"
     print(page)
     return " --reclaim", page
 
@@ -82,7 +82,7 @@ def run(world: World, given: argparse.Namespace) -> tuple[str, str]:
         if tally.violations:
             break
     what = f"{given.ships} ships, {given.minutes:g} minutes of faults for each seed"
-    page = f"{machine()}; {what}\n\n{table(tallies)}"
+    page = f"{paragraph(f'{machine()}; {what}')}\n\n{table(tallies)}"
     print(page)
     for violation in tally.violations:
         print(f"VIOLATION: {violation}")
