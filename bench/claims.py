@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ocaptain.onboard import PROTOCOL, harbor, process, serve, setup
-from ocaptain.onboard.journal import Journal
-from ocaptain.onboard.ship import exchange
+from ocaptain.onboard import process
+from ocaptain.onboard.protocol import PROTOCOL
+from ocaptain.onboard.ship.ship import exchange
+from ocaptain.onboard.storage import serve, setup
+from ocaptain.onboard.storage.journal import Journal
 
 from . import plans
 from .table import Row, Target
@@ -28,7 +30,7 @@ RECORD: Json = {
     "max_attempts": 3,
     "time_limit_minutes": 60,
     "budget_usd": None,
-    "repairs": 0,
+    "max_repairs": 0,
 }
 
 
@@ -46,14 +48,14 @@ def in_process(world: World, quick: bool) -> Iterator[Row]:
 def storage(world: World) -> Path:
     """Make a home into storage, as `sail` has it done on a VM."""
     home = world.folder / "storage"
-    shutil.copytree(Path(harbor.__file__).parent, home / "voyage" / "lib" / "onboard")
+    shutil.copytree(ONBOARD, home / "voyage" / "lib" / "onboard")
     plan = world.plan([])
     url = json.loads((plan / "voyage.json").read_text())["repo"]
     source = {"url": url, "ref": "HEAD", "shallow": "", "token": None}
-    boot: Json = {"voyage": RECORD, "artifacts": {}, "tasks": plans.idle(TASKS), "source": source}
-    boot |= {"accounts": False, "keys": {}}
+    new = {"voyage": RECORD, "artifacts": {}, "tasks": plans.idle(TASKS), "source": source}
+    boot = {"accounts": False, "ship_keys": {}, "new": new}
     (home / "voyage" / "boot.json").write_text(json.dumps(boot))
-    setup.main(home, [])
+    setup.main(home)
     return home
 
 
@@ -64,7 +66,7 @@ def in_turn(opened: Callable[[], Journal]) -> float:
         return granted(serve.decide(opened(), RECORD, ship, request))
 
     ships, began = RECORD["ships"], time.perf_counter()
-    claims = {ship: decide(ship, op="claim", run="a")["claim"] for ship in ships}
+    claims = {ship: decide(ship, op="claim", run_id="a")["claim"] for ship in ships}
     took = time.perf_counter() - began
     for ship, claim in claims.items():
         decide(ship, op="land", claim=claim, note="done", id=f"{claim}")
@@ -109,7 +111,7 @@ def race(harbors: list[list[str]]) -> float:
     """Claims a second, where all ask at once; what they claimed is completed afterwards."""
     with ThreadPoolExecutor(len(harbors)) as pool:
         began = time.perf_counter()
-        answers = list(pool.map(lambda asker: granted(ask(asker, "claim", run="a")), harbors))
+        answers = list(pool.map(lambda asker: granted(ask(asker, "claim", run_id="a")), harbors))
         took = time.perf_counter() - began
         claims = [answer["claim"] for answer in answers]
         if len(set(claims)) < len(claims):

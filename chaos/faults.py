@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ocaptain.onboard.journal import boot_id
+from ocaptain.onboard.storage.journal import boot_id
 
 from . import tasks
 from .fleet import Fleet, send
@@ -51,7 +51,7 @@ def agent_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
 def helm_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
     """`kill -9` of helm alone; somebody starts it again."""
     ship, after_s = a_ship(fleet, chance), chance.uniform(0.5, 6)
-    if not send(signal.SIGKILL, fleet.running(ship, "helm.main")):
+    if not send(signal.SIGKILL, fleet.running(ship, "helm")):
         return None
     return Broken(f"{ship}'s helm", after_s, lambda: fleet.start_helm(ship))
 
@@ -67,7 +67,7 @@ def ship_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
 def part_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
     """`kill -9` of any one process on a ship that is not helm: its git, ssh, sshfs …"""
     ship = a_ship(fleet, chance)
-    parts = sorted(fleet.pids(ship) - fleet.running(ship, "helm.main"))
+    parts = sorted(fleet.pids(ship) - fleet.running(ship, "helm"))
     if not parts or not send(signal.SIGKILL, [chance.choice(parts)]):
         return None
     return Broken(f"a process on {ship}")
@@ -116,7 +116,7 @@ def calls_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
     """For two seconds every call of harbor is killed, each at some moment of its life."""
     killed, ends = 0, time.monotonic() + 2
     while time.monotonic() < ends:
-        calls = fleet.running("storage", "serve.serve")
+        calls = fleet.running("storage", "harbor")
         time.sleep(chance.uniform(0, 0.12))
         killed += send(signal.SIGKILL, calls)
     return Broken(f"{killed} calls") if killed else None

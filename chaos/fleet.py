@@ -18,7 +18,7 @@ from ocaptain.onboard import process
 Json = dict[str, Any]
 VERB_S = 120.0
 WHY = "a fault on purpose"
-HELM = "-IS ~/voyage/lib helm.main >>~/voyage/helm.out 2>&1 </dev/null &"
+HELM = "-IS ~/voyage/lib helm >>~/voyage/helm.out 2>&1 </dev/null &"
 
 
 @dataclass(frozen=True)

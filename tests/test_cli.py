@@ -48,7 +48,7 @@ OPTIONS: dict[str, list[str]] = {
     "voyages": ["--json"],
     "wait": ["-t, --timeout"],
 }
-NOT_AT_START = {"asyncio", "msgspec", "rich", "stamina", "ocaptain.config", "ocaptain.voyage"}
+NOT_AT_START = {"asyncio", "msgspec", "rich", "stamina", "ocaptain.config", "ocaptain.fleet.voyage"}
 
 
 @dataclass
@@ -468,7 +468,9 @@ def test_a_provider_that_does_not_exist(terminal: Terminal):
 
 def test_a_bug_is_reported_as_one(terminal: Terminal, plan: Path):
     """Exit status 3, two lines and a file for the report, without what is secret."""
-    bug = "import ocaptain.check\nocaptain.check._tasks = lambda *_: {}['hush-hush-hush']\n"
+    bug = (
+        "import ocaptain.plan.check\nocaptain.plan.check._tasks = lambda *_: {}['hush-hush-hush']\n"
+    )
     write(terminal.root / "bug" / "sitecustomize.py", bug)
     broken = {"PYTHONPATH": str(terminal.root / "bug"), "GH_TOKEN": "hush-hush-hush"}
     done = terminal.type("check", str(plan), **broken)

@@ -11,7 +11,7 @@ import pytest
 
 from ocaptain import config
 from ocaptain.cli import cli, main
-from ocaptain.onboard import harbor, journal, orders
+from ocaptain.onboard.storage import harbor, journal, orders
 from ocaptain.providers import PROVIDERS
 
 ROOT = Path(__file__).parent.parent

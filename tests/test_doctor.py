@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from ocaptain.config import load
-from ocaptain.start import examine
+from ocaptain.doctor import examine
 
 
 class Finding(NamedTuple):
@@ -67,7 +67,7 @@ def test_tokens_are_told_of_but_not_shown(environ):
 
 def test_what_is_missing_is_one_command_away(environ, monkeypatch, tmp_path):
     """Missing programs are named, with one command that installs the packages of all of them."""
-    monkeypatch.setattr("ocaptain.ssh.DAEMONS", "/nonexistent")
+    monkeypatch.setattr("ocaptain.process.DAEMONS", "/nonexistent")
     monkeypatch.setenv("PATH", str(tmp_path))
     found = findings(environ)
     lacking = "lacking: ssh, ssh-keygen, git, sshd, sshfs, tmux"

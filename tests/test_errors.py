@@ -27,14 +27,14 @@ def python(code: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_failure_is_a_message_and_a_hint():
     """What can go wrong is told in two lines, what happened and what to type, with status 1."""
-    ended = python("raise Failure('ship-1 does not answer.', 'ocaptain reinforce')")
+    ended = python("raise Failure('ship-1 does not answer.', hint='ocaptain reinforce')")
     assert ended.returncode == 1
     assert ended.stderr == "ocaptain: ship-1 does not answer.\nocaptain reinforce\n"
 
 
 def test_all_faults_are_shown():
     """Faults found in one go are shown one a line. (R107)"""
-    ended = python("raise Failure('a.json: no id', 'b.json: no subject')")
+    ended = python("raise Failure('a.json: no id\\nb.json: no subject')")
     assert ended.returncode == 1
     assert ended.stderr == "ocaptain: a.json: no id\nb.json: no subject\n"
 

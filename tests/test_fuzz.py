@@ -20,16 +20,18 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-import ocaptain.voyage
-from ocaptain.check import check
+import ocaptain.fleet.voyage
 from ocaptain.cli import cli
 from ocaptain.config import load
 from ocaptain.errors import Failure
-from ocaptain.onboard import errands, harbor, logbook, mirror, orders, ship, taskhook
-from ocaptain.onboard.journal import Damaged
+from ocaptain.onboard.ship import ship, taskhook
+from ocaptain.onboard.storage import background, harbor, logs, mirror, orders
+from ocaptain.onboard.storage.journal import Damaged
 from ocaptain.onboard.text import clean
+from ocaptain.plan.check import check
+from ocaptain.process import Result
 from ocaptain.providers.exedev import Exedev
-from ocaptain.ssh import VM, Result, Ssh
+from ocaptain.ssh import VM, Ssh
 from tests.onboard.crashes import FAST
 from tests.onboard.storage import VOYAGE, Json, Storage, a_ship, assert_sound, fold, task, template
 from tests.test_json import example as documented
@@ -158,11 +160,11 @@ SHIPS_OPS = st.sampled_from([*harbor.OPERATIONS, "log"])
 CLAIMED = st.integers(1, 4) | JSON
 SHIPS_FIELDS = {
     "claim": CLAIMED,
-    "took": st.lists(st.sampled_from([1, "1", 2]) | JSON, max_size=3) | JSON,
+    "delivered": st.lists(st.sampled_from([1, "1", 2]) | JSON, max_size=3) | JSON,
     "commit": st.none() | JSON,
     "task": changed({"subject": "x", "metadata": {"files": ["a"]}}) | JSON,
-    **dict.fromkeys(("id", "run", "note", "why", "fault", "state", "reason", "until"), JSON),
-    **dict.fromkeys(("base", "wait", "cost_usd", "at", "text"), JSON),
+    **dict.fromkeys(("id", "run_id", "note", "why", "fault", "state", "reason", "until"), JSON),
+    **dict.fromkeys(("base_commit", "wait", "cost_usd", "offset", "text"), JSON),
 }
 
 
@@ -188,8 +190,8 @@ ORDERS_FIELDS = {
     "fields": changed({"subject": "x", "blockedBy": ["1"], "metadata": {"files": ["a"]}}) | JSON,
     "text": JSON,
     "refs": st.dictionaries(st.text(), st.text(), max_size=2) | JSON,
-    "more": st.integers(0, 3) | st.none() | st.text(),
-    "gone": st.lists(st.sampled_from(["ship-0", "ship-1"]), max_size=2) | JSON,
+    "add": st.integers(0, 3) | st.none() | st.text(),
+    "lost": st.lists(st.sampled_from(["ship-0", "ship-1"]), max_size=2) | JSON,
     "hails": st.lists(st.integers(1, 3), max_size=2) | JSON,
 }
 ORDERS_OPS = st.sampled_from([*orders.OPERATIONS])
@@ -206,7 +208,7 @@ def test_whatever_a_captain_orders_nothing_is_torn(storage: Storage, op: str, fi
             assert isinstance(answer["ok"], bool)
         assert_sound(twin)
         assert twin.order("status")["ok"]
-        assert twin.ask(twin.join(), "claim", run="r")["ok"]
+        assert twin.ask(twin.join(), "claim", run_id="r")["ok"]
 
 
 # Logs and panes
@@ -221,7 +223,7 @@ def test_whatever_ships_log_it_is_lines_fit_for_a_terminal(whole: list[bytes], t
         folder = Path(name)
         (folder / "ship-0.log").write_bytes(b"".join(each + b"\n" for each in whole))
         (folder / "ship-1.log").write_text(text.encode(errors="replace").decode() + "\n")
-        for line in logbook.read(folder, "", "", 0, False):
+        for line in logs.read(folder, "", "", 0, False):
             assert all(c.isprintable() or c == "\t" for c in line)
 
 
@@ -264,11 +266,11 @@ def test_whatever_an_agent_calls_its_hook_stops_it(said: bytes, tmp_path: Path, 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     a_ship(tmp_path, None)
-    (tmp_path / "ssh").write_text('#!/bin/sh\necho \'{"ok": true, "say": "Task 4."}\'\n')
+    (tmp_path / "ssh").write_text('#!/bin/sh\necho \'{"ok": true, "message": "Task 4."}\'\n')
     (tmp_path / "ssh").chmod(0o755)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(said), "utf-8"))
     monkeypatch.setattr("sys.stdout", out := io.StringIO())
-    taskhook.main(tmp_path, ["1"])
+    taskhook.main(tmp_path, 1)
     told = json.loads(out.getvalue())["hookSpecificOutput"]
     assert told["permissionDecision"] == "deny"
     assert told["permissionDecisionReason"]
@@ -289,8 +291,8 @@ def test_whatever_the_git_host_says_it_is_noted(storage: Storage, said: list[byt
         patch.setattr(request, "urlopen", lambda *_, **__: io.BytesIO(next(answers)))
         with (journal := twin.journal()).locked():
             step: mirror.Step = ("no pull request", partial(mirror.propose, journal, voyage), {})
-        went_well = errands.take(journal, "mirror", step, last=True)
-        noted = twin.order("status")["pr" if went_well else "mirror_fault"]
+        went_well = background.take(journal, "mirror", step, last=True)
+        noted = twin.order("status")["pr_url" if went_well else "mirror_fault"]
         assert isinstance(noted, str)
         assert noted.isprintable()
 
@@ -315,7 +317,7 @@ class Fleet:
     async def destroy(self, _: Any) -> dict[str, str]:
         return {}
 
-    async def look(self, more: int = 0) -> str:
+    async def capacity(self, more: int = 0) -> str:
         return f"Room for {more}"
 
 
@@ -335,8 +337,8 @@ def captain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(Ssh, "run", answer)
-    monkeypatch.setattr(ocaptain.voyage, "git", no_git)
-    monkeypatch.setattr(ocaptain.voyage, "open_provider", Fleet)
+    monkeypatch.setattr(ocaptain.fleet.voyage, "git", no_git)
+    monkeypatch.setattr(ocaptain.fleet.voyage, "open_provider", Fleet)
     with tempfile.TemporaryDirectory(prefix="ocf-", dir="/tmp") as run:  # tmp_path is too long
         monkeypatch.setenv("XDG_RUNTIME_DIR", run)
         yield said
@@ -371,8 +373,8 @@ SOUND: dict[str, Json] = {
     "tasks": {"tasks": documented("tasks")},
     "unfetched": {"head": "8c1f0b6a4d", "commits": 2, "wrecks": {"work/1-1": "8c1f0b6a4d"}},
     "fetched": {},
-    "charter": CHARTER,
-    "enlist": {**ORDER, "new": []},
+    "voyage_record": CHARTER,
+    "update_ships": {**ORDER, "new": []},
     "hail": {**ORDER, "ships": ["ship-0"]},
     "fsck": documented("fsck"),
     "pause": ORDER,
@@ -382,8 +384,8 @@ READERS = {
     "status": ["status", "status --json", "voyages", "wait --timeout 0", "resume", "hail Hello"],
     "tasks": ["tasks", "tasks --json", "tasks --status failed"],
     "unfetched": ["fetch", "sink -s -f"],
-    "charter": ["reinforce"],
-    "enlist": ["reinforce"],
+    "voyage_record": ["reinforce"],
+    "update_ships": ["reinforce"],
     "hail": ["hail Hello"],
     "fsck": ["fsck", "fsck --json"],
     "pause": ["pause", "pause --json"],
@@ -412,7 +414,7 @@ def test_whatever_is_wrong_with_an_answer_the_captain_is_told_whose_it_is(
 def test_a_ship_that_storage_names_is_one(captain: dict[str, bytes], name: str):
     """Its name becomes a part of paths, and its VM gets tokens: nothing else will do. (R106)"""
     captain.update({op: json.dumps({"ok": True, **SOUND[op]}).encode() for op in SOUND})
-    captain["enlist"] = json.dumps({"ok": True, **ORDER, "new": [name]}).encode()
+    captain["update_ships"] = json.dumps({"ok": True, **ORDER, "new": [name]}).encode()
     done = CliRunner().invoke(cli, ["reinforce", "-n", "1"])
     assert isinstance(done.exception, Failure)
     assert f"{STORAGE} gave no answer: Expected `str` matching regex" in str(done.exception)
@@ -433,10 +435,13 @@ KEYS = {"ssh_keys": [{"name": f"{VOYAGE}-ship0", "permissions": f"'{STORAGE}'"}]
 ADDED = {"name": "comment", "permissions": f"{{'vms': ['{STORAGE}']}}"}
 CALLS: dict[str, tuple[Any, Any]] = {
     "list": (LS, lambda lobby: lobby.list()),
-    "look": (LS, lambda lobby: lobby.look(1)),
+    "capacity": (LS, lambda lobby: lobby.capacity(1)),
     "create": (LS["vms"][0], lambda lobby: lobby.create(STORAGE)),
     "keys": (KEYS, lambda lobby: lobby.destroy([f"{VOYAGE}-ship0"])),
-    "admit": (ADDED, lambda lobby: lobby.admit(VM(STORAGE, (), ""), "ship-0", "a b comment")),
+    "authorize_key": (
+        ADDED,
+        lambda lobby: lobby.authorize_key(VM(STORAGE, (), ""), "ship-0", "a b comment"),
+    ),
 }
 
 

@@ -23,7 +23,7 @@ PROMISED = {
     "status": "voyage objective state repo branch agent ships[].id ships[].state ships[].task "
     "ships[].since ships[].completed ships[].cost_usd ships[].seen_s ships[].reason ships[].until "
     "tasks.total tasks.pending tasks.in_progress tasks.completed tasks.failed verify cost_usd "
-    "reason mirrored pr mirror_fault",
+    "reason mirrored pr_url mirror_fault",
     "tasks": "[].id [].subject [].status [].owner [].blocked_by [].claim [].attempts [].commit "
     "[].reason",
 }

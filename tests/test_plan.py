@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocaptain.check import AS_STORAGE, check, look_ahead
 from ocaptain.config import load
 from ocaptain.errors import Failure
-from ocaptain.plan import Plan, Report, Settings, Source
-from ocaptain.start import init, install_skill
+from ocaptain.plan.check import AS_STORAGE, check, look_ahead
+from ocaptain.plan.plan import Plan, Report, Settings, Source
+from ocaptain.scaffold import init, install_skill
 
 ME = ("-c", "user.name=Me", "-c", "user.email=me@example.org", "-c", "protocol.file.allow=always")
 

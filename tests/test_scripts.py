@@ -63,7 +63,7 @@ FILES = {
     "cli.py": "x = 1\n",
     "hosts/begin.sh": "#!/bin/sh\nexit 0\n",
     "onboard/agents/claude.py": "def speak():\n    x = 1\n    y = (2, 3, 4, 5)\n    return x\n",
-    "onboard/door.sh": "cd\nexit 0\n",
+    "onboard/storage/door.sh": "cd\nexit 0\n",
     "py.typed": "",
     "skill/SKILL.md": "Do this.\n",
     "templates/verify.sh": "exit 0\n",
@@ -87,7 +87,7 @@ def test_each_file(source: Path):
         "      1       3     3.0  cli.py",
         "      1                  hosts/begin.sh",
         "      4      21     5.2  onboard/agents/claude.py",
-        "      2                  onboard/door.sh",
+        "      2                  onboard/storage/door.sh",
     ]
 
 
@@ -107,7 +107,7 @@ def test_report(source: Path):
         "",
         "Longest files, in lines (aim: under 250)",
         "      4  onboard/agents/claude.py",
-        "      2  onboard/door.sh",
+        "      2  onboard/storage/door.sh",
         "      1  cli.py",
         "      1  hosts/begin.sh",
         "",

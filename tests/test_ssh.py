@@ -9,18 +9,16 @@ from pathlib import Path
 import pytest
 
 from ocaptain.errors import Failure
+from ocaptain.process import attach, lines, run
 from ocaptain.ssh import (
     VM,
     Home,
     Remote,
     Ssh,
     Unreachable,
-    attach,
     clean,
-    lines,
     prepare,
     render,
-    run,
 )
 
 SHIP = "voyage-0123456789ab-ship0"

@@ -3,7 +3,7 @@
 import pytest
 from rich.console import Console
 
-from ocaptain import view
+from ocaptain import terminal as view
 from tests.test_json import example
 
 

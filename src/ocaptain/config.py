@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import Failure
-from .onboard import agents
+from .onboard.ship import agents
 from .onboard.text import SECRET_NAME
 
 CREDENTIALS = "CLAUDE_CODE_OAUTH_TOKEN|ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL"
@@ -68,7 +68,7 @@ class Config:
             folder.mkdir(mode=0o700)
         mode, _, _, _, owner, *_ = folder.lstat()
         if not stat.S_ISDIR(mode) or mode & 0o077 or owner != os.geteuid():
-            raise Failure(f"{folder} has to be a directory of yours alone.", f"rm -r {folder}")
+            raise Failure(f"{folder} has to be a directory of yours alone.", hint=f"rm -r {folder}")
         return folder
 
 
@@ -101,7 +101,7 @@ def _read(path: Path) -> dict[str, str]:
     if wrong := [key for key in table if key not in known or not isinstance(table[key], str | int)]:
         raise Failure(f"{path}: no such key, or no string: {', '.join(wrong)}")
     if any(map(SECRET_NAME.search, names.values())) and path.stat().st_mode & 0o077:
-        raise Failure(f"{path} holds a token, and others can read it.", f"chmod 600 {path}")
+        raise Failure(f"{path} holds a token, and others can read it.", hint=f"chmod 600 {path}")
     return {names[key]: str(value) for key, value in table.items()}
 
 

@@ -17,14 +17,14 @@ from .onboard.text import redacted, secret_values
 
 
 class Failure(Exception):
-    """Something that can go wrong did: lines for people, of which the last is what to type next."""
+    """Something that can go wrong did. The hint says what to type next."""
 
-    def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(line for line in lines if line))
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{message}\n{hint}" if hint else message)
 
 
-def tell(text: str) -> None:
-    """Say how something is going; stdout is for what was asked."""
+def progress(text: str) -> None:
+    """Say on stderr how something is going; stdout is for what was asked."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -1,116 +1,25 @@
-"""Processes on the captain's machine: the system's OpenSSH, and git.
+"""The system's OpenSSH, as the captain reaches VMs with it."""
 
-`run` and `attach` are the only places in the captain's half that start a process.
-"""
-
-import asyncio
 import os
 import re
 import shlex
-import shutil
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from math import inf
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from subprocess import PIPE, call
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self
 
-from .errors import Failure, scrub
+from .errors import Failure
 from .onboard.text import clean as harmless
-
-DAEMONS = "/usr/sbin:/usr/lib/openssh:/usr/libexec:/usr/libexec/openssh:/usr/lib/ssh"
-"""Where systems keep sshd and sftp-server, which are in few people's PATH."""
+from .process import Result, run
 
 PASSING = re.compile(rb"(?i)failed to (connect(?!.* port)|dial|create session|run command on VM)")
 """What a gateway says, as the command itself, when a VM of its own does not answer (exe.dev's); not
 what curl says, and so git, of a host that a VM cannot reach."""
-
-PRIVATE = " (if it is private: export GH_TOKEN=… for GitHub, or name a checkout of it here)"
-
-
-class Result(NamedTuple):
-    """How a process ended, and what it wrote."""
-
-    status: int
-    out: bytes
-    err: bytes
-
-
-def where(name: str) -> str | None:
-    """The path of a program, also of one that is in no PATH, as sshd; None if it is missing."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{DAEMONS}")
-
-
-def program(name: str) -> str:
-    """As `where`; Failure if it is missing."""
-    if found := where(name):
-        return found
-    raise Failure(f"{name} is not on this machine.", "Run `ocaptain doctor`.")
-
-
-@asynccontextmanager
-async def _started(argv: Sequence[str], **how: Any) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process without a terminal, so that Ctrl-C reaches us only, and no shared ControlMaster.
-
-    Whoever leaves, or is cancelled, ends it."""
-    how |= {"stdin": PIPE, "stdout": PIPE, "start_new_session": True}
-    child = await asyncio.create_subprocess_exec(program(argv[0]), *argv[1:], **how)
-    try:
-        yield child
-    finally:
-        with suppress(ProcessLookupError):
-            child.terminate()
-        # wait() waits for all who hold the pipes, as a ControlMaster does for as long as a session.
-        await asyncio.wait([asyncio.create_task(child.wait())], timeout=1)
-        child._transport.close()  # type: ignore[attr-defined]
-
-
-async def run(
-    argv: Sequence[str], *, stdin: bytes = b"", timeout: float = inf, env: Mapping[str, str] = {}
-) -> Result:
-    """Feed `stdin` to `argv` and run it to its end; a status other than 0 is no error here.
-
-    `env` is added to ours; `timeout` is in seconds. Raises Failure if the program is missing or
-    the time is up.
-    """
-    try:
-        how = {"stderr": PIPE, "env": {**os.environ, **env}}
-        async with asyncio.timeout(timeout), _started(argv, **how) as process:
-            out, err = await process.communicate(stdin)
-            return Result(await process.wait(), out, err)
-    except TimeoutError:
-        raise Failure(f"{argv[0]} did not end within {timeout:g} s: {argv[-1]}") from None
-
-
-async def git(*words: str, strict: bool = True, timeout: float = 30, **env: str) -> str:
-    """What git prints, in English; it asks nobody for anything. `env` is added to ours.
-
-    If it fails: nothing, or if `strict` a Failure."""
-    ssh = f"{os.environ.get('GIT_SSH_COMMAND', 'ssh')} -o BatchMode=yes"
-    mute = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh}
-    result = await run(["git", *words], env={**mute, **env}, timeout=timeout)
-    if result.status and strict:
-        said = scrub(" ".join(os.fsdecode(result.err).split()))
-        raise Failure(said + PRIVATE * ("'http" in said))
-    return "" if result.status else os.fsdecode(result.out).strip()
-
-
-async def lines(argv: Sequence[str]) -> AsyncIterator[bytes]:
-    """The lines that a program writes, as they come; it is ended with the loop over them."""
-    async with _started(argv, limit=1 << 20) as process:
-        async for line in cast(asyncio.StreamReader, process.stdout):
-            yield line
 
 
 async def new_key(path: Path, name: str) -> str:
     """Make a key pair at `path`, whose comment is `name`; its public half."""
     await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)])
     return path.with_suffix(".pub").read_text().strip()
-
-
-def attach(argv: Sequence[str]) -> int:
-    """Run `argv` on our own terminal, to its end; returns its exit status."""
-    return call([program(argv[0]), *argv[1:]])
 
 
 class Home(str):
@@ -209,7 +118,7 @@ class Ssh(NamedTuple):
         if result.status == 255 or passing:  # then what ssh says is on stderr, the rest a command's
             said = clean(result.err or result.out * bool(passing)).strip().rpartition("\n")[2]
             look_closer = shlex.join(["ssh", "-v", "-F", str(self.path), vm])
-            raise Unreachable(f"{vm} cannot be reached: {said or 'no answer'}", look_closer)
+            raise Unreachable(f"{vm} cannot be reached: {said or 'no answer'}", hint=look_closer)
         return result
 
     def git_env(self) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def _one_step(line: Json, before: Json, after: Json) -> None:
         now = after["claims"][number]
         assert now["state"] == claim["state"] or claim["state"] == "live", line
         assert now["state"] in ("live", *ENDS), line
-        assert all(now[key] == claim[key] for key in ("ship", "task", "run")), line
+        assert all(now[key] == claim[key] for key in ("ship", "task", "run_id")), line
     holders = [claim["ship"] for claim in live(after)]
     held = [claim["task"] for claim in live(after)]
     assert len(holders) == len({*holders}), line

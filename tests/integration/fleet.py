@@ -18,9 +18,10 @@ from tests.fakes.exedev import ExeDev, lacking
 from tests.integration.harness import Captain, Done, new_captain
 
 HASTY = """
-from ocaptain import cli, ssh, voyage
+from ocaptain import cli, ssh
+from ocaptain.fleet import launch
 from ocaptain.providers import exedev
-voyage.REACH_S, exedev.WAIT_S, exedev.AGAIN_S = 2, 1, 1
+launch.REACH_S, exedev.WAIT_S, exedev.AGAIN_S = 2, 1, 1
 ssh.COMMON["ConnectTimeout"] = "1"
 cli.main()
 """

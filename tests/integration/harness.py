@@ -233,7 +233,7 @@ class Voyage:
     def kill_helm(self, vm: str) -> None:
         """Kill a ship's helm alone; its agent goes on."""
         for pid in marked(f"OCAPTAIN_VM={self.id}-{vm}"):
-            if cmdline(pid).endswith("\0helm.main\0"):
+            if cmdline(pid).endswith("\0helm\0"):
                 os.kill(pid, 9)
 
     def ssh(self, vm: str, command: str) -> Done:
@@ -243,7 +243,7 @@ class Voyage:
 
     def start_helm(self, vm: str) -> None:
         """Start a ship's helm again."""
-        helm = "python3 -IS ~/voyage/lib helm.main >>~/voyage/helm.out 2>&1 </dev/null &"
+        helm = "python3 -IS ~/voyage/lib helm >>~/voyage/helm.out 2>&1 </dev/null &"
         assert self.ssh(vm, helm).status == 0
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import ocaptain
-from ocaptain.onboard import PROTOCOL
+from ocaptain.onboard.protocol import PROTOCOL
 from tests.fakes import messages_api as api
 from tests.integration.conftest import TOKEN
 from tests.integration.harness import task, until
@@ -229,7 +229,7 @@ def test_native_task_tools_reach_the_fleet(claude_captain, model):
 def order(voyage, op: str, **fields: Any) -> dict[str, Any]:
     """Ask storage as the captain's half does."""
     request = json.dumps({"protocol": PROTOCOL, "op": op, "by": "ada@laptop", **fields})
-    serve = "python3 -IS ~/voyage/lib serve.serve captain"
+    serve = "python3 -IS ~/voyage/lib harbor captain"
     answer: dict[str, Any] = json.loads(
         voyage.ssh("storage", f"echo {shlex.quote(request)} | {serve}").out
     )

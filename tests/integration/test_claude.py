@@ -15,9 +15,10 @@ from uuid import uuid4
 import pytest
 
 from ocaptain import onboard
-from ocaptain.onboard import process, taskhook
-from ocaptain.onboard.agents import AGENTS, Event, Job
-from ocaptain.voyage import MAIN
+from ocaptain.fleet.archive import MAIN
+from ocaptain.onboard import process
+from ocaptain.onboard.ship import taskhook
+from ocaptain.onboard.ship.agents import AGENTS, Event, Job
 from tests.fakes import messages_api as api
 from tests.fakes.fixtures import claude_binary, model
 from tests.onboard.storage import a_ship
@@ -87,13 +88,13 @@ def job(model, tmp_path, monkeypatch) -> Job:
     a_ship(tmp_path / "ship", None)
     shutil.copytree(Path(onboard.__file__).parent, lib / "onboard")
     (lib / "__main__.py").write_text(MAIN)
-    (lib.parent / "captain.json").write_text(json.dumps(captain))
+    (lib.parent / "agent_env.json").write_text(json.dumps(captain))
     return Job(
         {"voyage": "voyage-1f", "model": None},
         "ship-0",
         {"task": {"id": "7"}, "budget_usd": None},
-        hook=(sys.executable, "-IS", str(lib), "taskhook.main", "12"),
-        captain=captain,
+        hook=(sys.executable, "-IS", str(lib), "task-hook", "12"),
+        agent_env=captain,
     )
 
 
@@ -207,7 +208,7 @@ def test_a_revoked_credential_is_refused_within_seconds(sessions, model, job, cr
     """The client gives a token up by itself; a key it would try for minutes."""
     model.on("task 7", [api.unauthorized()] * 10)
     captain = {"ANTHROPIC_BASE_URL": model.url, credential: SECRET}
-    session = sessions(job._replace(captain=captain))
+    session = sessions(job._replace(agent_env=captain))
     session.say("task 7")
     assert session.until("end", timeout=15).outcome == "refused"
 
@@ -222,7 +223,7 @@ def test_a_session_that_has_used_its_budget_up_says_so(sessions, model, job):
 
 def test_a_native_task_create_is_done_by_harbor(sessions, model, job, tmp_path):
     """harbor gets the arguments under the tool call's own id, and the model gets its answer."""
-    answer = {"ok": True, "say": "Task 8 was added to the fleet's list."}
+    answer = {"ok": True, "message": "Task 8 was added to the fleet's list."}
     (tmp_path / "ssh.answer").write_text(json.dumps(answer))
     model.on("task 7", [api.task_create("More", "To do"), api.say("Added.")])
     session = sessions(job)
@@ -232,7 +233,7 @@ def test_a_native_task_create_is_done_by_harbor(sessions, model, job, tmp_path):
     assert (asked["op"], asked["claim"]) == ("add", 12)
     assert asked["task"] == {"subject": "More", "description": "To do"}
     assert asked["id"] in json.dumps(model.requests[-1].messages)
-    assert answer["say"] in model.requests[-1].last
+    assert answer["message"] in model.requests[-1].last
     assert not list((tmp_path / "home" / ".claude").glob("tasks/*/*.json"))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ocaptain.onboard import PROTOCOL
+from ocaptain.onboard.protocol import PROTOCOL
 from tests.fakes import messages_api as api
 from tests.fakes.exedev import Machine
 from tests.fakes.exedev.lobby import Lost
@@ -544,7 +544,7 @@ def provider(captain: ExeCaptain) -> str:
 
 def muster(voyage: Voyage, enlist: dict[str, str]) -> None:
     """Let ships into storage, as it is done after `sail`: by boot.json alone."""
-    boot = json.dumps({"enlist": enlist, "accounts": True}).encode()
+    boot = json.dumps({"ship_keys": enlist, "accounts": True, "new": None}).encode()
     set_up = "umask 077 && cat >~/voyage/boot.json && exec sudo -n python3 -IS ~/voyage/lib"
     vm(voyage, "storage").run(f"{set_up} setup.main", stdin=boot)
 
@@ -563,8 +563,8 @@ def asks(voyage: Voyage, ship: str, command: str, given: str = "0000") -> str:
 
 def enlist(voyage: Voyage, **told: Any) -> list[str]:
     """Have storage know new ships, and others no longer."""
-    request = json.dumps({"protocol": PROTOCOL, "op": "enlist", **told})
-    harbor = "sudo -nHu harbor python3 -IS ~harbor/voyage/lib serve.serve captain"
+    request = json.dumps({"protocol": PROTOCOL, "op": "update_ships", **told})
+    harbor = "sudo -nHu harbor python3 -IS ~harbor/voyage/lib harbor captain"
     return list(json.loads(says(voyage, f"echo '{request}' | {harbor}"))["new"])
 
 
@@ -581,7 +581,7 @@ def test_storages_accounts_come(captain):
     assert says(voyage, "ls ~/voyage") == "lib"
     assert says(voyage, "sudo ls -lR --full-time ~harbor/voyage/lib") == lib
     assert "storage has no such ship" in asks(voyage, "ship-2", "git-upload-pack")
-    assert enlist(voyage, gone=[], more=1) == ["ship-2"]
+    assert enlist(voyage, lost=[], add=1) == ["ship-2"]
     for ship in ("ship-1", "ship-2"):
         assert f"refs/heads/{voyage.id}" in asks(voyage, ship, "git-upload-pack")
 
@@ -589,7 +589,7 @@ def test_storages_accounts_come(captain):
 def test_a_ship_that_is_let_go_has_no_business_on_storage(captain):
     """Its account is there, and is refused for SFTP, git and harbor. (R79, R96)"""
     voyage = captain.sail(small(captain, GATE), 2)
-    enlist(voyage, gone=["ship-0"], more=0)
+    enlist(voyage, lost=["ship-0"], add=0)
     gone = "ship-0 was let go: storage has no such ship"
     for command in ("git-upload-pack", "git-receive-pack", "/usr/lib/openssh/sftp-server"):
         assert asks(voyage, "ship-0", command) == f"ocaptain: {gone}"
@@ -638,7 +638,7 @@ def test_a_helm_that_was_stopped_is_started_again(fleet):
     machine.run("sudo systemctl stop ocaptain-helm")
     pids = set()
     for _ in range(2):
-        machine.run("python3 -IS ~/voyage/lib setup.restart")
+        machine.run("python3 -IS ~/voyage/lib restart-helm")
         pids.add(machine.run("systemctl show -p MainPID --value ocaptain-helm").stdout)
     (pid,) = pids
     assert int(pid)
@@ -718,7 +718,7 @@ def test_claude_code_reads_the_task_list_and_tokens_stay_on_ships(tools, claude_
         seen = objects(voyage, voyage.storage / "repo.git") + objects(voyage, repo) + voyage.log()
         storage, ship = vm(voyage, "storage"), vm(voyage, "ship0")
         found = found_in(ship.folder / "upper", SECRET) + found_in(ship.root / "run", SECRET)
-        place = ship.folder / "upper/home/exedev/voyage/captain.json"
+        place = ship.folder / "upper/home/exedev/voyage/agent_env.json"
         assert found == [str(place)]
         assert place.stat().st_mode & 0o777 == 0o600
         assert found_in(storage.folder / "upper", SECRET) + found_in(repo, SECRET) == []

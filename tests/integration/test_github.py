@@ -109,7 +109,7 @@ def story(captain: ExeCaptain, hub: GitHub) -> Story:
         look("up", voyage.until(lambda seen: seen["mirrored"] == seen["head"]))
         open_gate(voyage, 3)
         voyage.wait()
-        look("over", voyage.until(lambda seen: seen["pr"]))
+        look("over", voyage.until(lambda seen: seen["pr_url"]))
     captain.env.pop("GH_TOKEN")
     return tale
 
@@ -150,7 +150,7 @@ def test_in_the_end_there_is_one_pull_request_that_says_what_became_of_each_task
     seen = story.seen["over"]
     (pull,) = [pull for pull in hub.pulls if pull["head"]["ref"] == story.voyage.id]
     assert seen["mirrored"] == seen["head"] == story.pushed["over"] == pull["head"]["sha"]
-    assert (seen["pr"], pull["base"]["ref"]) == (pull["html_url"], "main")
+    assert (seen["pr_url"], pull["base"]["ref"]) == (pull["html_url"], "main")
     assert origin(story, "over").split()[1:] == [seen["head"][:12], pull["html_url"]]
     for number in "123":
         commit = story.voyage.task(number)["commit"]
@@ -174,7 +174,7 @@ def test_the_token_is_in_one_file_of_harbors_and_nowhere_else(story, hub):
     seen += "".join(captain.run(verb, voyage.id).out for verb in ("logs", "status", "tasks"))
     assert "Task 1" in seen
     assert story.token not in seen
-    assert any(b"errands.main" in words for words in story.sampler.seen)
+    assert any(b"background" in words for words in story.sampler.seen)
     assert not any(story.token.encode() in words for words in story.sampler.seen)
 
 
@@ -254,7 +254,7 @@ def test_a_token_that_may_not_write_is_told_and_the_voyage_completes(captain, hu
     voyage = captain.sail(plan(captain, "reader"))
     voyage.wait()
     seen = voyage.until(lambda seen: seen["mirror_fault"])
-    assert (seen["state"], seen["mirrored"], seen["pr"]) == ("complete", None, None)
+    assert (seen["state"], seen["mirrored"], seen["pr_url"]) == ("complete", None, None)
     assert "Permission to owner/name.git denied" in seen["mirror_fault"]
     assert "denied" in captain.run("status", voyage.id).out
     assert branch(hub, voyage.id) == ""

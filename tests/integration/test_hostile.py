@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ocaptain.onboard import PROTOCOL
+from ocaptain.onboard.protocol import PROTOCOL
 from tests.fakes.exedev import Machine
 from tests.integration.fleet import ExeCaptain, exe_captain
 from tests.integration.harness import Captain, Done, Json, Terminal, Voyage, new_captain, put, task
@@ -101,7 +101,7 @@ def ask(voyage: Voyage, op: str, **fields: Any) -> Json:
 
 def mine(voyage: Voyage) -> Json:
     """The claim that the thief holds, always with the same run id."""
-    return ask(voyage, "claim", run="thief")
+    return ask(voyage, "claim", run_id="thief")
 
 
 def claims(voyage: Voyage, ship: str) -> list[int]:
@@ -168,7 +168,7 @@ COMMANDS = (
     "\nharbor",
     "harbor ",
     "harbor ship-1",
-    "harbor serve.serve captain",
+    "harbor harbor captain",
     "harbor orders.status",
     "HARBOR",
     "-c harbor",
@@ -242,7 +242,7 @@ TRICKS = {
 def test_the_environment_is_storages_own(stolen):
     """Nothing that the client sets comes through."""
     words = shlex.quote(" ".join(f'"{key}={value}"' for key, value in TRICKS.items()))
-    request = json.dumps({"protocol": PROTOCOL, "op": "claim", "run": "thief"}) + "\n"
+    request = json.dumps({"protocol": PROTOCOL, "op": "claim", "run_id": "thief"}) + "\n"
     done = knock(stolen, "harbor", request, f"-o SetEnv={words}")
     assert (json.loads(done.out)["task"]["owner"], done.err) == ("ship-0", "")
     done = knock(stolen, "git-upload-pack", "0000", f"-o SetEnv={words}")
@@ -263,7 +263,7 @@ def test_nor_does_sudo_let_it_through(exe):
 
 # sudo
 
-DOOR = "/home/harbor/voyage/lib/onboard/door.sh"
+DOOR = "/home/harbor/voyage/lib/onboard/storage/door.sh"
 SUDO = (
     "sudo -n id",
     "sudo -n -u exedev id",
@@ -295,7 +295,7 @@ SUDO = (
 def test_sudo_leads_to_the_ships_own_door_alone(exe):
     """Where a ship's user runs code of its own on storage, it is still that ship to harbor.
     (R12)"""
-    request = json.dumps({"protocol": PROTOCOL, "op": "claim", "run": "thief"})
+    request = json.dumps({"protocol": PROTOCOL, "op": "claim", "run_id": "thief"})
     with untouched(exe):
         for command in SUDO:
             done = as_ship(exe, f"echo {shlex.quote(request)} | {command}")
@@ -320,7 +320,7 @@ PLACES = (
     "{home}/voyage/repo.git/hooks/pre-receive",
     "{home}/voyage/repo.git/hooks/post-receive",
     "{home}/voyage/repo.git/refs/heads/{id}",
-    "{home}/voyage/lib/onboard/door.sh",
+    "{home}/voyage/lib/onboard/storage/door.sh",
     "{home}/.ssh/authorized_keys",
 )
 ELSEWHERE = (
@@ -392,7 +392,7 @@ def test_a_ships_user_can_write_nowhere_on_storage(exe):
 def test_nobody_speaks_as_another_ship(stolen):
     """Whatever a request says of who is asking, the login decides. (R12)"""
     forged = dict.fromkeys(("ship", "who", "owner", "user"), "ship-1")
-    got = ask(stolen, "claim", run="thief", **forged)
+    got = ask(stolen, "claim", run_id="thief", **forged)
     assert got["claim"] in claims(stolen, "ship-0")
     assert got["task"]["owner"] == "ship-0"
 
@@ -432,7 +432,7 @@ def test_a_commit_lands_only_from_the_claims_own_ref_and_on_top_of_the_branch(ex
     claim = mine(exe)
     with untouched(exe):
         for commit in ("0" * 40, f"{exe.id}~0", "--all", "", claim["head"], 7):
-            told = {"commit": commit, "base": claim["head"]}
+            told = {"commit": commit, "base_commit": claim["head"]}
             answer = ask(exe, "land", claim=claim["claim"], **told)
             assert (answer["ok"], answer["code"]) == (False, "ref"), commit
 
@@ -671,8 +671,8 @@ def test_a_ships_log_has_an_end(exe):
     size = log.stat().st_size
     os.truncate(log, 50_000_000 - 5)
     at = 50_000_000 - 5
-    assert ask(exe, "log", at=at, text="x" * 10)["code"] == "room"
-    assert ask(exe, "log", at=at, text="x" * 5)["size"] == 50_000_000
+    assert ask(exe, "log", offset=at, text="x" * 10)["code"] == "room"
+    assert ask(exe, "log", offset=at, text="x" * 5)["size"] == 50_000_000
     os.truncate(log, size)
 
 
@@ -694,12 +694,12 @@ def poisoned(exe: Voyage) -> Voyage:
     commit = f"{git} commit -q --allow-empty -m \"$(printf 'Say \\033]2;OWNED\\007')\""
     push = f"{git} push -q origin +HEAD:refs/heads/{claim['ref']}; {git} rev-parse HEAD"
     done = on_ship(exe, f"{git} fetch -q; {git} reset -q --hard origin/{exe.id}; {commit}; {push}")
-    land = {"commit": done.out.strip(), "base": claim["head"], "note": said}
+    land = {"commit": done.out.strip(), "base_commit": claim["head"], "note": said}
     assert ask(exe, "land", claim=claim["claim"], **land)["ok"], done
     told = {"state": "landing\x1b[2J", "reason": said, "until": 9e11}
     assert ask(exe, "beat", claim=mine(exe)["claim"], **told)["ok"]
     size = ask(exe, "log")["size"]
-    assert ask(exe, "log", at=size, text=f"{said}\n{said.replace(' ', '')}\n")["ok"]
+    assert ask(exe, "log", offset=size, text=f"{said}\n{said.replace(' ', '')}\n")["ok"]
     flood = f"2026-01-01T00:00:00.000Z {'flood ' * 500_000}"
     raw = b"\xff\xfe\x1b[2J \x1b]2;OWNED\x07\n" + flood.encode() + b"\n"
     storage(exe).run("sudo -u harbor tee -a ~harbor/voyage/logs/ship-0.log >/dev/null", stdin=raw)

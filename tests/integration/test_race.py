@@ -35,7 +35,7 @@ class Claimant(threading.Thread):
     def run(self) -> None:
         """Race until the voyage is over; what should not be is kept for the test to see."""
         while True:
-            claim = self.fleet.ask(self.ship, "claim", run=self.ship, wait=True)
+            claim = self.fleet.ask(self.ship, "claim", run_id=self.ship, wait=True)
             if claim.get("state") in ("complete", "failed"):
                 return
             if claim.get("claim"):

@@ -342,7 +342,7 @@ def test_two_captains_at_once_lose_no_order(captain):
     at_once(captain, ("resume",), ("resume",))
     voyage.wait()
     told = {(line["op"], line["why"]) for line in voyage.journal() if line.get("why")}
-    assert {("edit", "Ann"), ("edit", "Bob")} < told
+    assert {("edit_task", "Ann"), ("edit_task", "Bob")} < told
     assert {("pause", "Ann"), ("pause", "Bob")} & told
     assert sorted(voyage.landed()) == ["From Ann", "From Bob", "Wait"]
     assert_nothing_lost(voyage)

@@ -61,7 +61,7 @@ def script(model, gate: Path) -> dict[str, Json]:
     """Tasks for agents that do with their tokens whatever comes to their mind."""
     key, token = TOKENS["ANTHROPIC_API_KEY"], TOKENS["CLAUDE_CODE_OAUTH_TOKEN"]
     commit = f"echo {token[::-1]} | rev >key && git add -A && git commit -qm Key"
-    steps = [api.task_create(f"Use {token}", "MARK-two"), api.bash("cat ~/voyage/captain.json")]
+    steps = [api.task_create(f"Use {token}", "MARK-two"), api.bash("cat ~/voyage/agent_env.json")]
     steps += [api.bash(commit), api.say(f"The key is {key}"), api.bash("rm -f key; echo ok >fine")]
     model.on("MARK-one", [*steps, api.say("Removed.")])
     model.on("MARK-two", [api.write("two", "2\n"), api.say("Done.")])
@@ -104,4 +104,4 @@ def test_no_token_is_to_be_seen_anywhere(claude_captain, model):
     assert sampler.with_gh_token == set()
     for ship in (voyage.home("ship0"), voyage.home("ship1")):
         assert found_in(ship, TOKENS["GH_TOKEN"]) == []
-        assert (ship / "voyage" / "captain.json").stat().st_mode & 0o077 == 0
+        assert (ship / "voyage" / "agent_env.json").stat().st_mode & 0o077 == 0

@@ -261,7 +261,7 @@ def test_a_ship_that_does_not_come_up_is_let_go(captain):
     captain.path_first("tar", f'#!/bin/sh\n{broken}\nexec {captain.real("tar")} "$@"\n')
     done = captain.run("reinforce", "-n", "2", "--json")
     told = json.loads(done.out)
-    assert (told["new"], told["say"]) == (["ship-2"], "Of 1 ships 0 were lost; 1 are new.")
+    assert (told["new"], told["message"]) == (["ship-2"], "Of 1 ships 0 were lost; 1 are new.")
     assert "ship-1 is given up; the others sail on without it" in done.err
     assert set(ship_states(voyage.status())) == {"ship-0", "ship-2"}
     path.touch()
@@ -330,7 +330,7 @@ def test_resume_brings_ships_the_credentials_that_are_set_here(claude_captain, m
     model.on("MARK-work", [api.write("a", "x\n"), api.say("Done.")])
     plan = claude_captain.plan(claude_captain.repository(), tasks, agent="claude")
     voyage = claude_captain.sail(plan)
-    captain_json = voyage.home("ship0") / "voyage" / "captain.json"
+    captain_json = voyage.home("ship0") / "voyage" / "agent_env.json"
     claude_captain.env["CLAUDE_CODE_OAUTH_TOKEN"] = "sk-ant-oat01-another-one"
     claude_captain.run("resume")
     told = json.loads(captain_json.read_text())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ocaptain.onboard import PROTOCOL
+from ocaptain.onboard.protocol import PROTOCOL
 from tests.integration.harness import Captain, Terminal, Voyage, processes, task, until
 
 LONG = "A subject that is much longer than there is room for on one line of a terminal"
@@ -113,7 +113,7 @@ def test_logs_are_followed_until_ctrl_c(captain):
     following.send_signal(signal.SIGINT)
     said, _ = following.communicate(timeout=10)
     assert (following.returncode, said.strip()) == (130, "")
-    until(lambda: not [line for line in processes(voyage.id) if "logbook.main" in line])
+    until(lambda: not [line for line in processes(voyage.id) if "logs" in line])
 
 
 def test_logs_of_all_ships_and_of_one(captain):
@@ -170,7 +170,7 @@ def test_shell_shows_the_fleet_at_work(captain):
 def order(voyage: Voyage, op: str, **fields: object) -> None:
     """Ask harbor for something, as a captain may."""
     request = json.dumps({"protocol": PROTOCOL, "op": op, **fields})
-    serve = [sys.executable, "-IS", str(voyage.storage / "lib"), "serve.serve", "captain"]
+    serve = [sys.executable, "-IS", str(voyage.storage / "lib"), "harbor", "captain"]
     assert json.loads(voyage.captain.sh(serve, stdin=request + "\n").out)["ok"]
 
 
@@ -187,12 +187,12 @@ def test_shell_follows_ships_that_join_and_leave(captain):
     with Terminal(captain, 160, 40) as terminal:
         terminal.type("ocaptain shell")
         until(lambda: sorted(panes(terminal)) == ["ship-0", "ship-1", "ship-2"], 20)
-        order(voyage, "enlist", gone=["ship-1"], more=8)
-        order(voyage, "enlist", gone=[f"ship-{n}" for n in range(4, 10)], more=0)
+        order(voyage, "update_ships", lost=["ship-1"], add=8)
+        order(voyage, "update_ships", lost=[f"ship-{n}" for n in range(4, 10)], add=0)
         until(lambda: sorted(panes(terminal)) == ["ship-0", "ship-2"], 20)
         terminal.press("C-b", "d")
         terminal.over()
-        until(lambda: not [line for line in processes(voyage.id) if "logbook.pane" in line])
+        until(lambda: not [line for line in processes(voyage.id) if "pane" in line])
         terminal.type("ocaptain shell")
         until(lambda: panes(terminal) == ["ship-0", "ship-2", "ship-3", "ship-10"], 20)
         terminal.until("ship-10 · starting")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ocaptain.onboard import harbor, process
+from ocaptain.onboard import process
+from ocaptain.onboard.storage import harbor
 from tests.onboard.storage import Json, Sail, Storage, template
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ocaptain.config import load
-from ocaptain.onboard import PROTOCOL, setup
+from ocaptain.fleet.archive import pack
+from ocaptain.onboard.protocol import PROTOCOL
+from ocaptain.onboard.storage import setup
 from ocaptain.providers.local import Local
 from ocaptain.ssh import VM, prepare
-from ocaptain.voyage import archive
 from tests.onboard.storage import AS_TEST, SHIPS, VOYAGE, Json, Storage, boot, bundle
 
 
@@ -66,9 +67,9 @@ class Moored:
 
 def unpack(home: Path, told: Json, source: Path) -> None:
     """Put the real code on a storage, and set it up."""
-    with tarfile.open(fileobj=io.BytesIO(archive(told, source))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(pack(told, code=True, bundle=source))) as tar:
         tar.extractall(home / "voyage", filter="data")
-    setup.main(home, [])
+    setup.main(home)
 
 
 def ship_key(folder: Path, ship: str) -> str:
@@ -93,11 +94,11 @@ def moored(
         keys = {ship: ship_key(folder, ship) for ship in ships}
         head = bundle(folder, folder / "source")
         told = boot(tasks, {"url": None, "ref": "refs/heads/main", "shallow": ""}, **voyage)
-        told["voyage"]["ships"], told["enlist"] = list(ships), keys
+        told["new"]["voyage"]["ships"], told["ship_keys"] = list(ships), keys
         unpack(home, told, folder / "voyage" / "source.bundle")
         storage = Storage.__new__(Storage)
-        storage.home, storage.voyage, storage.start = home, told["voyage"], head
-        reach, _ = asyncio.run(local.admit(vm, "ship-0", ""))
+        storage.home, storage.voyage, storage.start = home, told["new"]["voyage"], head
+        reach, _ = asyncio.run(local.authorize_key(vm, "ship-0", ""))
         way = VM(vm_name, reach, vm.host_key)
         ways = {ship: ssh_config(folder, ship, way, config.run_dir()) for ship in ships}
         fleet = Moored(storage, vm_name, ways)

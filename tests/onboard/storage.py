@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ocaptain.onboard import PROTOCOL, serve, setup
-from ocaptain.onboard.journal import SECTIONS, Journal
-from ocaptain.onboard.ship import Ship
-from ocaptain.voyage import MAIN, ONBOARD
+from ocaptain.fleet.archive import MAIN, ONBOARD
+from ocaptain.onboard.protocol import PROTOCOL
+from ocaptain.onboard.ship.ship import Ship
+from ocaptain.onboard.storage import serve, setup
+from ocaptain.onboard.storage.journal import SECTIONS, Journal
 
 Json = dict[str, Any]
 
@@ -37,14 +38,14 @@ RECORD: Json = {
     "time_limit_minutes": 1,
     "budget_usd": None,
     "notify": None,
-    "repairs": 2,
-    "hears": True,
+    "max_repairs": 2,
+    "interactive": True,
     "author": {"user.name": "captain", "user.email": "captain@localhost"},
     "ships": list(SHIPS),
     "created": 0.0,
     "origin": None,
-    "base": None,
-    "pr": False,
+    "base_branch": None,
+    "open_pr": False,
 }
 AS_TEST = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -88,12 +89,14 @@ def bundle(folder: Path, repo: Path, *words: str) -> str:
 def boot(tasks: list[Json], source: Mapping[str, Any], **changes: Any) -> Json:
     """boot.json of a storage."""
     return {
-        "voyage": {**RECORD, **changes},
-        "artifacts": {"spec.md": "Spec\n", "verify.sh": "true\n"},
-        "tasks": tasks,
-        "enlist": {ship: f"ssh-ed25519 AAAA {ship}" for ship in SHIPS},
-        "source": {"token": None, **source},
         "accounts": False,
+        "ship_keys": {ship: f"ssh-ed25519 AAAA {ship}" for ship in SHIPS},
+        "new": {
+            "voyage": {**RECORD, **changes},
+            "artifacts": {"spec.md": "Spec\n", "verify.sh": "true\n"},
+            "tasks": tasks,
+            "source": {"token": None, **source},
+        },
     }
 
 
@@ -103,7 +106,7 @@ def set_up(home: Path, told: Json) -> None:
     shutil.copytree(ONBOARD, lib / "onboard", ignore=no_cache, dirs_exist_ok=True)
     (lib / "__main__.py").write_text(MAIN)
     (home / "voyage" / "boot.json").write_text(json.dumps(told))
-    setup.main(home, [])
+    setup.main(home)
 
 
 def template(folder: Path) -> Path:
@@ -170,11 +173,11 @@ class Storage:
 
     def claim(self, ship: str, run: str = "run") -> Json:
         """Claim for a ship."""
-        return self.ask(ship, "claim", run=run)
+        return self.ask(ship, "claim", run_id=run)
 
     def join(self) -> str:
         """There is one ship more: its name."""
-        return str(self.order("enlist", gone=[], more=1)["new"][0])
+        return str(self.order("update_ships", lost=[], add=1)["new"][0])
 
     def finish(self, ship: str, **fields: Any) -> Json:
         """Claim and complete a task, without a commit; returns the claim."""
@@ -265,9 +268,9 @@ def a_ship(home: Path, storage: Any, **voyage: Any) -> Ship:
     """A ship that asks `storage`, where there is one, without SSH."""
     (home / "voyage").mkdir(exist_ok=True)
     told = {"voyage": VOYAGE, "author": {}, "objective": "", "spec": "", "check": None, **voyage}
-    ship = {"ship": "ship-0", "voyage": told, "accounts": False}
+    ship = {"ship": "ship-0", "voyage": told, "accounts": False, "sudo_prefix": []}
     (home / "voyage" / "ship.json").write_text(json.dumps(ship))
-    (home / "voyage" / "captain.json").write_text("{}")
+    (home / "voyage" / "agent_env.json").write_text("{}")
     made = Ship(home)
     if storage:
         made.ask = storage.ask  # type: ignore[method-assign]

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocaptain.onboard import PROTOCOL, taskhook
-from ocaptain.onboard.agents import AGENTS, Event, Job
-from ocaptain.onboard.ship import Unreachable, exchange
+from ocaptain.onboard.protocol import PROTOCOL
+from ocaptain.onboard.ship import taskhook
+from ocaptain.onboard.ship.agents import AGENTS, Event, Job
+from ocaptain.onboard.ship.ship import Unreachable, exchange
 from tests.onboard.storage import a_ship
 
 claude, shell = AGENTS["claude"], AGENTS["shell"]
@@ -22,8 +23,8 @@ JOB = Job(
     {"voyage": "voyage-1f", "model": None},
     "ship-2",
     {"task": {"id": "7", "metadata": {"run": "make it"}}, "budget_usd": None},
-    hook=("python3", "-IS", "/home/a b/lib", "taskhook.main", "12", "ssh", "harbor"),
-    captain={"CLAUDE_CODE_OAUTH_TOKEN": SECRET},
+    hook=("python3", "-IS", "/home/a b/lib", "task-hook", "12", "ssh", "harbor"),
+    agent_env={"CLAUDE_CODE_OAUTH_TOKEN": SECRET},
 )
 
 
@@ -71,7 +72,7 @@ def test_telemetry_names_voyage_ship_and_task_besides_the_captains_attributes():
     """Resource attributes are added to, and escaped as their format wants."""
     captain = {"OTEL_LOGS_EXPORTER": "otlp", "OTEL_RESOURCE_ATTRIBUTES": "team=a%20b"}
     claim = {**JOB.claim, "task": {"id": "a,b"}}
-    environment = claude.environment(JOB._replace(claim=claim, captain=captain))
+    environment = claude.environment(JOB._replace(claim=claim, agent_env=captain))
     attributes = "team=a%20b,voyage.id=voyage-1f,ship.id=ship-2,task.id=a%2Cb"
     assert environment["OTEL_RESOURCE_ATTRIBUTES"] == attributes
     assert environment["OTEL_LOGS_EXPORTER"] == "otlp"
@@ -81,7 +82,7 @@ def test_telemetry_is_on_where_the_captain_turned_it_on():
     """Only the captain's own switch turns it on; the attributes alone send nothing."""
     switch = "CLAUDE_CODE_ENABLE_TELEMETRY"
     assert switch not in claude.environment(JOB)
-    assert claude.environment(JOB._replace(captain={switch: "1"}))[switch] == "1"
+    assert claude.environment(JOB._replace(agent_env={switch: "1"}))[switch] == "1"
 
 
 @pytest.mark.parametrize("name", ["CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY"])
@@ -305,11 +306,11 @@ def hook(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     harbor(tmp_path, script="#!/bin/false\n")
     a_ship(tmp_path, None)
-    (tmp_path / "voyage" / "captain.json").write_text(json.dumps({"ANTHROPIC_API_KEY": SECRET}))
+    (tmp_path / "voyage" / "agent_env.json").write_text(json.dumps({"ANTHROPIC_API_KEY": SECRET}))
 
     def told(stdin: str) -> str:
         monkeypatch.setattr("sys.stdin", StringIO(stdin))
-        taskhook.main(tmp_path, ["12"])
+        taskhook.main(tmp_path, 12)
         output = json.loads(capsys.readouterr().out)["hookSpecificOutput"]
         assert output["hookEventName"] == "PreToolUse"
         assert output["permissionDecision"] == "deny"
@@ -321,7 +322,7 @@ def hook(tmp_path, monkeypatch, capsys):
 def test_a_native_task_create_becomes_harbors_add(tmp_path, hook):
     """harbor gets the tool's arguments under the tool call's id, and the model harbor's words.
     (R93)"""
-    harbor(tmp_path, '{"ok": true, "say": "Task 8 was added."}')
+    harbor(tmp_path, '{"ok": true, "message": "Task 8 was added."}')
     given = {"subject": "S", "description": "D", "metadata": {"files": ["a"]}}
     assert hook(call("TaskCreate", **given)).endswith("Task 8 was added.")
     asked = json.loads((tmp_path / "ssh.asked").read_text())
@@ -347,7 +348,7 @@ def test_a_native_task_update_is_refused_with_the_reason(tmp_path, hook):
 def test_a_lost_answer_is_asked_for_again_under_the_same_id(tmp_path, monkeypatch, hook):
     """Nothing and half an answer are no answer. (R18, R92)"""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    harbor(tmp_path, "", '{"ok": tr', '{"ok": true, "say": "Once."}')
+    harbor(tmp_path, "", '{"ok": tr', '{"ok": true, "message": "Once."}')
     assert hook(call("TaskCreate", subject="S")).endswith("Once.")
     asked = (tmp_path / "ssh.asked").read_text().splitlines()
     assert len(asked) == 3

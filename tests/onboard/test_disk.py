@@ -85,7 +85,9 @@ CALLS = (
 
 def essence(state: Json) -> Json:
     """State without what asking again may change: the times at which ships were heard."""
-    meta = {key: value for key, value in state["meta"].items() if key not in ("clock", "called")}
+    meta = {
+        key: value for key, value in state["meta"].items() if key not in ("clock", "last_call_at")
+    }
     claims = {n: {**c, "expires": 0, "ended": 0} for n, c in state["claims"].items()}
     return {"tasks": state["tasks"], "claims": claims, "meta": meta}
 
@@ -124,8 +126,12 @@ class Cargo:
 
     def ask(self, op: str, ship: str = "ship-0", **more: Any) -> Json | None:
         """The answer to what ships ask about the claim; None where there is none."""
-        about = {"claim": self.claim["claim"], "commit": self.head, "base": self.claim["head"]}
-        told = {**about, "task": {"subject": "More"}, "at": 0, "text": "x" * 9000, **more}
+        about = {
+            "claim": self.claim["claim"],
+            "commit": self.head,
+            "base_commit": self.claim["head"],
+        }
+        told = {**about, "task": {"subject": "More"}, "offset": 0, "text": "x" * 9000, **more}
         with suppress(json.JSONDecodeError):
             return self.fleet.ask(ship, op, **told)
         return None
@@ -145,7 +151,7 @@ def cargo(tmp_path: Path) -> Iterator[Cargo]:
         fleet.git("ship-0", "clone", "-q", fleet.url, str(clone))
         git(clone, "commit", "-qm", "Work", "--allow-empty")
         head = fleet.git("ship-0", "-C", str(clone), "rev-parse", "HEAD").strip()
-        yield Cargo(disk, fleet, clone, fleet.ask("ship-0", "claim", run="run"), head)
+        yield Cargo(disk, fleet, clone, fleet.ask("ship-0", "claim", run_id="run"), head)
 
 
 def test_where_there_is_little_room_only_what_a_voyage_needs_is_taken(cargo: Cargo):
@@ -155,7 +161,7 @@ def test_where_there_is_little_room_only_what_a_voyage_needs_is_taken(cargo: Car
     assert "storage has no room for pushes" in cargo.push("HEAD~", ok=False)
     refused = [cargo.ask(op, id="little") for op in ("log", "add")]
     assert [answer and answer["code"] for answer in refused] == ["room", "room"]
-    taken = [cargo.ask("beat"), cargo.ask("claim", "ship-1", run="run"), cargo.ask("land")]
+    taken = [cargo.ask("beat"), cargo.ask("claim", "ship-1", run_id="run"), cargo.ask("land")]
     assert all(answer and answer["ok"] for answer in taken)
 
 
@@ -166,7 +172,7 @@ def test_a_full_disk_tears_nothing(cargo: Cargo):
     for room in (0, 4096, 8192, 12288, 0):
         cargo.disk.leave(room)
         answers = [cargo.ask(op) for op in ("beat", "land")]
-        answers.append(cargo.ask("claim", "ship-1", run=f"run-{room}"))
+        answers.append(cargo.ask("claim", "ship-1", run_id=f"run-{room}"))
         assert room or answers == [None] * 3
         cargo.push("HEAD~", ok=False)
         cargo.disk.clear()
@@ -174,10 +180,10 @@ def test_a_full_disk_tears_nothing(cargo: Cargo):
     assert cargo.ask("land") == {"ok": True, "head": cargo.head}
     assert cargo.ask("log") == {"ok": True, "size": 9000}
     for ship in ("ship-1", "ship-0"):
-        mine = cargo.fleet.ask(ship, "claim", run="last")
+        mine = cargo.fleet.ask(ship, "claim", run_id="last")
         commit = None if mine["task"] else cargo.head
         assert cargo.fleet.ask(ship, "land", claim=mine["claim"], commit=commit)["ok"]
-    assert cargo.fleet.ask("ship-0", "claim", run="last")["state"] == "complete"
+    assert cargo.fleet.ask("ship-0", "claim", run_id="last")["state"] == "complete"
     assert_sound(cargo.fleet.storage)
     assert cargo.fleet.storage.head() == cargo.head
 
@@ -187,9 +193,11 @@ def test_code_that_did_not_fit_the_disk_is_compiled_again(tmp_path: Path):
     with small_disk(tmp_path / "disk") as disk, moored(disk.place, [task("1")]) as fleet:
         for room in (0, 4096, 20_000):
             disk.leave(room)
-            fleet.run("ship-0", "harbor", stdin=b'{"protocol": 1, "op": "claim", "run": "run"}\n')
+            fleet.run(
+                "ship-0", "harbor", stdin=b'{"protocol": 1, "op": "claim", "run_id": "run"}\n'
+            )
         disk.clear()
-        claim = fleet.ask("ship-0", "claim", run="run")
+        claim = fleet.ask("ship-0", "claim", run_id="run")
         assert (
             fleet.ask("ship-0", "land", claim=claim["claim"], commit=claim["head"])["code"] == "ref"
         )

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from ocaptain.onboard import PROTOCOL, errands
 from ocaptain.onboard.process import marked
+from ocaptain.onboard.protocol import PROTOCOL
+from ocaptain.onboard.storage import background
 from tests.onboard.storage import VOYAGE, Json, Sail, Storage, assert_sound, task, until
 
 APPEND = 'echo "$OCAPTAIN_VOYAGE|$OCAPTAIN_EVENT|$OCAPTAIN_TEXT" >>{}'
@@ -23,9 +24,9 @@ APPEND = 'echo "$OCAPTAIN_VOYAGE|$OCAPTAIN_EVENT|$OCAPTAIN_TEXT" >>{}'
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Errands of this process wait for next to nothing, and calls in it start none."""
-    monkeypatch.setattr(errands, "LOOK_S", 0.02)
-    monkeypatch.setattr(errands, "PAUSE_S", 0.02)
-    monkeypatch.setattr(errands, "see_to", lambda *how: None)
+    monkeypatch.setattr(background, "LOOK_S", 0.02)
+    monkeypatch.setattr(background, "PAUSE_S", 0.02)
+    monkeypatch.setattr(background, "start_due_jobs", lambda *how: None)
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def told(tmp_path: Path) -> Callable[[], list[str]]:
 @contextmanager
 def telling(storage: Storage) -> Iterator[threading.Thread]:
     """The errand, in a thread; it has to end by itself."""
-    thread = threading.Thread(target=errands.main, args=(storage.home, ["notify"]))
+    thread = threading.Thread(target=background.main, args=(storage.home, "notify"))
     thread.start()
     yield thread
     thread.join(20)
@@ -76,9 +77,9 @@ def test_a_command_is_told_each_news_once(sail: Sail, hasty, told, tmp_path: Pat
         storage.finish("ship-0")
     events = [line.split("|")[1] for line in told()]
     assert events == ["task 1", "failed"]
-    assert storage.sections()["meta"]["told"].keys() == {"task 1", "failed"}
+    assert storage.sections()["meta"]["notified"].keys() == {"task 1", "failed"}
     before = storage.journal_file.read_bytes()
-    errands.main(storage.home, ["notify"])
+    background.main(storage.home, "notify")
     assert storage.journal_file.read_bytes() == before
     assert len(told()) == 2
     assert_sound(storage)
@@ -90,7 +91,7 @@ def test_what_went_away_and_came_back_is_told_again(sail: Sail, hasty, told, tmp
     with telling(storage):
         for times in (1, 2):
             storage.claim("ship-0")
-            assert until(lambda: "stalled" not in storage.sections()["meta"].get("told", {}))
+            assert until(lambda: "stalled" not in storage.sections()["meta"].get("notified", {}))
             storage.now += 31
             assert until(lambda: len(told()) == times), told()  # noqa: B023
         storage.finish("ship-0")
@@ -104,7 +105,7 @@ def test_text_of_agents_is_data(sail: Sail, hasty, told, tmp_path: Path):
     storage = sail(task("1"), notify=APPEND.format(tmp_path / "told"), max_attempts=1)
     claim, odd = storage.claim("ship-0")["claim"], f"$(touch {tmp_path}/OWNED) `id` \"'; id; \\"
     storage.ask("ship-0", "release", claim=claim, why=odd, fault="agent")
-    errands.main(storage.home, ["notify"])
+    background.main(storage.home, "notify")
     assert any(line.endswith(odd) for line in told())
     assert not (tmp_path / "OWNED").exists()
 
@@ -156,7 +157,7 @@ def test_a_url_is_posted_to(sail: Sail, hasty, server: Server):
     storage.finish("ship-0")
     finish(storage)
     for _ in range(2):
-        errands.main(storage.home, ["notify"])
+        background.main(storage.home, "notify")
     event = {"voyage": VOYAGE, "event": "complete", "text": "try it"}
     assert server.heard == [("application/json", event)]
     assert storage.order("status")["notify_fault"] is None
@@ -178,11 +179,11 @@ def test_a_failure_is_tried_again(sail: Sail, hasty, server: Server, answer: int
     """Whatever the answer was, until it went well; then nothing is wrong any more. (R108)"""
     storage = complete(sail, server.url)
     server.answers = [answer]
-    errands.main(storage.home, ["notify"])
+    background.main(storage.home, "notify")
     tries = 1 if answer == b"HTTP/1.1 200 OK\r\nx\r\n" else 2
     assert len(server.heard) == tries
     assert storage.order("status")["notify_fault"] is None
-    assert storage.sections()["meta"]["told"] == {"complete": "try it"}
+    assert storage.sections()["meta"]["notified"] == {"complete": "try it"}
 
 
 FAULTS = {
@@ -200,15 +201,15 @@ def test_what_fails_each_time_is_given_up_and_noted(
     sail: Sail, hasty, told, tmp_path: Path, monkeypatch, notify: str
 ):
     """Status says why the last attempt failed; the same is not tried for ever. (R108)"""
-    monkeypatch.setattr(errands, "TELL_S", 0.3)
+    monkeypatch.setattr(background, "TELL_S", 0.3)
     storage = complete(sail, notify.replace("{}", str(tmp_path / "told")))
-    errands.main(storage.home, ["notify"])
+    background.main(storage.home, "notify")
     assert FAULTS[notify] in storage.order("status")["notify_fault"]
-    errands.main(storage.home, ["notify"])
+    background.main(storage.home, "notify")
     assert len(told()) == (3 if "exit" in notify or "sleep" in notify else 0)
-    assert storage.sections()["meta"]["told"] == {"complete": "try it"}
+    assert storage.sections()["meta"]["notified"] == {"complete": "try it"}
     notes = [line["set"]["meta"] for line in storage.lines() if line["op"] == "notify"]
-    assert [sorted(note) for note in notes] == [["notify_fault"], ["told"]]
+    assert [sorted(note) for note in notes] == [["notify_fault"], ["notified"]]
     assert_sound(storage)
 
 
@@ -216,7 +217,7 @@ def test_a_url_that_refuses_is_quoted(sail: Sail, hasty, server: Server):
     """Status has what the server said."""
     storage = complete(sail, server.url)
     server.answers = [403, 403, 403]
-    errands.main(storage.home, ["notify"])
+    background.main(storage.home, "notify")
     assert storage.order("status")["notify_fault"] == "complete: not told: 403 because"
 
 
@@ -226,7 +227,7 @@ def test_a_url_that_refuses_is_quoted(sail: Sail, hasty, server: Server):
 def ask(storage: Storage, who: str, op: str, **fields: Any) -> Json:
     """Ask harbor in a process of its own, as the door does."""
     line = json.dumps({"protocol": PROTOCOL, "op": op, **fields}).encode() + b"\n"
-    argv = [sys.executable, "-IS", str(storage.folder / "lib"), "serve.serve", who]
+    argv = [sys.executable, "-IS", str(storage.folder / "lib"), "harbor", who]
     done = subprocess.run(argv, input=line, stdout=subprocess.PIPE, check=True, timeout=60)
     return dict(json.loads(done.stdout))
 
@@ -244,7 +245,7 @@ def test_a_stall_is_told_although_nobody_calls(sail: Sail, told, tmp_path: Path,
     way, and ends with it. (R108)"""
     storage = sail(task("1"), notify=APPEND.format(tmp_path / "told"), lease_seconds=4)
     assert marked(mark) == set()
-    held = ask(storage, "ship-0", "claim", run="r")["claim"]
+    held = ask(storage, "ship-0", "claim", run_id="r")["claim"]
     for _ in range(3):
         assert ask(storage, "captain", "status")["ok"]
     assert until(lambda: len(marked(mark)) == 1)
@@ -257,15 +258,15 @@ def test_a_stall_is_told_although_nobody_calls(sail: Sail, told, tmp_path: Path,
     ticks = Path(f"/proc/{child}/stat").read_text().split()[13:15]
     assert sum(map(int, ticks)) < 50
     assert ask(storage, "ship-0", "land", claim=held, commit=None, id="a")["ok"]
-    claim = ask(storage, "ship-0", "claim", run="r")["claim"]
+    claim = ask(storage, "ship-0", "claim", run_id="r")["claim"]
     assert ask(storage, "ship-0", "land", claim=claim, commit=storage.head(), id="b")["ok"]
     assert until(lambda: len(told()) == 2, 20)
     assert told()[1].split("|")[1] == "complete"
     assert until(lambda: not marked(mark))
     for who, op in (("captain", "status"), ("ship-0", "claim")):
-        ask(storage, who, op, run="r")
+        ask(storage, who, op, run_id="r")
     assert marked(mark) == set()
-    assert (storage.folder / "errands.out").read_text() == ""
+    assert (storage.folder / "background.out").read_text() == ""
 
 
 def test_whoever_was_killed_is_replaced_by_the_next_call(sail: Sail, mark: str):
@@ -282,6 +283,6 @@ def test_whoever_was_killed_is_replaced_by_the_next_call(sail: Sail, mark: str):
 def test_without_notify_nothing_lingers(sail: Sail, mark: str):
     """No call leaves a process behind. (R108)"""
     storage = sail(task("1"))
-    ask(storage, "ship-0", "claim", run="r")
+    ask(storage, "ship-0", "claim", run_id="r")
     ask(storage, "captain", "status")
     assert marked(mark) == set()

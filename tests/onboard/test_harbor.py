@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocaptain.onboard import harbor, serve
+from ocaptain.onboard.storage import harbor, serve
 from tests.onboard.storage import SHIPS, Sail, Storage, assert_sound, git, task
 
 
@@ -370,7 +370,7 @@ def test_who_asks_before_it_pushes_gets_the_berth(sail: Sail):
     """`ref` says that it would land, were it pushed, and keeps the place until it is. (R46)"""
     storage = sail(*(task(str(n)) for n in range(1, 8)))
     early, other = storage.claim("ship-0"), storage.claim("ship-1")
-    told = {"base": storage.start, "state": "landing"}
+    told = {"base_commit": storage.start, "state": "landing"}
     assert land(storage, "ship-0", early, "f" * 40, **told)["code"] == "ref"
     commit = storage.push(other["ref"])
     assert land(storage, "ship-1", other, commit)["code"] == "berth"
@@ -386,14 +386,14 @@ def test_work_on_an_old_base_need_not_be_pushed_to_be_stale(sail: Sail):
     claim = storage.claim("ship-0")
     old = storage.push("work/aside")
     for base in ("f" * 40, old, "HEAD", storage.start[:12]):
-        assert land(storage, "ship-0", claim, "e" * 40, base=base)["code"] == "stale", base
+        assert land(storage, "ship-0", claim, "e" * 40, base_commit=base)["code"] == "stale", base
     assert raced(storage, "ship-0", claim) == "stale"
     stale = storage.push(claim["ref"], storage.start)
-    assert land(storage, "ship-0", claim, stale, base=storage.start)["code"] == "stale"
-    assert land(storage, "ship-0", claim, stale, base=storage.head())["code"] == "stale"
+    assert land(storage, "ship-0", claim, stale, base_commit=storage.start)["code"] == "stale"
+    assert land(storage, "ship-0", claim, stale, base_commit=storage.head())["code"] == "stale"
     assert storage.head() != stale
     commit = storage.push(claim["ref"])
-    assert land(storage, "ship-0", claim, commit, base=storage.head())["ok"]
+    assert land(storage, "ship-0", claim, commit, base_commit=storage.head())["ok"]
     assert_sound(storage)
 
 
@@ -462,7 +462,7 @@ def test_a_request_that_waits_in_vain_changes_nothing(sail: Sail):
     commit = storage.push(other["ref"])
     asked: list[tuple[str, dict[str, Any]]] = [
         ("ship-1", {"op": "land", "claim": other["claim"], "commit": commit, "id": "x"}),
-        ("ship-2", {"op": "claim", "run": "r"}),
+        ("ship-2", {"op": "claim", "run_id": "r"}),
     ]
 
     def again(ship: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -560,7 +560,7 @@ def test_a_lost_verifier_is_replaced(sail: Sail):
 def test_a_red_verification_makes_a_repair_task(sail: Sail):
     """verify.sh's output becomes a task, as often as the voyage allows; then it has failed.
     (R64)"""
-    storage = sail(task("1"), repairs=2)
+    storage = sail(task("1"), max_repairs=2)
     storage.finish("ship-0")
     for n in (1, 2):
         give_up(storage, "ship-0", "agent", f"broken {n}")
@@ -630,7 +630,7 @@ def test_an_added_task_is_pending(sail: Sail):
         "blockedBy": ["7"],
         "metadata": {"files": ["a", 5], "commit": "abc", "attempts": -100},
     }
-    assert "8" in storage.ask("ship-0", "add", claim=1, task=given, id="t")["say"]
+    assert "8" in storage.ask("ship-0", "add", claim=1, task=given, id="t")["message"]
     storage.ask("ship-0", "add", claim=1, task=given, id="t")
     assert storage.tasks().keys() == {"7", "a", "8"}
     added = storage.tasks()["8"]
@@ -647,7 +647,7 @@ def test_what_is_taken_however_little_room_there_is_is_small(sail: Sail):
     journal, long = storage.folder / "journal.jsonl", "x" * 16_000
     for op in ("claim", "beat", "land"):
         before = journal.stat().st_size
-        told = dict.fromkeys(("run", "commit", "base", "reason", "state"), long)
+        told = dict.fromkeys(("run_id", "commit", "base_commit", "reason", "state"), long)
         for number in range(20):
             storage.ask("ship-0", op, id=f"{long}{number}", **{"claim": 1, **told})
         assert journal.stat().st_size - before < 20 * 6_000, op
@@ -696,7 +696,11 @@ def test_what_a_ship_says_of_itself(sail: Sail):
     storage.ask("ship-0", "beat", claim=1, **said)
     record = json.loads((storage.folder / "ships" / "ship-0.json").read_text())
     assert (record["state"], record["reason"], record["until"]) == ("limited", "full\ufffd", 99.5)
-    assert (record["since"], record["seen"], record["task"]) == (storage.now, storage.now, "1")
+    assert (record["since"], record["last_seen_at"], record["task"]) == (
+        storage.now,
+        storage.now,
+        "1",
+    )
     storage.now += 5
     storage.ask("ship-0", "beat", claim=1, state="flying", until="soon")
     record = json.loads((storage.folder / "ships" / "ship-0.json").read_text())
@@ -723,7 +727,7 @@ def test_a_refusal_is_short(sail: Sail):
     for n in range(3):
         answer = storage.ask("ship-0", "land", claim=1, commit=huge, id=str(n))
         assert len(json.dumps(answer)) < 2_000
-        storage.ask("ship-0", "beat", claim=huge, id=huge, reason=huge, run=huge)
+        storage.ask("ship-0", "beat", claim=huge, id=huge, reason=huge, run_id=huge)
     assert storage.journal_file.stat().st_size - before < 500_000
 
 
@@ -741,7 +745,7 @@ JSON = st.recursive(
 )
 FIELDS: tuple[str, ...] = (
     "id",
-    "run",
+    "run_id",
     "claim",
     "commit",
     "note",
@@ -752,7 +756,7 @@ FIELDS: tuple[str, ...] = (
     "reason",
     "until",
 )
-FIELDS += ("base", "wait", "cost_usd", "subject", "files", "metadata", "unknown")
+FIELDS += ("base_commit", "wait", "cost_usd", "subject", "files", "metadata", "unknown")
 OPS = st.sampled_from(["claim", "beat", "land", "release", "add", "status", "serve", ""])
 NUMBERS = st.integers(1, 6)
 REQUESTS = st.fixed_dictionaries(
@@ -762,7 +766,7 @@ REQUESTS = st.fixed_dictionaries(
         "claim": NUMBERS | NUMBERS | JSON,
         "commit": st.none() | JSON,
         "fault": st.sampled_from(["agent", "infrastructure", "refused"]) | JSON,
-        "run": st.sampled_from(["a", "b"]) | JSON,
+        "run_id": st.sampled_from(["a", "b"]) | JSON,
         "task": st.fixed_dictionaries({"subject": st.text(min_size=1)}) | JSON,
     },
 )

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocaptain.onboard import journal as journals
-from ocaptain.onboard.journal import SECTIONS, Damaged, Journal
+from ocaptain.onboard.storage import journal as journals
+from ocaptain.onboard.storage.journal import SECTIONS, Damaged, Journal
 from tests.onboard.storage import VOYAGE, Sail, Storage, assert_sound, fold, git, task
 
 EFFECTS = {

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from ocaptain.onboard import process
-from ocaptain.onboard.helm import Attempt, hold
-from ocaptain.onboard.landing import Clone, GitFailed, pack_settings
-from ocaptain.onboard.session import GiveUp
-from ocaptain.onboard.ship import Ship
+from ocaptain.onboard.ship.clone import Clone, GitFailed, pack_settings
+from ocaptain.onboard.ship.helm import Attempt, hold
+from ocaptain.onboard.ship.session import GiveUp
+from ocaptain.onboard.ship.ship import Ship
 from tests.onboard.storage import AS_TEST, VOYAGE, a_ship, git
 
 SECRET = "sk-secret-value-0123456789"
@@ -741,13 +741,16 @@ def test_what_needs_storage_waits_for_it(yard: Yard, monkeypatch: pytest.MonkeyP
 def test_the_words_before_commands_on_storage_come_from_ship_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """`via` stands before harbor and git's own programs there, each word intact."""
+    """`sudo_prefix` stands before harbor and git's own programs there, each word intact."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "voyage").mkdir()
-    (tmp_path / "voyage" / "captain.json").write_text("{}")
+    (tmp_path / "voyage" / "agent_env.json").write_text("{}")
     told = {"ship": "ship-0", "accounts": False}
     told |= {"voyage": {"voyage": VOYAGE, "author": AUTHOR}}
-    ways: list[dict[str, list[str]]] = [{}, {"via": ["sudo", "-u", "ship 0", "login", "-c"]}]
+    ways: list[dict[str, list[str]]] = [
+        {"sudo_prefix": []},
+        {"sudo_prefix": ["sudo", "-u", "ship 0", "login", "-c"]},
+    ]
     found = []
     for way in ways:
         (tmp_path / "voyage" / "ship.json").write_text(json.dumps({**told, **way}))

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ocaptain.onboard import journal, logbook, serve
-from ocaptain.onboard import ship as ships
+from ocaptain.onboard.ship import ship as ships
+from ocaptain.onboard.storage import journal, logs, serve
 from tests.onboard.storage import Sail, a_ship, task
 
 EARLY, LATE = "2026-01-01T00:00:01.000Z", "2026-01-01T00:00:02.000Z"
@@ -35,8 +35,8 @@ def told(lines: list[str]) -> list[str]:
 def test_a_ship_appends(sail: Sail):
     """What a ship says is added to its own log, and it is told the log's size. (R20)"""
     storage = sail(task("1"))
-    first = storage.ask("ship-0", "log", at=0, text=f"{EARLY} one\n")
-    second = storage.ask("ship-0", "log", at=first["size"], text=f"{LATE} two é\n")
+    first = storage.ask("ship-0", "log", offset=0, text=f"{EARLY} one\n")
+    second = storage.ask("ship-0", "log", offset=first["size"], text=f"{LATE} two é\n")
     path = storage.folder / "logs" / "ship-0.log"
     assert path.read_text() == f"{EARLY} one\n{LATE} two é\n"
     assert second == {"ok": True, "size": path.stat().st_size}
@@ -46,7 +46,7 @@ def test_a_line_is_read_up_to_a_length(folder: Path):
     """However long a hostile ship has made it."""
     with (folder / "ship-0.log").open("a") as log:
         log.write(f"{LATE} {'x' * 3_000_000}\n")
-    lines = logbook.read(folder, "ship-0", "", 0, False)
+    lines = logs.read(folder, "ship-0", "", 0, False)
     assert max(map(len, lines)) == 5_000 + len(" ship-0")
 
 
@@ -55,7 +55,7 @@ def test_a_ship_that_does_not_know_the_size_is_told_it(sail: Sail):
     storage = sail(task("1"))
     path, text = storage.folder / "logs" / "ship-0.log", f"{EARLY} one\n{LATE} two\n"
     for at in (0, 0, 5, 10**9):
-        assert storage.ask("ship-0", "log", at=at, text=text)["size"] == len(text)
+        assert storage.ask("ship-0", "log", offset=at, text=text)["size"] == len(text)
     assert path.read_text() == text
 
 
@@ -111,8 +111,8 @@ def test_a_log_has_a_limit(sail: Sail, monkeypatch):
     """A full log takes no more, and its ship is told so."""
     monkeypatch.setattr(serve, "LOG_LIMIT", 10)
     storage = sail(task("1"))
-    assert storage.ask("ship-0", "log", at=0, text="12345678\n")["size"] == 9
-    assert storage.ask("ship-0", "log", at=9, text="12345\n")["code"] == "room"
+    assert storage.ask("ship-0", "log", offset=0, text="12345678\n")["size"] == 9
+    assert storage.ask("ship-0", "log", offset=9, text="12345\n")["code"] == "room"
     assert (storage.folder / "logs" / "ship-0.log").read_text() == "12345678\n"
 
 
@@ -124,7 +124,7 @@ def test_no_room_no_logs_and_no_new_tasks(sail: Sail, monkeypatch):
     given = {"claim": 1, "task": {"subject": "more"}}
     added = storage.ask("ship-0", "add", id="x", **given)
     monkeypatch.setattr(journal, "ROOM", 10**18)
-    assert storage.ask("ship-0", "log", at=0, text="x\n")["code"] == "room"
+    assert storage.ask("ship-0", "log", offset=0, text="x\n")["code"] == "room"
     assert (storage.folder / "logs" / "ship-0.log").read_text() == ""
     assert storage.ask("ship-0", "add", id="y", **given)["code"] == "room"
     assert storage.ask("ship-0", "add", id="x", **given) == added
@@ -137,7 +137,7 @@ def test_no_room_no_logs_and_no_new_tasks(sail: Sail, monkeypatch):
 def test_hostile_log_requests(sail: Sail, at, text):
     """Whatever a ship sends as a log is answered, and steers no terminal. (R15)"""
     storage = sail(task("1"))
-    assert storage.ask("ship-0", "log", at=at, text=text)["ok"]
+    assert storage.ask("ship-0", "log", offset=at, text=text)["ok"]
     body = (storage.folder / "logs" / "ship-0.log").read_text()
     assert all(char.isprintable() or char in "\n\t" for char in body)
     assert len(body) < 20_000
@@ -146,7 +146,7 @@ def test_hostile_log_requests(sail: Sail, at, text):
 def test_hostile_bytes_are_shown_harmless(tmp_path):
     """Lines that are no UTF-8, or hold control characters, are shown without them. (R101)"""
     (tmp_path / "ship-0.log").write_bytes(f"{EARLY} a\x1b[2Jb".encode() + b"\xff\x00\x9b\n")
-    (line,) = logbook.read(tmp_path, "", "", 0, False)
+    (line,) = logs.read(tmp_path, "", "", 0, False)
     assert line.startswith(f"{EARLY} ship-0 a")
     assert line.isprintable()
 
@@ -154,38 +154,38 @@ def test_hostile_bytes_are_shown_harmless(tmp_path):
 def test_tabs_are_shown(sail: Sail):
     """A tab, which programs print and no terminal minds, is shown as one."""
     storage = sail(task("1"))
-    storage.ask("ship-0", "log", at=0, text=f"{EARLY} a\tb\n")
-    assert list(logbook.read(storage.folder / "logs", "", "", 0, False)) == [f"{EARLY} ship-0 a\tb"]
+    storage.ask("ship-0", "log", offset=0, text=f"{EARLY} a\tb\n")
+    assert list(logs.read(storage.folder / "logs", "", "", 0, False)) == [f"{EARLY} ship-0 a\tb"]
 
 
 def test_logs_are_merged_by_time(folder):
     """Lines of all ships come in the order of their times, each with its ship. (R20)"""
-    lines = list(logbook.read(folder, "", "", 0, False))
+    lines = list(logs.read(folder, "", "", 0, False))
     assert told(lines) == ["1", "2", "3", "4"]
     assert lines[1] == "2026-01-01T00:02:00.000Z ship-1 [x] did 2"
 
 
 def test_one_ship_a_pattern_and_the_last_lines(folder):
     """Lines can be chosen by ship, by a pattern, and as the last few of those."""
-    assert told(list(logbook.read(folder, "ship-1", "", 0, False))) == ["2", "4"]
-    assert told(list(logbook.read(folder, "", "did [13]", 0, False))) == ["1", "3"]
-    assert told(list(logbook.read(folder, "", "", 2, False))) == ["3", "4"]
-    assert told(list(logbook.read(folder, "", "did [123]", 1, False))) == ["3"]
-    assert told(list(logbook.read(folder, "ship-7", "", 0, False))) == []
+    assert told(list(logs.read(folder, "ship-1", "", 0, False))) == ["2", "4"]
+    assert told(list(logs.read(folder, "", "did [13]", 0, False))) == ["1", "3"]
+    assert told(list(logs.read(folder, "", "", 2, False))) == ["3", "4"]
+    assert told(list(logs.read(folder, "", "did [123]", 1, False))) == ["3"]
+    assert told(list(logs.read(folder, "ship-7", "", 0, False))) == []
 
 
 def test_a_line_that_is_being_written_waits(folder):
     """Half a line is not shown until it is whole."""
     with (folder / "ship-0.log").open("a") as log:
         log.write("2026-01-01T00:09:00.000Z half")
-    assert told(list(logbook.read(folder, "", "", 0, False))) == ["1", "2", "3", "4"]
+    assert told(list(logs.read(folder, "", "", 0, False))) == ["1", "2", "3", "4"]
 
 
 def test_following_shows_what_is_added(folder, monkeypatch):
     """Following shows the last lines, then every new one, of new ships too, until stdin ends."""
     reader, writer = os.pipe()
     monkeypatch.setattr("sys.stdin", os.fdopen(reader))
-    followed = logbook.read(folder, "", "", 1, True)
+    followed = logs.read(folder, "", "", 1, True)
     assert told([next(followed)]) == ["4"]
 
     def add() -> None:
@@ -207,5 +207,5 @@ def test_the_program_prints(folder, capsys):
     for log in folder.glob("*.log"):
         log.rename(home / "voyage" / "logs" / log.name)
     wanted = {"ship": "", "pattern": "3", "tail": 0, "follow": False}
-    logbook.main(home, [json.dumps(wanted)])
+    logs.main(home, json.dumps(wanted))
     assert told(capsys.readouterr().out.splitlines()) == ["3"]

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from ocaptain.onboard import PROTOCOL, errands, mirror
+from ocaptain.onboard.protocol import PROTOCOL
+from ocaptain.onboard.storage import background, mirror
 from tests.fakes.github import USER, GitHub
 from tests.onboard.storage import (
     VOYAGE,
@@ -28,7 +29,7 @@ from tests.onboard.storage import (
 NAME = "owner/name"
 URL = f"https://github.com/{NAME}.git"
 PUSH = f"POST /{NAME}.git/git-receive-pack"
-NEWS = ("mirrored", "pr", "mirror_fault")
+NEWS = ("mirrored", "pr_url", "mirror_fault")
 
 
 @pytest.fixture
@@ -48,9 +49,11 @@ class Mirrored(Storage):
     def __init__(self, home: Path, tasks: list[Json], token: str | None, **voyage: Any) -> None:
         home.mkdir()
         source = {"url": URL, "ref": "refs/heads/main", "shallow": "", "token": token}
-        told = boot(tasks, source, **{"origin": URL, "base": "main", "pr": True, **voyage})
+        told = boot(
+            tasks, source, **{"origin": URL, "base_branch": "main", "open_pr": True, **voyage}
+        )
         set_up(home, told)
-        self.home, self.voyage, self.token = home, told["voyage"], token
+        self.home, self.voyage, self.token = home, told["new"]["voyage"], token
         self.start = self.head()
 
     @property
@@ -60,7 +63,7 @@ class Mirrored(Storage):
 
     def mirror(self) -> None:
         """Run a mirror to its end."""
-        errands.main(self.home, ["mirror"])
+        background.main(self.home, "mirror")
 
     def land(self, **fields: Any) -> str:
         """Complete a task with a commit, and return that."""
@@ -92,8 +95,8 @@ class Mirrored(Storage):
 
 def moor(hub: GitHub, monkeypatch: pytest.MonkeyPatch, *tasks: Json, **voyage: Any) -> Mirrored:
     """A voyage whose storage has a token that may do everything, and which waits for nothing."""
-    monkeypatch.setattr(errands, "see_to", lambda *how: None)
-    monkeypatch.setattr(errands, "PAUSE_S", 0)
+    monkeypatch.setattr(background, "start_due_jobs", lambda *how: None)
+    monkeypatch.setattr(background, "PAUSE_S", 0)
     token = hub.token(write=[NAME])
     return Mirrored(hub.folder.parent / "home", list(tasks), token, **voyage)
 
@@ -135,7 +138,7 @@ def test_the_token_shows_nowhere(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
     storage = moor(hub, monkeypatch, task("1"))
     storage.land()
     hub.faults.delay, seen = 0.2, set()
-    child = subprocess.Popen([*storage.lib, "errands.main", "mirror"])
+    child = subprocess.Popen([*storage.lib, "background", "mirror"])
     while child.poll() is None:
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:
@@ -158,7 +161,7 @@ def test_one_at_a_time(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
     storage = moor(hub, monkeypatch, task("1"), task("2"))
     storage.land()
     hub.faults.delay, hub.faults.only = 1, PUSH
-    children = [subprocess.Popen([*storage.lib, "errands.main", "mirror"]) for _ in range(5)]
+    children = [subprocess.Popen([*storage.lib, "background", "mirror"]) for _ in range(5)]
     assert until(lambda: PUSH in hub.requests, 20)
     head = storage.land()
     assert [child.wait() for child in children] == [0] * 5
@@ -191,8 +194,8 @@ def test_attempts_are_apart(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
     """By a pause; one that goes well lets the mirror go on at once, three that fail end it."""
     storage, pauses = moor(hub, monkeypatch, task("1")), list[float]()
     head = storage.land()
-    monkeypatch.setattr(errands, "PAUSE_S", 30)
-    monkeypatch.setattr(errands, "time", SimpleNamespace(sleep=pauses.append))
+    monkeypatch.setattr(background, "PAUSE_S", 30)
+    monkeypatch.setattr(background, "time", SimpleNamespace(sleep=pauses.append))
     hub.faults.down = True
     storage.mirror()
     assert pauses == [30, 30, 30]
@@ -201,7 +204,7 @@ def test_attempts_are_apart(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
         pauses.append(seconds)
         hub.faults.down = False
 
-    monkeypatch.setattr(errands, "time", SimpleNamespace(sleep=mend))
+    monkeypatch.setattr(background, "time", SimpleNamespace(sleep=mend))
     storage.mirror()
     assert pauses[3:] == [30, 0]
     assert storage.news() == [head, None, None]
@@ -212,7 +215,7 @@ def test_a_mirror_that_was_killed(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
     storage = moor(hub, monkeypatch, task("1"))
     head = storage.land()
     hub.faults.delay, hub.faults.only = 0.5, "POST"
-    child = subprocess.Popen([*storage.lib, "errands.main", "mirror"])
+    child = subprocess.Popen([*storage.lib, "background", "mirror"])
     assert until(lambda: PUSH in hub.requests, 20)
     child.kill()
     child.wait()
@@ -290,7 +293,7 @@ def test_nowhere_to_push_to(hub: GitHub, monkeypatch: pytest.MonkeyPatch, voyage
 
 def test_without_a_token_nothing_is_due(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
     """Storage without a token keeps to itself."""
-    monkeypatch.setattr(errands, "see_to", lambda *how: None)
+    monkeypatch.setattr(background, "start_due_jobs", lambda *how: None)
     hub.private[NAME] = False
     storage = Mirrored(hub.folder.parent / "home", [task("1")], None)
     storage.land()
@@ -427,7 +430,7 @@ def test_hostile_text_is_harmless():
 def ask(storage: Mirrored, who: str, op: str, **fields: Any) -> Json:
     """Ask harbor in a process of its own, as the door does."""
     line = json.dumps({"protocol": PROTOCOL, "op": op, **fields}).encode() + b"\n"
-    argv = [*storage.lib, "serve.serve", who]
+    argv = [*storage.lib, "harbor", who]
     done = subprocess.run(argv, input=line, stdout=subprocess.PIPE, check=True, timeout=60)
     return json.loads(done.stdout)
 
@@ -448,12 +451,12 @@ def test_any_call_sees_to_it(hub: GitHub, monkeypatch: pytest.MonkeyPatch, who: 
 def test_a_voyage_is_mirrored_by_its_own_calls(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
     """From the first claim to the pull request nobody has to think of it."""
     storage = moor(hub, monkeypatch, task("1"))
-    held = ask(storage, "ship-0", "claim", run="r")
+    held = ask(storage, "ship-0", "claim", run_id="r")
     commit = storage.push(held["ref"])
     assert ask(storage, "ship-0", "land", claim=1, commit=commit, id="a")["ok"]
-    held = ask(storage, "ship-0", "claim", run="r")
+    held = ask(storage, "ship-0", "claim", run_id="r")
     assert ask(storage, "ship-0", "land", claim=held["claim"], commit=commit, id="b")["ok"]
-    assert until(lambda: ask(storage, "captain", "status")["pr"], 20)
+    assert until(lambda: ask(storage, "captain", "status")["pr_url"], 20)
     assert ask(storage, "captain", "status")["mirrored"] == commit == remote(hub)
     assert len(hub.pulls) == 1
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from ocaptain.onboard import harbor, orders
-from ocaptain.onboard.journal import Damaged
+from ocaptain.onboard.storage import harbor, orders
+from ocaptain.onboard.storage.journal import Damaged
 from ocaptain.onboard.tasklist import order
 from tests.onboard.storage import VOYAGE, Json, Sail, assert_sound, git, task
 
@@ -32,7 +32,7 @@ def test_a_fleet_that_is_gone_is_stalled_until_a_new_ship_calls(sail: Sail):
     waits is told, and can reinforce again. (R68, R69)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
-    [new] = storage.order("enlist", gone=["ship-0", "ship-1", "ship-2"], more=1)["new"]
+    [new] = storage.order("update_ships", lost=["ship-0", "ship-1", "ship-2"], add=1)["new"]
     assert (storage.order("status")["state"], new) == ("stalled", "ship-3")
     storage.claim(new)
     assert storage.order("status")["state"] == "running"
@@ -198,7 +198,10 @@ def test_who_gave_an_order_and_why_is_in_the_journal(sail: Sail):
     count = len(storage.lines())
     storage.order("pause", by="Bob")
     assert len(storage.lines()) == count
-    assert storage.sections()["meta"]["paused"] == ["paused", "paused by Ada: lunch"]
+    assert storage.sections()["meta"]["paused"] == {
+        "state": "paused",
+        "reason": "paused by Ada: lunch",
+    }
 
 
 def test_a_halt_ends_claims_and_counts_as_no_attempt(sail: Sail):
@@ -220,15 +223,15 @@ def test_a_pause_and_a_halt_count_the_ships_that_are_at_work(sail: Sail):
     """However many there are. (R72, R73)"""
     storage = sail(task("1"), task("2"))
     told = "Nothing more is handed out; "
-    assert storage.order("pause")["say"] == f"{told}0 ships will work on to the end."
+    assert storage.order("pause")["message"] == f"{told}0 ships will work on to the end."
     storage.order("resume")
     storage.claim("ship-0")
-    assert storage.order("pause")["say"] == f"{told}1 ship will work on to the end."
+    assert storage.order("pause")["message"] == f"{told}1 ship will work on to the end."
     storage.order("resume")
     storage.claim("ship-1")
-    assert storage.order("pause")["say"] == f"{told}2 ships will work on to the end."
-    assert storage.order("halt")["say"] == f"{told}2 ships will save what is done, and stop."
-    assert storage.order("halt")["say"] == f"{told}0 ships will save what is done, and stop."
+    assert storage.order("pause")["message"] == f"{told}2 ships will work on to the end."
+    assert storage.order("halt")["message"] == f"{told}2 ships will save what is done, and stop."
+    assert storage.order("halt")["message"] == f"{told}0 ships will save what is done, and stop."
 
 
 def test_resume_says_what_is_so(sail: Sail):
@@ -236,7 +239,7 @@ def test_resume_says_what_is_so(sail: Sail):
     R72)"""
 
     def resumed() -> str:
-        return str(storage.order("resume")["say"])
+        return str(storage.order("resume")["message"])
 
     storage = sail(task("1"), task("2"), budget_usd=1.0, max_attempts=1)
     assert resumed() == "Tasks are handed out."
@@ -287,8 +290,10 @@ def test_a_task_set_aside_comes_back(sail: Sail):
     storage.ask("ship-0", "release", claim=1, why="at a loss", fault="agent")
     storage.finish("ship-0")
     assert storage.order("status")["state"] == "failed"
-    assert storage.order("retry", task="1")["say"] == "Task 1 is pending again."
-    assert storage.order("retry", task="2")["say"] == "Task 2 is completed, and was not set aside."
+    assert storage.order("retry", task="1")["message"] == "Task 1 is pending again."
+    assert (
+        storage.order("retry", task="2")["message"] == "Task 2 is completed, and was not set aside."
+    )
     assert "attempts" not in storage.tasks()["1"]["metadata"]
     assert storage.order("status")["state"] == "running"
     assert storage.finish("ship-0")["task"]["id"] == "1"
@@ -299,7 +304,7 @@ def test_a_task_set_aside_comes_back(sail: Sail):
 
 def test_a_verification_given_up_comes_back(sail: Sail):
     """After `retry verify` verify.sh runs again, and has all its repairs before it. (R75)"""
-    storage = sail(task("1"), repairs=0)
+    storage = sail(task("1"), max_repairs=0)
     storage.finish("ship-0")
     storage.claim("ship-0")
     storage.ask("ship-0", "release", claim=2, why="red", fault="agent")
@@ -315,9 +320,9 @@ def test_a_task_can_be_taken_from_its_ship(sail: Sail):
     """`release` ends the claim; where there is none, it says what the task is. (R39, R76)"""
     storage = sail(task("1"))
     storage.claim("ship-0")
-    assert storage.order("release", task="1", by="Ada")["say"].endswith("ship-0 drops it.")
+    assert storage.order("release", task="1", by="Ada")["message"].endswith("ship-0 drops it.")
     assert storage.ask("ship-0", "beat", claim=1)["lost"] == "released by Ada"
-    assert storage.order("release", task="1")["say"] == "No ship has task 1; it is pending."
+    assert storage.order("release", task="1")["message"] == "No ship has task 1; it is pending."
     assert storage.tasks()["1"]["metadata"]["interruptions"] == 0
     assert_sound(storage)
 
@@ -326,7 +331,7 @@ def test_tasks_can_be_added_and_changed(sail: Sail):
     """What is new is handed out in its place; the others know what they block. (R77)"""
     storage = sail(task("1"), task("2", "1"))
     fields = {"subject": "Third", "description": "Do it", "metadata": {"files": ["a"], "run": "x"}}
-    assert storage.order("edit", fields=fields | {"blockedBy": ["1"]})["id"] == "3"
+    assert storage.order("edit_task", fields=fields | {"blockedBy": ["1"]})["id"] == "3"
     third = storage.tasks()["3"]
     assert (third["subject"], third["description"], third["status"]) == (
         "Third",
@@ -335,7 +340,7 @@ def test_tasks_can_be_added_and_changed(sail: Sail):
     )
     assert third["metadata"] == {"addedBy": "captain", "files": ["a"], "run": "x"}
     assert sorted(storage.tasks()["1"]["blocks"]) == ["2", "3"]
-    storage.order("edit", task="3", fields={"subject": "New", "blockedBy": []})
+    storage.order("edit_task", task="3", fields={"subject": "New", "blockedBy": []})
     assert storage.tasks()["3"]["subject"] == "New"
     assert storage.tasks()["3"]["description"] == "Do it"
     assert storage.tasks()["1"]["blocks"] == ["2"]
@@ -351,17 +356,17 @@ def test_tasks_that_cannot_be_are_refused(sail: Sail):
     storage = sail(task("1"), task("2", "1"), task("3"))
     before = storage.tasks()
     refused = [
-        storage.order("edit", task="1", fields={"blockedBy": ["2"]}),
-        storage.order("edit", task="1", fields={"blockedBy": ["1"]}),
-        storage.order("edit", task="1", fields={"blockedBy": ["9"]}),
-        storage.order("edit", task="1", fields={"blockedBy": [""]}),
-        storage.order("edit", task="9", fields={"subject": "x"}),
+        storage.order("edit_task", task="1", fields={"blockedBy": ["2"]}),
+        storage.order("edit_task", task="1", fields={"blockedBy": ["1"]}),
+        storage.order("edit_task", task="1", fields={"blockedBy": ["9"]}),
+        storage.order("edit_task", task="1", fields={"blockedBy": [""]}),
+        storage.order("edit_task", task="9", fields={"subject": "x"}),
     ]
     assert {answer["code"] for answer in refused} == {"task"}
     assert refused[0]["error"] == "a circle of blockers: 1 → 2 → 1"
     assert storage.tasks() == before
     storage.finish("ship-0")
-    assert "completed" in storage.order("edit", task="1", fields={"subject": "x"})["error"]
+    assert "completed" in storage.order("edit_task", task="1", fields={"subject": "x"})["error"]
 
 
 FAULTY: dict[str, Any] = {
@@ -382,7 +387,7 @@ def test_fields_of_the_wrong_kind_are_refused(sail: Sail, error: str):
     storage = sail(*(task(str(n)) for n in (1, 2, 3)))
     before = storage.tasks()
     for named in ({"task": "3"}, {}):
-        answer = storage.order("edit", fields=FAULTY[error], **named)
+        answer = storage.order("edit_task", fields=FAULTY[error], **named)
         assert (answer["code"], answer["error"]) == ("task", error)
     assert storage.tasks() == before
 
@@ -395,7 +400,7 @@ def test_a_message_waits_until_the_agent_has_taken_it_in(sail: Sail):
     assert storage.order("hail", text="all hands")["ships"] == ["ship-0", "ship-1", "ship-2"]
     assert storage.ask("ship-0", "beat", claim=1)["hails"] == {"1": "be quick", "2": "all hands"}
     assert [ship["hails"] for ship in storage.order("status")["ships"]] == [2, 1, 1]
-    answer = storage.ask("ship-0", "beat", claim=1, took=[1, "3", None, {}])
+    answer = storage.ask("ship-0", "beat", claim=1, delivered=[1, "3", None, {}])
     assert answer["hails"] == {"2": "all hands"}
     assert [ship["hails"] for ship in storage.order("status")["ships"]] == [1, 1, 1]
     assert storage.claim("ship-1")["hails"] == {"3": "all hands"}
@@ -404,7 +409,7 @@ def test_a_message_waits_until_the_agent_has_taken_it_in(sail: Sail):
 
 def test_an_agent_that_cannot_hear_is_not_hailed(sail: Sail):
     """Where no agent can be told anything, a message is refused at once. (R78)"""
-    storage = sail(task("1"), hears=False, agent="shell")
+    storage = sail(task("1"), interactive=False, agent="shell")
     answer = storage.order("hail", text="x")
     told = "the agent shell cannot be told anything; change its tasks: ocaptain tasks edit TASK"
     assert answer["error"] == told
@@ -415,9 +420,9 @@ def test_ships_join_and_leave(sail: Sail):
     storage = sail(task("1"))
     storage.claim("ship-0")
     for _ in range(2):
-        answer = storage.order("enlist", gone=["ship-0", "ship-1"], more=1, id="once")
+        answer = storage.order("update_ships", lost=["ship-0", "ship-1"], add=1, id="once")
         assert answer["new"] == ["ship-3"]
-        assert answer["say"] == "ship-0, ship-1 left, ship-3 joined."
+        assert answer["message"] == "ship-0, ship-1 left, ship-3 joined."
     seen = {ship["id"]: ship["state"] for ship in storage.order("status")["ships"]}
     assert seen == {"ship-2": "starting", "ship-3": "starting"}
     assert sorted(path.stem for path in (storage.folder / "ships").iterdir()) == [
@@ -425,8 +430,8 @@ def test_ships_join_and_leave(sail: Sail):
         "ship-3",
     ]
     assert storage.claim("ship-3")["task"]["id"] == "1"
-    assert storage.order("charter")["ships"] == ["ship-2", "ship-3"]
-    assert storage.order("charter")["artifacts"].keys() == {"spec.md", "verify.sh"}
+    assert storage.order("voyage_record")["ships"] == ["ship-2", "ship-3"]
+    assert storage.order("voyage_record")["artifacts"].keys() == {"spec.md", "verify.sh"}
     assert_sound(storage)
 
 
@@ -434,19 +439,19 @@ def test_numbers_of_ships_never_come_back(sail: Sail):
     """Whoever left, the next ship has a number that none had before; two captains who reinforce at
     once get different ships. (R79, R112, R115)"""
     storage = sail(task("1"))
-    assert storage.order("enlist", gone=["ship-2", "ship-9"], more=0)["new"] == []
-    first = storage.order("enlist", gone=["ship-1"], more=2, id="one")
-    second = storage.order("enlist", gone=["ship-1"], more=2, id="two")
+    assert storage.order("update_ships", lost=["ship-2", "ship-9"], add=0)["new"] == []
+    first = storage.order("update_ships", lost=["ship-1"], add=2, id="one")
+    second = storage.order("update_ships", lost=["ship-1"], add=2, id="two")
     assert (first["new"], second["new"]) == (["ship-3", "ship-4"], ["ship-5", "ship-6"])
-    assert second["say"] == "No ship left, ship-5, ship-6 joined."
-    everybody = storage.order("charter")["ships"]
+    assert second["message"] == "No ship left, ship-5, ship-6 joined."
+    everybody = storage.order("voyage_record")["ships"]
     assert everybody == ["ship-0", "ship-3", "ship-4", "ship-5", "ship-6"]
     count = len(storage.lines())
-    storage.order("enlist", gone=["ship-1"], more=0)
+    storage.order("update_ships", lost=["ship-1"], add=0)
     assert len(storage.lines()) == count
-    storage.order("enlist", gone=everybody, more=0)
+    storage.order("update_ships", lost=everybody, add=0)
     assert storage.order("status")["ships"] == []
-    assert storage.order("enlist", gone=[], more=1)["new"] == ["ship-7"]
+    assert storage.order("update_ships", lost=[], add=1)["new"] == ["ship-7"]
     assert_sound(storage)
 
 
@@ -457,7 +462,7 @@ def test_a_ship_that_was_let_go_is_nobody(sail: Sail):
     claim = storage.claim("ship-0")["claim"]
     assert storage.ask("ship-0", "land", claim=claim, commit=None, id="landed")["ok"]
     storage.claim("ship-0")
-    storage.order("enlist", gone=["ship-0"], more=0)
+    storage.order("update_ships", lost=["ship-0"], add=0)
     lines, logs = storage.lines(), {*(storage.folder / "logs").iterdir()}
     asked = [
         storage.claim("ship-0"),
@@ -465,7 +470,7 @@ def test_a_ship_that_was_let_go_is_nobody(sail: Sail):
         storage.ask("ship-0", "land", claim=claim, commit=None, id="landed"),
         storage.ask("ship-0", "release", claim=2, id="new"),
         storage.ask("ship-0", "add", claim=2, task={"subject": "More"}, id="more"),
-        storage.ask("ship-0", "log", at=0, text="hello\n"),
+        storage.ask("ship-0", "log", offset=0, text="hello\n"),
     ]
     assert [answer["code"] for answer in asked] == ["ship"] * len(asked)
     assert {answer["error"] for answer in asked} == {"ship-0 was let go: storage has no such ship"}
@@ -482,9 +487,9 @@ def test_an_order_that_comes_again_changes_nothing(sail: Sail):
     storage.claim("ship-0")
     again: dict[str, Json] = {
         "release": {"task": "1"},
-        "edit": {"fields": {"subject": "More"}},
+        "edit_task": {"fields": {"subject": "More"}},
         "hail": {"text": "hello"},
-        "enlist": {"gone": [], "more": 1},
+        "update_ships": {"lost": [], "add": 1},
         "pause": {},
     }
     answers = {op: storage.order(op, id=op, **told) for op, told in again.items()}
@@ -492,7 +497,7 @@ def test_an_order_that_comes_again_changes_nothing(sail: Sail):
     assert storage.claim("ship-0")["claim"] == 2
     before = storage.journal_file.read_bytes()
     assert {op: storage.order(op, id=op, **told) for op, told in again.items()} == answers
-    for look in ("status", "tasks", "unfetched", "charter"):
+    for look in ("status", "tasks", "unfetched", "voyage_record"):
         assert storage.order(look, id=look)["ok"]
     assert storage.journal_file.read_bytes() == before
 
@@ -527,7 +532,7 @@ def test_a_sound_voyage_has_no_faults(sail: Sail):
     assert storage.ask("ship-0", "land", claim=held["claim"], commit=commit)["ok"]
     storage.claim("ship-1")
     answer = storage.order("fsck")
-    assert (answer["say"], answer["faults"], answer["mended"]) == ("All is sound.", [], [])
+    assert (answer["message"], answer["faults"], answer["mended"]) == ("All is sound.", [], [])
 
 
 def test_fsck_mends_what_follows_from_the_journal(sail: Sail):

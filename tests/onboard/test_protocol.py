@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ocaptain.onboard import harbor, journal, serve
+from ocaptain.onboard.storage import harbor, journal, serve
 from tests.onboard.crashes import ENDED, FAST, full_at, killed_at
 from tests.onboard.storage import SHIPS, VOYAGE, Json, Storage, fold, git, task, template
 
@@ -152,7 +152,7 @@ class Model:
         gap = max(now - (now if self.called is None else self.called), 0)
         self.clock, self.called = self.clock + min(gap, LEASE / 4), now
         if asked["op"] == "claim":
-            code = self.claim(ship, asked["run"], made)
+            code = self.claim(ship, asked["run_id"], made)
         else:
             assert not made
             code = self.about(ship, asked)
@@ -205,7 +205,7 @@ class Model:
         if not held.over:
             held.expires = self.clock + LEASE
         self.sweep()
-        self.taken |= {n for n in asked["took"] if str(n) in self.unheard(held.ship)}
+        self.taken |= {n for n in asked["delivered"] if str(n) in self.unheard(held.ship)}
         return "ok"
 
     def land(self, held: Held, asked: Json) -> str:
@@ -219,7 +219,7 @@ class Model:
                 return "void"
             self.passed = self.version()
         elif commit is not None:
-            if refused := self.refusal(held, commit, asked.get("base", self.heads[-1])):
+            if refused := self.refusal(held, commit, asked.get("base_commit", self.heads[-1])):
                 return refused
             self.heads.append(commit)
         held.over, held.commit = "landed", commit
@@ -406,7 +406,7 @@ class Protocol(RuleBasedStateMachine):
         self.patch.setattr(journal, "SNAPSHOT_BYTES", snapshot)
         self.patch.setattr(journal, "boot_id", lambda: b"%036d" % self.boots)
         listed = [task(i, *blockers) for i, blockers in tasks.items()]
-        limits = {"lease_seconds": LEASE, "max_attempts": ATTEMPTS, "repairs": REPAIRS}
+        limits = {"lease_seconds": LEASE, "max_attempts": ATTEMPTS, "max_repairs": REPAIRS}
         home = Path(self.room.name) / "home"
         self.storage = Storage(self.template, home, listed, **limits)
         start = self.storage.start
@@ -527,7 +527,7 @@ class Protocol(RuleBasedStateMachine):
         if anew:
             self.runs[ship] += 1
             self.standing.pop(ship, None)
-        answer = self.ask(ship, "claim", crash, run=f"run-{self.runs[ship]}")
+        answer = self.ask(ship, "claim", crash, run_id=f"run-{self.runs[ship]}")
         if answer:
             held = next(iter(self.model.live(ship)), None)
             assert answer["claim"] == (held and held.number)
@@ -540,7 +540,7 @@ class Protocol(RuleBasedStateMachine):
     def beat(self, at: int, pick: int, state: str, crash: Any) -> None:
         ship = self.named(at)
         number, took = self.number(ship, pick), [*range(pick)]
-        answer = self.ask(ship, "beat", crash, claim=number, state=state, took=took)
+        answer = self.ask(ship, "beat", crash, claim=number, state=state, delivered=took)
         if answer and answer["ok"]:
             assert answer["hails"] == self.model.unheard(ship)
             over = self.model.claims[number - 1].over
@@ -575,7 +575,9 @@ class Protocol(RuleBasedStateMachine):
         elif held and held.ship == ship and held.task:
             base_of = {"stale": heads[0], "good": heads[-1]}
             commit = self.push(held, base_of[how]) if how in base_of else "f" * 40
-        bases = {"head": {"base": heads[-1]}, "start": {"base": heads[0]}}.get(base, {})
+        bases = {"head": {"base_commit": heads[-1]}, "start": {"base_commit": heads[0]}}.get(
+            base, {}
+        )
         told = {"claim": number, "commit": commit, "state": state, "id": self.new_id(), **bases}
         answer = self.ask(ship, "land", crash, **told)
         if answer and answer["ok"]:
@@ -665,7 +667,7 @@ class Protocol(RuleBasedStateMachine):
         ids = [*self.model.tasks]
         named = {} if pick is None else {"task": ids[pick % len(ids)]}
         blockers = sorted({ids[each % len(ids)] for each in behind})
-        self.order("edit", crash, fields={"subject": "Other", "blockedBy": blockers}, **named)
+        self.order("edit_task", crash, fields={"subject": "Other", "blockedBy": blockers}, **named)
 
     @rule(at=SHIP, everybody=st.booleans(), crash=CRASH)
     def hail(self, at: int, everybody: bool, crash: Any) -> None:
@@ -681,7 +683,7 @@ class Protocol(RuleBasedStateMachine):
     def reinforce(self, at: int | None, crash: Any) -> None:
         """There is one ship more, perhaps in the place of another."""
         gone, known = [] if at is None else [self.named(at)], {*self.model.crew}
-        answer = self.order("enlist", crash, gone=gone, more=1)
+        answer = self.order("update_ships", crash, lost=gone, add=1)
         if answer:
             assert {*answer["new"]} == self.model.crew.keys() - known
 
@@ -742,7 +744,7 @@ class Protocol(RuleBasedStateMachine):
         claims = state["claims"]
         assert [*claims] == [str(held.number) for held in model.claims]
         for held, claim in zip(model.claims, claims.values(), strict=True):
-            told = (claim["ship"], claim["run"], claim["task"], claim["state"])
+            told = (claim["ship"], claim["run_id"], claim["task"], claim["state"])
             assert told == (held.ship, held.run, held.task, held.over or "live")
         live = [held.task for held in model.live()]
         assert len(set(live)) == len(live), "a task, or the verification, is held twice"

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from ocaptain.onboard import PROTOCOL, serve
-from ocaptain.onboard.journal import Journal, open_voyage
+from ocaptain.onboard.protocol import PROTOCOL
+from ocaptain.onboard.storage import serve
+from ocaptain.onboard.storage.journal import Journal, open_voyage
 from tests.onboard.moored import VOYAGE, Moored, moored
 from tests.onboard.storage import Json, Sail, Storage, assert_sound, git, task, until
 
@@ -40,7 +41,13 @@ def clone(fleet: Moored, tmp_path: Path) -> Path:
 def test_who_asks_follows_from_the_login(fleet: Moored):
     """A ship is who its key says, whatever it writes on its command line or in its request.
     (R12)"""
-    request = {"protocol": PROTOCOL, "op": "claim", "run": "r", "who": "ship-1", "ship": "ship-1"}
+    request = {
+        "protocol": PROTOCOL,
+        "op": "claim",
+        "run_id": "r",
+        "who": "ship-1",
+        "ship": "ship-1",
+    }
     line = json.dumps(request).encode() + b"\n"
     answers = [json.loads(fleet.run("ship-0", "harbor", stdin=line).stdout) for _ in range(2)]
     assert answers[0]["task"]["owner"] == "ship-0"
@@ -80,7 +87,7 @@ def test_nothing_else_runs(fleet: Moored, command: str):
 
 def through_sudo(storage: Storage, *words: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
     """What the door does for a ship that comes through sudo: exit status, stdout, stderr."""
-    door = ["sh", str(storage.folder / "lib/onboard/door.sh"), "ship-0", *words]
+    door = ["sh", str(storage.folder / "lib/onboard/storage/door.sh"), "ship-0", *words]
     env = {"PATH": os.environ["PATH"], "SUDO_USER": "ship-0"}
     done = subprocess.run(door, env=env, input=stdin, capture_output=True, check=False)
     return done.returncode, done.stdout, done.stderr.decode()
@@ -112,7 +119,7 @@ def test_a_ship_that_is_let_go_is_refused(tmp_path: Path):
 
     def tries(fleet: Moored, ship: str) -> list[tuple[bool, str]]:
         """What a ship's call of harbor, git and SFTP came to, and what was said."""
-        asked = fleet.ask(ship, "claim", run="r")
+        asked = fleet.ask(ship, "claim", run_id="r")
         commands = {"git-upload-pack 'repo.git'": b"0000", "/usr/lib/openssh/sftp-server": b""}
         done = [fleet.run(ship, words, stdin=given) for words, given in commands.items()]
         told = [(not each.returncode, each.stderr.decode()) for each in done]
@@ -120,14 +127,14 @@ def test_a_ship_that_is_let_go_is_refused(tmp_path: Path):
 
     with moored(tmp_path, [task("1")], ("ship-0", "ship-1")) as fleet:
         assert [ok for ok, _ in tries(fleet, "ship-0")] == [True] * 3
-        fleet.storage.order("enlist", gone=["ship-0"], more=0)
+        fleet.storage.order("update_ships", lost=["ship-0"], add=0)
         refused = tries(fleet, "ship-0")
         assert [ok for ok, _ in refused] == [False] * 3
         assert all("ship-0 was let go: storage has no such ship" in said for _, said in refused)
         status, out, said = through_sudo(fleet.storage, "git-upload-pack '/repo.git'")
         assert (status, out, "ship-0 was let go" in said) == (1, b"", True)
         assert [ok for ok, _ in tries(fleet, "ship-1")] == [True] * 3
-        assert fleet.ask("ship-1", "claim", run="r")["task"]["id"] == "1"
+        assert fleet.ask("ship-1", "claim", run_id="r")["task"]["id"] == "1"
 
 
 def test_no_shell_terminal_or_forwarding(fleet: Moored):
@@ -180,7 +187,7 @@ def test_sftp_reads_and_does_not_write(fleet: Moored, tmp_path: Path):
 def test_a_ship_pushes_to_its_own_claims(fleet: Moored, clone: Path):
     """The work refs of a ship's own claims, past and present, can be written and moved back.
     (R53)"""
-    claim = fleet.ask("ship-0", "claim", run="r")
+    claim = fleet.ask("ship-0", "claim", run_id="r")
     for commit in ("HEAD", "HEAD~1", "HEAD"):
         push = ("push", "-q", "-f", fleet.url, f"{commit}:refs/heads/{claim['ref']}")
         fleet.git("ship-0", "-C", str(clone), *push)
@@ -188,7 +195,7 @@ def test_a_ship_pushes_to_its_own_claims(fleet: Moored, clone: Path):
     assert git(fleet.storage.repo, "rev-parse", claim["ref"]) == head
     fleet.ask("ship-0", "release", claim=claim["claim"], fault="infrastructure", why="test")
     fleet.git("ship-0", "-C", str(clone), "push", "-qf", fleet.url, f"HEAD~1:{claim['ref']}")
-    (wreck,) = fleet.ask("ship-1", "claim", run="r")["wrecks"]
+    (wreck,) = fleet.ask("ship-1", "claim", run_id="r")["wrecks"]
     assert wreck["ref"] == claim["ref"]
 
 
@@ -213,8 +220,8 @@ def test_a_ship_pushes_to_its_own_claims(fleet: Moored, clone: Path):
 def test_a_ship_pushes_nothing_else(fleet: Moored, clone: Path, ref: str):
     """The branch, others' refs, deletions and all else are refused, with what comes along.
     (R44, R53)"""
-    mine = fleet.ask("ship-0", "claim", run="r")["ref"]
-    theirs = fleet.ask("ship-1", "claim", run="r")["ref"]
+    mine = fleet.ask("ship-0", "claim", run_id="r")["ref"]
+    theirs = fleet.ask("ship-1", "claim", run_id="r")["ref"]
     for name in (mine, theirs):
         git(fleet.storage.repo, "update-ref", f"refs/heads/{name}", fleet.storage.start)
     before = git(fleet.storage.repo, "for-each-ref")
@@ -228,7 +235,7 @@ def test_a_call_after_a_crash_finishes_the_landing(fleet: Moored, clone: Path):
     """Where storage crashed right after a landing's line, pushes go on, and the next call of
     whatever ship moves the branch. (R4)"""
     storage = fleet.storage
-    claim = fleet.ask("ship-0", "claim", run="r")
+    claim = fleet.ask("ship-0", "claim", run_id="r")
     fleet.git("ship-0", "-C", str(clone), "push", "-qf", fleet.url, f"HEAD:{claim['ref']}")
     commit, before = git(clone, "rev-parse", "HEAD"), storage.head()
     lock = (storage.folder / "lock").read_bytes()
@@ -320,16 +327,16 @@ def answer(child: subprocess.Popen[bytes], timeout: float = 30) -> Json:
         b"null\n",
         b"{}\n",
         b"\xff\xfe\n",
-        b'{"protocol": 2, "op": "claim"}\n',
-        b'{"protocol": "1", "op": "claim"}\n',
-        b'{"protocol": 1}\n',
-        b'{"protocol": 1, "op": ["claim"]}\n',
-        b'{"protocol": 1, "op": "serve"}\n',
-        b'{"protocol": 1, "op": "__class__"}\n',
-        b'{"protocol": 1, "op": "status"}\n',
-        b'{"protocol": 1, "op": "claim", "x": "' + b"y" * 2_000_000 + b'"}\n',
-        b'{"protocol": 1, "op": "claim", "x": ' + b"9" * 5_000 + b"}\n",
-        b'{"protocol": 1, "op": "land", "claim": ' + b"[" * 100_000 + b"\n",
+        b'{"protocol": 3, "op": "claim"}\n',
+        b'{"protocol": "2", "op": "claim"}\n',
+        b'{"protocol": 2}\n',
+        b'{"protocol": 2, "op": ["claim"]}\n',
+        b'{"protocol": 2, "op": "serve"}\n',
+        b'{"protocol": 2, "op": "__class__"}\n',
+        b'{"protocol": 2, "op": "status"}\n',
+        b'{"protocol": 2, "op": "claim", "x": "' + b"y" * 2_000_000 + b'"}\n',
+        b'{"protocol": 2, "op": "claim", "x": ' + b"9" * 5_000 + b"}\n",
+        b'{"protocol": 2, "op": "land", "claim": ' + b"[" * 100_000 + b"\n",
     ],
     ids=lambda line: line[:40].decode(errors="replace"),
 )
@@ -358,10 +365,10 @@ def test_deeply_nested_values_are_answered(sail: Sail, monkeypatch, capsys, fiel
     storage.claim("ship-0")
     for depth in range(sys.getrecursionlimit() - 120, sys.getrecursionlimit(), 2):
         deep = "[" * depth + "]" * depth
-        told = {"protocol": "1", "op": '"land"', "claim": "1", "commit": '"x"', field: deep}
+        told = {"protocol": "2", "op": '"land"', "claim": "1", "commit": '"x"', field: deep}
         line = "{" + ", ".join(f'"{key}": {value}' for key, value in told.items()) + "}\n"
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line.encode())))
-        serve.serve(storage.home, ["ship-0"])
+        serve.serve(storage.home, "ship-0")
         assert json.loads(capsys.readouterr().out)["ok"] is False
     assert_sound(storage)
 
@@ -373,7 +380,7 @@ def test_a_waiting_claim_wakes_up(sail: Sail):
     """`claim --wait` holds no lock, and gets a task as soon as there is one. (R21)"""
     storage = sail(task("1"), task("2", "1"), lease_seconds=240)
     number = storage.claim("ship-1")["claim"]
-    child = Harbor(storage).start(op="claim", run="r", wait=True)
+    child = Harbor(storage).start(op="claim", run_id="r", wait=True)
     time.sleep(0.5)
     assert child.poll() is None
     began = time.monotonic()
@@ -389,7 +396,7 @@ def test_a_waiting_claim_ends_with_its_asker(sail: Sail):
     """When the ship is gone nobody waits in its name, and nothing is claimed for it. (R21)"""
     storage = sail(task("1"), task("2", "1"), lease_seconds=240)
     number = storage.claim("ship-1")["claim"]
-    child = Harbor(storage).start(op="claim", run="r", wait=True)
+    child = Harbor(storage).start(op="claim", run_id="r", wait=True)
     time.sleep(0.4)
     began = time.monotonic()
     assert answer(child)["claim"] is None
@@ -403,7 +410,7 @@ def test_waiting_has_an_end(sail: Sail):
     storage = sail(task("1"), lease_seconds=8)
     storage.claim("ship-1")
     began = time.monotonic()
-    child = Harbor(storage).start(op="claim", run="r", wait=True)
+    child = Harbor(storage).start(op="claim", run_id="r", wait=True)
     assert child.stdout
     assert json.loads(child.stdout.readline())["claim"] is None
     assert 0.9 < time.monotonic() - began < 5
@@ -435,9 +442,9 @@ def test_many_waiting_ships_do_not_wake_each_other(sail: Sail):
     storage.claim("ship-1")
     before = len(storage.lines())
     waiting = [
-        Harbor(storage, s).start(op="claim", run="r", wait=True) for s in ("ship-0", "ship-2")
+        Harbor(storage, s).start(op="claim", run_id="r", wait=True) for s in ("ship-0", "ship-2")
     ]
-    waiting += [Harbor(storage).start(op="claim", run="r", wait=True) for _ in range(4)]
+    waiting += [Harbor(storage).start(op="claim", run_id="r", wait=True) for _ in range(4)]
     assert until(lambda: len(storage.lines()) >= before + 6)
     for _ in range(4):
         storage.ask("ship-1", "beat", claim=1)
@@ -471,7 +478,7 @@ def test_a_change_right_after_the_look_is_noticed(sail: Sail, monkeypatch):
     with os.fdopen(reading) as stdin, os.fdopen(writing, "w"):
         monkeypatch.setattr(sys, "stdin", stdin)
         began = time.monotonic()
-        claim = storage.ask("ship-0", "claim", run="r", wait=True)
+        claim = storage.ask("ship-0", "claim", run_id="r", wait=True)
     assert claim["claim"], "it had waited to the end"
     assert claim["task"]["id"] == "2"
     assert time.monotonic() - began < 3
@@ -483,7 +490,7 @@ def test_calls_at_once_are_each_answered(sail: Sail):
     results: list[Json] = []
 
     def one(ship: str) -> None:
-        line = json.dumps({"protocol": PROTOCOL, "op": "claim", "run": "r"}).encode() + b"\n"
+        line = json.dumps({"protocol": PROTOCOL, "op": "claim", "run_id": "r"}).encode() + b"\n"
         results.append(Harbor(storage, ship).send(line)[0])
 
     threads = [threading.Thread(target=one, args=(f"ship-{n % 3}",)) for n in range(9)]

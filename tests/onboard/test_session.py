@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from ocaptain.onboard import process, session
-from ocaptain.onboard.agents import AGENTS, Agent, Event, Job
-from ocaptain.onboard.session import GiveUp, Session, Watch
+from ocaptain.onboard import process
+from ocaptain.onboard.ship import session
+from ocaptain.onboard.ship.agents import AGENTS, Agent, Event, Job
+from ocaptain.onboard.ship.session import GiveUp, Session, Watch
 from tests.onboard.storage import a_ship
 
 MB = 1_000_000
@@ -57,7 +58,7 @@ numbers = count()
 class Talking:
     """An agent that speaks Claude Code's language; the job's `run` is its program."""
 
-    steady = True
+    interactive = True
     message = staticmethod(AGENTS["claude"].message)
     events = staticmethod(AGENTS["claude"].events)
 
@@ -273,7 +274,7 @@ def test_an_announced_wait_is_no_stall(start: Start, harbor: Harbor):
 
 @pytest.mark.parametrize("status", [0, 3])
 def test_an_agent_that_exits_in_the_middle_has_failed(start: Start, status: int):
-    """Whatever its status, a steady agent that is gone has not done its task."""
+    """Whatever its status, a interactive agent that is gone has not done its task."""
     running = start(f"hear(); begin(); say('Oh.'); sys.exit({status})")
     end, seconds = timed(lambda: running.turn("go"))
     assert (end.outcome, end.text) == ("error", f"the agent exited with status {status}")
@@ -447,7 +448,7 @@ def test_close_kills_what_does_not_end_and_what_was_left(start: Start, quick: No
 
 def took(harbor: Harbor) -> list[int]:
     """What storage was last told that the agent has taken in."""
-    told: list[int] = harbor.asked[-1].get("took", [])
+    told: list[int] = harbor.asked[-1].get("delivered", [])
     return told
 
 
@@ -459,7 +460,7 @@ def test_what_the_captain_says_reaches_the_running_agent(start: Start, harbor: H
     threading.Timer(0.5, running.watch.beat).start()
     assert running.turn("go").outcome == "done"
     assert "Steer left." in running.said
-    assert harbor.asked[0]["took"] == []
+    assert harbor.asked[0]["delivered"] == []
     running.watch.beat()
     assert took(harbor) == [3]
 
@@ -561,9 +562,9 @@ def test_the_next_agent_has_the_captains_new_variables(start: Start, harbor: Har
     be it said by an agent that runs already."""
     hold = "say('old-value-1 new-value-2'); result(); hear()"
     first = start(f"hear(); {hold}")
-    put = first.watch.ship.folder / "captain.json"
+    put = first.watch.ship.folder / "agent_env.json"
     put.write_text(json.dumps({"API_KEY": "old-value-1"}))
-    first.watch.ship.look()
+    first.watch.ship.reload_credentials()
     with first.watch:
         put.write_text(json.dumps({"API_KEY": "new-value-2"}))
         time.sleep(1)
@@ -571,5 +572,5 @@ def test_the_next_agent_has_the_captains_new_variables(start: Start, harbor: Har
     assert logged(first) == ["[7] *** ***"]
     Session(first.watch)
     agent: Any = first.watch.agent
-    assert agent.job.captain == {"API_KEY": "new-value-2"}
+    assert agent.job.agent_env == {"API_KEY": "new-value-2"}
     assert set(first.watch.ship.secrets) == {"old-value-1", "new-value-2"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ocaptain.onboard import setup
+from ocaptain.onboard.storage import setup
 from tests.onboard.storage import SHIPS, VOYAGE, Json, boot, bundle, fold, git, set_up, task
 
 BUNDLED: Json = {"url": None, "ref": "refs/heads/main", "shallow": ""}
@@ -53,7 +53,7 @@ def test_a_voyage_begins(home: Path, tmp_path: Path):
     assert (folder / "artifacts" / "spec.md").read_text() == "Spec\n"
     assert json.loads((folder / "voyage.json").read_text())["voyage"] == VOYAGE
     state = fold(journal(home))
-    assert state["meta"] == {"start": head, "head": head, "enlisted": len(SHIPS)}
+    assert state["meta"] == {"start": head, "head": head, "next_ship": len(SHIPS)}
     assert not (folder / "boot.json").exists()
     assert not (folder / "source.bundle").exists()
 
@@ -145,14 +145,16 @@ def test_nothing_in_the_repository_is_ever_lost(home: Path, tmp_path: Path):
 
 # Ways in
 
-WAY = 'restrict,command="sh ~/voyage/lib/onboard/door.sh {}" ssh-ed25519 AAAA {}'
+WAY = 'restrict,command="sh ~/voyage/lib/onboard/storage/door.sh {}" ssh-ed25519 AAAA {}'
 
 
 def enlist(home: Path, *new: str) -> None:
     """Let ships in, as it is done after `sail`: by boot.json alone."""
     keys = {ship: f"ssh-ed25519 AAAA {ship}" for ship in new}
-    (home / "voyage" / "boot.json").write_text(json.dumps({"enlist": keys, "accounts": False}))
-    setup.main(home, [])
+    (home / "voyage" / "boot.json").write_text(
+        json.dumps({"ship_keys": keys, "accounts": False, "new": None})
+    )
+    setup.main(home)
 
 
 def ways(home: Path) -> list[str]:
@@ -222,7 +224,7 @@ def test_ships_are_known_from_the_first_line_on(home: Path, tmp_path: Path):
     for ship in SHIPS:
         path = home / "voyage" / "ships" / f"{ship}.json"
         assert json.loads(path.read_text()) == ships[ship]
-        assert (ships[ship]["id"], ships[ship]["state"], ships[ship]["seen"]) == (
+        assert (ships[ship]["id"], ships[ship]["state"], ships[ship]["last_seen_at"]) == (
             ship,
             "starting",
             None,

@@ -14,9 +14,10 @@ import pytest
 from ocaptain.config import Config, load
 from ocaptain.errors import Failure
 from ocaptain.onboard.process import marked
+from ocaptain.process import Result
 from ocaptain.providers import VM, Provider, open_provider
 from ocaptain.providers.local import Local
-from ocaptain.ssh import Home, Remote, Result, Ssh, prepare
+from ocaptain.ssh import Home, Remote, Ssh, prepare
 from tests.onboard.storage import until
 
 # Of each test process its own, so that they can run side by side.
@@ -130,7 +131,7 @@ def test_the_host_key_is_pinned(fleet, tmp_path):
 def test_other_keys_do_not_open_a_vm(fleet, tmp_path):
     """Only the captain's key and those in the VM's own authorized_keys are let in."""
     subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
-    reach, _ = asyncio.run(fleet.local.admit(fleet.vms[0], "ship-0", ""))
+    reach, _ = asyncio.run(fleet.local.authorize_key(fleet.vms[0], "ship-0", ""))
     own = {"IdentityFile": f"{tmp_path}/key", "IdentitiesOnly": "yes", "ControlPath": "none"}
     options = (*reach, *own.items())
     ship = VM(STORAGE, options, fleet.vms[0].host_key)
@@ -231,7 +232,7 @@ def test_create_refuses_a_name(fleet):
 
 def test_a_machine_without_sshd(config, monkeypatch, tmp_path):
     """Without sshd nothing is made, and doctor is named."""
-    monkeypatch.setattr("ocaptain.ssh.DAEMONS", "/nonexistent")
+    monkeypatch.setattr("ocaptain.process.DAEMONS", "/nonexistent")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Failure, match="ocaptain doctor"):
         asyncio.run(Local(config).create(SHIP))

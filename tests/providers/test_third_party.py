@@ -29,7 +29,7 @@ class Scratch:
         self.local = Local(replace(config, data_dir=config.data_dir / "scratch"))
         self.python = self.local.python
 
-    async def look(self, more: int = 0) -> str:
+    async def capacity(self, more: int = 0) -> str:
         return f"room for {more} more, and for many besides"
 
     async def create(self, name: str) -> VM:
@@ -41,8 +41,8 @@ class Scratch:
     async def list(self) -> Sequence[VM]:
         return await self.local.list()
 
-    async def admit(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:
-        return await self.local.admit(storage, ship, key)
+    async def authorize_key(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:
+        return await self.local.authorize_key(storage, ship, key)
 '''
 METADATA = "Metadata-Version: 2.1\nName: ocaptain-scratch\nVersion: 1.0\n"
 ENTRY_POINTS = "[ocaptain.providers]\nscratch = ocaptain_scratch:Scratch\n"

@@ -8,7 +8,7 @@ import pytest
 
 from ocaptain.config import Config, load
 from ocaptain.errors import Failure
-from ocaptain.providers import trusted
+from ocaptain.providers.known_host import trusted
 from ocaptain.ssh import VM
 
 KEYS = ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA", "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbml")

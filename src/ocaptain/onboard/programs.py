@@ -1,13 +1,100 @@
-"""What `python3 -IS ~/voyage/lib MODULE.FUNCTION` runs on a VM."""
+"""What `python3 -IS ~/voyage/lib PROGRAM ARGUMENT…` runs on a VM.
+
+Each program is imported only when it is the one to run: start-up is most of a harbor call."""
 
 import sys
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 
+HOME = Path(__file__).resolve().parents[3]
+"""The home directory that has the voyage, whoever runs this."""
 
-def main() -> int:
-    """Run a program for the user whose home ~ is; only what it needs is imported, for start-up is
-    most of a harbor call."""
-    module, _, function = sys.argv[1].partition(".")
-    program = getattr(import_module(f".{module}", __package__), function)
-    return program(Path(__file__).resolve().parents[3], sys.argv[2:]) or 0
+
+def harbor(who: str) -> None:
+    """Answer one request, of a ship or of the captain."""
+    from .storage import serve
+
+    serve.serve(HOME, who)
+
+
+def background(job: str) -> None:
+    """Do what there is to do for one of harbor's background jobs."""
+    from .storage import background
+
+    background.main(HOME, job)
+
+
+def logs(wanted: str) -> None:
+    """Print lines of the ships' logs."""
+    from .storage import logs
+
+    logs.main(HOME, wanted)
+
+
+def panes(*ships: str) -> None:
+    """Show ships in tmux."""
+    from .storage import panes
+
+    panes.show(HOME, ships)
+
+
+def pane(ship: str) -> None:
+    """Show one ship in its pane."""
+    from .storage import panes
+
+    panes.pane(HOME, ship)
+
+
+def set_up_storage() -> None:
+    """Make this VM into storage."""
+    from .storage import setup
+
+    setup.main(HOME)
+
+
+def set_up_ship() -> None:
+    """Make this VM into a ship."""
+    from .ship import setup
+
+    setup.main(HOME)
+
+
+def restart_helm() -> None:
+    """Start helm, unless it runs."""
+    from .ship import setup
+
+    setup.start_helm(HOME)
+
+
+def helm() -> None:
+    """Sail this ship."""
+    from .ship import helm
+
+    helm.main(HOME)
+
+
+def task_hook(claim: str) -> None:
+    """Answer a hook of Claude Code."""
+    from .ship import taskhook
+
+    taskhook.main(HOME, int(claim))
+
+
+PROGRAMS: dict[str, Callable[..., None]] = {
+    "harbor": harbor,
+    "background": background,
+    "logs": logs,
+    "panes": panes,
+    "pane": pane,
+    "set-up-storage": set_up_storage,
+    "set-up-ship": set_up_ship,
+    "restart-helm": restart_helm,
+    "helm": helm,
+    "task-hook": task_hook,
+}
+
+
+def main() -> None:
+    """Run the program that the command line names."""
+    name, *arguments = sys.argv[1:]
+    PROGRAMS[name](*arguments)

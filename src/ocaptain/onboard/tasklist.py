@@ -6,12 +6,11 @@ What ocaptain adds is in `metadata`: `claim`, `attempts`, `interruptions`, `comm
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
-from typing import Any
+from typing import Any, cast
 
-Task = dict[str, Any]
-Tasks = Mapping[str, Task]
+from .protocol import Task, TaskMetadata, Tasks
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -21,26 +20,31 @@ def order(task_id: str) -> tuple[int, str]:
     return (int(task_id), "") if task_id.isdecimal() else (1 << 62, task_id)
 
 
-def metadata(task: Task) -> dict[str, Any]:
-    """The task's metadata, empty where there is none."""
-    notes = task.get("metadata")
-    return notes if isinstance(notes, dict) else {}
+def metadata(task: Task) -> TaskMetadata:
+    """Return the task's metadata, empty if it has none."""
+    metadata: Any = task.get("metadata")
+    return cast(TaskMetadata, metadata if isinstance(metadata, dict) else {})
 
 
 def files(task: Task) -> list[str]:
     """Paths that the task says it will touch."""
-    paths = metadata(task).get("files")
+    paths: Any = metadata(task).get("files")
     return [p.rstrip("/") for p in paths if isinstance(p, str)] if isinstance(paths, list) else []
 
 
 def patched(task: Task, **fields: Any) -> Task:
     """A copy of `task` with these fields; a field that is None is left out."""
-    return {k: v for k, v in {**task, **fields}.items() if v is not None}
+    return cast(Task, _without_none({**task, **fields}))
 
 
 def annotated(task: Task, **notes: Any) -> Task:
     """A copy of `task` with these entries of its metadata; an entry that is None is left out."""
-    return {**task, "metadata": patched(metadata(task), **notes)}
+    metadata_ = cast(TaskMetadata, _without_none({**metadata(task), **notes}))
+    return {**task, "metadata": metadata_}
+
+
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
 
 
 def state(task: Task) -> str:

@@ -1,23 +1,18 @@
 """Where VMs come from. A provider makes, lists and destroys them, and says how SSH gets there."""
 
-import asyncio
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from pkgutil import resolve_name
 from typing import Protocol, cast
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
-from ocaptain.ssh import VM, Options, clean, quoted, run
+from ocaptain.ssh import VM, Options
 
-__all__ = ["PROVIDERS", "VM", "VM_NAME", "Options", "Provider", "open_provider", "trusted"]
+__all__ = ["PROVIDERS", "VM", "VM_NAME", "Options", "Provider", "open_provider"]
 
 VM_NAME = re.compile(r"voyage-[0-9a-f]{12}-(storage|ship\d+)")
 """The names that ocaptain gives; a provider lists no others and destroys no others."""
-
-TOLD = ("hostname", "port", "user", "userknownhostsfile", "globalknownhostsfile")
-WAYS = re.compile("identit.+|certificatefile|addressfamily|proxy(jump|command)")
 
 
 class Provider(Protocol):
@@ -30,7 +25,7 @@ class Provider(Protocol):
     """Whether VMs are machines to themselves, where the login user may become root with sudo: then
     harbor and the ships have accounts of their own on storage, and helm is a system unit."""
 
-    async def look(self, more: int = 0) -> str:
+    async def capacity(self, more: int = 0) -> str:
         """A sentence on what is there; Failure where no VM can be made, or not so many `more`."""
 
     async def create(self, name: str) -> VM:
@@ -45,7 +40,9 @@ class Provider(Protocol):
     async def list(self) -> Sequence[VM]:
         """All VMs that ocaptain made here, of any voyage."""
 
-    async def admit(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:
+    async def authorize_key(
+        self, storage: VM, ship: str, key: str
+    ) -> tuple[Options, Sequence[str]]:
         """See to it that this public key opens `storage`, as the user named as the ship and no
         other VM. How the *ship's* SSH gets there, its key apart, and the words that lead on where
         that is as the login user."""
@@ -65,29 +62,5 @@ def open_provider(config: Config) -> Provider:
     if config.provider not in others:
         there = f"There is no provider {config.provider!r} here; there is: "
         known = ", ".join(sorted({*PROVIDERS, *others}))
-        raise Failure(f"{there}{known}.", "export OCAPTAIN_PROVIDER=local")
+        raise Failure(f"{there}{known}.", hint="export OCAPTAIN_PROVIDER=local")
     return cast(Provider, others[config.provider].load()(config))
-
-
-async def trusted(config: Config, destination: str) -> VM:
-    """The machine of `[user@]host` or an ssh:// URL as the captain's own ssh reaches it, with the
-    host keys that this trusts; Failure where it trusts none. The first three options are where the
-    machine is."""
-    theirs = ["-F", str(config.ssh_config)] if config.ssh_config else []
-    said = await run(asked := ["ssh", *theirs, "-G", destination])
-    pairs = [line.partition(" ")[::2] for line in said.out.decode(errors="replace").splitlines()]
-    told = dict(pairs)
-    host, port, user, *files = (told.get(key, "") for key in TOLD)
-    if not (host and port and user):
-        lost = f"Your ssh does not say where {destination} is. {clean(said.err).strip()}"
-        raise Failure(lost, f"Mend what this complains of: {shlex.join(asked)}")
-    name = told.get("hostkeyalias", host if port == "22" else f"[{host}]:{port}")
-    asking = (run(["ssh-keygen", "-F", name, "-f", file]) for file in " ".join(files).split())
-    known = b"".join(found.out for found in await asyncio.gather(*asking)).decode().splitlines()
-    keys = "\n".join(line.partition(" ")[2] for line in known if line[:1] not in "#@")
-    if not keys:
-        there = f"Your ssh does not know the host key of {destination}; ocaptain trusts no other."
-        raise Failure(there, f"Type `ssh {destination}` once, and compare the fingerprint shown.")
-    options = [("HostName", host), ("Port", port), ("User", user)]
-    options += [(k, v if k[:5] == "proxy" else quoted(v)) for k, v in pairs if WAYS.fullmatch(k)]
-    return VM(re.split("[/@]", destination)[-1], tuple(options), keys)

@@ -14,7 +14,8 @@ from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.ssh import VM, Options, Remote, Ssh, Unreachable, clean, prepare
 
-from . import VM_NAME, Provider, trusted
+from . import VM_NAME, Provider
+from .known_host import trusted
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -61,13 +62,13 @@ class Exedev(Provider):
         answer, fault = await self._send(verb, *arguments)
         if fault:
             hint = f"See what it says to you: ssh {LOBBY} {verb} --help"
-            raise Failure(f"{LOBBY} refused `{verb}`: {fault}", hint)
+            raise Failure(f"{LOBBY} refused `{verb}`: {fault}", hint=hint)
         try:
             return pick(answer)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as strange:
             told = f"{LOBBY} answers `{verb}` with what ocaptain does not understand ({strange!r})"
             said = clean(json.dumps(answer))[:300]
-            raise Failure(f"{told}: {said}", "See docs/exedev.md.") from None
+            raise Failure(f"{told}: {said}", hint="See docs/exedev.md.") from None
 
     def _vm(self, said: Json) -> VM:
         ((user, host),) = DESTINATION.findall(said["ssh_dest"])
@@ -78,13 +79,13 @@ class Exedev(Provider):
 
     # What a provider does
 
-    async def look(self, more: int = 0) -> str:
+    async def capacity(self, more: int = 0) -> str:
         """The account's VMs; Failure unless `more` fit into its allowance."""
         images = await self._ask(lambda said: [vm.get("image") for vm in said["vms"]], "ls", "-l")
         room = f"{len(images)} of {self.config.vm_limit} VMs (OCAPTAIN_VM_LIMIT) are in use"
         if len(images) + more > self.config.vm_limit:
             remedy = "ocaptain voyages  lists yours,  ocaptain sink -s VOYAGE  removes one."
-            raise Failure(f"{LOBBY} has no room for {more} more: {room}.", remedy)
+            raise Failure(f"{LOBBY} has no room for {more} more: {room}.", hint=remedy)
         image = self.config.vm.get("image", "its default image")
         there = f"; those there have {', '.join(sorted(set(map(str, images))))}" if images else ""
         return clean(f"{LOBBY}: {room}; new ones get {image}{there}")
@@ -128,7 +129,9 @@ class Exedev(Provider):
         by_hand = f"by hand: ssh {LOBBY} ssh-key remove"
         return left | {f"the key {name}": f"{why}; {by_hand} {name}" for name, why in kept.items()}
 
-    async def admit(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:
+    async def authorize_key(
+        self, storage: VM, ship: str, key: str
+    ) -> tuple[Options, Sequence[str]]:
         """Add the key to the account, for storage alone: as the ship's user where the lobby can do
         that, else by the tag that storage carries; never a key for the whole account."""
         scope, via = storage.name, tuple[str, ...]()
@@ -137,14 +140,16 @@ class Exedev(Provider):
         except Failure as refused:
             if not UNKNOWN_OPTION.search(str(refused)):
                 raise
-            from ocaptain.onboard.setup import LOGIN  # takes longer than most commands
+            from ocaptain.onboard.storage.accounts import (
+                LOGIN_SHELL,  # takes longer than most commands
+            )
 
-            scope, via = tag(storage.name), ("sudo", "-nu", ship, str(LOGIN), "-c")
+            scope, via = tag(storage.name), ("sudo", "-nu", ship, str(LOGIN_SHELL), "-c")
             added = await self._ask(dict, "ssh-key add", f"--tag={scope}", key)
         # By its name the key is found when it is to go.
         if added.get("name") != key.split()[2] or repr(scope) not in str(added.get("permissions")):
             told = f"{LOBBY} does not say that {ship}'s key is for {scope} alone, and its name:"
-            raise Failure(f"{told} {clean(str(added))[:300]}", "See docs/exedev.md.")
+            raise Failure(f"{told} {clean(str(added))[:300]}", hint="See docs/exedev.md.")
         # The same address; any login name will do where the lobby gave none.
         options = {"User": ship, **dict(storage.options)}
         return tuple((key, options[key]) for key in ("HostName", "Port", "User")), via

@@ -10,24 +10,31 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ocaptain.config import Config
-from ocaptain.errors import Failure, tell
-from ocaptain.onboard.setup import ANYBODYS, GROUP, HARBOR, HOMES, LOGIN
+from ocaptain.errors import Failure, progress
+from ocaptain.onboard.storage.accounts import (
+    HARBOR,
+    LOGIN_SHELL,
+    SHIP_GROUP,
+    SHIP_HOMES,
+    WORLD_WRITABLE,
+)
 from ocaptain.ssh import VM, Home, Options, Remote, Unreachable, clean, prepare
 
-from . import VM_NAME, Provider, trusted
+from . import VM_NAME, Provider
+from .known_host import trusted
 
 MACHINE = re.compile(r"([\w.-]+@)?[\w.-]+(:\d+)?")
 SOON = (("ConnectTimeout", "5"),)
-RESERVED = f"{HOMES}/reserved"
-WAS = f"{HOMES}/was"
+RESERVED = f"{SHIP_HOMES}/reserved"
+WAS = f"{SHIP_HOMES}/was"
 """Shell that gives folders of the machine's own back the modes that ships found too open."""
 
 # All of these run as root; $1 is the login user's home, with a slash.
 # Whose a machine is: a VM's, or, where something is in our way, somebody else's.
 LOOK = f'readlink {RESERVED} || ls -d "$1"voyage {HARBOR} 2>/dev/null || :'
 RESERVE = f"""\
-mkdir -p {HOMES} && [ ! -e "$1"voyage ] && [ ! -e {HARBOR} ] && ln -sT "$2" {RESERVED} &&
-for at in {" ".join(ANYBODYS)}; do
+mkdir -p {SHIP_HOMES} && [ ! -e "$1"voyage ] && [ ! -e {HARBOR} ] && ln -sT "$2" {RESERVED} &&
+for at in {" ".join(WORLD_WRITABLE)}; do
   stat -c 'chown %u:%g %n && chmod %a %n' $at || echo "rmdir $at || :"
 done 2>/dev/null >{WAS}
 {LOOK}
@@ -38,20 +45,20 @@ for again in 1 2 3; do
   systemctl kill -s KILL ocaptain-helm; systemctl disable --now ocaptain-helm
   grep -lsaE "$1"'voyage/|OCAPTAIN_WOR[K]=' /proc/[0-9]*/cmdline /proc/[0-9]*/environ |
     cut -d/ -f3 | xargs -r kill -KILL
-  pkill -KILL -u harbor; pkill -KILL -G {GROUP}
+  pkill -KILL -u harbor; pkill -KILL -G {SHIP_GROUP}
   sleep 0.1
 done >/dev/null 2>&1
 umount -l "$1"voyage/storage 2>/dev/null
 set -e
 find /tmp /var/tmp -user harbor -delete 2>/dev/null || :
-getent passwd | grep -E ':({HOMES}/|{HARBOR}:)' | cut -d: -f1 | xargs -rn1 userdel
-getent group {GROUP} >/dev/null && groupdel {GROUP}
+getent passwd | grep -E ':({SHIP_HOMES}/|{HARBOR}:)' | cut -d: -f1 | xargs -rn1 userdel
+getent group {SHIP_GROUP} >/dev/null && groupdel {SHIP_GROUP}
 cd /etc && rm -f sudoers.d/ocaptain tmpfiles.d/ocaptain.conf
 cd systemd/system && rm -f ocaptain-helm.service shelley.socket shelley.service
-rm -rf --one-file-system "$1"voyage {HARBOR} {LOGIN.parent} {HOMES}/ship-* /tmp/oc-"${{2%-*}}"-*
+rm -rf --one-file-system "$1"voyage {HARBOR} {LOGIN_SHELL.parent} {SHIP_HOMES}/ship-* /tmp/oc-"${{2%-*}}"-*
 cd "$1" && rm -f .claude/tasks/"${{2%-*}}"-tasks && rmdir -p .claude/tasks 2>/dev/null || :
 [ ! -e {WAS} ] || sh -e {WAS}
-rm -f {WAS} {RESERVED} && rmdir {HOMES} 2>/dev/null || :
+rm -f {WAS} {RESERVED} && rmdir {SHIP_HOMES} 2>/dev/null || :
 """
 
 
@@ -70,7 +77,7 @@ class Hosts(Provider):
         try:
             names = re.sub("#.*", "", path.read_text()).split()
         except OSError as why:
-            raise Failure(f"{path}: {why.strerror}.", "See docs/providers.md.") from None
+            raise Failure(f"{path}: {why.strerror}.", hint="See docs/providers.md.") from None
         if wrong := [name for name in names if not MACHINE.fullmatch(name)]:
             raise Failure(f"{path} has what is no [user@]host[:port]: {', '.join(wrong)}")
         found = await asyncio.gather(*(trusted(self.config, f"ssh://{name}") for name in names))
@@ -80,7 +87,7 @@ class Hosts(Provider):
         answers = await asyncio.gather(*(self._tell(vm, LOOK) for vm in vms))
         for _, fault in answers:
             if fault:
-                tell(f"{path}: without {fault}")
+                progress(f"{path}: without {fault}")
         said = {vm: said for vm, (said, fault) in zip(vms, answers, strict=True) if not fault}
         self._free = [vm for vm in said if not said[vm]]
         self._held |= {name: vm for vm, name in said.items() if VM_NAME.fullmatch(name)}
@@ -96,13 +103,15 @@ class Hosts(Provider):
         fault = f"{vm.name}: {clean(done.err).strip() or done.status}"
         return clean(done.out).strip(), fault if done.status else ""
 
-    async def look(self, more: int = 0) -> str:
+    async def capacity(self, more: int = 0) -> str:
         """How many machines are free; Failure where these are fewer than `more`."""
         said = await self._look()
         free = f"{len(self._free)} of {len(said)} machines of {self.config.hosts} are free"
         if len(self._free) < more:
             busy = "".join(f"\n{vm.name} has {name}" for vm, name in said.items() if name)
-            raise Failure(f"{free}, and {more} are wanted.{busy}", "ocaptain voyages  lists yours.")
+            raise Failure(
+                f"{free}, and {more} are wanted.{busy}", hint="ocaptain voyages  lists yours."
+            )
         return free
 
     async def create(self, name: str) -> VM:
@@ -135,6 +144,8 @@ class Hosts(Provider):
         told = await asyncio.gather(*(self._tell(vm, RELEASE, name) for name, vm in held.items()))
         return {name: fault for name, (_, fault) in zip(held, told, strict=True) if fault}
 
-    async def admit(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:  # noqa: ARG002
+    async def authorize_key(
+        self, storage: VM, ship: str, key: str
+    ) -> tuple[Options, Sequence[str]]:  # noqa: ARG002
         """Storage's own sshd lets the ship in, to an account that setting storage up has made."""
         return (*storage.options[:2], ("User", ship)), ()

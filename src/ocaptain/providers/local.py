@@ -18,7 +18,8 @@ from pwd import getpwuid
 from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.onboard.process import kill_marked
-from ocaptain.ssh import VM, Options, new_key, program, quoted, run
+from ocaptain.process import program, run
+from ocaptain.ssh import VM, Options, new_key, quoted
 
 from . import VM_NAME, Provider
 
@@ -37,7 +38,7 @@ class Local(Provider):
         self.root = config.data_dir.resolve() / "local"
         self.python = os.path.realpath(sys.executable)
 
-    async def look(self, more: int = 0) -> str:  # noqa: ARG002
+    async def capacity(self, more: int = 0) -> str:  # noqa: ARG002
         """There is always room."""
         return f"{len(await self.list())} VMs in {self.root}"
 
@@ -56,7 +57,9 @@ class Local(Provider):
         """The VMs there are, also those that are half made."""
         return [_vm(path) for path in sorted(self.root.glob("*")) if VM_NAME.fullmatch(path.name)]
 
-    async def admit(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:  # noqa: ARG002
+    async def authorize_key(
+        self, storage: VM, ship: str, key: str
+    ) -> tuple[Options, Sequence[str]]:  # noqa: ARG002
         """A ship starts storage's sshd just as the captain does, with a key of its own."""
         return _way(self.root / storage.name), ()
 

@@ -1,0 +1,1 @@
+"""A voyage from the captain's side: launched, found, asked, steered, fetched and sunk."""

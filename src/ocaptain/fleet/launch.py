@@ -1,0 +1,230 @@
+"""Makes VMs and sets them up: a new voyage's, or more ships for one that is under way."""
+
+import asyncio
+import secrets
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from ocaptain.config import Config
+from ocaptain.errors import Failure, progress
+from ocaptain.git import git
+from ocaptain.onboard.protocol import NewVoyage, ShipBoot, StorageBoot, VoyageRecord
+from ocaptain.onboard.ship.agents import AGENTS
+from ocaptain.plan.plan import Plan, Settings, Source
+from ocaptain.providers import VM, open_provider
+from ocaptain.ssh import Remote, Unreachable, new_key
+
+from .archive import pack
+from .voyage import LIB, Voyage
+
+SET_UP_S = 1800
+REACH_S = 180
+UNPACK = "umask 077 && mkdir -p ~/voyage && cd ~/voyage && tar -xzf -"
+NO_AUTHOR = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
+"""Who commits if the captain's git does not say who they are."""
+MAX_REPAIRS = 3
+
+
+async def sail(config: Config, plan: Plan, ships: int, *, open_pr: bool = False) -> str:
+    """Make the VMs of a new voyage and set them up. Returns its id; if it fails, nothing is left.
+
+    `ships` is how many. With `open_pr` the end of the voyage opens a pull request."""
+    token = None
+    if plan.source.url.startswith("https://github.com/"):
+        token = config.gh_token
+    if open_pr and not token:
+        raise Failure(
+            "A pull request needs a repo on GitHub (owner/name in voyage.json) and GH_TOKEN.",
+            hint="export GH_TOKEN=…",
+        )
+    voyage = Voyage(config, open_provider(config), f"voyage-{secrets.token_hex(6)}")
+    progress(await voyage.provider.capacity(more=1 + ships))
+    progress(f"{voyage.id} is being made; if this is killed, type: ocaptain sink -s {voyage.id}")
+    names = [f"ship-{number}" for number in range(ships)]
+    record = await voyage_record(plan, voyage.id, names, open_pr=open_pr)
+    new: NewVoyage = {
+        "voyage": record,
+        "artifacts": plan.artifacts,
+        "tasks": plan.tasks,
+        "source": {
+            "url": record["origin"],
+            "ref": plan.source.ref,
+            "shallow": plan.source.shallow,
+            "token": token,
+        },
+    }
+    launch = Launch(voyage, record, plan.artifacts)
+    await launch.launch(names, new=new, checkout=plan.source)
+    return voyage.id
+
+
+async def voyage_record(
+    plan: Plan, voyage: str, ships: list[str], *, open_pr: bool
+) -> VoyageRecord:
+    """What storage and ships know of a plan, besides its files and tasks."""
+    author = {
+        key: await git("config", key, strict=False) or fallback
+        for key, fallback in NO_AUTHOR.items()
+    }
+    settings = {field: getattr(plan, field) for field in Settings.__struct_fields__}
+    return msgspec.convert(
+        {
+            **settings,
+            "voyage": voyage,
+            "spec": plan.artifacts["spec.md"],
+            "interactive": AGENTS[plan.agent].interactive,
+            "max_repairs": 0 if plan.agent == "shell" else MAX_REPAIRS,
+            "author": author,
+            "created": time.time(),
+            "origin": None if plan.source.path else plan.source.url,
+            "base_branch": plan.source.branch,
+            "open_pr": open_pr,
+            "ships": ships,
+        },
+        VoyageRecord,
+    )
+
+
+class Launch:
+    """The making of VMs for one voyage: storage if there is none yet, and some ships.
+
+    `record` and `artifacts` are what all ships are given of the plan."""
+
+    def __init__(self, voyage: Voyage, record: VoyageRecord, artifacts: Mapping[str, str]) -> None:
+        self.voyage = voyage
+        self.record = record
+        self.artifacts = dict(artifacts)
+        self.began = time.monotonic()
+        self.scratch = Path()
+        self.keys: dict[str, str] = {}
+        is_new = voyage.storage not in voyage.vms
+        self.again = f"sink -s {voyage.id}" if is_new else f"reinforce {voyage.id}"
+        """The verb that removes what could not be removed now."""
+
+    async def launch(
+        self,
+        ships: Sequence[str],
+        *,
+        new: NewVoyage | None = None,
+        checkout: Source | None = None,
+    ) -> list[str]:
+        """Make ships, and with `new` their storage, all at once. Returns the ships that came up.
+
+        If it fails, nothing of it is left. `checkout` is the captain's, which storage gets as a
+        bundle if it has a path."""
+        wanted = [self.voyage.storage, *(self.voyage.vm(ship) for ship in ships)]
+        made = [vm for vm in wanted if vm not in self.voyage.vms]
+        with tempfile.TemporaryDirectory(prefix="ocaptain-") as scratch:
+            self.scratch = Path(scratch)
+            try:
+                return await self._launch(ships, new, checkout)
+            except BaseException as error:
+                progress("What was made is removed")
+                await asyncio.shield(self._undo(made, ships))
+                if isinstance(error, BaseExceptionGroup):
+                    raise error.exceptions[0] from None
+                raise
+
+    async def _launch(
+        self, ships: Sequence[str], new: NewVoyage | None, checkout: Source | None
+    ) -> list[str]:
+        await self._make_keys(ships)
+        bundle = self.scratch / "source.bundle"
+        async with asyncio.TaskGroup() as group:
+            storage = group.create_task(self._create(self.voyage.storage))
+            launched = {ship: group.create_task(self._make_ship(ship, storage)) for ship in ships}
+            if checkout and checkout.path:
+                words = ("bundle", "create", "-q", str(bundle), checkout.ref)
+                await git("-C", str(checkout.path), *words, timeout=SET_UP_S)
+            await storage
+            await self._set_up_storage(new, bundle)
+        up = [ship for ship in ships if launched[ship].result()]
+        down = [ship for ship in ships if ship not in up]
+        if not up:
+            raise Failure("No ship came up.")
+        if down:
+            await self._let_go(down)
+        return up
+
+    async def _undo(self, vms: Sequence[str], ships: Sequence[str]) -> None:
+        await self.voyage.destroy(vms, self.again)
+        if self.voyage.storage not in vms:
+            await self._let_go(ships)
+
+    async def _let_go(self, ships: Sequence[str]) -> None:
+        """Have storage forget ships; if it does not answer, the next `reinforce` will."""
+        with suppress(Failure):
+            await self.voyage.order("update_ships", lost=ships, add=0)
+
+    async def _make_keys(self, ships: Sequence[str]) -> None:
+        making = [new_key(self.scratch / ship, self.voyage.vm(ship)) for ship in ships]
+        self.keys = dict(zip(ships, await asyncio.gather(*making), strict=True))
+
+    async def _create(self, vm: str) -> VM:
+        """Make a VM, unless it is there."""
+        if vm not in self.voyage.vms:
+            self.voyage.add_vms(await self.voyage.provider.create(vm))
+            self._report(f"{vm} is there")
+        return self.voyage.vms[vm]
+
+    async def _make_ship(self, ship: str, storage: asyncio.Task[VM]) -> bool:
+        """Make a ship, twice if need be. Returns whether it came up: the others can do without."""
+        vm = self.voyage.vm(ship)
+        for remedy in ("is made anew", "is given up; the others sail on without it"):
+            try:
+                await self._create(vm)
+                await self._set_up_ship(ship, await storage)
+            except Unreachable as why:
+                progress(f"{why}\n{ship} {remedy}")
+                await self.voyage.destroy([vm], self.again)
+            else:
+                return True
+        return False
+
+    async def _set_up_storage(self, new: NewVoyage | None, bundle: Path) -> None:
+        boot: StorageBoot = {
+            "accounts": self.voyage.provider.accounts,
+            "ship_keys": self.keys,
+            "new": new,
+        }
+        packed = pack(boot, code=new is not None, bundle=bundle)
+        as_root = ("sudo", "-n") if self.voyage.provider.accounts else ()
+        await self._set_up(self.voyage.storage, packed, *as_root, program="set-up-storage")
+
+    async def _set_up_ship(self, ship: str, storage: VM) -> None:
+        """Set a ship up; its key opens storage from here on."""
+        key = self.keys[ship]
+        options, prefix = await self.voyage.provider.authorize_key(storage, ship, key)
+        if prefix:
+            progress(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
+        boot: ShipBoot = {
+            "accounts": self.voyage.provider.accounts,
+            "ship": ship,
+            "voyage": self.record,
+            "artifacts": self.artifacts,
+            "agent_env": dict(self.voyage.config.agent_env),
+            "key": (self.scratch / ship).read_text(),
+            "host_key": storage.host_key,
+            "ssh_options": list(options),
+            "sudo_prefix": list(prefix),
+        }
+        await self._set_up(self.voyage.vm(ship), pack(boot, code=True), program="set-up-ship")
+
+    async def _set_up(self, vm: str, packed: bytes, *prefix: str, program: str) -> None:
+        """Unpack on a VM, as soon as it can be reached, and run a program of what was unpacked."""
+        set_up = Remote(*prefix, self.voyage.provider.python, *LIB, program)
+        remote = Remote("sh", "-c", f"{UNPACK} && exec {set_up}")
+        faults = await self.voyage.run_on(
+            [vm], remote, stdin=packed, timeout=SET_UP_S, retries=REACH_S
+        )
+        if faults:
+            raise Unreachable(f"{vm} could not be set up: {faults[vm]}")
+        self._report(f"{vm} is ready")
+
+    def _report(self, event: str) -> None:
+        progress(f"{event} after {time.monotonic() - self.began:.1f} s")

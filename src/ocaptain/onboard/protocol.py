@@ -1,0 +1,532 @@
+"""What captain, ships and storage say to one another, and the files that hold it.
+
+Each shape is a plain dict at run time, and a TypedDict here so that mypy holds both halves to it.
+docs/protocol.md explains the operations, docs/json.md what `--json` prints.
+
+A request is one line of JSON: `protocol`, `op`, mostly an `id`, and the fields of its operation.
+An answer is one line of JSON: `ok` true and the fields of the operation's answer, or a `Refusal`.
+What arrives from another machine is not of these shapes before it has been checked.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
+
+PROTOCOL = 2
+"""The version of all that is here. Both sides must have the same."""
+
+LOG_LIMIT = 50_000_000
+"""Bytes that a ship's log may have, on the ship and on storage."""
+
+# Bounds that the captain holds an answer of storage to.
+
+
+class Pattern(NamedTuple):
+    """The whole text matches this regular expression."""
+
+    regex: str
+
+
+class Range(NamedTuple):
+    """The number is at least `least` and at most `most`."""
+
+    least: float
+    most: float
+
+
+Name = Annotated[str, Pattern(r"[\w-]+")]
+ShipName = Annotated[str, Pattern(r"ship-\d{1,9}")]
+Amount = Annotated[float, Range(0, 1e15)]
+
+# States
+
+ClaimState = Literal["live", "landed", "released", "expired", "abandoned"]
+TaskState = Literal["pending", "in_progress", "completed", "failed"]
+
+# The task list, in Claude Code's own format
+
+
+class TaskMetadata(TypedDict, total=False):
+    """`metadata` of a task: `files` and `run` are the plan's, all else is ocaptain's."""
+
+    files: list[str]
+    """Paths that the task will touch."""
+    run: str
+    """What the `shell` agent executes."""
+    claim: int
+    attempts: int
+    interruptions: int
+    commit: str | None
+    failed: str
+    """Why the task was set aside."""
+    note: str
+    """Why nothing had to change."""
+    repair: int
+    addedBy: str
+    addedIn: int
+
+
+class Task(TypedDict, total=False):
+    """A task, as its file has it. Fields that are not here are kept."""
+
+    id: str
+    subject: str
+    description: str
+    activeForm: str
+    status: Literal["pending", "in_progress", "completed"]
+    owner: str
+    blocks: list[str]
+    blockedBy: list[str]
+    metadata: TaskMetadata
+
+
+Tasks = Mapping[str, Task]
+
+# voyage.json and boot.json
+
+
+class VoyageRecord(TypedDict):
+    """voyage.json: the voyage as it was sailed. It never changes."""
+
+    voyage: str
+    name: str
+    objective: str
+    spec: str
+    repo: str
+    branch: str | None
+    agent: str
+    model: str | None
+    interactive: bool
+    """Whether the agent can be told something while it runs."""
+    check: str | None
+    recommended_ships: int | None
+    max_attempts: int
+    max_repairs: int
+    stall_minutes: float
+    lease_seconds: float
+    time_limit_minutes: float
+    budget_usd: float | None
+    notify: str | None
+    author: dict[str, str]
+    """`user.name` and `user.email` of the captain."""
+    created: float
+    """UNIX time."""
+    origin: str | None
+    """The URL of the repository, unless it is a checkout on the captain's machine."""
+    base_branch: str | None
+    """The branch of origin that the voyage began at."""
+    open_pr: bool
+    ships: list[str]
+
+
+class Source(TypedDict):
+    """Where storage has the repository from."""
+
+    url: str | None
+    """None: from the bundle that was sent along."""
+    ref: str
+    shallow: str
+    """Where the history ends, as git's own file has it; empty if it is whole."""
+    token: str | None
+    """The git host's token."""
+
+
+class NewVoyage(TypedDict):
+    """What makes a VM the storage of a new voyage."""
+
+    voyage: VoyageRecord
+    artifacts: dict[str, str]
+    """The plan's files by their names."""
+    tasks: list[Task]
+    source: Source
+
+
+class StorageBoot(TypedDict):
+    """boot.json on storage."""
+
+    accounts: bool
+    """Whether harbor and the ships have Unix accounts of their own here."""
+    ship_keys: dict[str, str]
+    """Public keys of ships that are to be let in, by the ships' names."""
+    new: NewVoyage | None
+    """None if the voyage is there already."""
+
+
+class ShipFile(TypedDict):
+    """ship.json: what a ship knows of itself."""
+
+    ship: str
+    voyage: VoyageRecord
+    accounts: bool
+    sudo_prefix: list[str]
+    """Words that go before each command on storage."""
+
+
+class ShipBoot(ShipFile):
+    """boot.json on a ship."""
+
+    key: str
+    """The private key that opens storage."""
+    host_key: str
+    """Lines of known_hosts for storage, without their pattern."""
+    ssh_options: list[tuple[str, str]]
+    """Keywords and values of the ssh_config that reaches storage."""
+    artifacts: dict[str, str]
+    agent_env: dict[str, str]
+    """The captain's environment variables for agents. They hold tokens."""
+
+
+# The journal's state
+
+
+class Claim(TypedDict, total=False):
+    """A claim of a task, or of the verification."""
+
+    number: int
+    ship: str
+    run_id: str
+    state: ClaimState
+    task: str | None
+    """None: it is the verification."""
+    head: str
+    """The branch's commit when it was claimed."""
+    tasks: int
+    """How many tasks there were then."""
+    claimed_at: float
+    expires: float
+    """On the voyage clock, in seconds."""
+    why: str
+    """Why it ended without landing."""
+    commit: str | None
+    ended_at: float
+    cost_usd: float
+
+
+class ShipRecord(TypedDict, total=False):
+    """What a ship said of itself last."""
+
+    id: str
+    state: str
+    claim: int | None
+    task: str | None
+    subject: str | None
+    since: float
+    reason: str
+    until: float
+    last_seen_at: float | None
+    relieved: bool
+
+
+class Hail(TypedDict):
+    """A message of the captain's to a ship's agent."""
+
+    ship: str
+    text: str
+    delivered_at: float | None
+
+
+class Berth(TypedDict):
+    """Who alone may land for now."""
+
+    claim: int
+    until: float
+    """On the voyage clock, in seconds."""
+
+
+class Pause(TypedDict):
+    """Why nothing is handed out."""
+
+    state: Literal["paused", "halted"]
+    reason: str
+
+
+class Verified(TypedDict):
+    """What `verify.sh` passed on; voyage-complete.marker has it too."""
+
+    head: str
+    tasks: int
+    claim: int
+    verified_at: float
+
+
+class Meta(TypedDict, total=False):
+    """What the journal knows of the voyage as a whole."""
+
+    start: str
+    """The commit that the branch began at."""
+    head: str
+    """The branch's commit."""
+    next_ship: int
+    """The number that the next new ship gets."""
+    clock: float
+    """The voyage clock, in seconds."""
+    last_call_at: float
+    """When a ship called last, in UNIX time."""
+    berth: Berth
+    paused: Pause
+    verified: Verified
+    repairs: int
+    """How many repair tasks there were."""
+    failed_reason: str
+    """Why verify.sh was given up."""
+    fetched: dict[str, str]
+    """Commits that the captain has brought home: `head`, and wrecks by their ref."""
+    mirrored: str
+    """The commit that origin has."""
+    pr_url: str
+    mirror_fault: str | None
+    notify_fault: str | None
+    notified: dict[str, str]
+    """News that `notify` was told and that are still so."""
+
+
+# What ships ask
+
+Fault = Literal["agent", "infrastructure", "refused", "spent", "lost", "error", "stalled"]
+"""Whose fault it is that a claim is given back."""
+
+ErrorCode = Literal[
+    "protocol",
+    "op",
+    "ship",
+    "task",
+    "claim",
+    "lost",
+    "berth",
+    "ref",
+    "stale",
+    "void",
+    "room",
+    "hail",
+]
+
+
+class Report(TypedDict, total=False):
+    """What a ship says of a claim with each request about it."""
+
+    state: Literal["working", "landing", "verifying", "limited"]
+    reason: str
+    """Of a wait."""
+    until: float
+    """When the wait ends, in UNIX time."""
+    cost_usd: float
+    delivered: list[int]
+    """Numbers of the hails that the agent has taken in."""
+
+
+class Refusal(TypedDict):
+    """The answer to what cannot be granted."""
+
+    ok: Literal[False]
+    code: ErrorCode
+    error: str
+    """A sentence for people."""
+
+
+class Wreck(TypedDict):
+    """Work on storage that did not land."""
+
+    ref: str
+    commit: str
+    ship: str
+    why: str
+
+
+class NoClaim(TypedDict):
+    """The answer to `claim` if there is nothing to do."""
+
+    claim: None
+    state: str
+    reason: str | None
+
+
+class VerificationGrant(TypedDict):
+    """The answer to `claim` that hands out the verification."""
+
+    claim: int
+    head: str
+    task: None
+
+
+class TaskGrant(TypedDict):
+    """The answer to `claim` that hands out a task."""
+
+    claim: int
+    head: str
+    task: Task
+    ref: str
+    """The work ref that the claim may push to."""
+    landed: list[Task]
+    """The tasks that it builds on."""
+    wrecks: list[Wreck]
+    hails: dict[str, str]
+    """The captain's messages that wait for the ship's agent, by number."""
+    budget_usd: float | None
+    """What the session may spend."""
+
+
+class BeatAnswer(TypedDict):
+    """The answer to `beat`."""
+
+    lost: str | None
+    """Why the claim is no longer live."""
+    hails: dict[str, str]
+
+
+class LandAnswer(TypedDict):
+    """The answer to `land`."""
+
+    head: str
+
+
+class LogAnswer(TypedDict):
+    """The answer to `log`."""
+
+    size: int
+    """Bytes of the ship's log that storage has."""
+
+
+# What the captain asks
+
+
+class Message(TypedDict):
+    """The answer to an order."""
+
+    message: str
+    """A sentence for people."""
+
+
+class RelieveAnswer(Message):
+    """The answer to `relieve`."""
+
+    done: bool
+    """Whether the ship has nothing to do any more."""
+
+
+class EditAnswer(Message):
+    """The answer to `edit_task`."""
+
+    id: str
+
+
+class HailAnswer(Message):
+    """The answer to `hail`."""
+
+    ships: list[ShipName]
+
+
+class UpdateShipsAnswer(Message):
+    """The answer to `update_ships`."""
+
+    new: list[ShipName]
+
+
+class FsckAnswer(Message):
+    """The answer to `fsck`."""
+
+    faults: list[str]
+    mended: list[str]
+
+
+class TaskCounts(TypedDict):
+    """How many tasks there are, in all and by state."""
+
+    total: Amount
+    pending: Amount
+    in_progress: Amount
+    completed: Amount
+    failed: Amount
+
+
+class ShipStatus(TypedDict):
+    """A ship in `status`."""
+
+    id: ShipName
+    state: Name
+    task: str | None
+    subject: str | None
+    since: Amount | None
+    """When the state began, in UNIX time."""
+    reason: str | None
+    until: Amount | None
+    """When a wait ends, in UNIX time."""
+    completed: Amount
+    """Tasks that it has completed."""
+    hails: Amount
+    """Messages that its agent has not taken in."""
+    cost_usd: Amount
+    seen_s: Amount | None
+    """Seconds since it last called; None if it never has."""
+
+
+class NextCommand(TypedDict):
+    """What the captain may type now."""
+
+    command: str
+    why: str
+
+
+class Status(TypedDict):
+    """The voyage at a glance."""
+
+    voyage: Name
+    name: str
+    objective: str
+    repo: str
+    branch: Name
+    agent: Name
+    created: Amount
+    state: Name
+    reason: str | None
+    next: list[NextCommand]
+    tasks: TaskCounts
+    verify: Name
+    cost_usd: Amount
+    budget_spent: bool
+    head: str
+    mirrored: str | None
+    pr_url: str | None
+    mirror_fault: str | None
+    notify_fault: str | None
+    ships: list[ShipStatus]
+
+
+class TaskRow(TypedDict):
+    """A task in `tasks`."""
+
+    id: str
+    subject: str
+    status: str
+    owner: str | None
+    blocked_by: list[str]
+    claim: int | None
+    attempts: int
+    commit: str | None
+    reason: str | None
+
+
+class TaskRows(TypedDict):
+    """The answer to `tasks`."""
+
+    tasks: list[TaskRow]
+
+
+class Unfetched(TypedDict):
+    """What storage alone has."""
+
+    head: Name
+    commits: Amount
+    """Of the branch."""
+    wrecks: dict[str, str]
+    """Commits by their ref."""
+
+
+class VoyageRecordAnswer(TypedDict):
+    """The answer to `voyage_record`: what another ship is made from."""
+
+    voyage: VoyageRecord
+    artifacts: dict[str, str]
+    ships: list[ShipName]
+
+
+Json = dict[str, Any]
+"""What another machine sent, before it has been checked."""

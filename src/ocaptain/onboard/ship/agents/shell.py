@@ -1,0 +1,35 @@
+"""Runs a task's `metadata.run` with bash, for codemods, demos and tests. Exit status 0 is done."""
+
+from collections.abc import Iterator, Mapping
+
+from .agent import Event, Job
+
+interactive = False
+
+
+def missing(_environ: Mapping[str, str]) -> str | None:
+    """Nothing: it talks to no model."""
+    return None
+
+
+def command(job: Job) -> list[str]:
+    """bash, with the task's command."""
+    notes = job.claim["task"].get("metadata") or {}
+    return ["bash", "-c", str(notes.get("run") or "")]
+
+
+def environment(_job: Job) -> dict[str, str]:
+    """Nothing, and above all no token."""
+    return {}
+
+
+def message(_text: str, _mark: str) -> bytes | None:
+    """It cannot be told anything."""
+    return None
+
+
+def events(line: bytes) -> Iterator[Event]:
+    """Every line that it prints, for the log."""
+    text = line.decode(errors="replace").rstrip()
+    if text:
+        yield Event("text", text)

@@ -1,0 +1,101 @@
+"""Makes a VM into a ship from what `sail` sent along, and starts helm."""
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from compileall import compile_dir
+from pathlib import Path
+
+from ..process import do, leave, program
+from ..protocol import ShipBoot, ShipFile
+
+STORAGE_SSH_OPTIONS = {
+    "HostKeyAlias": "storage",
+    "StrictHostKeyChecking": "yes",
+    "IdentitiesOnly": "yes",
+    "BatchMode": "yes",
+    "ControlPersist": "60",
+    "ConnectTimeout": "15",
+    "ServerAliveInterval": "15",
+}
+"""How a ship's SSH reaches storage, apart from what the provider adds."""
+
+# So that helm is always started again, starts are further apart than systemd's limit (5 in 10 s).
+HELM_UNIT = """\
+[Service]
+User={user}
+ExecStart=/bin/bash -lc "exec {command}"
+Restart=always
+RestartSec=3
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def main(home: Path) -> None:
+    """Do what ~/voyage/boot.json says, and remove that file, which holds tokens."""
+    # Python itself may leave half a file behind if the disk is full, which bars helm then.
+    compile_dir(home / "voyage" / "lib", quiet=2)
+    path = home / "voyage" / "boot.json"
+    boot: ShipBoot = json.loads(path.read_text())
+    path.unlink()
+    os.umask(0o077)
+    write_files(home / "voyage", boot)
+    link_mount(home, boot["voyage"]["voyage"])
+    start_helm(home)
+    os.sync()  # the captain counts on all of it from here on
+
+
+def write_files(folder: Path, boot: ShipBoot) -> None:
+    """Write key, configuration, tokens and the plan's files into ~/voyage."""
+    ship: ShipFile = {
+        "ship": boot["ship"],
+        "voyage": boot["voyage"],
+        "accounts": boot["accounts"],
+        "sudo_prefix": boot["sudo_prefix"],
+    }
+    files = {
+        "key": boot["key"],
+        "known_hosts": "".join(f"storage {key}\n" for key in boot["host_key"].splitlines()),
+        "ssh_config": ssh_config(folder, dict(boot["ssh_options"])),
+        "agent_env.json": json.dumps(boot["agent_env"]),
+        "ship.json": json.dumps(ship),
+        **boot["artifacts"],
+    }
+    for name, body in files.items():
+        (folder / name).write_text(body)
+
+
+def ssh_config(folder: Path, provided: Mapping[str, str]) -> str:
+    """The ssh_config(5) that reaches storage; what the provider gave comes last, and wins."""
+    options = {
+        **STORAGE_SSH_OPTIONS,
+        "UserKnownHostsFile": f'"{folder}/known_hosts"',
+        "IdentityFile": f'"{folder}/key"',
+        **provided,
+    }
+    return "Host storage\n" + "".join(f"  {key} {value}\n" for key, value in options.items())
+
+
+def link_mount(home: Path, voyage: str) -> None:
+    """Link to what will be mounted from storage: the task list, artifacts and logs."""
+    mount = home / "voyage" / "storage"
+    mount.mkdir(exist_ok=True)
+    for path in ("voyage/artifacts", "voyage/logs", f".claude/tasks/{voyage}-tasks"):
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        do("ln", "-sfT", mount / path, home / path)
+
+
+def start_helm(home: Path) -> None:
+    """Start helm, unless it runs: as a system unit if systemd runs a machine of our own
+    (sd_booted(3)), else as a process, of which only one stays."""
+    ship: ShipFile = json.loads((home / "voyage" / "ship.json").read_text())
+    if ship["accounts"] and Path("/run/systemd/system").is_dir():
+        unit = home / "voyage" / "ocaptain-helm.service"
+        command = shlex.join(program(home, "helm"))
+        unit.write_text(HELM_UNIT.format(user=home.owner(), command=command))
+        do("sudo", "-n", "install", "-m", "644", unit, "/etc/systemd/system")
+        do("sudo", "-n", "systemctl", "enable", "--now", unit.name)
+    else:
+        leave(home, "helm.out", "helm")

@@ -1,0 +1,113 @@
+"""Makes a VM into storage from what `sail` sent along, and lets ships in.
+
+Where storage has Unix accounts of its own, root makes those first (accounts.py), and the rest runs
+again as the user harbor."""
+
+import json
+import os
+import shlex
+import sys
+from compileall import compile_dir
+from functools import partial
+from pathlib import Path
+
+from ..files import put, write
+from ..process import do
+from ..protocol import NewVoyage, Source, StorageBoot
+from . import accounts
+from .journal import Journal, Sections
+from .orders import starting_ship
+
+REPOSITORY_CONFIG = {
+    "core.logAllRefUpdates": "always",
+    "core.fsync": "committed,reference",
+    "gc.auto": "0",
+    "receive.autogc": "false",
+    "receive.denyDeletes": "true",
+    "receive.maxInputSize": "1g",
+}
+"""Git's settings that keep everything that was ever pushed."""
+
+AUTHORIZED_KEY = 'restrict,command="sh ~/voyage/lib/onboard/storage/door.sh {ship}" {key}\n'
+
+
+def main(home: Path) -> None:
+    """Do what ~/voyage/boot.json says, and remove that file, which may hold tokens."""
+    # Python itself may leave half a file behind if the disk is full, which bars all calls then.
+    compile_dir(home / "voyage" / "lib", quiet=2)
+    path = home / "voyage" / "boot.json"
+    boot: StorageBoot = json.loads(path.read_text())
+    if boot["accounts"] and home != accounts.HARBOR:
+        accounts.set_up(home, boot)
+    else:
+        path.unlink()
+        set_up(home, boot)
+    os.sync()  # the captain counts on all of it from here on
+
+
+def set_up(home: Path, boot: StorageBoot) -> None:
+    """Make the ships' way in and, for a new voyage, folders, repository and the journal."""
+    if not boot["accounts"]:
+        authorize_keys(home, boot["ship_keys"])
+    if boot["new"]:
+        begin_voyage(home, boot["new"])
+
+
+def authorize_keys(home: Path, ship_keys: dict[str, str]) -> None:
+    """Let ships in by their keys, each to its own door and nothing else."""
+    path = home / ".ssh" / "authorized_keys"
+    known = path.read_text() if path.exists() else ""
+    lines = [AUTHORIZED_KEY.format(ship=ship, key=key) for ship, key in ship_keys.items()]
+    put(path, known + "".join(line for line in lines if line not in known))
+
+
+def begin_voyage(home: Path, new: NewVoyage) -> None:
+    """Make folders, repository and voyage.json, and write the journal's first line."""
+    folder = home / "voyage"
+    voyage = new["voyage"]
+    journal = Journal(home, voyage["voyage"])
+    (folder / "logs").mkdir(exist_ok=True)
+    for name, body in new["artifacts"].items():
+        put(folder / "artifacts" / name, body)
+    do("ln", "-sfT", sys.executable, folder / "python")
+    head = make_repository(folder, journal.repo, voyage["voyage"], new["source"])
+    write(folder / "voyage.json", voyage)
+    with journal.locked():
+        if not journal.sections["meta"]:
+            sets: Sections = {
+                "tasks": {task["id"]: task for task in new["tasks"]},
+                "ships": {name: starting_ship(name) for name in voyage["ships"]},
+                "meta": {"start": head, "head": head, "next_ship": len(voyage["ships"])},
+            }
+            journal.commit("captain", {"op": "sail"}, sets)
+
+
+def make_repository(folder: Path, repo: Path, branch: str, source: Source) -> str:
+    """Make the bare repository, unless it is there. Returns the branch's commit."""
+    git = partial(do, "git", cwd=repo)
+    do("git", "init", "--quiet", "--bare", "--initial-branch", branch, repo)
+    for key, value in REPOSITORY_CONFIG.items():
+        git("config", key, value)
+    hook = folder / "lib/onboard/storage/pre-receive.sh"
+    do("install", "-m", "755", hook, repo / "hooks/pre-receive")
+    if source["token"]:
+        secret = folder / "credentials"
+        store_token(secret, source["token"])
+        # Whatever git asks the helper, it only gets: a bad answer of the host's must not erase it.
+        helper = f"!git credential-store --file {shlex.quote(str(secret))} get; :"
+        git("config", "credential.https://github.com.helper", helper)
+    if source["shallow"]:
+        (repo / "shallow").write_text(source["shallow"])
+    head = f"refs/heads/{branch}"
+    bundle = folder / "source.bundle"
+    if not git("for-each-ref", head):
+        origin = source["url"] or bundle
+        git("fetch", "--quiet", "--no-tags", origin, f"{source['ref']}:{head}")
+    bundle.unlink(missing_ok=True)
+    return git("rev-parse", head)
+
+
+def store_token(path: Path, token: str) -> None:
+    """Write the git host's token as git-credential-store(1) reads it."""
+    path.touch(mode=0o600)
+    path.write_text(f"https://x-access-token:{token}@github.com\n")
