@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ocaptain.errors import Failure
-from ocaptain.process import attach, lines, run
 from ocaptain.ssh import (
     VM,
     Home,
@@ -22,59 +20,6 @@ from ocaptain.ssh import (
 )
 
 SHIP = "voyage-0123456789ab-ship0"
-
-
-def test_run_tells_status_and_output():
-    """A program gets its input and environment; how it ended is no error."""
-    program = ["sh", "-c", "cat; echo $NAME >&2; exit 7"]
-    done = asyncio.run(run(program, stdin=b"in", env={"NAME": "value"}))
-    assert (done.status, done.out, done.err) == (7, b"in", b"value\n")
-
-
-def test_run_ends_what_takes_too_long():
-    """A program that outlives its time is ended, and named."""
-    with pytest.raises(Failure, match=r"sleep did not end within 0\.1 s: 98765"):
-        asyncio.run(run(["sleep", "98765"], timeout=0.1))
-    assert subprocess.run(["pgrep", "-f", "^sleep 98765"], check=False).returncode == 1
-
-
-def test_run_ends_with_its_caller():
-    """Cancelling the caller, as Ctrl-C does, ends the program."""
-
-    async def cancelled() -> None:
-        task = asyncio.create_task(run(["sleep", "98764"]))
-        await asyncio.sleep(0.1)
-        task.cancel()
-        await asyncio.wait([task])
-
-    asyncio.run(cancelled())
-    assert subprocess.run(["pgrep", "-f", "^sleep 98764"], check=False).returncode == 1
-
-
-def test_lines_come_as_they_are_written():
-    """A line is there at once, and the program ends with the loop that reads it."""
-
-    async def first() -> bytes:
-        async for line in lines(["sh", "-c", "echo one; exec sleep 98763"]):
-            return line
-        return b""
-
-    assert asyncio.run(first()) == b"one\n"
-    assert subprocess.run(["pgrep", "-f", "^sleep 98763"], check=False).returncode == 1
-
-
-def test_a_missing_program_is_named():
-    """A program that is not installed is a Failure that leads to doctor."""
-    with pytest.raises(Failure, match=r"^no-such is not on this machine\.\n.*ocaptain doctor"):
-        asyncio.run(run(["no-such"]))
-    with pytest.raises(Failure, match=r"^no-such is not"):
-        attach(["no-such"])
-
-
-def test_attach_hands_over_the_terminal(capfd):
-    """An interactive program writes where we do, and its exit status comes back."""
-    assert attach(["sh", "-c", "echo here; exit 3"]) == 3
-    assert capfd.readouterr().out == "here\n"
 
 
 WORDS = ["plain", "two words", "it's", "$HOME", "`id`", "a\nb", "", "*", "~", "-n", "ü%"]

@@ -220,10 +220,15 @@ def _regex(_ctx: click.Context, _param: click.Parameter, text: str | None) -> st
 @click.option("-n", "--tail", type=int, default=0, help="Only the last N lines.")
 async def logs(voyage: str | None, as_json: bool, **wanted: Any) -> None:
     """Print the ships' logs, by time."""
-    async for line in (await _find(voyage)).log_lines(wanted):
+
+    def show(line: str) -> None:
         at, ship, text = f"{line}  ".split(" ", 2)  # whatever a ship has written there
-        entry = {"time": at, "ship": ship, "text": text.rstrip()}
-        click.echo(json.dumps(entry) if as_json else f"{at[11:19]}Z {ship:<8} {text}".rstrip())
+        if as_json:
+            click.echo(json.dumps({"time": at, "ship": ship, "text": text.rstrip()}))
+        else:
+            click.echo(f"{at[11:19]}Z {ship:<8} {text}".rstrip())
+
+    await (await _find(voyage)).read_logs(wanted, show)
 
 
 @cli.command(params=[FLEET])

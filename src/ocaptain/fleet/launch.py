@@ -16,6 +16,7 @@ from ocaptain.git import git
 from ocaptain.onboard.protocol import NewVoyage, ShipBoot, StorageBoot, VoyageRecord
 from ocaptain.onboard.ship.agents import AGENTS
 from ocaptain.plan.plan import Plan, Settings, Source
+from ocaptain.process import wait_for_all
 from ocaptain.providers import VM, open_provider
 from ocaptain.ssh import Remote, Unreachable, new_key
 
@@ -163,7 +164,7 @@ class Launch:
 
     async def _make_keys(self, ships: Sequence[str]) -> None:
         making = [new_key(self.scratch / ship, self.voyage.vm(ship)) for ship in ships]
-        self.keys = dict(zip(ships, await asyncio.gather(*making), strict=True))
+        self.keys = dict(zip(ships, await wait_for_all(*making), strict=True))
 
     async def _create(self, vm: str) -> VM:
         """Make a VM, unless it is there."""

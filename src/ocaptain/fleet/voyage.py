@@ -7,7 +7,7 @@ import secrets
 import shutil
 import tarfile
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
 from math import inf
@@ -20,7 +20,7 @@ from ocaptain.config import Config
 from ocaptain.errors import Failure, progress
 from ocaptain.git import git
 from ocaptain.onboard.protocol import PROTOCOL
-from ocaptain.process import attach, lines
+from ocaptain.process import attach, read_lines, wait_for_all
 from ocaptain.providers import VM, Provider, open_provider
 from ocaptain.ssh import Home, Remote, Ssh, Unreachable, clean, prepare
 
@@ -146,11 +146,11 @@ class Voyage:
                 seen |= {"state": "unseen", "reason": str(why)}
         return seen
 
-    async def log_lines(self, wanted: Mapping[str, Any]) -> AsyncIterator[str]:
-        """Lines `time ship text` of the logs, as the arguments of onboard's `logbook.read` want."""
+    async def read_logs(self, wanted: Mapping[str, Any], use: Callable[[str], None]) -> None:
+        """Call `use` with each line `time ship text` of the logs that the arguments of onboard's
+        `logs.read` ask for, as it comes."""
         command = self.ssh.command(self.storage, self.program("logs", json.dumps(wanted)))
-        async for line in lines(command):
-            yield clean(line).rstrip("\n")
+        await read_lines(command, lambda line: use(clean(line).rstrip("\n")))
 
     def shell(self, ship: str | None, *, raw: bool) -> int:
         """Attach to the fleet's tmux session on storage; `raw`: to a shell on a VM. Exit status."""
@@ -214,7 +214,7 @@ class Voyage:
                 return str(why)
             return (clean(done.err).strip() or f"exit status {done.status}") if done.status else ""
 
-        faults = dict(zip(vms, await asyncio.gather(*map(fault, vms)), strict=True))
+        faults = dict(zip(vms, await wait_for_all(*map(fault, vms)), strict=True))
         return {vm: why for vm, why in faults.items() if why}
 
     async def destroy(self, names: Sequence[str], again: str) -> list[str]:
@@ -370,4 +370,4 @@ async def survey(config: Config) -> list[Answer]:
         told = {key: seen[key] for key in ("state", "created", "objective", "reason")}
         return {"voyage": voyage.id, "vms": len(voyage.vms), **told}
 
-    return await asyncio.gather(*map(row, await voyages(config)))
+    return await wait_for_all(*map(row, await voyages(config)))

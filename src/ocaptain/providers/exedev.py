@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
+from ocaptain.process import wait_for_all
 from ocaptain.ssh import VM, Options, Remote, Ssh, Unreachable, clean, prepare
 
 from . import VM_NAME, Provider
@@ -118,13 +119,17 @@ class Exedev(Provider):
         """Remove VMs in one call and, with a ship or its storage, the ship's key."""
         wanted = {name for name in names if VM_NAME.fullmatch(name)}
         await asyncio.gather(*self._making, return_exceptions=True)
-        listed = self._ask(lambda said: ours(said["ssh_keys"], "name"), "ssh-key list")
-        (_, fault), keys = await asyncio.gather(self._send("rm", *sorted(wanted)), listed)
-        ships = [key["name"] for key in keys]
+        removing = asyncio.create_task(self._send("rm", *sorted(wanted)))
+        listing = asyncio.create_task(
+            self._ask(lambda said: ours(said["ssh_keys"], "name"), "ssh-key list")
+        )
+        await wait_for_all(removing, listing)
+        _, fault = removing.result()
+        ships = [key["name"] for key in listing.result()]
         there = await self.list() if fault else ()
         left = {vm.name: fault for vm in there if vm.name in wanted}
         theirs = [name for name in ships if {name, f"{tag(name)}-storage"} & wanted]
-        gone = await asyncio.gather(*(self._send("ssh-key remove", name) for name in theirs))
+        gone = await wait_for_all(*(self._send("ssh-key remove", name) for name in theirs))
         kept = {name: why for name, (_, why) in zip(theirs, gone, strict=True) if why}
         by_hand = f"by hand: ssh {LOBBY} ssh-key remove"
         return left | {f"the key {name}": f"{why}; {by_hand} {name}" for name, why in kept.items()}

@@ -18,6 +18,7 @@ from ocaptain.onboard.storage.accounts import (
     SHIP_HOMES,
     WORLD_WRITABLE,
 )
+from ocaptain.process import wait_for_all
 from ocaptain.ssh import VM, Home, Options, Remote, Unreachable, clean, prepare
 
 from . import VM_NAME, Provider
@@ -80,11 +81,11 @@ class Hosts(Provider):
             raise Failure(f"{path}: {why.strerror}.", hint="See docs/providers.md.") from None
         if wrong := [name for name in names if not MACHINE.fullmatch(name)]:
             raise Failure(f"{path} has what is no [user@]host[:port]: {', '.join(wrong)}")
-        found = await asyncio.gather(*(trusted(self.config, f"ssh://{name}") for name in names))
+        found = await wait_for_all(*(trusted(self.config, f"ssh://{name}") for name in names))
         # One that is listed twice is one.
         vms = {vm.options[:2]: vm._replace(options=vm.options + SOON) for vm in found}.values()
         self._ssh = prepare(self.config.run_dir() / "hosts", vms, self.config.ssh_config)
-        answers = await asyncio.gather(*(self._tell(vm, LOOK) for vm in vms))
+        answers = await wait_for_all(*(self._tell(vm, LOOK) for vm in vms))
         for _, fault in answers:
             if fault:
                 progress(f"{path}: without {fault}")
@@ -137,11 +138,11 @@ class Hosts(Provider):
     async def destroy(self, names: Iterable[str]) -> dict[str, str]:
         """Release machines: what ran and was made there for a voyage goes, and the mark last."""
         wanted = set(names)
-        await asyncio.gather(*self._reserving)
+        await wait_for_all(*self._reserving)
         if wanted - self._held.keys():
             await self._look()
         held = {name: self._held.pop(name) for name in wanted & self._held.keys()}
-        told = await asyncio.gather(*(self._tell(vm, RELEASE, name) for name, vm in held.items()))
+        told = await wait_for_all(*(self._tell(vm, RELEASE, name) for name, vm in held.items()))
         return {name: fault for name, (_, fault) in zip(held, told, strict=True) if fault}
 
     async def authorize_key(

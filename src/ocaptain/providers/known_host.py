@@ -1,12 +1,11 @@
 """A machine as the captain's own ssh reaches it, and the host keys that this trusts."""
 
-import asyncio
 import re
 import shlex
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
-from ocaptain.process import run
+from ocaptain.process import run, wait_for_all
 from ocaptain.ssh import VM, clean, quoted
 
 TOLD = ("hostname", "port", "user", "userknownhostsfile", "globalknownhostsfile")
@@ -27,7 +26,7 @@ async def trusted(config: Config, destination: str) -> VM:
         raise Failure(lost, hint=f"Mend what this complains of: {shlex.join(asked)}")
     name = told.get("hostkeyalias", host if port == "22" else f"[{host}]:{port}")
     asking = (run(["ssh-keygen", "-F", name, "-f", file]) for file in " ".join(files).split())
-    known = b"".join(found.out for found in await asyncio.gather(*asking)).decode().splitlines()
+    known = b"".join(found.out for found in await wait_for_all(*asking)).decode().splitlines()
     keys = "\n".join(line.partition(" ")[2] for line in known if line[:1] not in "#@")
     if not keys:
         there = f"Your ssh does not know the host key of {destination}; ocaptain trusts no other."
