@@ -155,6 +155,7 @@ async def _communicate(child: "Popen[bytes]", stdin: bytes) -> Result:
     pause = SHORTEST_PAUSE_S
     while True:
         status = child.poll()
+        unfed = len(rest)
         rest = _feed(cast(IO[bytes], child.stdin), rest)
         out = cast(IO[bytes], child.stdout).read(PIPE_BYTES) or b""
         err = cast(IO[bytes], child.stderr).read(PIPE_BYTES) or b""
@@ -162,7 +163,8 @@ async def _communicate(child: "Popen[bytes]", stdin: bytes) -> Result:
         stderr += err
         if status is not None:
             return Result(status, bytes(stdout), bytes(stderr))
-        pause = _next_pause(pause, bool(out or err))
+        is_busy = bool(out or err) or len(rest) < unfed
+        pause = _next_pause(pause, is_busy)
         await asyncio.sleep(pause)
 
 
