@@ -69,6 +69,13 @@ def test_run_passes_more_than_a_pipe_holds():
     assert asyncio.run(run(["sh", "-c", "cat >&2; echo x"], stdin=much)) == (0, b"x\n", much)
 
 
+def test_a_silent_program_is_fed_as_fast_as_it_reads():
+    """A large input, such as a bundle of a repository, does not wait for any output."""
+    began = time.monotonic()
+    assert asyncio.run(run(["sh", "-c", "cat >/dev/null"], stdin=bytes(20_000_000))).status == 0
+    assert time.monotonic() - began < 10
+
+
 def test_run_ends_what_takes_too_long():
     """A program that outlives its time is ended, and named."""
     with pytest.raises(Failure, match=r"sleep did not end within 0\.1 s: 98765"):

@@ -95,7 +95,7 @@ async def wait_for_all(*works: Awaitable[T]) -> list[T]:
     """What all of these return, which run at the same time.
 
     Unlike asyncio.gather it waits for all of them, also if one fails or the caller is cancelled.
-    Raises the failure of the first that failed."""
+    If some fail, it raises the failure of the first of them as they were named."""
     results = await asyncio.gather(*works, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
@@ -103,7 +103,7 @@ async def wait_for_all(*works: Awaitable[T]) -> list[T]:
     return cast(list[T], results)
 
 
-def _start(argv: Sequence[str], env: Mapping[str, str], stderr: int | None) -> "Popen[bytes]":
+def _start(argv: Sequence[str], env: Mapping[str, str], stderr: int | None) -> Popen[bytes]:
     """Start a child with pipes that do not block; whoever calls this has to `_end` it.
 
     It has no terminal, so that Ctrl-C reaches us only, and no ControlMaster that others share."""
@@ -121,11 +121,11 @@ def _start(argv: Sequence[str], env: Mapping[str, str], stderr: int | None) -> "
     return child
 
 
-def _pipes(child: "Popen[bytes]") -> list[IO[bytes]]:
+def _pipes(child: Popen[bytes]) -> list[IO[bytes]]:
     return [pipe for pipe in (child.stdin, child.stdout, child.stderr) if pipe]
 
 
-async def _end(child: "Popen[bytes]") -> None:
+async def _end(child: Popen[bytes]) -> None:
     """Ask a child to end, unless it has, and wait for it; kill it if that takes long.
 
     Its group is left alone: the ProxyCommand of a ControlMaster may be in it, and with that the
@@ -143,7 +143,7 @@ async def _end(child: "Popen[bytes]") -> None:
             child.wait(PATIENCE_S)
 
 
-async def _communicate(child: "Popen[bytes]", stdin: bytes) -> Result:
+async def _communicate(child: Popen[bytes], stdin: bytes) -> Result:
     """Feed a child, and take what it writes, until it ends.
 
     Its pipes need not end then: a daemon that it left behind, such as a ControlMaster, may hold
@@ -152,7 +152,7 @@ async def _communicate(child: "Popen[bytes]", stdin: bytes) -> Result:
     stdout = bytearray()
     stderr = bytearray()
     rest = memoryview(stdin)
-    pause = SHORTEST_PAUSE_S
+    pause = 0.0
     while True:
         status = child.poll()
         unfed = len(rest)
@@ -168,10 +168,10 @@ async def _communicate(child: "Popen[bytes]", stdin: bytes) -> Result:
         await asyncio.sleep(pause)
 
 
-async def _use_lines(child: "Popen[bytes]", use: Callable[[bytes], None]) -> None:
+async def _use_lines(child: Popen[bytes], use: Callable[[bytes], None]) -> None:
     stdout = cast(IO[bytes], child.stdout)
     rest = b""
-    pause = SHORTEST_PAUSE_S
+    pause = 0.0
     while True:
         has_ended = child.poll() is not None
         data = stdout.read(PIPE_BYTES) or b""
@@ -201,7 +201,8 @@ def _feed(pipe: IO[bytes], data: memoryview) -> memoryview:
 
 
 def _next_pause(pause: float, is_busy: bool) -> float:
-    """How long to leave a child alone, in seconds, after `pause`: the longer it is quiet."""
+    """How long to leave a child alone after `pause`, in seconds: the longer, the longer it is
+    quiet."""
     if is_busy:
-        return SHORTEST_PAUSE_S
-    return min(1.25 * pause, LONGEST_PAUSE_S)
+        return 0.0
+    return min(max(1.25 * pause, SHORTEST_PAUSE_S), LONGEST_PAUSE_S)
