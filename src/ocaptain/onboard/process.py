@@ -6,104 +6,157 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple
+from typing import IO, NamedTuple
 
 Argv = Sequence["str | Path"]
-KILL_S = 10
+Stream = int | IO[bytes] | None
+"""What Popen takes: a file, or PIPE, DEVNULL or STDOUT. None: the stream of this process."""
+
+TIMED_OUT = 124
+"""The exit status of a program that took too long; timeout(1) of coreutils has the same."""
+KILL_WAIT_S = 10
+KILL_ROUNDS = 50
+KILL_PAUSE_S = 0.02
 
 
 class Done(NamedTuple):
-    """How a program ended: its exit status (negative: the signal), and what it wrote."""
+    """How a program ended."""
 
     status: int
-    out: str
-    err: str
+    """Its exit status. If a signal ended it, the signal's number, negative."""
+    stdout: str
+    stderr: str
 
 
-def start(argv: Argv, env: Mapping[str, str] | None = None, **how: Any) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own, where it has no terminal to ask at; `env` is added
-    to this process's environment, `how` has what else Popen takes. Raises OSError where there is no
-    such program."""
-    environ = {**os.environ, **(env or {})}
-    return subprocess.Popen(argv, env=environ, start_new_session=True, **how)
+def start(
+    argv: Argv,
+    env: Mapping[str, str] | None = None,
+    *,
+    cwd: Path | None = None,
+    stdin: Stream = None,
+    stdout: Stream = None,
+    stderr: Stream = None,
+    pass_fds: Collection[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own: it has no terminal to ask at.
+
+    `env` is added to this process's environment. Raises OSError if there is no such program."""
+    return subprocess.Popen(
+        argv,
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        pass_fds=pass_fds,
+        start_new_session=True,
+    )
 
 
 def feed(child: subprocess.Popen[bytes], data: bytes) -> None:
-    """Write to a child's stdin, where it has one, and leave it open. Raises OSError."""
+    """Write to a child's stdin, if it has one, and leave it open. Raises OSError."""
     if child.stdin:
         child.stdin.write(data)
         child.stdin.flush()
 
 
-def run(argv: Argv, *, timeout: float | None = None, merged: bool = False, **how: Any) -> Done:
-    """Run a program as `start` does, to its end, for at most `timeout` seconds (its status is
-    124 then, as coreutils' timeout(1) has it); what it started in its session ends with it.
+def run(
+    argv: Argv,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout: float | None = None,
+    merged: bool = False,
+    pass_fds: Collection[int] = (),
+) -> Done:
+    """Run a program to its end, as `start` does, for at most `timeout` seconds.
 
-    What it writes goes to files, so that neither a flood nor a daemon that it leaves behind holds
-    us up; `merged` has stderr's lines in `out`, where they belong."""
-    with TemporaryFile() as out, TemporaryFile() as err:
-        how |= {"stdin": DEVNULL, "stdout": out, "stderr": out if merged else err}
-        child = start(argv, **how)
+    Whatever it started in its session ends with it. If `merged`, the lines that it writes to stderr
+    are in `stdout`, between the others."""
+    # Files, not pipes: neither a flood nor a daemon that the program leaves behind holds us up.
+    with TemporaryFile() as stdout, TemporaryFile() as stderr:
+        child = start(
+            argv,
+            env,
+            cwd=cwd,
+            stdin=DEVNULL,
+            stdout=stdout,
+            stderr=STDOUT if merged else stderr,
+            pass_fds=pass_fds,
+        )
         try:
             status = child.wait(timeout)
         except subprocess.TimeoutExpired:
-            status = 124
-        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait(KILL_S)  # longer than that only what hangs in the kernel, on a dead mount
-        for file in (out, err):
-            file.seek(0)
-        return Done(status, *(file.read().decode(errors="replace") for file in (out, err)))
+            status = TIMED_OUT
+        _kill_session(child)
+        return Done(status, _text(stdout), _text(stderr))
 
 
-def do(*words: "str | Path", **how: Any) -> str:
-    """What a program prints that `run` runs; where it fails, the end of this one."""
-    done = run(words, **how)
+def run_or_exit(*argv: "str | Path", cwd: Path | None = None) -> str:
+    """Run a program and return what it prints. If it fails, this process ends, and says why."""
+    done = run(argv, cwd=cwd)
     if done.status:
-        raise SystemExit(f"{shlex.join(map(str, words))} failed: {done.err.strip()}")
-    return done.out.strip()
+        raise SystemExit(f"{shlex.join(map(str, argv))} failed: {done.stderr.strip()}")
+    return done.stdout.strip()
 
 
 def program(home: Path, *words: str) -> list[str]:
-    """The command that runs a program of this package, for the user whose home has it."""
+    """Return the command that runs a program of this package, for the user whose home has it."""
     return [sys.executable, "-IS", str(home / "voyage" / "lib"), *words]
 
 
-def leave(home: Path, out: str, *words: str) -> None:
-    """Start a program of this package that goes on without us, and says what it says to a file."""
-    with (home / "voyage" / out).open("ab") as file:
+def start_detached(home: Path, output: str, *words: str) -> None:
+    """Start a program of this package that goes on without us, and writes to the file `output`."""
+    with (home / "voyage" / output).open("ab") as file:
         start(program(home, *words), cwd=home, stdin=DEVNULL, stdout=file, stderr=STDOUT)
 
 
 def marked(entry: str) -> set[int]:
-    """Pids of the processes whose environment holds exactly `entry` (NAME=value)."""
-    pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
-    return {pid for pid in pids if entry.encode() in _read(pid, "environ").split(b"\0")}
+    """Return the pids of all processes whose environment has exactly this entry (NAME=value)."""
+    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    return {pid for pid in pids if entry.encode() in _proc_file(pid, "environ").split(b"\0")}
 
 
-def kill_marked(entry: str, spare: Iterable[int] = ()) -> None:
-    """Kill all processes that carry `entry`, but us and the spared, until none is left."""
-    for _ in range(50):
-        for pid in (pids := marked(entry) - {os.getpid(), *spare}):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+def kill_marked(entry: str, spare: Collection[int] = ()) -> None:
+    """Kill all processes that `marked` finds, but us and the spared, until none is left."""
+    for _ in range(KILL_ROUNDS):
+        pids = marked(entry) - {os.getpid(), *spare}
         if not pids:
             return
-        time.sleep(0.02)
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(KILL_PAUSE_S)
 
 
-def cpu_ticks(pids: Iterable[int]) -> int:
-    """CPU time that these processes have used, in clock ticks (proc(5): stat, fields 14 and 15)."""
-    stats = [_read(pid, "stat").rpartition(b")")[2].split() for pid in pids]
-    return sum(int(fields[11]) + int(fields[12]) for fields in stats if fields)
+def cpu_ticks(pids: Collection[int]) -> int:
+    """Return the CPU time that these processes have used, in clock ticks."""
+    ticks = 0
+    for pid in pids:
+        # proc(5): utime and stime are fields 14 and 15; the name, field 2, may have spaces.
+        fields = _proc_file(pid, "stat").rpartition(b")")[2].split()
+        if fields:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks
 
 
-def _read(pid: int, name: str) -> bytes:
+def _kill_session(child: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait(KILL_WAIT_S)  # it takes longer only if it hangs in the kernel, on a dead mount
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
+
+
+def _proc_file(pid: int, name: str) -> bytes:
     # Many at a time, and often: a Path would take three times as long.
     with suppress(OSError), open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123
         return file.read()

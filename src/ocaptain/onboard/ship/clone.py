@@ -59,8 +59,8 @@ class Clone:
         env = {**self._env, **(self._here if "clone" not in words else {}), **env}
         done = process.run(argv, cwd=self.path, env=env, timeout=limit_s)
         if done.status:
-            raise GitFailed((done.err or done.out).strip()[-2000:])
-        return done.out.strip()
+            raise GitFailed((done.stderr or done.stdout).strip()[-2000:])
+        return done.stdout.strip()
 
     def remote(self, *words: str) -> str:
         """Run a git command that needs storage, again while storage is out of reach."""

@@ -60,7 +60,7 @@ def mount(ship: Ship) -> None:
     while shutil.which("sshfs"):
         process.run(["fusermount3", "-u", "-z", place])
         done = process.run(["sshfs", "-f", "-F", config, "-o", MOUNT, what, place])
-        ship.say(f"sshfs ended: {done.err}")
+        ship.say(f"sshfs ended: {done.stderr}")
         time.sleep(60)
     ship.say("sshfs is missing: the agent sees no task list, artifacts and logs")
 
@@ -97,9 +97,9 @@ class Verification(Watch):
         self.ship.clone.git("checkout", "--quiet", "--detach", head)
         done = self.ship.run(f"{SETUP} exec bash ~/voyage/verify.sh")
         self.pause()
-        self.say(f"verify.sh exited {done.status}\n{done.out[-4000:]}")
+        self.say(f"verify.sh exited {done.status}\n{done.stdout[-4000:]}")
         if done.status:
-            raise GiveUp(f"verify.sh exited {done.status}:\n{done.out[-8000:]}", "agent")
+            raise GiveUp(f"verify.sh exited {done.status}:\n{done.stdout[-8000:]}", "agent")
         self.ask("land", commit=head)
 
 
@@ -133,7 +133,7 @@ class Attempt(Watch):
             self.ship.clone.make()
             done = self.ship.run(SETUP)
             if done.status:
-                raise GiveUp(done.out[-2000:], "infrastructure") from None
+                raise GiveUp(done.stdout[-2000:], "infrastructure") from None
             self.ship.clone.begin(self.claim["ref"])
 
     def turn(self) -> None:
@@ -186,7 +186,7 @@ class Attempt(Watch):
             self.pause()
             self.say(f"check exited {done.status}")
             if done.status:
-                raise Feedback(prompt.RED.format(check, done.status, done.out[-8000:].strip()))
+                raise Feedback(prompt.RED.format(check, done.status, done.stdout[-8000:].strip()))
 
     def push(self) -> None:
         """Bring the commits to the claim's work ref, unless they hold a secret."""

@@ -121,12 +121,14 @@ class Session:
         hook = process.program(ship.folder.parent, "task-hook", str(watch.claim["claim"]))
         job = Job(ship.voyage, ship.name, watch.claim, tuple(hook), ship.agent_env)
         env = {**self.agent.environment(job), **ship.env}
-        how = {
-            "stdin": PIPE if self.agent.interactive else DEVNULL,
-            "stdout": PIPE,
-            "stderr": STDOUT,
-        }
-        self._child = process.start(self.agent.command(job), env, cwd=ship.clone.path, **how)
+        self._child = process.start(
+            self.agent.command(job),
+            env,
+            cwd=ship.clone.path,
+            stdin=PIPE if self.agent.interactive else DEVNULL,
+            stdout=PIPE,
+            stderr=STDOUT,
+        )
         threading.Thread(target=self._read, daemon=True).start()
 
     def turn(self, text: str) -> Event:

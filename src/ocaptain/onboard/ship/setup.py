@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from compileall import compile_dir
 from pathlib import Path
 
-from ..process import do, leave, program
+from ..process import program, run_or_exit, start_detached
 from ..protocol import ShipBoot, ShipFile
 
 STORAGE_SSH_OPTIONS = {
@@ -84,7 +84,7 @@ def link_mount(home: Path, voyage: str) -> None:
     mount.mkdir(exist_ok=True)
     for path in ("voyage/artifacts", "voyage/logs", f".claude/tasks/{voyage}-tasks"):
         (home / path).parent.mkdir(parents=True, exist_ok=True)
-        do("ln", "-sfT", mount / path, home / path)
+        run_or_exit("ln", "-sfT", mount / path, home / path)
 
 
 def start_helm(home: Path) -> None:
@@ -95,7 +95,7 @@ def start_helm(home: Path) -> None:
         unit = home / "voyage" / "ocaptain-helm.service"
         command = shlex.join(program(home, "helm"))
         unit.write_text(HELM_UNIT.format(user=home.owner(), command=command))
-        do("sudo", "-n", "install", "-m", "644", unit, "/etc/systemd/system")
-        do("sudo", "-n", "systemctl", "enable", "--now", unit.name)
+        run_or_exit("sudo", "-n", "install", "-m", "644", unit, "/etc/systemd/system")
+        run_or_exit("sudo", "-n", "systemctl", "enable", "--now", unit.name)
     else:
-        leave(home, "helm.out", "helm")
+        start_detached(home, "helm.out", "helm")

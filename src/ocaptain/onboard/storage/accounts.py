@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from ..files import put
-from ..process import do, program, run
+from ..process import program, run, run_or_exit
 from ..protocol import StorageBoot
 
 HARBOR = Path("/home/harbor")
@@ -36,7 +36,7 @@ def set_up(home: Path, boot: StorageBoot) -> None:
 
     This runs as root, in the home directory of the login user."""
     os.umask(0o022)
-    do("groupadd", "--force", SHIP_GROUP)
+    run_or_exit("groupadd", "--force", SHIP_GROUP)
     for ship, key in boot["ship_keys"].items():
         add_account(
             ship, "--home-dir", SHIP_HOMES / ship, "--shell", LOGIN_SHELL, "--gid", SHIP_GROUP
@@ -44,15 +44,15 @@ def set_up(home: Path, boot: StorageBoot) -> None:
         put(SHIP_HOMES / ship / ".ssh" / "authorized_keys", f"restrict {key}\n")
     if boot["new"]:
         add_harbor(home / "voyage")
-    do("rm", "-f", home / "voyage" / "boot.json", home / "voyage" / "source.bundle")
+    run_or_exit("rm", "-f", home / "voyage" / "boot.json", home / "voyage" / "source.bundle")
     if boot["new"]:
-        do("sudo", "-nHu", "harbor", *program(HARBOR, "set-up-storage"), cwd=HARBOR)
+        run_or_exit("sudo", "-nHu", "harbor", *program(HARBOR, "set-up-storage"), cwd=HARBOR)
 
 
 def add_account(name: str, *options: "str | Path") -> None:
     """Make a system account without a password to log in with, unless there is one."""
     if run(["id", name]).status:
-        do("useradd", "--system", "--password", "*", *options, name)
+        run_or_exit("useradd", "--system", "--password", "*", *options, name)
 
 
 def add_harbor(sent: Path) -> None:
@@ -63,13 +63,13 @@ def add_harbor(sent: Path) -> None:
     add_account(
         "harbor", "--create-home", "--home-dir", HARBOR, "--shell", "/bin/bash", "--user-group"
     )
-    do("cp", "-rT", sent, folder)
-    do("chmod", "755", HARBOR, folder)
-    do("chown", "-R", "harbor:harbor", folder)
+    run_or_exit("cp", "-rT", sent, folder)
+    run_or_exit("chmod", "755", HARBOR, folder)
+    run_or_exit("chown", "-R", "harbor:harbor", folder)
     login = sent / "lib" / "onboard" / "storage" / "login.sh"
-    do("install", "-D", "-m", "755", login, LOGIN_SHELL)
+    run_or_exit("install", "-D", "-m", "755", login, LOGIN_SHELL)
     put(Path("/etc/sudoers.d/ocaptain"), f"Defaults>harbor !use_pty\n{SUDO_RULE}")
-    do("install", "-d", "-g", SHIP_GROUP, "-m", "1707", *WORLD_WRITABLE)
+    run_or_exit("install", "-d", "-g", SHIP_GROUP, "-m", "1707", *WORLD_WRITABLE)
     rules = "".join(f"z {folder} 1707 root {SHIP_GROUP}\n" for folder in WORLD_WRITABLE)
     put(Path("/etc/tmpfiles.d/ocaptain.conf"), rules)
     run(["sh", "-c", MASK_AGENT])  # as far as there are any

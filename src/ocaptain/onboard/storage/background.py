@@ -30,7 +30,7 @@ def start_due_jobs(home: Path, journal: Journal, voyage: Json) -> None:
                 lock.close()  # which the new process is to have
                 from .. import process  # which takes longer to import than most calls take
 
-                process.leave(home, "background.out", "background", name)
+                process.start_detached(home, "background.out", "background", name)
 
 
 def main(home: Path, name: str) -> None:
@@ -94,7 +94,7 @@ def tell(voyage: Json, event: str, text: str) -> None:
         return
     env = {f"OCAPTAIN_{key.upper()}": value for key, value in told.items()}
     if (done := process.run(["bash", "-c", what], env=env, timeout=TELL_S)).status:
-        raise OSError(f"exit status {done.status}: {done.err[-300:]}")
+        raise OSError(f"exit status {done.status}: {done.stderr[-300:]}")
 
 
 ERRANDS = {"mirror": mirror.errand, "notify": next_news}

@@ -44,7 +44,7 @@ def push(journal: Journal, voyage: Json) -> Json:
     head, to = journal.sections["meta"]["head"], f"refs/heads/{voyage['voyage']}"
     words = ["git", "-C", journal.repo, "push", "--quiet", voyage["origin"], f"{head}:{to}"]
     if (done := process.run(words, timeout=PUSH_S)).status:
-        raise OSError(done.err.strip() or f"git push ended with status {done.status}")
+        raise OSError(done.stderr.strip() or f"git push ended with status {done.status}")
     return {"mirrored": head}
 
 

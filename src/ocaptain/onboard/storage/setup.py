@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from ..files import put, write
-from ..process import do
+from ..process import run_or_exit
 from ..protocol import NewVoyage, Source, StorageBoot
 from . import accounts
 from .journal import Journal, Sections
@@ -69,7 +69,7 @@ def begin_voyage(home: Path, new: NewVoyage) -> None:
     (folder / "logs").mkdir(exist_ok=True)
     for name, body in new["artifacts"].items():
         put(folder / "artifacts" / name, body)
-    do("ln", "-sfT", sys.executable, folder / "python")
+    run_or_exit("ln", "-sfT", sys.executable, folder / "python")
     head = make_repository(folder, journal.repo, voyage["voyage"], new["source"])
     write(folder / "voyage.json", voyage)
     with journal.locked():
@@ -84,12 +84,12 @@ def begin_voyage(home: Path, new: NewVoyage) -> None:
 
 def make_repository(folder: Path, repo: Path, branch: str, source: Source) -> str:
     """Make the bare repository, unless it is there. Returns the branch's commit."""
-    git = partial(do, "git", cwd=repo)
-    do("git", "init", "--quiet", "--bare", "--initial-branch", branch, repo)
+    git = partial(run_or_exit, "git", cwd=repo)
+    run_or_exit("git", "init", "--quiet", "--bare", "--initial-branch", branch, repo)
     for key, value in REPOSITORY_CONFIG.items():
         git("config", key, value)
     hook = folder / "lib/onboard/storage/pre-receive.sh"
-    do("install", "-m", "755", hook, repo / "hooks/pre-receive")
+    run_or_exit("install", "-m", "755", hook, repo / "hooks/pre-receive")
     if source["token"]:
         secret = folder / "credentials"
         store_token(secret, source["token"])
