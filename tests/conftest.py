@@ -1,6 +1,10 @@
 """What all tests share."""
 
+import pytest
 from hypothesis import settings
+
+pytest.register_assert_rewrite("tests.support")
+pytest_plugins = ["tests.support.fixtures"]
 
 # `script/test --long` chooses the second, by pytest's --hypothesis-profile.
 settings.register_profile("ci", max_examples=200, derandomize=True, deadline=None)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ocaptain import __version__
-from tests.integration.harness import Done
+from tests.support.captain import Done
 
 OCAPTAIN = Path(sys.executable).with_name("ocaptain")
 ORDER = ["--why", "--json"]

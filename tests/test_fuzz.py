@@ -32,9 +32,9 @@ from ocaptain.plan.check import check
 from ocaptain.process import Result
 from ocaptain.providers.exedev import Exedev
 from ocaptain.ssh import VM, Ssh
-from tests.onboard.crashes import FAST
-from tests.onboard.storage import VOYAGE, Json, Storage, a_ship, assert_sound, fold, task, template
-from tests.test_json import example as documented
+from tests.support.crashes import FAST
+from tests.support.documented import example as documented
+from tests.support.storage import VOYAGE, Json, Storage, a_ship, assert_sound, fold, task, template
 
 DEEP = "[" * 100_000
 ODD = [0, -1, 2**70, 1e308, float("inf"), float("nan"), "\ud800", "\x1b]0;x\x07", "a" * 20_000]

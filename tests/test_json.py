@@ -3,18 +3,13 @@
 import json
 import re
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.conftest import tools
-from tests.integration.harness import Captain, Json, Voyage, new_captain, task
+from tests.support.captain import Captain, Json, Voyage, new_captain, task
+from tests.support.documented import example, section
 
-__all__ = ["tools"]
-
-DOC = Path(__file__).parents[1] / "docs" / "json.md"
 VERBS = ["check", "voyages", "status", "tasks", "logs"]
 VERBS += ["pause", "relieve", "tasks add", "hail", "reinforce", "fsck"]
 VOYAGE_STATES = "provisioning running stalled verifying complete failed paused halted"
@@ -27,15 +22,6 @@ PROMISED = {
     "tasks": "[].id [].subject [].status [].owner [].blocked_by [].claim [].attempts [].commit "
     "[].reason",
 }
-
-
-@cache
-def section(verb: str) -> str:
-    """What docs/json.md says of a verb."""
-    [text] = re.findall(
-        rf"^## `ocaptain {verb} (?![a-z]).*?(?=^## |\Z)", DOC.read_text(), re.M | re.S
-    )
-    return text
 
 
 def table(verb: str, head: str) -> dict[str, list[str]]:
@@ -51,11 +37,6 @@ def documented(verb: str) -> dict[str, tuple[str, list[str]]]:
     rows = table(verb, "Key | Type")
     listed = {key: meaning.partition("One of: ")[2] for key, (_, meaning) in rows.items()}
     return {key: (kind, re.findall(r"`(\w+)`", listed[key])) for key, (kind, _) in rows.items()}
-
-
-def example(verb: str) -> Any:
-    [block] = re.findall(r"```json\n(.*?)```", section(verb), re.S)
-    return json.loads(block)
 
 
 def places(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from ocaptain import terminal as view
-from tests.test_json import example
+from tests.support.documented import example
 
 
 @pytest.mark.parametrize(

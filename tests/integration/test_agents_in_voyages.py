@@ -15,8 +15,9 @@ import pytest
 import ocaptain
 from ocaptain.onboard.protocol import PROTOCOL
 from tests.fakes import messages_api as api
-from tests.integration.conftest import TOKEN
-from tests.integration.harness import task, until
+from tests.support.captain import task
+from tests.support.fixtures import TOKEN
+from tests.support.machine import until
 
 
 def sail(captain, descriptions: dict[str, str], ships: int = 1, **settings: Any):

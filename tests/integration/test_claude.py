@@ -20,10 +20,7 @@ from ocaptain.onboard import process
 from ocaptain.onboard.ship import taskhook
 from ocaptain.onboard.ship.agents import AGENTS, Event, Job
 from tests.fakes import messages_api as api
-from tests.fakes.fixtures import claude_binary, model
-from tests.onboard.storage import a_ship
-
-__all__ = ["claude_binary", "model"]
+from tests.support.storage import a_ship
 
 claude = AGENTS["claude"]
 SECRET = "sk-ant-oat01-integration"
@@ -291,5 +288,5 @@ def test_the_token_stands_in_no_command_line_of_the_agent(sessions, model, job, 
     seen += (tmp_path / "workspace" / "cmdlines").read_text()
     seen += Path(f"/proc/{session.process.pid}/cmdline").read_text()
     assert "stream-json" in seen
-    assert "taskhook" in seen
+    assert "task-hook" in seen
     assert SECRET not in seen

@@ -15,20 +15,15 @@ from ocaptain.onboard.protocol import PROTOCOL
 from tests.fakes import messages_api as api
 from tests.fakes.exedev import Machine
 from tests.fakes.exedev.lobby import Lost
-from tests.integration.fleet import ExeCaptain, at, connections, exe_captain
-from tests.integration.harness import OCAPTAIN, Terminal, Voyage, put, task, until
-from tests.integration.test_secrets import found_in, objects, sampling
+from tests.support.captain import OCAPTAIN, Voyage, task
+from tests.support.exe_captain import Ending, ExeCaptain, at, connections, exe_captain, on_new
+from tests.support.machine import put, until
+from tests.support.secrets import found_in, objects, sampling
+from tests.support.terminal import Terminal
 
 GATE = "until [ -e ~/gate ]; do sleep 0.1; done"
 SECRET = "sk-ant-oat01-Kd5distinctive"
 CAP = "You have reached the maximum number of VMs allowed on your plan."
-
-
-class Ending(set[str]):
-    """All names that end so, for faults of VMs whose voyage has no name yet."""
-
-    def __contains__(self, name: object) -> bool:
-        return str(name).endswith(tuple(self))
 
 
 @pytest.fixture
@@ -70,19 +65,6 @@ def made(captain: ExeCaptain) -> list[str]:
     """What each VM that the lobby was asked to make is in its voyage: storage, ship0 …"""
     asked = [re.match(r"new .*--name=voyage-\w+-(\S+)", line) for line in captain.exe.commands]
     return sorted(found[1] for found in asked if found)
-
-
-def on_new(captain: ExeCaptain, monkeypatch, ending: str, act: Callable[[Machine], Any]) -> None:
-    """Do something to new VMs whose names end so, on their way out of the factory."""
-    make = captain.exe.lobby.new_machine
-
-    def new_machine(name: str, *rest: Any) -> Machine:
-        machine = make(name, *rest)
-        if name.endswith(ending):
-            act(machine)
-        return machine
-
-    monkeypatch.setattr(captain.exe.lobby, "new_machine", new_machine)
 
 
 def breaks(program: str) -> Callable[[Machine], Any]:
@@ -546,7 +528,7 @@ def muster(voyage: Voyage, enlist: dict[str, str]) -> None:
     """Let ships into storage, as it is done after `sail`: by boot.json alone."""
     boot = json.dumps({"ship_keys": enlist, "accounts": True, "new": None}).encode()
     set_up = "umask 077 && cat >~/voyage/boot.json && exec sudo -n python3 -IS ~/voyage/lib"
-    vm(voyage, "storage").run(f"{set_up} setup.main", stdin=boot)
+    vm(voyage, "storage").run(f"{set_up} set-up-storage", stdin=boot)
 
 
 def says(voyage: Voyage, command: str) -> str:

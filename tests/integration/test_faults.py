@@ -8,7 +8,8 @@ import pytest
 
 from ocaptain.onboard.process import marked
 from tests.fakes import messages_api as api
-from tests.integration.harness import Captain, Voyage, cmdline, put, task, until
+from tests.support.captain import Captain, Voyage, task
+from tests.support.machine import cmdline, put, until
 
 # Stands before ssh, and lets one of a ship's questions about a landing come to grief: the first
 # (before the push) or the second (after it), before storage hears of it or after it did.

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.github import GitHub, git
-from tests.integration.fleet import ExeCaptain, exe_captain
-from tests.integration.harness import Json, Voyage, put, task, until
-from tests.integration.test_exedev import Ending, on_new
-from tests.integration.test_secrets import Sampler, found_in, objects, sampling
+from tests.support.captain import Json, Voyage, task
+from tests.support.exe_captain import Ending, ExeCaptain, exe_captain, on_new
+from tests.support.machine import put, until
+from tests.support.secrets import Sampler, found_in, objects, sampling
 
 NAME = "owner/name"
 

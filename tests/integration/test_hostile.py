@@ -20,9 +20,11 @@ import pytest
 
 from ocaptain.onboard.protocol import PROTOCOL
 from tests.fakes.exedev import Machine
-from tests.integration.fleet import ExeCaptain, exe_captain
-from tests.integration.harness import Captain, Done, Json, Terminal, Voyage, new_captain, put, task
-from tests.integration.test_secrets import found_in
+from tests.support.captain import Captain, Done, Json, Voyage, new_captain, task
+from tests.support.exe_captain import ExeCaptain, exe_captain
+from tests.support.machine import put
+from tests.support.secrets import found_in
+from tests.support.terminal import Terminal
 
 ALONE = "-F ~/voyage/ssh_config -o ControlPath=none"
 SSH = "ssh -F ~/voyage/ssh_config -o ControlMaster=auto -S ${TMPDIR:-/tmp}/thief"

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.exedev import ExeDev, Machine, lacking
-from tests.integration.fleet import owner
-from tests.integration.harness import Captain, Done, Voyage, new_captain, put, task, until
+from tests.support.captain import Captain, Done, Voyage, new_captain, task
+from tests.support.exe_captain import owner
+from tests.support.machine import put, until
 
 SSH_CONFIG = """\
 Host depot

@@ -4,7 +4,7 @@ import time
 
 from ocaptain.onboard import process
 from tests.fakes import messages_api as api
-from tests.integration.harness import task
+from tests.support.captain import task
 
 
 def test_an_idle_ship_calls_no_model(claude_captain, model):

@@ -5,8 +5,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tests.onboard.moored import Moored, moored
-from tests.onboard.storage import assert_sound, task
+from tests.support.moored import Moored, moored
+from tests.support.storage import assert_sound, task
 
 SHIPS = tuple(f"ship-{number}" for number in range(16))
 TASKS = 200

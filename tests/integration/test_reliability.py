@@ -16,21 +16,12 @@ import pytest
 from ocaptain.onboard.process import marked
 from tests.fakes import messages_api as api
 from tests.fakes.exedev import Machine
-from tests.integration.audit import assert_nothing_lost, assert_status_true, present
-from tests.integration.fleet import ExeCaptain, exe_captain
-from tests.integration.harness import (
-    Captain,
-    Done,
-    Json,
-    Voyage,
-    cmdline,
-    processes,
-    put,
-    task,
-    until,
-)
-from tests.integration.tripwires import Trips, before_ssh, before_ssh_on
-from tests.onboard.disk import Disk, small_disk
+from tests.support.audit import assert_nothing_lost, assert_status_true, present
+from tests.support.captain import Captain, Done, Json, Voyage, task
+from tests.support.disk import Disk, small_disk
+from tests.support.exe_captain import ExeCaptain, exe_captain
+from tests.support.machine import cmdline, processes, put, until
+from tests.support.tripwires import Trips, before_ssh, before_ssh_on
 
 PHASES = ("after-claim", "at-work", "before-push", "after-push", "before-land", "after-land")
 """Points at which each voyage is struck, in this order, one a task; `verifying` comes after them.

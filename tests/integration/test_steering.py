@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from tests.fakes import messages_api as api
-from tests.integration.fleet import at, exe_captain
-from tests.integration.harness import Captain, Json, Terminal, Voyage, put, task, until
+from tests.support.captain import Captain, Json, Voyage, task
+from tests.support.exe_captain import at, exe_captain
+from tests.support.machine import put, until
+from tests.support.terminal import Terminal
 
 
 def gate(captain: Captain, name: str = "gate") -> tuple[str, Path]:

@@ -3,7 +3,8 @@
 import json
 
 from tests.fakes import messages_api as api
-from tests.integration.harness import put, task
+from tests.support.captain import task
+from tests.support.machine import put
 
 VERIFY = """\
 cd ~/voyage/workspace

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from ocaptain.onboard.protocol import PROTOCOL
-from tests.integration.harness import Captain, Terminal, Voyage, processes, task, until
+from tests.support.captain import Captain, Voyage, task
+from tests.support.machine import processes, until
+from tests.support.terminal import Terminal
 
 LONG = "A subject that is much longer than there is room for on one line of a terminal"
 

@@ -11,7 +11,7 @@ import pytest
 
 from ocaptain.onboard import process
 from ocaptain.onboard.storage import harbor
-from tests.onboard.storage import Json, Sail, Storage, template
+from tests.support.storage import Json, Sail, Storage, template
 
 
 @pytest.fixture(scope="session")

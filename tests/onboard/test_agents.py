@@ -15,7 +15,7 @@ from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.ship import taskhook
 from ocaptain.onboard.ship.agents import AGENTS, Event, Job
 from ocaptain.onboard.ship.ship import Unreachable, exchange
-from tests.onboard.storage import a_ship
+from tests.support.storage import a_ship
 
 claude, shell = AGENTS["claude"], AGENTS["shell"]
 SECRET = "sk-ant-oat01-secret"

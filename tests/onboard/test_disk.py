@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.onboard.disk import Disk, small_disk
-from tests.onboard.moored import Moored, moored
-from tests.onboard.storage import Json, Sail, Storage, assert_sound, git, task
-from tests.onboard.test_journal import each_crash, recovered
+from tests.support.crashes import each_crash, recovered
+from tests.support.disk import Disk, small_disk
+from tests.support.moored import Moored, moored
+from tests.support.storage import Json, Sail, Storage, assert_sound, git, task
 
 Act = Callable[[Storage], Json]
 

@@ -16,7 +16,7 @@ import pytest
 from ocaptain.onboard.process import marked
 from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import background
-from tests.onboard.storage import VOYAGE, Json, Sail, Storage, assert_sound, task, until
+from tests.support.storage import VOYAGE, Json, Sail, Storage, assert_sound, task, until
 
 APPEND = 'echo "$OCAPTAIN_VOYAGE|$OCAPTAIN_EVENT|$OCAPTAIN_TEXT" >>{}'
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocaptain.onboard.storage import harbor, serve
-from tests.onboard.storage import SHIPS, Sail, Storage, assert_sound, git, task
+from tests.support.storage import SHIPS, Sail, Storage, assert_sound, git, task
 
 
 def land(storage: Storage, ship: str, claim: dict[str, Any], commit: Any, **more: Any) -> Any:

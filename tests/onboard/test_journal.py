@@ -1,12 +1,9 @@
-import functools
 import json
 import os
 import shutil
-import sys
 import tempfile
 import threading
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,59 +13,8 @@ from hypothesis import strategies as st
 
 from ocaptain.onboard.storage import journal as journals
 from ocaptain.onboard.storage.journal import SECTIONS, Damaged, Journal
-from tests.onboard.storage import VOYAGE, Sail, Storage, assert_sound, fold, git, task
-
-EFFECTS = {
-    "flush",
-    "fsync",
-    "utime",
-    "rename",
-    "unlink",
-    "truncate",
-    "__exit__",
-    "pwrite",
-    "fork_exec",
-    "waitpid",
-}
-
-
-def killed_at(number: int, act: Callable[[], Any]) -> bool:
-    """Do something in a process that dies right before its n-th effect; false if it has fewer."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads: the child has just one
-        pid = os.fork()
-    if pid:
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
-    seen = 0
-
-    def watch(_frame: Any, event: str, function: Any) -> None:
-        nonlocal seen
-        seen += event == "c_call" and function.__name__ in EFFECTS
-        if seen == number:
-            os._exit(9)
-
-    sys.setprofile(watch)
-    act()
-    os._exit(0)
-
-
-def each_crash(storage: Storage, act: Callable[[Storage], Any], room: Path) -> Iterator[Storage]:
-    """Copies of a storage, each left behind by a crash of `act` one step later than the last."""
-    number = 1
-    while True:
-        twin = storage.copied(room / str(number))
-        if not killed_at(number, functools.partial(act, twin)):
-            break
-        yield twin
-        shutil.rmtree(twin.home)
-        number += 1
-    assert number > 10, "crashes went unnoticed"
-
-
-def recovered(storage: Storage) -> dict[str, Any]:
-    """The state after a crash, in which all must agree."""
-    assert_sound(storage)
-    return storage.sections()
+from tests.support.crashes import each_crash, recovered
+from tests.support.storage import VOYAGE, Sail, Storage, assert_sound, fold, git, task
 
 
 def test_a_crash_anywhere_in_a_landing_leaves_all_of_it_or_nothing(sail: Sail, tmp_path):

@@ -16,7 +16,7 @@ from ocaptain.onboard.ship.clone import Clone, GitFailed, pack_settings
 from ocaptain.onboard.ship.helm import Attempt, hold
 from ocaptain.onboard.ship.session import GiveUp
 from ocaptain.onboard.ship.ship import Ship
-from tests.onboard.storage import AS_TEST, VOYAGE, a_ship, git
+from tests.support.storage import AS_TEST, VOYAGE, a_ship, git
 
 SECRET = "sk-secret-value-0123456789"
 AUTHOR = {"user.name": "Ada Captain", "user.email": "ada@example.com"}

@@ -14,7 +14,7 @@ import pytest
 
 from ocaptain.onboard.ship import ship as ships
 from ocaptain.onboard.storage import journal, logs, serve
-from tests.onboard.storage import Sail, a_ship, task
+from tests.support.storage import Sail, a_ship, task
 
 EARLY, LATE = "2026-01-01T00:00:01.000Z", "2026-01-01T00:00:02.000Z"
 

@@ -14,7 +14,7 @@ import pytest
 from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import background, mirror
 from tests.fakes.github import USER, GitHub
-from tests.onboard.storage import (
+from tests.support.storage import (
     VOYAGE,
     Json,
     Storage,

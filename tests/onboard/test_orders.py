@@ -6,7 +6,7 @@ import pytest
 from ocaptain.onboard.storage import harbor, orders
 from ocaptain.onboard.storage.journal import Damaged
 from ocaptain.onboard.tasklist import order
-from tests.onboard.storage import VOYAGE, Json, Sail, assert_sound, git, task
+from tests.support.storage import VOYAGE, Json, Sail, assert_sound, git, task
 
 
 def test_status_before_any_ship_calls(sail: Sail):

@@ -27,8 +27,8 @@ from hypothesis.stateful import (
 )
 
 from ocaptain.onboard.storage import harbor, journal, serve
-from tests.onboard.crashes import ENDED, FAST, full_at, killed_at
-from tests.onboard.storage import SHIPS, VOYAGE, Json, Storage, fold, git, task, template
+from tests.support.crashes import ENDED, FAST, full_at, killed_at
+from tests.support.storage import SHIPS, VOYAGE, Json, Storage, fold, git, task, template
 
 LEASE, ATTEMPTS, REPAIRS, LIMIT = 60, 2, 2, 60  # seconds of the clock, the first and the last
 AGENTS_FAULT = ("agent", "error", "stalled")

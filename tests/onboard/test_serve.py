@@ -16,8 +16,8 @@ import pytest
 from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import serve
 from ocaptain.onboard.storage.journal import Journal, open_voyage
-from tests.onboard.moored import VOYAGE, Moored, moored
-from tests.onboard.storage import Json, Sail, Storage, assert_sound, git, task, until
+from tests.support.moored import VOYAGE, Moored, moored
+from tests.support.storage import Json, Sail, Storage, assert_sound, git, task, until
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from ocaptain.onboard import process
 from ocaptain.onboard.ship import session
 from ocaptain.onboard.ship.agents import AGENTS, Agent, Event, Job
 from ocaptain.onboard.ship.session import GiveUp, Session, Watch
-from tests.onboard.storage import a_ship
+from tests.support.storage import a_ship
 
 MB = 1_000_000
 TALKING = """

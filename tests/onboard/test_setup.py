@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ocaptain.onboard.storage import setup
-from tests.onboard.storage import SHIPS, VOYAGE, Json, boot, bundle, fold, git, set_up, task
+from tests.support.storage import SHIPS, VOYAGE, Json, boot, bundle, fold, git, set_up, task
 
 BUNDLED: Json = {"url": None, "ref": "refs/heads/main", "shallow": ""}
 

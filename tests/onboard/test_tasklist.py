@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocaptain.onboard import tasklist
-from tests.onboard.storage import task
+from tests.support.storage import task
 
 
 def by_id(*tasks: dict[str, Any]) -> dict[str, Any]:

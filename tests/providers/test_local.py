@@ -18,7 +18,7 @@ from ocaptain.process import Result
 from ocaptain.providers import VM, Provider, open_provider
 from ocaptain.providers.local import Local
 from ocaptain.ssh import Home, Remote, Ssh, prepare
-from tests.onboard.storage import until
+from tests.support.storage import until
 
 # Of each test process its own, so that they can run side by side.
 VOYAGE = f"voyage-{secrets.token_hex(6)}"

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.conftest import tools
-from tests.integration.harness import Captain, new_captain, put, task
-
-__all__ = ["tools"]
+from tests.support.captain import Captain, new_captain, task
+from tests.support.machine import put
 
 PROVIDER = '''\
 """VMs that are directories, in a place of their own."""
@@ -41,7 +39,9 @@ class Scratch:
     async def list(self) -> Sequence[VM]:
         return await self.local.list()
 
-    async def authorize_key(self, storage: VM, ship: str, key: str) -> tuple[Options, Sequence[str]]:
+    async def authorize_key(
+        self, storage: VM, ship: str, key: str
+    ) -> tuple[Options, Sequence[str]]:
         return await self.local.authorize_key(storage, ship, key)
 '''
 METADATA = "Metadata-Version: 2.1\nName: ocaptain-scratch\nVersion: 1.0\n"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ocaptain.onboard.process import marked
+from tests.support.machine import cmdline, kill_all, mounts, processes, put, until
 
 Json = dict[str, Any]
 
@@ -147,7 +148,7 @@ class Captain:
     def remains(self) -> list[str]:
         """Whatever of this captain's still runs, is mounted or listens."""
         found = [f"VM {vm.name}" for vm in self.vms.glob("*")]
-        found += [f"mount {line}" for line in _mounts() if str(self.root) in line]
+        found += [f"mount {line}" for line in mounts() if str(self.root) in line]
         found += [f"process {process}" for process in processes(str(self.root))]
         sockets = [path for path in (self.root / "run").rglob("*") if path.is_socket()]
         return found + [f"socket {path}" for path in sockets]
@@ -247,61 +248,6 @@ class Voyage:
         assert self.ssh(vm, helm).status == 0
 
 
-def put(path: Path, body: str) -> None:
-    """Write a file, and the directories that it is in."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(body)
-
-
-def until(condition: Callable[[], Any], seconds: float = 10) -> None:
-    """Wait for something; it has to come."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come in time"
-        time.sleep(0.05)
-
-
-def cmdline(pid: int) -> str:
-    """A process's arguments, each ended by a NUL; empty where it is gone."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def kill_all(entry: str) -> None:
-    """Kill all processes that carry an entry in their environment."""
-    while pids := marked(entry):
-        for pid in pids:
-            with suppressed():
-                os.kill(pid, 9)
-        time.sleep(0.02)
-
-
-@contextmanager
-def suppressed() -> Iterator[None]:
-    """Let processes and files be gone."""
-    try:
-        yield
-    except OSError:
-        return
-
-
-def processes(text: str) -> list[str]:
-    """Processes that have `text` in their arguments or environment."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with suppressed():
-            words, env = (path / "cmdline").read_bytes(), (path / "environ").read_bytes()
-            if text.encode() in words + env and int(path.name) != os.getpid():
-                found.append(f"{path.name} {words.decode(errors='replace')}")
-    return found
-
-
-def _mounts() -> list[str]:
-    return Path("/proc/mounts").read_text().splitlines()
-
-
 @contextmanager
 def new_captain(kind: type[Captain] = Captain, **env: str) -> Iterator[Captain]:
     """A captain, whose VMs are all sunk in the end; nothing may be left of them then."""
@@ -326,53 +272,3 @@ def task(subject: str, run: str = "", after: Sequence[str] = (), **more: Any) ->
     """What a task's file says; `run` is for the shell agent."""
     given = {"subject": subject, "blockedBy": list(after), **more}
     return {**given, "metadata": {"run": run}} if run else given
-
-
-class Terminal:
-    """A real terminal of the captain's: a tmux pane with a shell in it."""
-
-    def __init__(self, captain: Captain, columns: int = 80, rows: int = 24) -> None:
-        self.captain = captain
-        self.tmux = ["tmux", "-f", "/dev/null", "-S", str(captain.root / "run" / "terminal")]
-        shell = ["env", "PS1=READY ", f"PATH={OCAPTAIN.parent}:{captain.env['PATH']}"]
-        bash = ["bash", "--noprofile", "--norc"]
-        self._tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), *shell, *bash)
-        self.until("READY")
-        self.typed = 0
-
-    def _tmux(self, *words: str) -> str:
-        done = self.captain.sh([*self.tmux, *words])
-        assert done.status == 0, done.err
-        return done.out
-
-    def __enter__(self) -> "Terminal":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._tmux("kill-server")
-        (self.captain.root / "run" / "terminal").unlink(missing_ok=True)
-
-    def type(self, line: str) -> None:
-        """Type a line on an empty screen."""
-        self.typed += 1
-        self._tmux("send-keys", "-R", "-l", f"clear; {line}; echo over $((10 * {self.typed})) $?\n")
-
-    def over(self, status: int = 0, seconds: float = 20) -> list[str]:
-        """The screen, once what was typed has ended, with that exit status."""
-        return self.until(f"over {10 * self.typed} {status}", seconds)
-
-    def press(self, *keys: str) -> None:
-        """Press keys, by tmux's names for them."""
-        self._tmux("send-keys", *keys)
-
-    def screen(self) -> list[str]:
-        """What stands on the screen."""
-        return self._tmux("capture-pane", "-p").rstrip("\n").splitlines()
-
-    def until(self, text: str, seconds: float = 15) -> list[str]:
-        """The screen, once `text` is on it."""
-        deadline = time.monotonic() + seconds
-        while text not in "\n".join(screen := self.screen()):
-            assert time.monotonic() < deadline, f"no {text!r} on\n" + "\n".join(screen)
-            time.sleep(0.05)
-        return screen

@@ -1,4 +1,4 @@
-"""Fixtures for whole voyages on this machine."""
+"""Fixtures of tests in all folders: real programs, the real Claude Code, captains."""
 
 import os
 import shutil
@@ -7,14 +7,34 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.fixtures import claude_binary, model
 from tests.fakes.messages_api import ScriptedModel
-from tests.integration.harness import Captain, new_captain
+from tests.support.captain import Captain, new_captain
 
-__all__ = ["captain", "claude_binary", "claude_captain", "model"]
-
+ROOT = Path(__file__).parents[2]
 TOOLS = ("git", "ssh", "sshd", "sshfs", "tmux")
 TOKEN = "sk-ant-oat01-of-this-test"
+CACHE = Path("~/.cache/ocaptain-test/claude-code").expanduser()
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    """A model that says what a test scripted; it listens on loopback."""
+    with ScriptedModel() as scripted:
+        yield scripted
+
+
+@pytest.fixture(scope="session")
+def claude_binary() -> Path:
+    """The pinned Claude Code: `OCAPTAIN_TEST_CLAUDE`, or what script/setup installed."""
+    version = (ROOT / "script" / "claude-code-version").read_text().strip()
+    installed = CACHE / version / "node_modules" / ".bin" / "claude"
+    binary = Path(os.environ.get("OCAPTAIN_TEST_CLAUDE") or installed)
+    if binary.is_file():
+        return binary
+    reason = f"no Claude Code at {binary}: script/setup --for test installs it"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

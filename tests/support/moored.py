@@ -20,7 +20,7 @@ from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import setup
 from ocaptain.providers.local import Local
 from ocaptain.ssh import VM, prepare
-from tests.onboard.storage import AS_TEST, SHIPS, VOYAGE, Json, Storage, boot, bundle
+from tests.support.storage import AS_TEST, SHIPS, VOYAGE, Json, Storage, boot, bundle
 
 
 @dataclass

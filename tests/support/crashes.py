@@ -3,14 +3,18 @@
 A step is a call of one of these functions, whatever file it is about."""
 
 import errno
+import functools
 import gc
 import os
+import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
+
+from tests.support.storage import Storage, assert_sound
 
 EFFECTS = {
     "open",
@@ -93,3 +97,23 @@ def full_at(number: int, act: Callable[[], Any]) -> Any:
         return None
     finally:
         sys.setprofile(None)
+
+
+def each_crash(storage: Storage, act: Callable[[Storage], Any], room: Path) -> Iterator[Storage]:
+    """Copies of a storage, each left behind by a crash of `act` one step later than the last."""
+    number = 1
+    while True:
+        twin = storage.copied(room / str(number))
+        end, _ = killed_at(number, functools.partial(act, twin), twin.journal_file)
+        if end == ENDED:
+            break
+        yield twin
+        shutil.rmtree(twin.home)
+        number += 1
+    assert number > 10, "crashes went unnoticed"
+
+
+def recovered(storage: Storage) -> dict[str, Any]:
+    """The state after a crash, in which all must agree."""
+    assert_sound(storage)
+    return storage.sections()

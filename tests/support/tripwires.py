@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fakes.exedev import Machine
-from tests.integration.harness import Captain, Voyage, put
+from tests.support.captain import Captain, Voyage
+from tests.support.machine import put
 
 ARM = """\
 #!/bin/sh

@@ -6,7 +6,7 @@ import shlex
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.exedev import ExeDev, lacking
-from tests.integration.harness import Captain, Done, new_captain
+from tests.fakes.exedev import ExeDev, Machine, lacking
+from tests.support.captain import Captain, Done, new_captain
 
 HASTY = """
 from ocaptain import cli, ssh
@@ -115,3 +115,23 @@ def at(
         assert isinstance(captain, ExeCaptain)
         captain.exe = exe
         yield captain
+
+
+class Ending(set[str]):
+    """All names that end so, for faults of VMs whose voyage has no name yet."""
+
+    def __contains__(self, name: object) -> bool:
+        return str(name).endswith(tuple(self))
+
+
+def on_new(captain: ExeCaptain, monkeypatch, ending: str, act: Callable[[Machine], Any]) -> None:
+    """Do something to new VMs whose names end so, on their way out of the factory."""
+    make = captain.exe.lobby.new_machine
+
+    def new_machine(name: str, *rest: Any) -> Machine:
+        machine = make(name, *rest)
+        if name.endswith(ending):
+            act(machine)
+        return machine
+
+    monkeypatch.setattr(captain.exe.lobby, "new_machine", new_machine)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from tests.integration.harness import Json, Voyage
+from tests.support.captain import Json, Voyage
 
 ENDS = ("landed", "released", "expired", "abandoned")
 
