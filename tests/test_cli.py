@@ -17,6 +17,7 @@ import pytest
 
 from ocaptain import __version__
 from tests.support.captain import Done
+from tests.support.rules import rule
 
 OCAPTAIN = Path(sys.executable).with_name("ocaptain")
 ORDER = ["--why", "--json"]
@@ -282,8 +283,9 @@ def test_a_storage_that_is_not_there_any_more_is_named(terminal: Terminal):
     assert "ocaptain sink voyage-111111111111" in done.err
 
 
+@rule("R106")
 def test_a_storage_that_gives_no_answer_is_named(terminal: Terminal):
-    """What is left of a sail that was killed has no harbor. (R106)"""
+    """What is left of a sail that was killed has no harbor."""
     terminal.vm("voyage-111111111111-storage")
     done = terminal.type("status")
     assert done.status == 1
@@ -305,8 +307,9 @@ def test_sink_asks_first(terminal: Terminal):
         assert ship.exists()
 
 
+@rule("R105")
 def test_sink_destroys_what_it_names_and_nothing_else(terminal: Terminal):
-    """Ships alone without -s, and no voyage whose id only looks like it. (R105)"""
+    """Ships alone without -s, and no voyage whose id only looks like it."""
     ship = terminal.vm("voyage-111111111111-ship0")
     kept = [
         terminal.vm(f"voyage-{name}") for name in ("111111111111-storage", "111111111112-ship0")
@@ -318,8 +321,9 @@ def test_sink_destroys_what_it_names_and_nothing_else(terminal: Terminal):
     assert all(vm.exists() for vm in kept)
 
 
+@rule("R58")
 def test_sink_says_when_it_cannot_see_what_was_never_fetched(terminal: Terminal):
-    """A storage that gives no answer may hold something yet: it asks, and a no keeps it. (R58)"""
+    """A storage that gives no answer may hold something yet: it asks, and a no keeps it."""
     storage = terminal.vm("voyage-111111111111-storage")
     done = terminal.type("sink", "-s", stdin="n\nn\n")
     assert done.status == 1

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from ocaptain.errors import scrub
+from tests.support.rules import rule
 
 
 def program(code: str) -> str:
@@ -32,8 +33,9 @@ def test_a_failure_is_a_message_and_a_hint():
     assert ended.stderr == "ocaptain: ship-1 does not answer.\nocaptain reinforce\n"
 
 
+@rule("R107")
 def test_all_faults_are_shown():
-    """Faults found in one go are shown one a line. (R107)"""
+    """Faults found in one go are shown one a line."""
     ended = python("raise Failure('a.json: no id\\nb.json: no subject')")
     assert ended.returncode == 1
     assert ended.stderr == "ocaptain: a.json: no id\nb.json: no subject\n"
@@ -54,9 +56,9 @@ def test_a_closed_pipe_is_quiet():
     assert ended.stderr == "status 1\n"
 
 
+@rule("R98")
 def test_a_bug_leaves_a_report_without_secrets(tmp_path: Path):
-    """A bug ends with status 3 and a private report, which tells no token of the traceback.
-    (R98)"""
+    """A bug ends with status 3 and a private report, which tells no token of the traceback."""
     url = "'https://me:pa55word@host/x'"
     ended = python(
         f"raise ValueError({url}, 'hush-hush-hush')",

@@ -34,6 +34,7 @@ from ocaptain.providers.exedev import Exedev
 from ocaptain.ssh import VM, Ssh
 from tests.support.crashes import FAST
 from tests.support.documented import example as documented
+from tests.support.rules import rule
 from tests.support.storage import VOYAGE, Json, Storage, a_ship, assert_sound, fold, task, template
 
 DEEP = "[" * 100_000
@@ -106,11 +107,11 @@ def storage(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Storage:
     return at_work(model, str(tmp_path_factory.mktemp("storage")))
 
 
+@rule("R6")
 @FEW
 @given(data=st.data(), at=st.integers(0, 99), how=st.sampled_from(["in", "instead", "added"]))
 def test_any_line_in_a_journal_is_taken_cut_off_or_damage(storage: Storage, data, at, how):
-    """A line that is not harbor's stops it with `Damaged`; the last one, if torn, is cut off.
-    (R6)"""
+    """A line that is not harbor's stops it with `Damaged`; the last one, if torn, is cut off."""
     lines = storage.journal_file.read_bytes().splitlines(keepends=True)
     at = len(lines) if how == "added" else at % len(lines)
     end = data.draw(st.sampled_from([b"\n", b""]))
@@ -128,21 +129,23 @@ def test_any_line_in_a_journal_is_taken_cut_off_or_damage(storage: Storage, data
             assert journal.sections == fold(twin.lines())
 
 
+@rule("R7")
 @FEW
 @given(body=written([1, 100]))
 @example(body=DEEP.encode())
 def test_whatever_stands_in_state_json_the_state_is_the_journals(storage: Storage, body: bytes):
-    """It is a cache: what harbor did not write there is not believed. (R7)"""
+    """It is a cache: what harbor did not write there is not believed."""
     with tempfile.TemporaryDirectory(dir=FAST) as folder:
         twin = storage.copied(Path(folder) / "home")
         (twin.folder / "state.json").write_bytes(body)
         assert twin.sections() == fold(twin.lines())
 
 
+@rule("R9")
 @FEW
 @given(body=st.binary(max_size=200), links=st.booleans())
 def test_whatever_stands_in_a_task_file_it_is_put_back(storage: Storage, body: bytes, links: bool):
-    """Harbor never reads one, so that nothing in it can do harm. (R9)"""
+    """Harbor never reads one, so that nothing in it can do harm."""
     with tempfile.TemporaryDirectory(dir=FAST) as folder:
         twin = storage.copied(Path(folder) / "home")
         path = twin.tasks_folder / "2.json"
@@ -168,10 +171,11 @@ SHIPS_FIELDS = {
 }
 
 
+@rule("R15")
 @FEW
 @given(op=SHIPS_OPS, fields=st.fixed_dictionaries({}, optional=SHIPS_FIELDS))
 def test_whatever_a_ship_asks_it_is_answered(storage: Storage, op: str, fields: Json):
-    """Any value in any place is taken, refused or ignored, and nothing is torn by it. (R15)"""
+    """Any value in any place is taken, refused or ignored, and nothing is torn by it."""
     with tempfile.TemporaryDirectory(dir=FAST) as folder:
         twin = storage.copied(Path(folder) / "home")
         answer = twin.ask("ship-2", op, **fields)
@@ -197,10 +201,11 @@ ORDERS_FIELDS = {
 ORDERS_OPS = st.sampled_from([*orders.OPERATIONS])
 
 
+@rule("R15")
 @FEW
 @given(op=ORDERS_OPS, fields=st.fixed_dictionaries({}, optional=ORDERS_FIELDS))
 def test_whatever_a_captain_orders_nothing_is_torn(storage: Storage, op: str, fields: Json):
-    """Any value in any place is taken, refused or ignored, and storage is sound after it. (R15)"""
+    """Any value in any place is taken, refused or ignored, and storage is sound after it."""
     with tempfile.TemporaryDirectory(dir=FAST) as folder:
         twin = storage.copied(Path(folder) / "home")
         with suppress(LookupError, TypeError, AttributeError, ValueError):  # which nobody answers
@@ -214,11 +219,11 @@ def test_whatever_a_captain_orders_nothing_is_torn(storage: Storage, op: str, fi
 # Logs and panes
 
 
+@rule("R101")
 @FEW
 @given(whole=st.lists(st.binary(max_size=60), max_size=5), text=st.text())
 def test_whatever_ships_log_it_is_lines_fit_for_a_terminal(whole: list[bytes], text: str):
-    """Nothing in a log can steer the terminal that shows it, or hide the name of its ship.
-    (R101)"""
+    """Nothing in a log can steer the terminal that shows it, or hide the name of its ship."""
     with tempfile.TemporaryDirectory(dir=FAST) as name:
         folder = Path(name)
         (folder / "ship-0.log").write_bytes(b"".join(each + b"\n" for each in whole))
@@ -227,9 +232,10 @@ def test_whatever_ships_log_it_is_lines_fit_for_a_terminal(whole: list[bytes], t
             assert all(c.isprintable() or c == "\t" for c in line)
 
 
+@rule("R101")
 @given(text=st.text())
 def test_clean_text_steers_no_terminal(text: str):
-    """Every character is there, or a sign that one was not fit to be shown. (R101)"""
+    """Every character is there, or a sign that one was not fit to be shown."""
     shown = clean(text, keep="\n\t")
     assert len(shown) == len(text)
     assert all(c.isprintable() or c in "\n\t" for c in shown)
@@ -238,11 +244,12 @@ def test_clean_text_steers_no_terminal(text: str):
 # What ships hear
 
 
+@rule("R92")
 @FEW
 @given(said=written({"ok": True, "claim": None, "state": "running", "reason": None}))
 @example(said=b'{"ok": ' + DEEP.encode())
 def test_whatever_storage_says_to_a_ship_it_is_an_answer_or_none(said: bytes):
-    """What is no answer of harbor's is as good as none, and is told in a few words. (R92)"""
+    """What is no answer of harbor's is as good as none, and is told in a few words."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(said)
         file.flush()
@@ -258,11 +265,12 @@ def test_whatever_storage_says_to_a_ship_it_is_an_answer_or_none(said: bytes):
 CALL = {"tool_name": "TaskCreate", "tool_use_id": "x", "tool_input": {"subject": "Do it"}}
 
 
+@rule("R93")
 @FEW
 @given(said=written(CALL))
 @example(said=DEEP.encode())
 def test_whatever_an_agent_calls_its_hook_stops_it(said: bytes, tmp_path: Path, monkeypatch):
-    """The native tool is never run, however odd the call. (R93)"""
+    """The native tool is never run, however odd the call."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     a_ship(tmp_path, None)
@@ -279,10 +287,11 @@ def test_whatever_an_agent_calls_its_hook_stops_it(said: bytes, tmp_path: Path, 
 PULLS = [{"html_url": "https://github.com/owner/name/pull/1"}]
 
 
+@rule("R106")
 @FEW
 @given(said=st.lists(written(PULLS) | written({"default_branch": "main"}), min_size=3, max_size=3))
 def test_whatever_the_git_host_says_it_is_noted(storage: Storage, said: list[bytes]):
-    """What the host answers is a pull request's address, or the mirror's fault. (R106)"""
+    """What the host answers is a pull request's address, or the mirror's fault."""
     answers = iter(said)
     voyage = {**storage.voyage, "origin": f"{mirror.GITHUB}owner/name"}
     with tempfile.TemporaryDirectory(dir=FAST) as folder, pytest.MonkeyPatch.context() as patch:
@@ -349,6 +358,7 @@ NO_ANSWERS = st.binary() | JSON.map(lambda value: json.dumps(value).encode())
 REFUSALS = st.fixed_dictionaries({"ok": st.just(False)}, optional={"code": JSON, "error": JSON})
 
 
+@rule("R106")
 @pytest.mark.parametrize("verb", VERBS)
 @FEW
 @given(said=NO_ANSWERS | REFUSALS.map(lambda value: json.dumps(value).encode()))
@@ -357,7 +367,7 @@ def test_whatever_storage_says_instead_of_an_answer_the_captain_is_told(
     captain: dict[str, bytes], verb: str, said: bytes
 ):
     """What is no answer of harbor's is a failure that names the storage, and no bug of ours; what
-    is shown steers no terminal. (R106)"""
+    is shown steers no terminal."""
     captain["said"] = said
     done = CliRunner().invoke(cli, verb.split())
     told = done.output + str(done.exception or "")
@@ -392,6 +402,7 @@ READERS = {
 }
 
 
+@rule("R106")
 @pytest.mark.parametrize(("op", "verb"), [(op, verb) for op in READERS for verb in READERS[op]])
 @FEW
 @given(data=st.data())
@@ -399,7 +410,7 @@ def test_whatever_is_wrong_with_an_answer_the_captain_is_told_whose_it_is(
     captain: dict[str, bytes], op: str, verb: str, data: st.DataObject
 ):
     """A key that is missing, and a value that cannot be, is no bug of ours; what is shown steers no
-    terminal. (R106)"""
+    terminal."""
     sound = {each: {"ok": True, **SOUND[each]} for each in SOUND}
     captain.update({each: json.dumps(sound[each]).encode() for each in sound})
     captain[op] = data.draw(written(sound[op]))
@@ -410,9 +421,10 @@ def test_whatever_is_wrong_with_an_answer_the_captain_is_told_whose_it_is(
     assert clean(told, "\n\t") == told
 
 
+@rule("R106")
 @pytest.mark.parametrize("name", ["storage", "ship-0/../../x", "ship-", "ship-0\n", "../ship-0"])
 def test_a_ship_that_storage_names_is_one(captain: dict[str, bytes], name: str):
-    """Its name becomes a part of paths, and its VM gets tokens: nothing else will do. (R106)"""
+    """Its name becomes a part of paths, and its VM gets tokens: nothing else will do."""
     captain.update({op: json.dumps({"ok": True, **SOUND[op]}).encode() for op in SOUND})
     captain["update_ships"] = json.dumps({"ok": True, **ORDER, "new": [name]}).encode()
     done = CliRunner().invoke(cli, ["reinforce", "-n", "1"])
@@ -445,11 +457,12 @@ CALLS: dict[str, tuple[Any, Any]] = {
 }
 
 
+@rule("R106")
 @pytest.mark.parametrize("call", CALLS)
 @FEW
 @given(data=st.data(), status=st.sampled_from([0, 0, 1, 255]))
 def test_whatever_the_lobby_says_the_captain_is_told_so(call: str, data, status, monkeypatch):
-    """Any answer to any question is understood, or a failure that names exe.dev. (R106)"""
+    """Any answer to any question is understood, or a failure that names exe.dev."""
     sound, ask = CALLS[call]
     said, err = data.draw(written(sound)), data.draw(st.binary(max_size=20))
 
@@ -497,11 +510,12 @@ PLAN: dict[str, Any] = {
 }
 
 
+@rule("R107")
 @pytest.mark.parametrize("name", PLAN)
 @FEW
 @given(data=st.data())
 def test_whatever_stands_in_a_plan_each_fault_names_its_file(name: str, data: st.DataObject):
-    """`check` reports everything that is wrong with what others wrote, file by file. (R107)"""
+    """`check` reports everything that is wrong with what others wrote, file by file."""
     with tempfile.TemporaryDirectory(dir=FAST) as folder:
         plan = Path(folder)
         (plan / "tasks").mkdir()

@@ -18,6 +18,7 @@ from ocaptain.ssh import (
     prepare,
     render,
 )
+from tests.support.rules import rule
 
 SHIP = "voyage-0123456789ab-ship0"
 
@@ -33,8 +34,9 @@ def test_words_arrive_as_they_were(shell, tmp_path):
     assert got.stdout.decode().split("\0")[:-1] == [*WORDS, "/h/a b/$c"]
 
 
+@rule("R101")
 def test_remote_output_is_cleaned():
-    """What a VM says can move no cursor, set no title and turn no text around. (R101)"""
+    """What a VM says can move no cursor, set no title and turn no text around."""
     hostile = b"ok\r\n\x1b]0;title\x07\x1b[2J\x9b1m\xe2\x80\xaex\ttab\rback \xff"
     cleaned = clean(hostile)
     assert cleaned.startswith("ok\n")

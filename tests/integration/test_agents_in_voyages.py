@@ -18,6 +18,7 @@ from tests.fakes import messages_api as api
 from tests.support.captain import task
 from tests.support.fixtures import TOKEN
 from tests.support.machine import until
+from tests.support.rules import rule
 
 
 def sail(captain, descriptions: dict[str, str], ships: int = 1, **settings: Any):
@@ -31,9 +32,9 @@ def sessions(model, marker: str) -> int:
     return len({request.session for request in model.about(marker)})
 
 
+@rule("R48", "R49")
 def test_what_agents_leave_behind_is_seen_to(claude_captain, model):
-    """No change with a reason, a dirty tree, and commits with more beside them all end well.
-    (R48, R49)"""
+    """No change with a reason, a dirty tree, and commits with more beside them all end well."""
     model.on("MARK-none", [api.say("I looked.\nNO CHANGE: it was there already.")])
     model.on("MARK-dirty", [api.write("new/dirty.txt", "dirt\n"), api.say("Done.")])
     commit = "echo a >a.txt && git add a.txt && git commit -qm 'Its own words' && echo b >b.txt"
@@ -58,9 +59,9 @@ def test_what_agents_leave_behind_is_seen_to(claude_captain, model):
     assert sorted(voyage.landed()) == ["Its own words", "Task 2", "Task 3"]
 
 
+@rule("R37", "R48", "R85")
 def test_agents_that_fail_use_up_attempts(claude_captain, model):
-    """Silence is asked about once, a dead or stalled agent is stopped, and each task says why.
-    (R37, R48, R85)"""
+    """Silence is asked about once, a dead or stalled agent is stopped, and each task says why."""
     model.on("MARK-silent", [api.say("All is well."), api.say("As I said.")])
     model.on("MARK-dies", [api.bash("kill -9 $PPID; sleep 30")])
     model.on("MARK-stalls", [api.Reply([api.say("Never heard.")], delay=60)])
@@ -79,9 +80,9 @@ def test_agents_that_fail_use_up_attempts(claude_captain, model):
     assert all(f"task {key} after 1 attempt," in seen["reason"] for key in wanted)
 
 
+@rule("R37", "R40")
 def test_a_command_that_exits_1_is_tried_again_until_it_is_set_aside(captain):
-    """Each attempt is one of `max_attempts`; what does not wait for the task is done meanwhile.
-    (R37, R40)"""
+    """Each attempt is one of `max_attempts`; what does not wait for the task is done meanwhile."""
     count = captain.root / "attempts"
     flaky = f"echo x >>{count}.flaky; test $(wc -l <{count}.flaky) = 2 && touch flaky"
     tasks = {
@@ -115,9 +116,10 @@ def impatient(claude_captain) -> Any:
     return claude_captain
 
 
+@rule("R84")
 def test_a_turn_is_over_when_nothing_runs_any_more(impatient, model):
     """A background command is waited for, and what the agent does after it lands too; one that
-    does not end is stopped. (R84)"""
+    does not end is stopped."""
     late = [api.bash("sleep 2; echo late >late.txt", background=True), api.say("It is running.")]
     model.on("MARK-late", [*late, api.bash("cat late.txt >seen.txt"), api.say("Now it is done.")])
     forever = api.bash("echo x >forever.txt; exec sleep 4321", background=True)
@@ -131,8 +133,9 @@ def test_a_turn_is_over_when_nothing_runs_any_more(impatient, model):
     assert "[1] stopping" not in voyage.log()
 
 
+@rule("R86")
 def test_what_the_api_makes_wait_goes_on_in_the_same_session(claude_captain, model):
-    """Overload and a usage limit are waits with an end that status shows, and no attempts. (R86)"""
+    """Overload and a usage limit are waits with an end that status shows, and no attempts."""
     reset: list[float] = []
 
     def limit(_request: api.Request) -> api.Error:
@@ -165,8 +168,9 @@ def test_what_the_api_makes_wait_goes_on_in_the_same_session(claude_captain, mod
     voyage.until_log("the API answers 529")
 
 
+@rule("R67")
 def test_a_revoked_token_pauses_the_voyage(claude_captain, model):
-    """No attempt is used up and no other task is tried; status says what is wrong. (R67)"""
+    """No attempt is used up and no other task is tried; status says what is wrong."""
     model.on("MARK", [api.unauthorized()] * 20)
     voyage = sail(claude_captain, {"1": "MARK", "2": "MARK"})
     seen = voyage.wait(status=4)
@@ -182,9 +186,9 @@ def objects(voyage) -> str:
     return str(voyage.git("cat-file", "--batch-all-objects", "--batch", "--unordered"))
 
 
+@rule("R52", "R100")
 def test_a_token_in_a_file_goes_back_to_the_agent(claude_captain, model):
-    """Neither the tree nor a commit that the agent made itself brings the token to storage.
-    (R52, R100)"""
+    """Neither the tree nor a commit that the agent made itself brings the token to storage."""
     wrote = [api.write(".env", f"key={TOKEN}\n"), api.write("good.txt", "good\n")]
     model.on("MARK-tree", [wrote, api.say("Done."), api.bash("rm .env"), api.say("Removed.")])
     commit = api.bash(f"echo '{TOKEN}' >k; git add k; git commit -qm K; echo x >x")
@@ -201,9 +205,9 @@ def test_a_token_in_a_file_goes_back_to_the_agent(claude_captain, model):
     assert TOKEN not in voyage.log()
 
 
+@rule("R32", "R93")
 def test_native_task_tools_reach_the_fleet(claude_captain, model):
-    """TaskCreate adds a task that is then worked; TaskUpdate for another's is refused with why.
-    (R32, R93)"""
+    """TaskCreate adds a task that is then worked; TaskUpdate for another's is refused with why."""
     create = api.task_create("Caulk the seams", "MARK-seams")
     steps = [create, api.task_update("2", status="completed"), api.call("TaskList")]
     model.on("MARK-one", [*steps, api.write("one", "1\n"), api.say("Done.")])
@@ -243,9 +247,9 @@ def unheard(seen: dict[str, Any]) -> int:
     return sum(ship["hails"] for ship in seen["ships"])
 
 
+@rule("R110")
 def test_the_captains_word_reaches_the_agent_at_work(claude_captain, model):
-    """In the middle of its turn, or with its next task; and storage learns that it was heard.
-    (R110)"""
+    """In the middle of its turn, or with its next task; and storage learns that it was heard."""
     gate = claude_captain.root / "gate"
     wait = api.bash(f"touch {gate}.waits; while [ ! -e {gate} ]; do sleep 0.1; done")
     model.on("MARK-one", [wait, api.bash("echo 1 >one"), api.say("Done.")])
@@ -266,8 +270,9 @@ def test_the_captains_word_reaches_the_agent_at_work(claude_captain, model):
     assert "Mind the rocks." not in model.about("MARK-two")[0].text
 
 
+@rule("R110")
 def test_the_captains_word_waits_for_the_next_task(claude_captain, model):
-    """What comes while no agent runs is in the first message of the one that does next. (R110)"""
+    """What comes while no agent runs is in the first message of the one that does next."""
     model.on("MARK", [api.bash("echo 1 >one"), api.say("Done.")])
     voyage = sail(claude_captain, {"1": "MARK"}, verify="sleep 4; [ -e two ]", lease_seconds=60)
     voyage.until(lambda seen: seen["state"] == "verifying")

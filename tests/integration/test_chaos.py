@@ -22,6 +22,7 @@ from chaos.faults import Broken
 from chaos.fleet import Done, Fleet
 from chaos.storm import KINDS, Storm
 from chaos.watch import Look, Watch
+from tests.support.rules import rule
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -43,10 +44,10 @@ def start(place: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(argv, cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True)
 
 
+@rule("R24", "R45", "R55", "R69", "R70")
 @pytest.mark.timeout(900)
 def test_a_minute_of_faults(place):
-    """Voyages that are broken every few seconds end by themselves, and no promise is.
-    (R24, R45, R55, R69, R70)"""
+    """Voyages that are broken every few seconds end by themselves, and no promise is."""
     words = ("--minutes", "1", "--seed", "1", "--ships", "4", "--tasks", "60")
     run = start(place, *words)
     out, err = run.communicate()

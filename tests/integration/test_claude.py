@@ -20,6 +20,7 @@ from ocaptain.onboard import process
 from ocaptain.onboard.ship import taskhook
 from ocaptain.onboard.ship.agents import AGENTS, Event, Job
 from tests.fakes import messages_api as api
+from tests.support.rules import rule
 from tests.support.storage import a_ship
 
 claude = AGENTS["claude"]
@@ -177,8 +178,9 @@ def test_a_turn_that_claude_begins_by_itself_right_after_another_is_announced(se
     assert session.until("end").text == "Seen."
 
 
+@rule("R86")
 def test_an_overloaded_api_is_a_wait_and_then_done(sessions, model, job):
-    """529 is announced with the time of the next try, and costs no turn. (R86)"""
+    """529 is announced with the time of the next try, and costs no turn."""
     model.on("task 7", [api.overloaded(), api.say("Done.")])
     session = sessions(job)
     session.say("task 7")
@@ -188,8 +190,9 @@ def test_an_overloaded_api_is_a_wait_and_then_done(sessions, model, job):
     assert session.until("end").outcome == "done"
 
 
+@rule("R86")
 def test_a_usage_limit_says_when_it_resets_and_the_session_goes_on_after_it(sessions, model, job):
-    """The turn ends as limited; one more message and the same session works again. (R86)"""
+    """The turn ends as limited; one more message and the same session works again."""
     reset = int(time.time()) + 3600
     model.on("task 7", [api.limited(reset), api.say("Back.")])
     session = sessions(job)
@@ -273,8 +276,9 @@ def test_nothing_that_leads_astray_is_offered_to_the_model(sessions, model, job)
         assert tool not in model.requests[0].text
 
 
+@rule("R98")
 def test_the_token_stands_in_no_command_line_of_the_agent(sessions, model, job, tmp_path):
-    """Neither the client's nor its hook's nor its commands' arguments hold a token. (R98)"""
+    """Neither the client's nor its hook's nor its commands' arguments hold a token."""
     (tmp_path / "ssh.answer").write_text('{"ok": true}')
     with (tmp_path / "ssh").open("a") as way:
         hook = "/proc/$(ps -o ppid= -p $PPID | tr -d ' ')"  # which has a timeout for us

@@ -18,6 +18,7 @@ from tests.fakes.exedev.lobby import Lost
 from tests.support.captain import OCAPTAIN, Voyage, task
 from tests.support.exe_captain import Ending, ExeCaptain, at, connections, exe_captain, on_new
 from tests.support.machine import put, until
+from tests.support.rules import rule
 from tests.support.secrets import found_in, objects, sampling
 from tests.support.terminal import Terminal
 
@@ -97,9 +98,9 @@ def test_sail_connects_once_to_the_lobby_and_once_to_each_vm(fleet):
     assert made == dict.fromkeys(addresses, 1)
 
 
+@rule("R97")
 def test_a_ships_key_opens_storage_alone_as_its_own_user(fleet):
-    """No key is for the whole account, and the tag that keys could be scoped by is storage's.
-    (R97)"""
+    """No key is for the whole account, and the tag that keys could be scoped by is storage's."""
     exe = account(fleet).exe
     storage, *ships = sorted(exe.machines)[::-1]
     scopes = {key.name: key.scope for key in exe.keys if key.name != "captain"}
@@ -121,8 +122,9 @@ def test_sink_removes_ships_with_their_keys_and_then_storage(captain):
     assert captain.account() == []
 
 
+@rule("R58")
 def test_sink_says_what_goes_and_asks_first(captain):
-    """A no leaves all; unfetched commits are told of, and can be fetched on the way. (R58)"""
+    """A no leaves all; unfetched commits are told of, and can be fetched on the way."""
     voyage = captain.sail(small(captain, "echo 1 >one"))
     voyage.wait()
     there = captain.account()
@@ -154,9 +156,10 @@ def asked(captain: ExeCaptain, verb: str) -> int:
     return sum(line.startswith(f"{verb} ") for line in captain.exe.commands)
 
 
+@rule("R102")
 @pytest.mark.parametrize("moment", ["before-new-answers", "while-a-vm-boots", "during-set-up"])
 def test_an_interrupted_sail_leaves_nothing(captain, monkeypatch, moment):
-    """Ctrl-C removes VMs and keys, also what the lobby was still making: exit status 130. (R102)"""
+    """Ctrl-C removes VMs and keys, also what the lobby was still making: exit status 130."""
     if moment == "before-new-answers":
         captain.exe.faults.new_s = 3
     if moment == "while-a-vm-boots":
@@ -178,9 +181,9 @@ def test_an_interrupted_sail_leaves_nothing(captain, monkeypatch, moment):
     assert asked(captain, "rm")
 
 
+@rule("R102")
 def test_what_a_killed_sail_left_can_be_removed_from_anywhere(captain, monkeypatch):
-    """The first lines have the command for it, which another machine needs nothing more for.
-    (R102)"""
+    """The first lines have the command for it, which another machine needs nothing more for."""
     on_new(captain, monkeypatch, "-storage", slow("usr/sbin/groupadd"))
     with captain.start("sail", str(small(captain)), "-n", "2") as sailing:
         until(lambda: len(captain.account()) == 3 + 2, 20)
@@ -220,8 +223,9 @@ def test_a_name_that_somebody_else_has(captain):
     assert captain.account() == []
 
 
+@rule("R102")
 def test_storage_that_fails_is_not_made_up_for(captain, monkeypatch):
-    """All is removed at once, even while a ship is waited for. (R102)"""
+    """All is removed at once, even while a ship is waited for."""
     captain.exe.faults.stuck = Ending({"-ship0"})
     on_new(captain, monkeypatch, "-storage", breaks("usr/sbin/groupadd"))
     began = time.monotonic()
@@ -231,9 +235,10 @@ def test_storage_that_fails_is_not_made_up_for(captain, monkeypatch):
     assert captain.account() == []
 
 
+@rule("R103")
 @pytest.mark.parametrize("fault", ["silent", "stuck", "broken"])
 def test_a_ship_that_does_not_come_up_is_done_without(captain, monkeypatch, fault):
-    """It is made anew once, and then given up with its key; the others sail. (R103)"""
+    """It is made anew once, and then given up with its key; the others sail."""
     if fault == "broken":
         on_new(captain, monkeypatch, "-ship1", breaks("usr/bin/systemctl"))
     else:
@@ -250,8 +255,9 @@ def test_a_ship_that_does_not_come_up_is_done_without(captain, monkeypatch, faul
         assert "usr/bin/systemctl is broken" in done.err
 
 
+@rule("R103")
 def test_a_vm_that_was_made_with_an_error_is_made_anew(captain, monkeypatch):
-    """`new` names the VM and an error besides: it exists, and is no good. (R103)"""
+    """`new` names the VM and an error besides: it exists, and is no good."""
     new, errors = captain.exe.lobby._new, ["failed to attach integration"]
 
     def answer(call: Any) -> Any:
@@ -292,8 +298,9 @@ def test_a_gateway_that_knows_vms_by_the_login_name(captain):
     assert voyage.show("one") == "1"
 
 
+@rule("R97")
 def test_a_key_whose_scope_the_lobby_does_not_say_is_removed(captain, monkeypatch):
-    """It might be for the whole account: sail fails, and nothing is left. (R97)"""
+    """It might be for the whole account: sail fails, and nothing is left."""
     add = captain.exe.lobby._ssh_key_add
     silent = lambda call: {**add(call), "permissions": {}}  # noqa: E731
     monkeypatch.setattr(captain.exe.lobby, "_ssh_key_add", silent)
@@ -385,8 +392,9 @@ def test_a_connection_to_the_lobby_that_drops_before_new_has_answered(
 # Sinking
 
 
+@rule("R105")
 def test_what_rm_cannot_remove_is_told_with_the_command(captain):
-    """The rest goes; sink again removes it once exe.dev can. (R105)"""
+    """The rest goes; sink again removes it once exe.dev can."""
     voyage = captain.sail(small(captain), ships=2)
     name = f"{voyage.id}-ship0"
     captain.exe.faults.rm_fails = {name}
@@ -399,8 +407,9 @@ def test_what_rm_cannot_remove_is_told_with_the_command(captain):
     assert captain.account() == []
 
 
+@rule("R105")
 def test_sink_all_leaves_what_is_not_ocaptains(captain):
-    """Whatever else is on the account, with names like ours. (R105)"""
+    """Whatever else is on the account, with names like ours."""
     exe = captain.exe
     for name in ("voyage-web", "voyage-0123456789ab-ship0x", "my-voyage-0123456789ab-storage"):
         exe.new_machine(name, ["voyage-0123456789ab"])
@@ -416,8 +425,9 @@ def test_sink_all_leaves_what_is_not_ocaptains(captain):
 # Other machines, and eyes
 
 
+@rule("R114")
 def test_another_machine_sees_and_steers_the_voyage(fleet):
-    """With the account's key and nothing else, each verb works there as here. (R114)"""
+    """With the account's key and nothing else, each verb works there as here."""
     exe = account(fleet).exe
     with at(exe) as elsewhere:
         (row,) = elsewhere.json("voyages")
@@ -550,9 +560,10 @@ def enlist(voyage: Voyage, **told: Any) -> list[str]:
     return list(json.loads(says(voyage, f"echo '{request}' | {harbor}"))["new"])
 
 
+@rule("R79")
 def test_storages_accounts_come(captain):
     """A new ship has what the first ones have, also where that is done again, and is let in once
-    it is known; harbor's own files are left alone. (R79)"""
+    it is known; harbor's own files are left alone."""
     voyage = captain.sail(small(captain, GATE), 2)
     lib = says(voyage, "sudo ls -lR --full-time ~harbor/voyage/lib")
     for _ in range(2):
@@ -568,8 +579,9 @@ def test_storages_accounts_come(captain):
         assert f"refs/heads/{voyage.id}" in asks(voyage, ship, "git-upload-pack")
 
 
+@rule("R79", "R96")
 def test_a_ship_that_is_let_go_has_no_business_on_storage(captain):
-    """Its account is there, and is refused for SFTP, git and harbor. (R79, R96)"""
+    """Its account is there, and is refused for SFTP, git and harbor."""
     voyage = captain.sail(small(captain, GATE), 2)
     enlist(voyage, lost=["ship-0"], add=0)
     gone = "ship-0 was let go: storage has no such ship"
@@ -602,8 +614,9 @@ def open_gate(voyage: Voyage, name: str) -> None:
     vm(voyage, name).run("touch ~/gate")
 
 
+@rule("R31", "R82")
 def test_a_helm_that_is_killed_comes_back(captain):
-    """The unit starts it again; it gives its old claim up at once, and goes on. (R31, R82)"""
+    """The unit starts it again; it gives its old claim up at once, and goes on."""
     voyage = gated(captain)
     helm = vm(voyage, "ship0")
     helm.run("sudo systemctl kill -s KILL --kill-whom=main ocaptain-helm")
@@ -626,8 +639,9 @@ def test_a_helm_that_was_stopped_is_started_again(fleet):
     assert int(pid)
 
 
+@rule("R82")
 def test_a_ship_that_crashes_goes_on_once_it_boots(captain):
-    """By itself; no task is lost, and none is done twice. (R82)"""
+    """By itself; no task is lost, and none is done twice."""
     voyage = gated(captain)
     open_gate(voyage, "ship0")
     vm(voyage, "ship0").crash()
@@ -637,8 +651,9 @@ def test_a_ship_that_crashes_goes_on_once_it_boots(captain):
     assert voyage.landed() == ["Half", "Wait", "Go on"]
 
 
+@rule("R8", "R34", "R91")
 def test_storage_that_crashes_in_the_middle_is_waited_for(captain):
-    """Once it is back the voyage completes, and no claim was lost. (R8, R34, R91)"""
+    """Once it is back the voyage completes, and no claim was lost."""
     voyage = gated(captain)
     vm(voyage, "storage").crash()
     open_gate(voyage, "ship0")
@@ -649,8 +664,9 @@ def test_storage_that_crashes_in_the_middle_is_waited_for(captain):
     assert voyage.landed() == ["Half", "Wait", "Go on"]
 
 
+@rule("R36")
 def test_a_ship_that_was_cut_off_beyond_its_lease_lands_nothing(captain):
-    """Another does its task; what it had done is kept aside, and it goes on with others. (R36)"""
+    """Another does its task; what it had done is kept aside, and it goes on with others."""
     voyage = gated(captain, ships=2, lease_seconds=3)
     owner = voyage.task("1")["owner"].replace("-", "")
     other = {"ship0": "ship1", "ship1": "ship0"}[owner]
@@ -669,8 +685,9 @@ def test_a_ship_that_was_cut_off_beyond_its_lease_lands_nothing(captain):
     assert "Unlanded work is on storage only: work/1-1 (--all)" in said
 
 
+@rule("R89")
 def test_sshfs_is_installed_beside_the_work(captain):
-    """The first claim does not wait for it, and sees storage once it is there. (R89)"""
+    """The first claim does not wait for it, and sees storage once it is there."""
     captain.exe.faults.apt_s = 5
     look = "until [ -e ~/voyage/artifacts/spec.md ]; do sleep 0.1; done; cp ~/voyage/artifacts/* ."
     voyage = captain.sail(small(captain, look), 1)

@@ -10,6 +10,7 @@ from ocaptain.onboard.process import marked
 from tests.fakes import messages_api as api
 from tests.support.captain import Captain, Voyage, task
 from tests.support.machine import cmdline, put, until
+from tests.support.rules import rule
 
 # Stands before ssh, and lets one of a ship's questions about a landing come to grief: the first
 # (before the push) or the second (after it), before storage hears of it or after it did.
@@ -37,6 +38,7 @@ def with_fault(captain: Captain, fault: str, nth: int) -> None:
     (captain.root / "fault").write_text(fault)
 
 
+@rule("R1", "R18", "R45")
 @pytest.mark.parametrize(
     ("fault", "nth", "claims", "agents"),
     [
@@ -49,7 +51,7 @@ def with_fault(captain: Captain, fault: str, nth: int) -> None:
 )
 def test_a_landing_happens_once(claude_captain, model, fault, nth, claims, agents):
     """Whenever a ship dies or an answer is lost, the work lands once; after a lost answer without
-    another agent. (R1, R18, R45)"""
+    another agent."""
     for _ in range(agents):
         model.on("MARK", [api.bash("echo line >>work.txt"), api.say("Done.")])
     tasks = {"1": task("Work", description="MARK"), "2": task("More", description="MORE")}
@@ -70,8 +72,9 @@ def test_a_landing_happens_once(claude_captain, model, fault, nth, claims, agent
     assert states <= ({"done"} if fault == "lost" else {"done", "lost", "working", "landing"})
 
 
+@rule("R56")
 def test_a_ship_that_dies_during_the_check_is_relieved(claude_captain, model):
-    """Another ship takes the task over, and its agent is told where the work is. (R56)"""
+    """Another ship takes the task over, and its agent is told where the work is."""
     model.on("MARK", [api.bash("echo line >>work.txt"), api.say("Done.")])
     again = "git fetch -q origin work/1-1 && git checkout -q FETCH_HEAD work.txt"
     model.on("MARK", [api.bash(again), api.say("Taken over.")])
@@ -93,9 +96,9 @@ def test_a_ship_that_dies_during_the_check_is_relieved(claude_captain, model):
     assert "work/1-1" in model.about("MARK")[-1].text
 
 
+@rule("R31", "R55", "R87")
 def test_a_restarted_helm_gives_its_old_claim_up_at_once(claude_captain, model):
-    """The agent of the dead helm is killed, and the next one is told what is left of its work.
-    (R31, R55, R87)"""
+    """The agent of the dead helm is killed, and the next one is told what is left of its work."""
     commit = "echo half >half.txt && git add -A && git commit -qm 'Half of it'; echo x >more.txt"
     model.on("MARK", [api.bash(commit), api.Reply([api.say("Late.")], delay=60)])
     again = [api.bash("echo whole >whole.txt"), api.say("Done.")]
@@ -133,8 +136,9 @@ def looking(captain: Captain) -> Voyage:
     return voyage
 
 
+@rule("R95")
 def test_a_ship_sees_storage_and_can_change_nothing_there(captain):
-    """Tasks, artifacts and logs can be read; neither the mount nor SSH lets a ship write. (R95)"""
+    """Tasks, artifacts and logs can be read; neither the mount nor SSH lets a ship write."""
     voyage = looking(captain)
     ship, listed = voyage.home("ship0"), f".claude/tasks/{voyage.id}-tasks/1.json"
     assert (ship / listed).read_text() == (voyage.home() / listed).read_text()
@@ -158,8 +162,9 @@ def test_a_ship_sees_storage_and_can_change_nothing_there(captain):
         assert "may not write" in refused.err
 
 
+@rule("R89")
 def test_a_voyage_goes_on_without_storages_view(captain):
-    """With its sshfs killed, a ship works and lands as before. (R89)"""
+    """With its sshfs killed, a ship works and lands as before."""
     voyage = looking(captain)
     pids = marked(f"OCAPTAIN_VM={voyage.id}-ship0")
     mounts = [str(pid) for pid in pids if cmdline(pid).startswith("sshfs")]
@@ -172,8 +177,9 @@ def test_a_voyage_goes_on_without_storages_view(captain):
     voyage.until_log("sshfs ended")
 
 
+@rule("R68")
 def test_a_voyage_whose_ships_are_gone_is_stalled(captain):
-    """A ship that is not heard from is lost, and with all of them the voyage stalls. (R68)"""
+    """A ship that is not heard from is lost, and with all of them the voyage stalls."""
     tasks = {"1": task("Never", "sleep 600")}
     voyage = captain.sail(captain.plan(captain.repository(), tasks, lease_seconds=3))
     voyage.until_log("claims it")
@@ -187,9 +193,9 @@ def test_a_voyage_whose_ships_are_gone_is_stalled(captain):
     assert voyage.ends("1")[0] == "abandoned"
 
 
+@rule("R36", "R87")
 def test_a_lost_lease_stops_the_agent(captain):
-    """A ship that was cut off finds its claim gone, stops what ran for it, and lands nothing.
-    (R36, R87)"""
+    """A ship that was cut off finds its claim gone, stops what ran for it, and lands nothing."""
     gate = captain.root / "gate"
     slow = f"echo $OCAPTAIN_VM >>who; [ -e {gate} ] || sleep 600"
     tasks = {"1": task("Work", slow)}
@@ -215,8 +221,9 @@ exec {real} "$@"
 """
 
 
+@rule("R102")
 def test_a_sail_that_fails_leaves_nothing(captain):
-    """Where storage cannot be set up, sail says why, exits 1, and no VM is left. (R102)"""
+    """Where storage cannot be set up, sail says why, exits 1, and no VM is left."""
     trouble = "echo the disk is full >&2; exit 1"
     captain.path_first("git", GIT_ON_STORAGE.format(trouble=trouble, real=captain.real("git")))
     plan = captain.plan(captain.repository(), {"1": task("One", "true")})
@@ -226,9 +233,10 @@ def test_a_sail_that_fails_leaves_nothing(captain):
     assert captain.remains() == []
 
 
+@rule("R102")
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_sail_that_is_interrupted_leaves_nothing(captain, sign):
-    """Ctrl-C in the middle, or the end of the terminal, removes what was made. (R102)"""
+    """Ctrl-C in the middle, or the end of the terminal, removes what was made."""
     trouble = f"touch {captain.root}/waits; sleep 60"
     captain.path_first("git", GIT_ON_STORAGE.format(trouble=trouble, real=captain.real("git")))
     plan = captain.plan(captain.repository(), {"1": task("One", "true")})
@@ -242,8 +250,9 @@ def test_a_sail_that_is_interrupted_leaves_nothing(captain, sign):
     until(lambda: captain.remains() == [], 5)
 
 
+@rule("R107")
 def test_a_broken_plan_creates_nothing(captain):
-    """All faults are told at once, and there is no VM. (R107)"""
+    """All faults are told at once, and there is no VM."""
     plan = captain.plan(captain.repository(), {"1": task("One", "true", after=["9"])})
     put(plan / "verify.sh", "if then\n")
     done = captain.run("sail", str(plan), status=1)

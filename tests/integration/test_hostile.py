@@ -23,6 +23,7 @@ from tests.fakes.exedev import Machine
 from tests.support.captain import Captain, Done, Json, Voyage, new_captain, task
 from tests.support.exe_captain import ExeCaptain, exe_captain
 from tests.support.machine import put
+from tests.support.rules import rule
 from tests.support.secrets import found_in
 from tests.support.terminal import Terminal
 
@@ -185,9 +186,9 @@ COMMANDS = (
 )
 
 
+@rule("R96")
 def test_no_other_command_runs_on_storage(stolen):
-    """Whatever is asked for by whatever trick of a shell's: it is refused, in the ship's name.
-    (R96)"""
+    """Whatever is asked for by whatever trick of a shell's: it is refused, in the ship's name."""
     with untouched(stolen):
         for command in COMMANDS:
             done = knock(stolen, command, "echo OWNED\n")
@@ -206,8 +207,9 @@ PACKS = (
 )
 
 
+@rule("R96")
 def test_git_serves_the_one_repository_whatever_is_asked_for(stolen):
-    """The path and all that follows it are not looked at. (R96)"""
+    """The path and all that follows it are not looked at."""
     with untouched(stolen):
         for command in PACKS:
             done = knock(stolen, command)
@@ -215,8 +217,9 @@ def test_git_serves_the_one_repository_whatever_is_asked_for(stolen):
             assert "OWNED" not in done.out + done.err, command
 
 
+@rule("R96")
 def test_a_terminal_changes_nothing(stolen):
-    """Where there is one at all (`restrict` gives none), it leads to the same refusal. (R96)"""
+    """Where there is one at all (`restrict` gives none), it leads to the same refusal."""
     done = on_ship(stolen, f"ssh {ALONE} -tt storage 'echo OWNED' </dev/null")
     refused = ("ship-0 may run harbor, git and sftp", "PTY allocation request failed")
     assert any(words in done.out + done.err for words in refused), done
@@ -294,9 +297,9 @@ SUDO = (
 )
 
 
+@rule("R12")
 def test_sudo_leads_to_the_ships_own_door_alone(exe):
-    """Where a ship's user runs code of its own on storage, it is still that ship to harbor.
-    (R12)"""
+    """Where a ship's user runs code of its own on storage, it is still that ship to harbor."""
     request = json.dumps({"protocol": PROTOCOL, "op": "claim", "run_id": "thief"})
     with untouched(exe):
         for command in SUDO:
@@ -360,10 +363,10 @@ def attack(voyage: Voyage, *places: str) -> str:
     return on_ship(voyage, batch, "\n".join(words) + "\n").err
 
 
+@rule("R95")
 @pytest.mark.parametrize("served", ["internal", "shell"])
 def test_sftp_writes_nowhere_on_exe_dev(exe, served):
-    """Whether exe.dev serves it by itself or through the login shell of the ship's account.
-    (R95)"""
+    """Whether exe.dev serves it by itself or through the login shell of the ship's account."""
     storage(exe).faults.sftp = served
     paths = [place.format(home="/home/harbor", id=exe.id) for place in PLACES]
     with untouched(exe):
@@ -374,15 +377,17 @@ def test_sftp_writes_nowhere_on_exe_dev(exe, served):
     assert storage(exe).run(written, check=False).returncode == 1
 
 
+@rule("R95")
 def test_sftp_writes_nowhere_on_local(here):
-    """There the door serves it, which lets nobody write. (R95)"""
+    """There the door serves it, which lets nobody write."""
     with untouched(here):
         said = attack(here, *[place.format(home=here.home(), id=here.id) for place in PLACES])
     assert said.count("denied") > len(PLACES), said
 
 
+@rule("R95")
 def test_a_ships_user_can_write_nowhere_on_storage(exe):
-    """Neither a file nor a directory there is, but for devices, lets it. (R95)"""
+    """Neither a file nor a directory there is, but for devices, lets it."""
     aside = "-path /proc -o -path /sys -o -path /usr -o -type l -o -type c -o -type s"
     done = as_ship(exe, f"find / '(' {aside} ')' -prune -o -writable -print 2>&1")
     assert [line for line in done.out.splitlines() if "Permission denied" not in line] == []
@@ -391,16 +396,18 @@ def test_a_ships_user_can_write_nowhere_on_storage(exe):
 # What may be asked of harbor
 
 
+@rule("R12")
 def test_nobody_speaks_as_another_ship(stolen):
-    """Whatever a request says of who is asking, the login decides. (R12)"""
+    """Whatever a request says of who is asking, the login decides."""
     forged = dict.fromkeys(("ship", "who", "owner", "user"), "ship-1")
     got = ask(stolen, "claim", run_id="thief", **forged)
     assert got["claim"] in claims(stolen, "ship-0")
     assert got["task"]["owner"] == "ship-0"
 
 
+@rule("R13")
 def test_another_ships_claim_is_its_own(exe):
-    """It can be neither renewed nor landed, given back nor used, and goes on. (R13)"""
+    """It can be neither renewed nor landed, given back nor used, and goes on."""
     (theirs,) = claims(exe, "ship-1")
     mine(exe)
     with untouched(exe):
@@ -412,8 +419,9 @@ def test_another_ships_claim_is_its_own(exe):
     assert owners.count("ship-1") == 1
 
 
+@rule("R42")
 def test_nothing_lands_without_a_live_claim(exe):
-    """Not with an old one, nor with none, nor with one that never was. (R42)"""
+    """Not with an old one, nor with none, nor with one that never was."""
     mine(exe)
     old = claims(exe, "ship-0")[0]
     with untouched(exe):
@@ -429,8 +437,9 @@ def test_nothing_lands_without_a_live_claim(exe):
         assert ask(exe, "add", claim=old, task={"subject": "OWNED"})["code"] == "lost"
 
 
+@rule("R43")
 def test_a_commit_lands_only_from_the_claims_own_ref_and_on_top_of_the_branch(exe):
-    """What was never pushed there, another's, and what is not a commit are refused. (R43)"""
+    """What was never pushed there, another's, and what is not a commit are refused."""
     claim = mine(exe)
     with untouched(exe):
         for commit in ("0" * 40, f"{exe.id}~0", "--all", "", claim["head"], 7):
@@ -439,8 +448,9 @@ def test_a_commit_lands_only_from_the_claims_own_ref_and_on_top_of_the_branch(ex
             assert (answer["ok"], answer["code"]) == (False, "ref"), commit
 
 
+@rule("R14")
 def test_what_the_captain_may_ask_a_ship_may_not(exe):
-    """Nor what is no operation at all. (R14)"""
+    """Nor what is no operation at all."""
     with untouched(exe):
         for op in ("status", "tasks", "unfetched", "fetched", "mirror", "sail", "__init__", "see"):
             answer = ask(exe, op, refs={"head": "0" * 40})
@@ -460,8 +470,9 @@ JUNK = {
 }
 
 
+@rule("R15")
 def test_junk_is_answered_with_a_refusal(exe):
-    """And leaves neither a trace on storage nor one of Python's. (R15)"""
+    """And leaves neither a trace on storage nor one of Python's."""
     with untouched(exe):
         for name, line in JUNK.items():
             done = knock(exe, "harbor", line)
@@ -505,8 +516,9 @@ REFS = (
 )
 
 
+@rule("R53")
 def test_git_takes_work_refs_of_the_ships_own_claims_and_nothing_else(stolen):
-    """Those by force, too; no other ref is made, moved or removed, by whatever push. (R53)"""
+    """Those by force, too; no other ref is made, moved or removed, by whatever push."""
     git, claim = clone(stolen), mine(stolen)
     (other,) = claims(stolen, "ship-1")
     names = {"branch": stolen.id, "ref": claim["ref"], "head": claim["head"]}
@@ -569,9 +581,10 @@ def test_the_agent_of_exe_devs_image_is_stopped_on_storage_for_good(exe):
     assert on_ship(exe, "systemctl is-active shelley").out == "active\n"
 
 
+@rule("R12")
 @pytest.mark.parametrize("user", ["exedev", "root", "harbor", "ship-1"])
 def test_the_key_is_for_one_user_of_storages(exe, user):
-    """Whatever name a login gives, it is the ship's own. (R12)"""
+    """Whatever name a login gives, it is the ship's own."""
     done = on_ship(exe, f"ssh {ALONE} -o User={user} -l {user} storage id")
     assert (done.status, done.out) == (1, "")
     assert "ocaptain: ship-0 may run harbor" in done.err
@@ -595,9 +608,9 @@ LOBBY = (
 )
 
 
+@rule("R97")
 def test_the_key_opens_no_other_vm_and_does_nothing_in_the_lobby(exe):
-    """Other VMs' addresses lead to the lobby, as its own does, which refuses it everything.
-    (R97)"""
+    """Other VMs' addresses lead to the lobby, as its own does, which refuses it everything."""
     captain = exe.captain
     assert isinstance(captain, ExeCaptain)
     account, ship1 = captain.account(), captain.exe.machines[f"{exe.id}-ship1"]
@@ -633,8 +646,9 @@ def little_room(voyage: Voyage, left: int = 300_000_000) -> Iterator[None]:
         machine.room.run("mount", "-o", f"remount,size={size}", "/run")
 
 
+@rule("R22")
 def test_where_there_is_little_room_only_what_a_voyage_needs_is_taken(exe):
-    """Logs, pushes and new tasks are refused; claims and beats are not. (R22)"""
+    """Logs, pushes and new tasks are refused; claims and beats are not."""
     git, claim = clone(exe), mine(exe)
     with little_room(exe):
         commit = f"{git} commit -qm More --allow-empty"
@@ -666,8 +680,9 @@ def test_a_push_that_fills_the_disk_fails_and_leaves_nothing(exe):
     on_ship(exe, f"{git} reset -q --hard HEAD~")
 
 
+@rule("R23")
 def test_a_ships_log_has_an_end(exe):
-    """At 50 MB no more of it is taken, and other ships' go on. (R23)"""
+    """At 50 MB no more of it is taken, and other ships' go on."""
     log = exe.storage / "logs" / "ship-0.log"
     ask(exe, "log", text="Full soon.\n")
     size = log.stat().st_size
@@ -708,9 +723,9 @@ def poisoned(exe: Voyage) -> Voyage:
     return exe
 
 
+@rule("R101")
 def test_nothing_that_a_ship_says_steers_a_terminal(poisoned):
-    """Neither by what is printed, nor as JSON, nor in tmux; and no line is too long to be read.
-    (R101)"""
+    """Neither by what is printed, nor as JSON, nor in tmux; and no line is too long to be read."""
     captain = poisoned.captain
     for verb in ("status", "tasks", "logs"):
         text = captain.run(verb, poisoned.id).out

@@ -5,11 +5,12 @@ import time
 from ocaptain.onboard import process
 from tests.fakes import messages_api as api
 from tests.support.captain import task
+from tests.support.rules import rule
 
 
+@rule("R71")
 def test_an_idle_ship_calls_no_model(claude_captain, model):
-    """A ship that waits for another's task, and all of them at the end, have no agent running.
-    (R71)"""
+    """A ship that waits for another's task, and all of them at the end, have no agent running."""
     gate = claude_captain.root / "gate"
     wait = f"while [ ! -e {gate} ]; do sleep 0.1; done; echo here >it"
     model.on("MARK-only", [api.bash(wait), api.say("Done.")])

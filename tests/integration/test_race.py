@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.moored import Moored, moored
+from tests.support.rules import rule
 from tests.support.storage import assert_sound, task
 
 SHIPS = tuple(f"ship-{number}" for number in range(16))
@@ -55,9 +56,9 @@ class Claimant(threading.Thread):
             self.strange.append(answer)
 
 
+@rule("R24", "R26", "R27", "R45")
 def test_sixteen_ships_race_for_two_hundred_tasks(tmp_path: Path):
-    """Each task is claimed and completed once, none before its blockers, as the journal tells.
-    (R24, R26, R27, R45)"""
+    """Each task is claimed and completed once, none before its blockers, as the journal tells."""
     blockers = graph(random.Random(7))
     tasks = [task(task_id, *waits) for task_id, waits in blockers.items()]
     with moored(tmp_path, tasks, SHIPS, lease_seconds=120) as fleet:

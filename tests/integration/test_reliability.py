@@ -21,6 +21,7 @@ from tests.support.captain import Captain, Done, Json, Voyage, task
 from tests.support.disk import Disk, small_disk
 from tests.support.exe_captain import ExeCaptain, exe_captain
 from tests.support.machine import cmdline, processes, put, until
+from tests.support.rules import rule
 from tests.support.tripwires import Trips, before_ssh, before_ssh_on
 
 PHASES = ("after-claim", "at-work", "before-push", "after-push", "before-land", "after-land")
@@ -183,11 +184,11 @@ def phased_voyage(captain: Captain) -> Voyage:
     return captain.sail(plan)
 
 
+@rule("R1", "R45", "R55")
 @pytest.mark.parametrize("who", ["helm", "ship", "storage"])
 def test_nothing_is_lost_in_whatever_phase_somebody_is_killed(captain, who):
     """kill -9 of helm, of all of a ship, and of storage, whose files are spoilt besides: after a
-    claim, at work, before and after the push, before `land` is heard and answered, verifying.
-    (R1, R45, R55)"""
+    claim, at work, before and after the push, before `land` is heard and answered, verifying."""
     before_ssh(captain)
     voyage = phased_voyage(captain)
     Trips(voyage, "ship0").ready()
@@ -219,9 +220,10 @@ def exe(tools: None) -> Iterator[ExeCaptain]:
         yield somebody
 
 
+@rule("R8", "R82")
 @pytest.mark.parametrize("who", ["rebooting ship", "rebooting storage"])
 def test_vms_that_reboot_in_whatever_phase_go_on_by_themselves(exe, who):
-    """Nobody starts anything again: what boots is enough, for a ship as for storage. (R8, R82)"""
+    """Nobody starts anything again: what boots is enough, for a ship as for storage."""
     voyage = phased_voyage(exe)
     before_ssh_on(machine(voyage, "ship0"))
     Trips(voyage, "ship0").ready()
@@ -234,9 +236,10 @@ def test_vms_that_reboot_in_whatever_phase_go_on_by_themselves(exe, who):
 # Cut off
 
 
+@rule("R36", "R55")
 def test_a_ship_that_was_cut_off_lands_nothing_and_takes_a_new_task(captain):
     """Its claim has expired and another did the task: its own `land` is refused, and what it did
-    meanwhile is a wreck. (R36, R55)"""
+    meanwhile is a wreck."""
     before_ssh(captain)
     once = f"[ -e {captain.root}/struck ] || {{ touch {captain.root}/struck; arm at-work; }}"
     wait = f"until [ -e {captain.root}/gate ]; do sleep 0.1; done; touch two"
@@ -292,10 +295,10 @@ def sshfs_of(voyage: Voyage, vm: str) -> list[int]:
     return [pid for pid in pids if cmdline(pid).startswith("sshfs")]
 
 
+@rule("R89", "R114")
 def test_ships_go_on_without_the_captain_and_without_storages_view(captain):
     """`sail` is killed once it has spoken. One ship's sshfs hangs, helm starting anew meanwhile;
-    another's mount is gone. The voyage ends by itself, and whoever comes back sees it.
-    (R89, R114)"""
+    another's mount is gone. The voyage ends by itself, and whoever comes back sees it."""
     gate = f"until [ -e {captain.root}/gate ]; do sleep 0.1; done"
     look = "timeout -s KILL 1 ls ~/voyage/artifacts/"
     tasks = {key: task(f"Work {key}", f"{gate}; {look}; echo {key} >{key}") for key in "1234"}
@@ -316,9 +319,9 @@ def test_ships_go_on_without_the_captain_and_without_storages_view(captain):
     assert assert_status_true(voyage)["state"] == "complete"
 
 
+@rule("R115")
 def test_two_captains_at_once_lose_no_order(captain):
-    """Each is answered, and what it changed is in the journal; the fleet does what both want.
-    (R115)"""
+    """Each is answered, and what it changed is in the journal; the fleet does what both want."""
     wait = f"until [ -e {captain.root}/gate ]; do sleep 0.1; done; touch one"
     voyage = captain.sail(captain.plan(captain.repository(), {"1": task("Wait", wait)}))
     voyage.until(lambda seen: seen["tasks"]["in_progress"])
@@ -410,9 +413,10 @@ def unruly(captain: Captain) -> dict[str, Json]:
     return tasks
 
 
+@rule("R116")
 def test_no_agent_keeps_a_voyage_from_its_end(captain):
     """Whatever agents do to their output, processes, clone and git: each task lands once, what an
-    agent broke is made anew, and nothing that it started is left. (R116)"""
+    agent broke is made anew, and nothing that it started is left."""
     tasks = unruly(captain)
     put(captain.root / "decoy" / "kept", "This is none of ocaptain's.")
     verify = " && ".join(f"grep -qx {number} done-{number}" for number in tasks)
@@ -439,9 +443,10 @@ def assert_all_did_land(voyage: Voyage, tasks: dict[str, Json]) -> None:
     assert sum(log.stat().st_size for log in (voyage.storage / "logs").iterdir()) < 60_000_000
 
 
+@rule("R38", "R116")
 def test_a_task_that_kills_every_ship_that_takes_it_is_set_aside(exe):
     """Interruptions have an end too: the rest is done, the end of the voyage names the task, and
-    `retry` brings it back. (R38, R116)"""
+    `retry` brings it back."""
     tasks = {
         "1": task("Poison", "[ -e ~/antidote ] || { kill -9 $PPID; sleep 60; }; touch one"),
         "2": task("Sound", "echo 2 >two"),
@@ -480,9 +485,10 @@ def times(count: int, trouble: api.Step, then: api.Step) -> Callable[[api.Reques
     return step
 
 
+@rule("R86")
 def test_an_api_that_does_not_answer_is_waited_for(claude_captain, model):
     """Down, overloaded, too many requests: the task lands without a stall or an attempt. A limit
-    that ends in an hour is a wait that `status` shows with its end. (R86)"""
+    that ends in an hour is a wait that `status` shows with its end."""
     reset = int(time.time()) + 3600
     model.on("MARK-hour", [api.limited(reset)] * 99)
     many = api.Error(429, "rate_limit_error", "Too many requests", {"retry-after": "1"})
@@ -514,9 +520,9 @@ def test_an_api_that_does_not_answer_is_waited_for(claude_captain, model):
 # No room
 
 
+@rule("R11", "R91")
 def test_storage_whose_disk_is_full_is_waited_for(captain, tmp_path):
-    """Ships ask until there is room; the captain is told in a sentence, and nothing is torn.
-    (R11, R91)"""
+    """Ships ask until there is room; the captain is told in a sentence, and nothing is torn."""
     gate = f"until [ -e {captain.root}/gate ]; do sleep 0.1; done"
     tasks = {key: task(f"Work {key}", f"{gate}; echo {key} >{key}") for key in "123"}
     with on_small_disk(captain, "storage") as disk:

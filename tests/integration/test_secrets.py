@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.fakes import messages_api as api
 from tests.support.captain import Json, task
+from tests.support.rules import rule
 from tests.support.secrets import TOKENS, found_in, objects, sampling
 from tests.support.terminal import Terminal
 
@@ -26,9 +27,10 @@ def script(model, gate: Path) -> dict[str, Json]:
     }
 
 
+@rule("R98", "R99")
 def test_no_token_is_to_be_seen_anywhere(claude_captain, model):
     """Not in a command line, log, journal, task, commit, ref or screen, nor on storage at all; the
-    git host's token is on no ship. (R98, R99)"""
+    git host's token is on no ship."""
     captain, gate = claude_captain, claude_captain.root / "gate"
     captain.env |= TOKENS
     repo = captain.repository()

@@ -14,6 +14,7 @@ from tests.fakes import messages_api as api
 from tests.support.captain import Captain, Json, Voyage, task
 from tests.support.exe_captain import at, exe_captain
 from tests.support.machine import put, until
+from tests.support.rules import rule
 from tests.support.terminal import Terminal
 
 
@@ -48,9 +49,9 @@ GATE = "until [ -e ~/gate ]; do sleep 0.1; done"
 # Pausing, halting, going on
 
 
+@rule("R72")
 def test_a_pause_lets_ships_finish_and_resume_goes_on(captain):
-    """What is being worked lands, nothing more is claimed, and the journal knows who and why.
-    (R72)"""
+    """What is being worked lands, nothing more is claimed, and the journal knows who and why."""
     voyage, path = at_work(captain)
     assert "Nothing more is handed out" in captain.run("pause", "--why", "lunch").out
     path.touch()
@@ -67,9 +68,9 @@ def test_a_pause_lets_ships_finish_and_resume_goes_on(captain):
     assert said["pause"]["by"] == f"{getuser()}@{gethostname()}"
 
 
+@rule("R73", "R117")
 def test_a_halt_stops_agents_now_and_their_work_is_kept(captain):
-    """The task is pending again without an attempt used up; its ship saved what there was.
-    (R73, R117)"""
+    """The task is pending again without an attempt used up; its ship saved what there was."""
     wait, path = gate(captain)
     run = f"echo half >work && git add -A && git commit -qm Half && touch begun && {wait}"
     plan = captain.plan(captain.repository(), {"1": task("Work", run)}, lease_seconds=3)
@@ -104,8 +105,9 @@ def test_what_a_captain_steers_shows_in_a_terminal(captain):
 # Tasks
 
 
+@rule("R75")
 def test_a_task_that_was_set_aside_comes_back(captain):
-    """`tasks` says what to type; afterwards the voyage that had failed goes on to its end. (R75)"""
+    """`tasks` says what to type; afterwards the voyage that had failed goes on to its end."""
     cure = captain.root / "cure"
     tasks = {"1": task("Fragile", f"test -e {cure} && touch one")}
     voyage = captain.sail(captain.plan(captain.repository(), tasks, max_attempts=1))
@@ -118,8 +120,9 @@ def test_a_task_that_was_set_aside_comes_back(captain):
     assert "was not set aside" in captain.run("retry", voyage.id, "1").out
 
 
+@rule("R75")
 def test_a_red_verification_is_tried_again(captain):
-    """With `retry verify`, after something outside of the repository was mended. (R75)"""
+    """With `retry verify`, after something outside of the repository was mended."""
     cure = captain.root / "cure"
     plan = captain.plan(captain.repository(), {"1": task("One", "touch 1")}, verify=f"ls {cure}\n")
     voyage = captain.sail(plan)
@@ -130,8 +133,9 @@ def test_a_red_verification_is_tried_again(captain):
     voyage.wait()
 
 
+@rule("R76")
 def test_a_released_task_goes_to_another_claim(captain):
-    """Its ship drops what it was doing; no attempt is used up. (R76)"""
+    """Its ship drops what it was doing; no attempt is used up."""
     voyage, path = at_work(captain)
     assert "ship-0 drops it" in captain.run("release", "0").out
     until(lambda: voyage.ends("0") == ["released", "live"], 20)
@@ -140,8 +144,9 @@ def test_a_released_task_goes_to_another_claim(captain):
     assert voyage.task("0")["attempts"] == 0
 
 
+@rule("R77")
 def test_tasks_are_added_and_changed_under_way(captain):
-    """By id as the answer has it; `--after` without one waits for nothing any more. (R77)"""
+    """By id as the answer has it; `--after` without one waits for nothing any more."""
     voyage, path = at_work(captain)
     told = captain.json("tasks", "add", "More", "-d", "Do more.", "--run", "touch more")
     added = told["id"]
@@ -177,8 +182,9 @@ def test_what_is_not_there_is_named(captain, words):
 # Ships
 
 
+@rule("R113")
 def test_a_relieved_ship_goes_home_after_its_task(captain):
-    """`relieve` stays until then; the VM and its key are gone, and the others sail on. (R113)"""
+    """`relieve` stays until then; the VM and its key are gone, and the others sail on."""
     voyage, path = at_work(captain, ships=2)
     relieving = captain.start("relieve", voyage.id, "ship-1", "--why", "too many")
     voyage.until(lambda seen: "relieve" in orders(voyage))
@@ -193,8 +199,9 @@ def test_a_relieved_ship_goes_home_after_its_task(captain):
     assert not (voyage.storage / "ships" / "ship-1.json").exists()
 
 
+@rule("R113")
 def test_an_interrupted_relieve_leaves_the_order_standing(captain):
-    """It says so; given again, it finishes. (R113)"""
+    """It says so; given again, it finishes."""
     voyage, path = at_work(captain, ships=2)
     relieving = captain.start("relieve", "ship-1")
     voyage.until(lambda seen: "relieve" in orders(voyage))
@@ -210,9 +217,9 @@ def test_an_interrupted_relieve_leaves_the_order_standing(captain):
     assert ship_states(voyage.status()) == {"ship-0": "done"}
 
 
+@rule("R112")
 def test_reinforce_replaces_what_is_lost_and_adds_more(captain):
-    """A helm that died is started again; a VM that does not answer gives way to a new ship.
-    (R112)"""
+    """A helm that died is started again; a VM that does not answer gives way to a new ship."""
     voyage, path = at_work(captain, ships=3)
     voyage.kill_helm("ship0")
     voyage.kill("ship1")
@@ -229,8 +236,9 @@ def test_reinforce_replaces_what_is_lost_and_adds_more(captain):
     assert (again["lost"], again["new"]) == ([], [])
 
 
+@rule("R112")
 def test_a_stalled_voyage_is_reinforced_to_its_end(captain):
-    """All ships are gone: `status` says what to type, and that is enough. (R112)"""
+    """All ships are gone: `status` says what to type, and that is enough."""
     voyage, path = at_work(captain, lease_seconds=3)
     path.touch()
     captain.run("sink", "--force")
@@ -240,9 +248,9 @@ def test_a_stalled_voyage_is_reinforced_to_its_end(captain):
     assert ship_states(voyage.wait()) == {"ship-1": "done"}
 
 
+@rule("R79", "R112")
 def test_a_reinforcement_that_fails_leaves_nothing(captain):
-    """New ships are gone again, storage shows none of them, and their numbers do not come back.
-    (R79, R112)"""
+    """New ships are gone again, storage shows none of them, and their numbers do not come back."""
     voyage, path = at_work(captain)
     captain.path_first("ssh-keygen", "#!/bin/sh\nexit 1\n")
     done = captain.run("reinforce", "-n", "2", status=None)
@@ -256,8 +264,9 @@ def test_a_reinforcement_that_fails_leaves_nothing(captain):
     voyage.wait()
 
 
+@rule("R79", "R103", "R112")
 def test_a_ship_that_does_not_come_up_is_let_go(captain):
-    """The others join; storage does not show it as one that is to come. (R79, R103, R112)"""
+    """The others join; storage does not show it as one that is to come."""
     voyage, path = at_work(captain)
     broken = "case $OCAPTAIN_VM in *-ship1) exit 1 ;; esac"
     captain.path_first("tar", f'#!/bin/sh\n{broken}\nexec {captain.real("tar")} "$@"\n')
@@ -270,9 +279,9 @@ def test_a_ship_that_does_not_come_up_is_let_go(captain):
     voyage.wait()
 
 
+@rule("R112")
 def test_what_a_killed_reinforce_left_is_removed_by_the_next(captain):
-    """A VM of a ship that storage let go, or never heard from, goes, and another takes its place.
-    (R112)"""
+    """A VM of a ship that storage let go, or never heard from, goes; another takes its place."""
     voyage, path = at_work(captain)
     (captain.vms / f"{voyage.id}-ship7" / "home").mkdir(parents=True)
     told = captain.json("reinforce")
@@ -285,8 +294,9 @@ def test_what_a_killed_reinforce_left_is_removed_by_the_next(captain):
 # Messages and credentials
 
 
+@rule("R110")
 def test_a_hail_reaches_the_agent_at_work(claude_captain, model):
-    """The answer says that it was taken in, and the model was told. (R110)"""
+    """The answer says that it was taken in, and the model was told."""
     wait, path = gate(claude_captain)
     model.on("MARK-work", [api.bash(wait), api.write("a", "x\n"), api.say("Done.")])
     tasks = {"1": task("Work", description="MARK-work")}
@@ -303,8 +313,9 @@ def test_a_hail_reaches_the_agent_at_work(claude_captain, model):
     assert any("Write it in blue." in json.dumps(r.body) for r in model.about("MARK-work"))
 
 
+@rule("R110")
 def test_a_hail_waits_for_a_ship_without_a_task(claude_captain, model):
-    """It is the next task's then, and the answer says so. (R110)"""
+    """It is the next task's then, and the answer says so."""
     wait, path = gate(claude_captain)
     model.on("MARK-work", [api.bash(wait), api.write("a", "x\n"), api.say("Done.")])
     tasks = {"1": task("Work", description="MARK-work")}
@@ -317,17 +328,18 @@ def test_a_hail_waits_for_a_ship_without_a_task(claude_captain, model):
     voyage.wait()
 
 
+@rule("R78")
 def test_an_agent_that_cannot_be_told_is_named(captain):
-    """A command has no ears. (R78)"""
+    """A command has no ears."""
     voyage, path = at_work(captain)
     assert "cannot be told" in captain.run("hail", "Hello", status=1).err
     path.touch()
     voyage.wait()
 
 
+@rule("R111")
 def test_resume_brings_ships_the_credentials_that_are_set_here(claude_captain, model):
-    """A token that is not accepted pauses the voyage; a new one, and `resume`, move it on.
-    (R111)"""
+    """A token that is not accepted pauses the voyage; a new one, and `resume`, move it on."""
     tasks = {"1": task("Work", description="MARK-work")}
     model.on("MARK-work", [api.write("a", "x\n"), api.say("Done.")])
     plan = claude_captain.plan(claude_captain.repository(), tasks, agent="claude")
@@ -347,8 +359,9 @@ def test_resume_brings_ships_the_credentials_that_are_set_here(claude_captain, m
 # The audit
 
 
+@rule("R81")
 def test_fsck_mends_what_it_can_and_names_the_rest(captain):
-    """Status 1 where something is wrong, 0 once nothing is. (R81)"""
+    """Status 1 where something is wrong, 0 once nothing is."""
     voyage, path = at_work(captain)
     assert "All is sound" in captain.run("fsck").out
     put(voyage.home() / ".claude" / "tasks" / f"{voyage.id}-tasks" / "0.json", "{torn")
@@ -368,9 +381,9 @@ def test_fsck_mends_what_it_can_and_names_the_rest(captain):
 # A fleet of machines
 
 
+@rule("R112", "R114")
 def test_a_fleet_is_reinforced_and_relieved_from_another_machine(tools):
-    """With the account alone: a crashed ship goes with its key, and new ones sail in its stead.
-    (R112, R114)"""
+    """With the account alone: a crashed ship goes with its key, and new ones sail in its stead."""
     with exe_captain() as somebody:
         tasks = {str(n): task(f"Task {n}", f"{GATE}; touch {n}") for n in range(2)}
         voyage = somebody.sail(somebody.plan(somebody.repository(), tasks, lease_seconds=9), 2)

@@ -5,6 +5,7 @@ import json
 from tests.fakes import messages_api as api
 from tests.support.captain import task
 from tests.support.machine import put
+from tests.support.rules import rule
 
 VERIFY = """\
 cd ~/voyage/workspace
@@ -33,9 +34,9 @@ def assert_it_came_home(captain, voyage, repo) -> None:
         assert captain.git(repo, "show", f"{voyage.id}:{part}") == part
 
 
+@rule("R65")
 def test_a_diamond_lands_in_order_and_comes_home(claude_captain, model):
-    """Three ships of real Claude Code do a diamond: it lands in order, is verified and fetched.
-    (R65)"""
+    """Three ships of real Claude Code do a diamond: it lands in order, is verified and fetched."""
     script_diamond(model)
     repo = claude_captain.repository()
     tasks = {
@@ -74,8 +75,9 @@ def test_a_diamond_lands_in_order_and_comes_home(claude_captain, model):
     voyage.until_log("Built keel.")
 
 
+@rule("R63")
 def test_a_plan_of_the_original_tool_is_sailed_as_it_is(claude_captain, model):
-    """Tasks with `title`, without files, and a verify.sh that goes to ~/voyage/workspace. (R63)"""
+    """Tasks with `title`, without files, and a verify.sh that goes to ~/voyage/workspace."""
     script_diamond(model)
     repo = claude_captain.repository()
     plan = claude_captain.home / "original"
@@ -101,8 +103,9 @@ def sessions(model, marker: str) -> int:
     return len({request.session for request in model.about(marker)})
 
 
+@rule("R52")
 def test_a_conflict_goes_back_into_the_same_session(claude_captain, model):
-    """Two ships edit one line; the second to land resolves it, and both changes are there. (R52)"""
+    """Two ships edit one line; the second to land resolves it, and both changes are there."""
     gate = claude_captain.root / "gate"
     model.on("MARK-first", [api.bash("echo first >line.txt"), api.say("Done.")])
     wait = f"while [ ! -e {gate} ]; do sleep 0.1; done; echo second >line.txt"
@@ -127,9 +130,9 @@ def test_a_conflict_goes_back_into_the_same_session(claude_captain, model):
     assert voyage.ends("2") == ["landed"]
 
 
+@rule("R51", "R52")
 def test_a_red_check_goes_back_and_lands_green(claude_captain, model):
-    """What the check said is the session's next message; nothing lands before it is green.
-    (R51, R52)"""
+    """What the check said is the session's next message; nothing lands before it is green."""
     steps = [api.bash("echo red >light"), api.say("Done."), api.bash("echo green >light")]
     model.on("MARK-light", [*steps, api.say("Mended.")])
     repo = claude_captain.repository()
@@ -145,8 +148,9 @@ def test_a_red_check_goes_back_and_lands_green(claude_captain, model):
     assert voyage.task("1")["attempts"] == 0
 
 
+@rule("R64")
 def test_a_red_verification_is_repaired(claude_captain, model):
-    """verify.sh's output becomes a task, and the voyage is complete once it is green. (R64)"""
+    """verify.sh's output becomes a task, and the voyage is complete once it is green."""
     model.on("MARK-part", [api.bash("echo broken >state"), api.say("Done.")])
     model.on("verify.sh fails", [api.bash("echo whole >state"), api.say("Repaired.")])
     repo = claude_captain.repository()
@@ -161,8 +165,9 @@ def test_a_red_verification_is_repaired(claude_captain, model):
     assert "the state is broken" in model.about("verify.sh fails")[0].opening
 
 
+@rule("R64")
 def test_a_verification_that_stays_red_fails_the_voyage(claude_captain, model):
-    """After three repair tasks the voyage has failed, with the reason, and `wait` exits 4. (R64)"""
+    """After three repair tasks the voyage has failed, with the reason, and `wait` exits 4."""
     model.on("MARK-part", [api.bash("echo broken >state"), api.say("Done.")])
     model.on("verify.sh fails", [api.say("NO CHANGE: I cannot find it.")])
     tasks = {"1": task("Make it", description="MARK-part")}
@@ -184,9 +189,9 @@ def test_a_verification_that_stays_red_fails_the_voyage(claude_captain, model):
     assert {ship["state"] for ship in seen["ships"]} == {"done"}
 
 
+@rule("R63")
 def test_setup_runs_in_each_fresh_clone(captain):
-    """Once before a ship's first task, not before its second, and once for the verification.
-    (R63)"""
+    """Once before a ship's first task, not before its second, and once for the verification."""
     setup = f"mkdir -p .venv && touch .venv/ready && pwd >>{captain.root / 'clones'}\n"
     tasks = {
         "1": task("One", "test -e .venv/ready && touch one"),
@@ -201,8 +206,9 @@ def test_setup_runs_in_each_fresh_clone(captain):
     assert voyage.landed() == ["One", "Two"]
 
 
+@rule("R66")
 def test_a_failing_setup_fails_the_voyage_and_says_so(captain):
-    """No task can be worked then: the reason has what setup.sh said. (R66)"""
+    """No task can be worked then: the reason has what setup.sh said."""
     tasks = {"1": task("One", "touch one")}
     setup = "echo there is no compiler; exit 9\n"
     plan = captain.plan(captain.repository(), tasks, setup=setup, max_attempts=1)
@@ -213,8 +219,9 @@ def test_a_failing_setup_fails_the_voyage_and_says_so(captain):
     assert voyage.task("1")["attempts"] == 0
 
 
+@rule("R67")
 def test_a_voyage_pauses_when_its_budget_is_spent(claude_captain, model):
-    """What is being worked lands, nothing more is claimed, and the reason is the budget. (R67)"""
+    """What is being worked lands, nothing more is claimed, and the reason is the budget."""
     for mark in ("MARK-one", "MARK-two"):
         model.on(mark, [api.write(mark, "x\n"), api.say("Done.")])
     tasks = {

@@ -12,6 +12,7 @@ import pytest
 from ocaptain.onboard.protocol import PROTOCOL
 from tests.support.captain import Captain, Voyage, task
 from tests.support.machine import processes, until
+from tests.support.rules import rule
 from tests.support.terminal import Terminal
 
 LONG = "A subject that is much longer than there is room for on one line of a terminal"
@@ -65,9 +66,9 @@ def test_status_fits_a_terminal_and_watch_refreshes_it_in_place(captain):
         assert [line.split()[:2] for line in screen[1:4]] == [[n, "completed"] for n in "012"]
 
 
+@rule("R106")
 def test_a_watch_goes_on_while_storage_is_away(captain):
-    """It shows the last that it saw, as unseen, with the reason, until storage answers again.
-    (R106)"""
+    """It shows the last that it saw, as unseen, with the reason, until storage answers again."""
     voyage, gate = gated(captain, ships=1, lease_seconds=60)
     storage = captain.vms / f"{voyage.id}-storage"
     with Terminal(captain) as terminal:
@@ -237,9 +238,9 @@ def ended(captain: Captain, repo: Path) -> Voyage:
     return voyage
 
 
+@rule("R58")
 def test_sink_asks_and_names_what_was_never_fetched(captain):
-    """On no nothing happens; ships alone leave storage and what is on it, and fetch brings it.
-    (R58)"""
+    """On no nothing happens; ships alone leave storage and what is on it, and fetch brings it."""
     repo = captain.repository()
     voyage = ended(captain, repo)
     said = captain.run("sink", voyage.id[:-3], "-s", stdin="n\nn\n", status=1).out
@@ -261,8 +262,9 @@ def test_sink_asks_and_names_what_was_never_fetched(captain):
     assert captain.remains() == []
 
 
+@rule("R105")
 def test_sink_takes_its_own_voyage_alone(captain):
-    """No process, mount or socket of the sunk voyage is left, and another one goes on. (R105)"""
+    """No process, mount or socket of the sunk voyage is left, and another one goes on."""
     other, gate = gated_elsewhere(captain)
     voyage = captain.sail(captain.plan(captain.repository(), {"1": task("Never", "sleep 600")}), 2)
     until(lambda: len(sockets_of(voyage)) == 2)

@@ -15,6 +15,7 @@ from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.ship import taskhook
 from ocaptain.onboard.ship.agents import AGENTS, Event, Job
 from ocaptain.onboard.ship.ship import Unreachable, exchange
+from tests.support.rules import rule
 from tests.support.storage import a_ship
 
 claude, shell = AGENTS["claude"], AGENTS["shell"]
@@ -36,9 +37,10 @@ def after(command: list[str], option: str) -> str:
     return command[command.index(option) + 1]
 
 
+@rule("R98")
 @pytest.mark.parametrize("name", AGENTS)
 def test_no_secret_stands_in_a_command_line(name):
-    """Tokens reach an agent through its environment only. (R98)"""
+    """Tokens reach an agent through its environment only."""
     assert SECRET not in " ".join(AGENTS[name].command(JOB))
 
 
@@ -197,8 +199,9 @@ def test_what_only_the_captain_can_mend_refuses(error):
     assert (end.kind, end.outcome, end.text) == ("end", "refused", "Credit balance is too low")
 
 
+@rule("R110")
 def test_what_claude_was_told_is_heard_when_it_is_replayed():
-    """The replay has the message's mark; tool results and notifications are nothing new. (R110)"""
+    """The replay has the message's mark; tool results and notifications are nothing new."""
     said = {"content": [{"type": "text", "text": "left"}]}
     message = claude.message("left", "m-1")
     assert message
@@ -240,19 +243,22 @@ KNOWN = st.recursive(
 TYPES = st.sampled_from(["assistant", "user", "system", "rate_limit_event", "result"])
 
 
+@rule("R94")
 @pytest.mark.parametrize("name", AGENTS)
 @given(line=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_line_whatever_breaks_an_agents_reader(name, line):
-    """Hostile output yields events or nothing, never an exception. (R94)"""
+    """Hostile output yields events or nothing, never an exception."""
     check(list(AGENTS[name].events(line.replace(b"\n", b""))))
 
 
+@rule("R94")
 @given(kind=TYPES, said=st.dictionaries(st.sampled_from(KEYS), KNOWN))
 def test_no_message_of_a_known_type_breaks_claudes_reader(kind, said):
-    """Any value in any known place is read or ignored. (R94)"""
+    """Any value in any known place is read or ignored."""
     check(heard(**{**said, "type": kind}))
 
 
+@rule("R94")
 @pytest.mark.parametrize(
     "line",
     [
@@ -265,7 +271,7 @@ def test_no_message_of_a_known_type_breaks_claudes_reader(kind, said):
     ],
 )
 def test_numbers_and_nesting_beyond_measure_do_no_harm(line):
-    """What JSON allows and Python does not take easily is ignored. (R94)"""
+    """What JSON allows and Python does not take easily is ignored."""
     check(list(claude.events(line)))
 
 
@@ -319,9 +325,9 @@ def hook(tmp_path, monkeypatch, capsys):
     return told
 
 
+@rule("R93")
 def test_a_native_task_create_becomes_harbors_add(tmp_path, hook):
-    """harbor gets the tool's arguments under the tool call's id, and the model harbor's words.
-    (R93)"""
+    """harbor gets the tool's arguments under the tool call's id, and the model harbor's words."""
     harbor(tmp_path, '{"ok": true, "message": "Task 8 was added."}')
     given = {"subject": "S", "description": "D", "metadata": {"files": ["a"]}}
     assert hook(call("TaskCreate", **given)).endswith("Task 8 was added.")
@@ -336,17 +342,18 @@ def test_a_native_task_create_that_is_refused_tells_the_reason(tmp_path, hook):
     assert "nothing was changed: a task needs a subject" in hook(call("TaskCreate"))
 
 
+@rule("R93")
 def test_a_native_task_update_is_refused_with_the_reason(tmp_path, hook):
-    """No model completes, takes or drops a task, its own or another's: harbor is not even asked.
-    (R93)"""
+    """No model completes, takes or drops a task, its own or another's: harbor is not even asked."""
     for fields in ({"status": "completed"}, {"owner": "me"}, {"status": "deleted"}):
         harbor(tmp_path, '{"ok": true}')
         assert hook(call("TaskUpdate", taskId="3", **fields)) == taskhook.REFUSED
     assert not (tmp_path / "ssh.asked").exists()
 
 
+@rule("R18", "R92")
 def test_a_lost_answer_is_asked_for_again_under_the_same_id(tmp_path, monkeypatch, hook):
-    """Nothing and half an answer are no answer. (R18, R92)"""
+    """Nothing and half an answer are no answer."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     harbor(tmp_path, "", '{"ok": tr', '{"ok": true, "message": "Once."}')
     assert hook(call("TaskCreate", subject="S")).endswith("Once.")
@@ -355,9 +362,9 @@ def test_a_lost_answer_is_asked_for_again_under_the_same_id(tmp_path, monkeypatc
     assert len(set(asked)) == 1
 
 
+@rule("R92")
 def test_only_an_answer_of_harbors_is_taken_for_one():
-    """JSON from another server, say of its own refusal, is no answer; it is passed on as said.
-    (R92)"""
+    """JSON from another server, say of its own refusal, is no answer; it is passed on as said."""
     answers = ['{"error": "no such user"}', '["ok"]', "[" * 100_000]
     for answer in answers:
         with pytest.raises(Unreachable) as silence:
@@ -367,8 +374,9 @@ def test_only_an_answer_of_harbors_is_taken_for_one():
     assert exchange(["sh", "-c", banner], "{}") == {"ok": False, "code": "x"}
 
 
+@rule("R91")
 def test_who_is_patient_says_what_keeps_it_waiting(tmp_path, monkeypatch, capsys):
-    """Why storage does not answer stands on stderr, where only the ship's own owner looks. (R91)"""
+    """Why storage does not answer stands on stderr, where only the ship's own owner looks."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     gate = tmp_path / "gate"
     ssh = f"read line; [ -e {gate} ] && echo '{{\"ok\": true}}' || echo no route; echo >>{gate}"
@@ -382,8 +390,9 @@ def test_who_is_patient_says_what_keeps_it_waiting(tmp_path, monkeypatch, capsys
     assert capsys.readouterr().err == ""
 
 
+@rule("R98")
 def test_no_secret_goes_out_with_a_task(tmp_path, hook):
-    """A token that the model writes into a task stays on the ship. (R98)"""
+    """A token that the model writes into a task stays on the ship."""
     harbor(tmp_path, '{"ok": true}')
     hook(call("TaskCreate", subject="S", description=f"use {SECRET}"))
     assert json.loads((tmp_path / "ssh.asked").read_text())["task"]["description"] == "use ***"
@@ -395,9 +404,10 @@ def test_without_harbor_the_model_is_told_to_carry_on(monkeypatch, hook):
     assert hook(call("TaskCreate", subject="S")) == taskhook.UNREACHABLE
 
 
+@rule("R93")
 @pytest.mark.parametrize(
     "stdin", ["", "[]", "{}", '{"tool_use_id": "x", "tool_name": "TaskCreate"}']
 )
 def test_a_call_that_cannot_be_read_changes_nothing(stdin, hook):
-    """The tool is stopped all the same, as the hook failing would let it run. (R93)"""
+    """The tool is stopped all the same, as the hook failing would let it run."""
     assert "nothing was changed" in hook(stdin)

@@ -13,6 +13,7 @@ import pytest
 from tests.support.crashes import each_crash, recovered
 from tests.support.disk import Disk, small_disk
 from tests.support.moored import Moored, moored
+from tests.support.rules import rule
 from tests.support.storage import Json, Sail, Storage, assert_sound, git, task
 
 Act = Callable[[Storage], Json]
@@ -92,10 +93,11 @@ def essence(state: Json) -> Json:
     return {"tasks": state["tasks"], "claims": claims, "meta": meta}
 
 
+@rule("R1")
 @pytest.mark.parametrize("prepare", CALLS, ids=lambda call: call.__name__)
 def test_a_crash_anywhere_in_a_call_leaves_all_of_it_or_nothing(sail: Sail, tmp_path, prepare):
     """Killed at any single step, a change has happened wholly or not at all; asked again, it is
-    there once. (R1)"""
+    there once."""
     storage = sail(task("1"), task("2", "1"), max_attempts=1)
     act: Act = prepare(storage)
     before = essence(storage.sections())
@@ -154,8 +156,9 @@ def cargo(tmp_path: Path) -> Iterator[Cargo]:
         yield Cargo(disk, fleet, clone, fleet.ask("ship-0", "claim", run_id="run"), head)
 
 
+@rule("R22")
 def test_where_there_is_little_room_only_what_a_voyage_needs_is_taken(cargo: Cargo):
-    """Logs, pushes and new tasks are refused; claims, beats and landings are not. (R22)"""
+    """Logs, pushes and new tasks are refused; claims, beats and landings are not."""
     cargo.push("HEAD", ok=True)
     cargo.disk.leave(400_000_000)
     assert "storage has no room for pushes" in cargo.push("HEAD~", ok=False)
@@ -165,9 +168,10 @@ def test_where_there_is_little_room_only_what_a_voyage_needs_is_taken(cargo: Car
     assert all(answer and answer["ok"] for answer in taken)
 
 
+@rule("R11")
 def test_a_full_disk_tears_nothing(cargo: Cargo):
     """Calls have no answer then, and change all or nothing; once there is room the same requests
-    are answered, and the voyage comes to its end. (R11)"""
+    are answered, and the voyage comes to its end."""
     cargo.push("HEAD", ok=True)
     for room in (0, 4096, 8192, 12288, 0):
         cargo.disk.leave(room)

@@ -16,6 +16,7 @@ import pytest
 from ocaptain.onboard.process import marked
 from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import background
+from tests.support.rules import rule
 from tests.support.storage import VOYAGE, Json, Sail, Storage, assert_sound, task, until
 
 APPEND = 'echo "$OCAPTAIN_VOYAGE|$OCAPTAIN_EVENT|$OCAPTAIN_TEXT" >>{}'
@@ -63,9 +64,9 @@ def fail(storage: Storage, ship: str = "ship-0", times: int = 2) -> None:
 # What is told
 
 
+@rule("R108")
 def test_a_command_is_told_each_news_once(sail: Sail, hasty, told, tmp_path: Path):
-    """It has voyage, event and text in its environment, and the errand ends with the voyage.
-    (R108)"""
+    """It has voyage, event and text in its environment, and the errand ends with the voyage."""
     storage = sail(task("1"), task("2"), notify=APPEND.format(tmp_path / "told"))
     with telling(storage) as thread:
         fail(storage)
@@ -85,8 +86,9 @@ def test_a_command_is_told_each_news_once(sail: Sail, hasty, told, tmp_path: Pat
     assert_sound(storage)
 
 
+@rule("R108")
 def test_what_went_away_and_came_back_is_told_again(sail: Sail, hasty, told, tmp_path: Path):
-    """Ships that are silent for too long are a stall each time. (R108)"""
+    """Ships that are silent for too long are a stall each time."""
     storage = sail(task("1"), notify=APPEND.format(tmp_path / "told"))
     with telling(storage):
         for times in (1, 2):
@@ -100,8 +102,9 @@ def test_what_went_away_and_came_back_is_told_again(sail: Sail, hasty, told, tmp
     assert told()[-1] == f"{VOYAGE}|complete|try it"
 
 
+@rule("R108")
 def test_text_of_agents_is_data(sail: Sail, hasty, told, tmp_path: Path):
-    """Nothing that it holds is run. (R108)"""
+    """Nothing that it holds is run."""
     storage = sail(task("1"), notify=APPEND.format(tmp_path / "told"), max_attempts=1)
     claim, odd = storage.claim("ship-0")["claim"], f"$(touch {tmp_path}/OWNED) `id` \"'; id; \\"
     storage.ask("ship-0", "release", claim=claim, why=odd, fault="agent")
@@ -151,8 +154,9 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
+@rule("R108")
 def test_a_url_is_posted_to(sail: Sail, hasty, server: Server):
-    """As JSON: voyage, event and text, each news once. (R108)"""
+    """As JSON: voyage, event and text, each news once."""
     storage = sail(task("1"), notify=server.url)
     storage.finish("ship-0")
     finish(storage)
@@ -174,9 +178,10 @@ def complete(sail: Sail, notify: str) -> Storage:
     return storage
 
 
+@rule("R108")
 @pytest.mark.parametrize("answer", [500, 404, b"", b"what?\r\n\r\n", b"HTTP/1.1 200 OK\r\nx\r\n"])
 def test_a_failure_is_tried_again(sail: Sail, hasty, server: Server, answer: int | bytes):
-    """Whatever the answer was, until it went well; then nothing is wrong any more. (R108)"""
+    """Whatever the answer was, until it went well; then nothing is wrong any more."""
     storage = complete(sail, server.url)
     server.answers = [answer]
     background.main(storage.home, "notify")
@@ -196,11 +201,12 @@ FAULTS = {
 }
 
 
+@rule("R108")
 @pytest.mark.parametrize("notify", FAULTS)
 def test_what_fails_each_time_is_given_up_and_noted(
     sail: Sail, hasty, told, tmp_path: Path, monkeypatch, notify: str
 ):
-    """Status says why the last attempt failed; the same is not tried for ever. (R108)"""
+    """Status says why the last attempt failed; the same is not tried for ever."""
     monkeypatch.setattr(background, "TELL_S", 0.3)
     storage = complete(sail, notify.replace("{}", str(tmp_path / "told")))
     background.main(storage.home, "notify")
@@ -240,9 +246,10 @@ def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     assert until(lambda: not marked(f"TELLING={tmp_path}"), 20)
 
 
+@rule("R108")
 def test_a_stall_is_told_although_nobody_calls(sail: Sail, told, tmp_path: Path, mark: str):
     """One process, which any call starts and that sleeps, stays for that while the voyage is under
-    way, and ends with it. (R108)"""
+    way, and ends with it."""
     storage = sail(task("1"), notify=APPEND.format(tmp_path / "told"), lease_seconds=4)
     assert marked(mark) == set()
     held = ask(storage, "ship-0", "claim", run_id="r")["claim"]
@@ -269,8 +276,9 @@ def test_a_stall_is_told_although_nobody_calls(sail: Sail, told, tmp_path: Path,
     assert (storage.folder / "background.out").read_text() == ""
 
 
+@rule("R108")
 def test_whoever_was_killed_is_replaced_by_the_next_call(sail: Sail, mark: str):
-    """After a reboot of storage, for one. (R108)"""
+    """After a reboot of storage, for one."""
     storage = sail(task("1"), notify="true", lease_seconds=4)
     for _ in range(2):
         ask(storage, "captain", "status")
@@ -280,8 +288,9 @@ def test_whoever_was_killed_is_replaced_by_the_next_call(sail: Sail, mark: str):
         assert until(lambda: not marked(mark))
 
 
+@rule("R108")
 def test_without_notify_nothing_lingers(sail: Sail, mark: str):
-    """No call leaves a process behind. (R108)"""
+    """No call leaves a process behind."""
     storage = sail(task("1"))
     ask(storage, "ship-0", "claim", run_id="r")
     ask(storage, "captain", "status")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocaptain.onboard.storage import harbor, serve
+from tests.support.rules import rule
 from tests.support.storage import SHIPS, Sail, Storage, assert_sound, git, task
 
 
@@ -31,9 +32,9 @@ def state(storage: Storage) -> tuple[str, Any]:
 # Claims
 
 
+@rule("R29")
 def test_the_longest_chain_goes_first(sail: Sail):
-    """Tasks are handed out by the length of their chain, then their dependants, then their ids.
-    (R29)"""
+    """Tasks are handed out by the length of their chain, then their dependants, then their ids."""
     tasks = [task("1"), task("10"), task("9"), task("a"), task("3"), task("4", "3"), task("5", "4")]
     tasks += [task("6"), task("7", "6"), task("8", "6"), task("20"), task("21", "20")]
     storage = sail(*tasks)
@@ -45,8 +46,9 @@ def test_the_longest_chain_goes_first(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R27")
 def test_a_task_waits_for_its_blockers(sail: Sail):
-    """A task is handed out once all of its blockers are completed, and not before. (R27)"""
+    """A task is handed out once all of its blockers are completed, and not before."""
     storage = sail(task("1"), task("2"), task("3", "1", "2"))
     first, second = storage.claim("ship-0"), storage.claim("ship-1")
     assert storage.claim("ship-2")["claim"] is None
@@ -59,8 +61,9 @@ def test_a_task_waits_for_its_blockers(sail: Sail):
     assert third["landed"][1]["metadata"]["note"] == "was there"
 
 
+@rule("R30")
 def test_work_on_the_same_files_waits_while_there_is_other_work(sail: Sail):
-    """A task that shares a path with work in progress comes last, but it comes. (R30)"""
+    """A task that shares a path with work in progress comes last, but it comes."""
     storage = sail(
         task("1", files=["src/"]),
         task("2", files=["src/a.py"]),
@@ -72,8 +75,9 @@ def test_work_on_the_same_files_waits_while_there_is_other_work(sail: Sail):
     assert storage.claim("ship-2")["task"]["id"] == "1"
 
 
+@rule("R19")
 def test_the_same_run_gets_its_claim_again(sail: Sail):
-    """A repeated claim of the same helm changes nothing but the lease. (R19)"""
+    """A repeated claim of the same helm changes nothing but the lease."""
     storage = sail(task("1"), task("2"))
     first = storage.claim("ship-0")
     assert storage.claim("ship-0") == first
@@ -81,9 +85,9 @@ def test_the_same_run_gets_its_claim_again(sail: Sail):
     assert storage.tasks()["1"]["owner"] == "ship-0"
 
 
+@rule("R31")
 def test_a_new_run_abandons_the_old_claim(sail: Sail):
-    """A helm that starts anew gets a new claim at once; the old one can do nothing any more.
-    (R31)"""
+    """A helm that starts anew gets a new claim at once; the old one can do nothing any more."""
     storage = sail(task("1"))
     old, new = storage.claim("ship-0", "a"), storage.claim("ship-0", "b")
     assert (old["claim"], new["claim"], new["task"]["id"]) == (1, 2, "1")
@@ -94,9 +98,9 @@ def test_a_new_run_abandons_the_old_claim(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R13")
 def test_a_claim_is_its_ships_own(sail: Sail):
-    """Nobody can beat, land, release or add by another ship's claim, or by one that never was.
-    (R13)"""
+    """Nobody can beat, land, release or add by another ship's claim, or by one that never was."""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     for number in (1, 7, None, "x", [1]):
@@ -110,9 +114,9 @@ def test_a_claim_is_its_ships_own(sail: Sail):
 # Leases
 
 
+@rule("R35")
 def test_a_lease_expires_on_the_voyage_clock(sail: Sail):
-    """A claim that was not renewed for a lease goes back to pending when another ship calls.
-    (R35)"""
+    """A claim that was not renewed for a lease goes back to pending when another ship calls."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     storage.pass_time(60)
@@ -126,10 +130,10 @@ def test_a_lease_expires_on_the_voyage_clock(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R34")
 @pytest.mark.parametrize("jump", [1e9, -1e6])
 def test_a_jump_of_the_clock_expires_nobody(sail: Sail, jump: float):
-    """A reboot, a pause or a wrong clock counts as a quarter of a lease at most, and never back.
-    (R34)"""
+    """A reboot, a pause or a wrong clock counts as a quarter of a lease at most, and never back."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     for _ in range(4):
@@ -140,8 +144,9 @@ def test_a_jump_of_the_clock_expires_nobody(sail: Sail, jump: float):
     assert storage.ask("ship-0", "beat", claim=1)["lost"] is None
 
 
+@rule("R33", "R34")
 def test_a_silent_storage_expires_nobody(sail: Sail):
-    """While no ship calls, as when storage is off, no lease runs out. (R33, R34)"""
+    """While no ship calls, as when storage is off, no lease runs out."""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     storage.claim("ship-1")
@@ -152,8 +157,9 @@ def test_a_silent_storage_expires_nobody(sail: Sail):
     assert storage.sections()["meta"]["clock"] == 15
 
 
+@rule("R35")
 def test_a_late_beat_renews_what_nobody_swept(sail: Sail):
-    """An expired claim is its ship's until another's call sweeps it. (R35)"""
+    """An expired claim is its ship's until another's call sweeps it."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     storage.pass_time(300)
@@ -165,8 +171,9 @@ def test_a_late_beat_renews_what_nobody_swept(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R33")
 def test_captains_calls_do_not_move_the_clock(sail: Sail):
-    """Only ships' calls let time pass. (R33)"""
+    """Only ships' calls let time pass."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     before = storage.journal_file.read_bytes()
@@ -179,9 +186,9 @@ def test_captains_calls_do_not_move_the_clock(sail: Sail):
 # Attempts
 
 
+@rule("R37")
 def test_an_agents_failures_use_up_the_attempts(sail: Sail):
-    """After max_attempts failures of an agent a task is set aside; Claude's file says pending.
-    (R37)"""
+    """After max_attempts failures of an agent a task is set aside; Claude's file says pending."""
     storage = sail(task("1"), task("2", "1"))
     give_up(storage, "ship-0", "agent")
     give_up(storage, "ship-1", "agent", "exit 1")
@@ -192,9 +199,9 @@ def test_an_agents_failures_use_up_the_attempts(sail: Sail):
     assert state(storage) == ("failed", "task 1 after 2 attempts, the last: exit 1")
 
 
+@rule("R38")
 def test_interruptions_use_up_no_attempt(sail: Sail):
-    """Infrastructure trouble sets a task aside only after twice max_attempts interruptions.
-    (R38)"""
+    """Infrastructure trouble sets a task aside only after twice max_attempts interruptions."""
     storage = sail(task("1"))
     give_up(storage, "ship-0", "agent")
     give_up(storage, "ship-0", "infrastructure")
@@ -209,9 +216,9 @@ def test_interruptions_use_up_no_attempt(sail: Sail):
     assert state(storage)[0] == "failed"
 
 
+@rule("R40", "R66")
 def test_the_rest_goes_on_when_a_task_is_set_aside(sail: Sail):
-    """A voyage is failed when nothing is left to do, not before; the reason names every task.
-    (R40, R66)"""
+    """A voyage is failed when nothing is left to do, not before; the reason names every task."""
     storage = sail(task("1"), task("2"), task("3"), task("4", "3"), max_attempts=1)
     for _ in range(2):
         give_up(storage, "ship-0", "agent")
@@ -226,8 +233,9 @@ def test_the_rest_goes_on_when_a_task_is_set_aside(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R19")
 def test_a_release_is_only_the_first(sail: Sail):
-    """Releasing twice counts once, also with another request id. (R19)"""
+    """Releasing twice counts once, also with another request id."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     for n in range(3):
@@ -238,8 +246,9 @@ def test_a_release_is_only_the_first(sail: Sail):
 # Landing
 
 
+@rule("R41")
 def test_land_is_one_act(sail: Sail):
-    """One line of the journal moves the branch, completes the task and ends the claim. (R41)"""
+    """One line of the journal moves the branch, completes the task and ends the claim."""
     storage = sail(task("1"), task("2", "1"))
     claim = storage.claim("ship-0")
     commit = storage.push(claim["ref"])
@@ -252,8 +261,9 @@ def test_land_is_one_act(sail: Sail):
     assert line["set"]["claims"]["1"]["state"] == "landed"
 
 
+@rule("R18")
 def test_a_lost_answer_is_given_again(sail: Sail):
-    """`land` with the same id, or of the same commit, is answered and done no second time. (R18)"""
+    """`land` with the same id, or of the same commit, is answered and done no second time."""
     storage = sail(task("1"), task("2"))
     claim = storage.claim("ship-0")
     commit = storage.push(claim["ref"])
@@ -269,8 +279,9 @@ def test_a_lost_answer_is_given_again(sail: Sail):
     assert storage.tasks()["1"]["metadata"]["commit"] == commit
 
 
+@rule("R18")
 def test_an_id_is_a_ships_own(sail: Sail):
-    """Another ship's answer is not given to who uses the same id. (R18)"""
+    """Another ship's answer is not given to who uses the same id."""
     storage = sail(task("1"), task("2"))
     for ship in ("ship-0", "ship-1"):
         storage.claim(ship)
@@ -279,8 +290,9 @@ def test_an_id_is_a_ships_own(sail: Sail):
     assert {t["status"] for t in storage.tasks().values()} == {"pending"}
 
 
+@rule("R43")
 def test_only_what_was_pushed_lands(sail: Sail):
-    """A commit lands from the claim's own ref only, in full length, and as a commit. (R43)"""
+    """A commit lands from the claim's own ref only, in full length, and as a commit."""
     storage = sail(task("1"), task("2"))
     claim, other = storage.claim("ship-0"), storage.claim("ship-1")
     pushed = storage.push(other["ref"])
@@ -305,8 +317,9 @@ def test_only_what_was_pushed_lands(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R44")
 def test_an_unrelated_history_does_not_land(sail: Sail):
-    """A commit that has nothing to do with the branch is stale, and the branch stays. (R44)"""
+    """A commit that has nothing to do with the branch is stale, and the branch stays."""
     storage = sail(task("1"))
     claim = storage.claim("ship-0")
     tree = git(storage.repo, "rev-parse", f"{storage.start}^{{tree}}")
@@ -316,8 +329,9 @@ def test_an_unrelated_history_does_not_land(sail: Sail):
     assert storage.head() == storage.start
 
 
+@rule("R42", "R55")
 def test_the_dead_land_nothing(sail: Sail):
-    """A ship whose claim expired cannot land, even what it had pushed in time. (R42, R55)"""
+    """A ship whose claim expired cannot land, even what it had pushed in time."""
     storage = sail(task("1"))
     claim = storage.claim("ship-0")
     commit = storage.push(claim["ref"])
@@ -329,9 +343,9 @@ def test_the_dead_land_nothing(sail: Sail):
     assert (wreck["ref"], wreck["commit"], wreck["ship"]) == (claim["ref"], commit, "ship-0")
 
 
+@rule("R55", "R56")
 def test_wrecks_are_told_the_latest_first(sail: Sail):
-    """The next claimant learns of what earlier claims left, and why, unless it left nothing.
-    (R55, R56)"""
+    """The next claimant learns of what earlier claims left, and why, unless it left nothing."""
     storage = sail(task("1"), max_attempts=9)
     give = {"why": "no net", "fault": "infrastructure"}
     for ship in ("ship-0", "ship-1"):
@@ -352,8 +366,9 @@ def raced(storage: Storage, ship: str, claim: dict[str, Any]) -> str:
     return str(land(storage, ship, claim, commit, state="landing")["code"])
 
 
+@rule("R46")
 def test_who_lost_a_race_gets_the_berth(sail: Sail):
-    """After a lost race only that ship lands, and others have to wait; then all may again. (R46)"""
+    """After a lost race only that ship lands, and others have to wait; then all may again."""
     storage = sail(*(task(str(n)) for n in range(1, 8)))
     slow, other = storage.claim("ship-0"), storage.claim("ship-1")
     assert raced(storage, "ship-0", slow) == "stale"
@@ -366,8 +381,9 @@ def test_who_lost_a_race_gets_the_berth(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R46")
 def test_who_asks_before_it_pushes_gets_the_berth(sail: Sail):
-    """`ref` says that it would land, were it pushed, and keeps the place until it is. (R46)"""
+    """`ref` says that it would land, were it pushed, and keeps the place until it is."""
     storage = sail(*(task(str(n)) for n in range(1, 8)))
     early, other = storage.claim("ship-0"), storage.claim("ship-1")
     told = {"base_commit": storage.start, "state": "landing"}
@@ -379,9 +395,10 @@ def test_who_asks_before_it_pushes_gets_the_berth(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R44")
 def test_work_on_an_old_base_need_not_be_pushed_to_be_stale(sail: Sail):
     """`base` is what the work was rebased onto; where the branch is elsewhere it is stale, and
-    where it only claims to be up to date it is found out. (R44)"""
+    where it only claims to be up to date it is found out."""
     storage = sail(*(task(str(n)) for n in range(1, 8)))
     claim = storage.claim("ship-0")
     old = storage.push("work/aside")
@@ -397,8 +414,9 @@ def test_work_on_an_old_base_need_not_be_pushed_to_be_stale(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R47")
 def test_the_berth_ends_with_its_claim(sail: Sail):
-    """Who has the berth and gives up, or is swept, holds nobody up. (R47)"""
+    """Who has the berth and gives up, or is swept, holds nobody up."""
     for end in ("release", "sweep"):
         storage = sail(*(task(str(n)) for n in range(1, 8)))
         slow = storage.claim("ship-0")
@@ -415,9 +433,9 @@ def test_the_berth_ends_with_its_claim(sail: Sail):
         assert land(storage, "ship-1", other, commit)["ok"], end
 
 
+@rule("R47")
 def test_the_berth_is_for_who_lands(sail: Sail):
-    """Whose agent is at work again, after a conflict or a red check, holds nobody up meanwhile.
-    (R47)"""
+    """Whose agent is at work again, after a conflict or a red check, holds nobody up meanwhile."""
     storage = sail(*(task(str(n)) for n in range(1, 8)))
     slow, other = storage.claim("ship-0"), storage.claim("ship-1")
     raced(storage, "ship-0", slow)
@@ -428,8 +446,9 @@ def test_the_berth_is_for_who_lands(sail: Sail):
     assert land(storage, "ship-1", other, commit)["ok"]
 
 
+@rule("R47")
 def test_the_berth_has_a_time_limit(sail: Sail):
-    """Who has the berth for longer than the time limit, however alive, loses it. (R47)"""
+    """Who has the berth for longer than the time limit, however alive, loses it."""
     storage = sail(*(task(str(n)) for n in range(1, 8)), lease_seconds=600)
     slow = storage.claim("ship-0")
     raced(storage, "ship-0", slow)
@@ -441,8 +460,9 @@ def test_the_berth_has_a_time_limit(sail: Sail):
     assert land(storage, "ship-1", other, commit)["ok"]
 
 
+@rule("R46")
 def test_a_berth_that_was_taken_is_not_remembered(sail: Sail):
-    """The same request, by its id, is decided again once the berth is free. (R46)"""
+    """The same request, by its id, is decided again once the berth is free."""
     storage = sail(*(task(str(n)) for n in range(1, 8)))
     slow, other = storage.claim("ship-0"), storage.claim("ship-1")
     raced(storage, "ship-0", slow)
@@ -453,9 +473,9 @@ def test_a_berth_that_was_taken_is_not_remembered(sail: Sail):
     assert land(storage, "ship-1", other, commit, id="x")["head"] == commit
 
 
+@rule("R21")
 def test_a_request_that_waits_in_vain_changes_nothing(sail: Sail):
-    """Decided again, what is still in vain leaves no line; what is no longer does what it asks.
-    (R21)"""
+    """Decided again, what is still in vain leaves no line; what is no longer does what it asks."""
     storage = sail(task("1"), task("2", "1"), task("3"))
     slow, other = storage.claim("ship-0"), storage.claim("ship-1")
     land(storage, "ship-0", slow, "f" * 40, state="landing")
@@ -480,8 +500,9 @@ def test_a_request_that_waits_in_vain_changes_nothing(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R48")
 def test_a_note_completes_without_a_commit(sail: Sail):
-    """A task that needed no change is completed with its reason, whoever has the berth. (R48)"""
+    """A task that needed no change is completed with its reason, whoever has the berth."""
     storage = sail(task("1"))
     claim = storage.claim("ship-0")
     assert land(storage, "ship-0", claim, None, note="it was done\x1b[2J")["head"] == storage.start
@@ -494,9 +515,9 @@ def test_a_note_completes_without_a_commit(sail: Sail):
 # Verification
 
 
+@rule("R60", "R65")
 def test_one_ship_verifies(sail: Sail):
-    """When all tasks are completed exactly one ship is given the verification of that head.
-    (R60, R65)"""
+    """When all tasks are completed exactly one ship is given the verification of that head."""
     storage = sail(task("1"))
     claim = storage.claim("ship-0")
     commit = storage.push(claim["ref"])
@@ -514,8 +535,9 @@ def test_one_ship_verifies(sail: Sail):
     assert storage.claim("ship-0")["claim"] is None
 
 
+@rule("R61")
 def test_a_verification_of_another_head_counts_nothing(sail: Sail):
-    """Only the head that was claimed can be verified; else the verification is due again. (R61)"""
+    """Only the head that was claimed can be verified; else the verification is due again."""
     storage = sail(task("1"))
     storage.finish("ship-0")
     others: list[Any] = [None, "0" * 40, ["x"]]
@@ -526,9 +548,9 @@ def test_a_verification_of_another_head_counts_nothing(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R61")
 def test_a_task_added_meanwhile_voids_the_verification(sail: Sail):
-    """A verification during which a task came in neither completes the voyage nor repairs it.
-    (R61)"""
+    """A verification during which a task came in neither completes the voyage nor repairs it."""
     for outcome in ("green", "red"):
         storage = sail(task("1"))
         storage.finish("ship-0")
@@ -543,9 +565,9 @@ def test_a_task_added_meanwhile_voids_the_verification(sail: Sail):
         assert_sound(storage)
 
 
+@rule("R62")
 def test_a_lost_verifier_is_replaced(sail: Sail):
-    """A verification that expires, or fails for the infrastructure's sake, is given out again.
-    (R62)"""
+    """A verification that expires, or fails for the infrastructure's sake, is given out again."""
     storage = sail(task("1"))
     storage.finish("ship-0")
     storage.claim("ship-0")
@@ -557,9 +579,9 @@ def test_a_lost_verifier_is_replaced(sail: Sail):
     assert storage.tasks().keys() == {"1"}
 
 
+@rule("R64")
 def test_a_red_verification_makes_a_repair_task(sail: Sail):
-    """verify.sh's output becomes a task, as often as the voyage allows; then it has failed.
-    (R64)"""
+    """verify.sh's output becomes a task, as often as the voyage allows; then it has failed."""
     storage = sail(task("1"), max_repairs=2)
     storage.finish("ship-0")
     for n in (1, 2):
@@ -576,8 +598,9 @@ def test_a_red_verification_makes_a_repair_task(sail: Sail):
     assert storage.claim("ship-1")["claim"] is None
 
 
+@rule("R66")
 def test_a_repair_that_is_set_aside_fails_the_voyage(sail: Sail):
-    """When nobody can do the repair, the voyage is failed and says so. (R66)"""
+    """When nobody can do the repair, the voyage is failed and says so."""
     storage = sail(task("1"), max_attempts=1)
     storage.finish("ship-0")
     give_up(storage, "ship-0", "agent", "red")
@@ -588,9 +611,9 @@ def test_a_repair_that_is_set_aside_fails_the_voyage(sail: Sail):
 # Money and refusals
 
 
+@rule("R67")
 def test_a_spent_budget_pauses_the_voyage(sail: Sail):
-    """Once the reported cost reaches the budget no task is handed out, and the reason is told.
-    (R67)"""
+    """Once the reported cost reaches the budget no task is handed out, and the reason is told."""
     storage = sail(task("1"), task("2"), task("3"), budget_usd=1.0)
     first, second = storage.claim("ship-0"), storage.claim("ship-1")
     assert first["budget_usd"] == 1.0
@@ -604,9 +627,9 @@ def test_a_spent_budget_pauses_the_voyage(sail: Sail):
     assert storage.order("status")["cost_usd"] == 1.0
 
 
+@rule("R67")
 def test_a_refusal_pauses_the_voyage(sail: Sail):
-    """Credentials that the API refuses stop all claims, with the reason, and use no attempt.
-    (R67)"""
+    """Credentials that the API refuses stop all claims, with the reason, and use no attempt."""
     storage = sail(task("1"), task("2"))
     give_up(storage, "ship-0", "refused", "401: no such token")
     assert state(storage) == ("paused", "401: no such token")
@@ -616,8 +639,9 @@ def test_a_refusal_pauses_the_voyage(sail: Sail):
 # Tasks that agents add
 
 
+@rule("R32")
 def test_an_added_task_is_pending(sail: Sail):
-    """An added task has what its author may say, where it came from, and nothing else. (R32)"""
+    """An added task has what its author may say, where it came from, and nothing else."""
     storage = sail(task("7"), task("a"))
     storage.claim("ship-0")
     given = {
@@ -640,8 +664,9 @@ def test_an_added_task_is_pending(sail: Sail):
     assert added["metadata"] == {"files": ["a"], "addedBy": "ship-0", "addedIn": 1}
 
 
+@rule("R17")
 def test_what_is_taken_however_little_room_there_is_is_small(sail: Sail):
-    """No claim, beat or landing makes the journal grow by much, whatever is in it. (R17)"""
+    """No claim, beat or landing makes the journal grow by much, whatever is in it."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     journal, long = storage.folder / "journal.jsonl", "x" * 16_000
@@ -653,8 +678,9 @@ def test_what_is_taken_however_little_room_there_is_is_small(sail: Sail):
         assert journal.stat().st_size - before < 20 * 6_000, op
 
 
+@rule("R17")
 def test_files_of_an_added_task_are_few_and_short(sail: Sail):
-    """Each claim compares them with those of tasks at work, under the lock. (R17)"""
+    """Each claim compares them with those of tasks at work, under the lock."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     files = ["a\x1b" * 1000] * 1000
@@ -664,9 +690,10 @@ def test_files_of_an_added_task_are_few_and_short(sail: Sail):
     assert kept == [("a\ufffd" * 1000)[:300]] * 100
 
 
+@rule("R32")
 @pytest.mark.parametrize("given", [None, [], "x", {}, {"subject": " \n"}, {"subject": 5}])
 def test_what_is_no_task_is_refused(sail: Sail, given: Any):
-    """A task without a subject is not added, and the refusal is remembered with its id. (R32)"""
+    """A task without a subject is not added, and the refusal is remembered with its id."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     answers = [storage.ask("ship-0", "add", claim=1, task=given, id="t") for _ in range(2)]
@@ -675,8 +702,9 @@ def test_what_is_no_task_is_refused(sail: Sail, given: Any):
     assert storage.tasks().keys() == {"1"}
 
 
+@rule("R32")
 def test_only_who_works_adds(sail: Sail):
-    """A claim that has ended adds nothing: a complete voyage stays complete. (R32)"""
+    """A claim that has ended adds nothing: a complete voyage stays complete."""
     storage = sail(task("1"))
     storage.finish("ship-0")
     answer = storage.ask("ship-0", "add", claim=1, task={"subject": "late"})
@@ -707,8 +735,9 @@ def test_what_a_ship_says_of_itself(sail: Sail):
     assert (record["state"], record["until"]) == ("working", 0)
 
 
+@rule("R17")
 def test_an_answer_is_kept_for_a_while(sail: Sail):
-    """Answers of a ship are kept by the last few ids only, so that state does not grow. (R17)"""
+    """Answers of a ship are kept by the last few ids only, so that state does not grow."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     for n in range(40):
@@ -718,8 +747,9 @@ def test_an_answer_is_kept_for_a_while(sail: Sail):
     assert 2 <= len(kept) <= 20
 
 
+@rule("R17")
 def test_a_refusal_is_short(sail: Sail):
-    """However much a ship sends, what it is refused with, and the journal, stay small. (R17)"""
+    """However much a ship sends, what it is refused with, and the journal, stay small."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     before = storage.journal_file.stat().st_size
@@ -772,12 +802,13 @@ REQUESTS = st.fixed_dictionaries(
 )
 
 
+@rule("R15")
 @settings(max_examples=settings().max_examples // 4)
 @given(st.lists(st.tuples(st.sampled_from(SHIPS), REQUESTS, st.floats(0, 70)), max_size=6))
 def test_whatever_a_ship_sends_it_gets_an_answer(
     model_storage: Path, calls: list[tuple[str, dict[str, Any], float]]
 ):
-    """Requests of any shape are granted or refused, and leave a sound state. (R15)"""
+    """Requests of any shape are granted or refused, and leave a sound state."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         tasks = [task("1"), task("2", "1"), task("3")]
         storage = Storage(model_storage, Path(folder) / "home", tasks)
@@ -807,11 +838,11 @@ def story(storage: Storage, dice: random.Random) -> None:
         storage.ask(ship, what, claim=number, **told)
 
 
+@rule("R24", "R45")
 @settings(max_examples=settings().max_examples // 4)
 @given(st.randoms(use_true_random=False))
 def test_a_random_voyage_stays_sound(model_storage: Path, dice: random.Random):
-    """Whatever ships do, in any order and with any delay, no task is held twice or done twice.
-    (R24, R45)"""
+    """Whatever ships do, in any order and with any delay, no task is held twice or done twice."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         tasks = [task("1"), task("2", "1"), task("3", "1"), task("4", "2", "3")]
         storage = Storage(model_storage, Path(folder) / "home", tasks)

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from ocaptain.onboard.storage import journal as journals
 from ocaptain.onboard.storage.journal import SECTIONS, Damaged, Journal
 from tests.support.crashes import each_crash, recovered
+from tests.support.rules import rule
 from tests.support.storage import VOYAGE, Sail, Storage, assert_sound, fold, git, task
 
 
+@rule("R1")
 def test_a_crash_anywhere_in_a_landing_leaves_all_of_it_or_nothing(sail: Sail, tmp_path):
-    """Killed at any single step, `land` has happened wholly or not at all, and can be repeated.
-    (R1)"""
+    """Killed at any single step, `land` has happened wholly or not at all, and can be repeated."""
     storage = sail(task("1"), task("2", "1"))
     number = storage.claim("ship-0")["claim"]
     commit = storage.push(f"work/1-{number}")
@@ -41,8 +42,9 @@ def test_a_crash_anywhere_in_a_landing_leaves_all_of_it_or_nothing(sail: Sail, t
     assert outcomes == {True, False}
 
 
+@rule("R4")
 def test_a_crash_anywhere_in_a_recovery_is_recovered_from(sail: Sail, tmp_path):
-    """Killed while it redoes what a crash left undone, harbor redoes it the next time. (R4)"""
+    """Killed while it redoes what a crash left undone, harbor redoes it the next time."""
     storage = sail(task("1"), task("2", "1"))
     number = storage.claim("ship-0")["claim"]
     commit = storage.push(f"work/1-{number}")
@@ -56,8 +58,9 @@ def test_a_crash_anywhere_in_a_recovery_is_recovered_from(sail: Sail, tmp_path):
         assert recovered(crashed) == done.sections()
 
 
+@rule("R7")
 def test_a_crash_anywhere_in_a_snapshot_loses_nothing(sail: Sail, tmp_path):
-    """Killed while state.json is due, harbor has the same state as without it. (R7)"""
+    """Killed while state.json is due, harbor has the same state as without it."""
     storage = sail(*(task(str(n)) for n in range(1, 4)))
 
     def act(storage: Storage) -> None:
@@ -68,8 +71,9 @@ def test_a_crash_anywhere_in_a_snapshot_loses_nothing(sail: Sail, tmp_path):
         assert recovered(crashed) == fold(crashed.lines())
 
 
+@rule("R5")
 def test_a_torn_last_line_is_cut_off(sail: Sail, tmp_path):
-    """Wherever the last line of the journal was torn, that change never was. (R5)"""
+    """Wherever the last line of the journal was torn, that change never was."""
     storage = sail(task("1"))
     before = storage.sections()
     done = storage.copied(tmp_path / "done")
@@ -85,8 +89,9 @@ def test_a_torn_last_line_is_cut_off(sail: Sail, tmp_path):
     assert_sound(storage)
 
 
+@rule("R6")
 def test_a_damaged_middle_line_is_no_crash(sail: Sail):
-    """A line that does not parse before the last one stops harbor, and is left as it is. (R6)"""
+    """A line that does not parse before the last one stops harbor, and is left as it is."""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     lines = storage.journal_file.read_bytes().splitlines(keepends=True)
@@ -117,10 +122,10 @@ SPOILS: dict[str, Callable[[Path], Any]] = {
 }
 
 
+@rule("R9")
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_a_spoilt_task_file_is_restored(sail: Sail, spoil: str):
-    """A task file that is not as harbor left it is restored byte for byte, and that is logged.
-    (R9)"""
+    """A task file that is not as harbor left it is restored byte for byte, and that is logged."""
     storage = sail(task("1"), {**task("2"), "unknown": {"field": ["kept", 1.5, None]}})
     path = storage.tasks_folder / "2.json"
     before = path.read_bytes()
@@ -136,8 +141,9 @@ def test_a_spoilt_task_file_is_restored(sail: Sail, spoil: str):
     assert_sound(storage)
 
 
+@rule("R9")
 def test_the_whole_task_folder_is_restored(sail: Sail):
-    """Where the task list's folder is gone, as after a clean-up, harbor makes it anew. (R9)"""
+    """Where the task list's folder is gone, as after a clean-up, harbor makes it anew."""
     storage = sail(task("1"), task("2"))
     before = storage.tasks()
     shutil.rmtree(storage.home / ".claude")
@@ -154,6 +160,7 @@ def with_snapshot(sail: Sail) -> Storage:
     return storage
 
 
+@rule("R7")
 @pytest.mark.parametrize(
     "body",
     [
@@ -162,7 +169,7 @@ def with_snapshot(sail: Sail) -> Storage:
     ],
 )
 def test_the_snapshot_may_be_lost_or_spoilt(sail: Sail, body: bytes | None):
-    """Whatever became of state.json, the state is the fold of the journal. (R7)"""
+    """Whatever became of state.json, the state is the fold of the journal."""
     storage = with_snapshot(sail)
     path = storage.folder / "state.json"
     if body is None:
@@ -172,9 +179,10 @@ def test_the_snapshot_may_be_lost_or_spoilt(sail: Sail, body: bytes | None):
     assert recovered(storage) == fold(storage.lines())
 
 
+@rule("R7")
 @pytest.mark.parametrize("back", [1, 10, 100_000])
 def test_a_snapshot_that_ends_where_no_line_does_is_not_believed(sail: Sail, back: int):
-    """A state.json that is not of this journal neither stops harbor nor costs a line. (R7)"""
+    """A state.json that is not of this journal neither stops harbor nor costs a line."""
     storage = with_snapshot(sail)
     lines, size = storage.lines(), storage.journal_file.stat().st_size
     state = [{name: {} for name in SECTIONS}, {}, len(lines), size - back]
@@ -183,8 +191,9 @@ def test_a_snapshot_that_ends_where_no_line_does_is_not_believed(sail: Sail, bac
     assert storage.lines() == lines
 
 
+@rule("R7")
 def test_an_old_snapshot_is_as_good(sail: Sail):
-    """With the state.json of an earlier time, the state is the fold of the journal. (R7)"""
+    """With the state.json of an earlier time, the state is the fold of the journal."""
     storage = with_snapshot(sail)
     path = storage.folder / "state.json"
     old = path.read_bytes()
@@ -196,16 +205,18 @@ def test_an_old_snapshot_is_as_good(sail: Sail):
     assert recovered(storage) == fold(storage.lines())
 
 
+@rule("R7")
 def test_a_snapshot_that_knows_more_than_the_journal_is_not_believed(sail: Sail):
-    """Where the journal was put back to an earlier time, state.json does not outlive it. (R7)"""
+    """Where the journal was put back to an earlier time, state.json does not outlive it."""
     storage = with_snapshot(sail)
     first = storage.journal_file.read_bytes().splitlines(keepends=True)[0]
     storage.journal_file.write_bytes(first)
     assert storage.sections() == fold(storage.lines())
 
 
+@rule("R7")
 def test_a_lost_lock_file_does_no_harm(sail: Sail):
-    """The lock file, which also says how far the files are, may be lost, emptied or spoilt. (R7)"""
+    """The lock file, which also says how far the files are, may be lost, emptied or spoilt."""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     lock = storage.folder / "lock"
@@ -218,8 +229,9 @@ def test_a_lost_lock_file_does_no_harm(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R8")
 def test_after_a_reboot_everything_is_written_again(sail: Sail, monkeypatch):
-    """Only the journal is synced: whatever else a power cut lost follows from it again. (R8)"""
+    """Only the journal is synced: whatever else a power cut lost follows from it again."""
     storage = sail(task("1"), task("2"))
     claim = storage.claim("ship-0")
     commit = storage.push(claim["ref"])
@@ -241,10 +253,10 @@ def test_after_a_reboot_everything_is_written_again(sail: Sail, monkeypatch):
     assert_sound(storage)
 
 
+@rule("R4")
 @pytest.mark.parametrize("left", [f"refs/heads/{VOYAGE}.lock", "HEAD.lock"])
 def test_the_branch_moves_in_spite_of_a_lock_that_git_left(sail: Sail, left: str):
-    """A lock of git's own, left where storage crashed while the branch moved, holds nothing up.
-    (R4)"""
+    """A lock of git's own, left where storage crashed while the branch moved, holds nothing up."""
     storage = sail(task("1"))
     number = storage.claim("ship-0")["claim"]
     commit = storage.push(f"work/1-{number}")
@@ -254,9 +266,9 @@ def test_the_branch_moves_in_spite_of_a_lock_that_git_left(sail: Sail, left: str
     assert storage.head() == commit
 
 
+@rule("R10")
 def test_changes_of_others_are_seen(sail: Sail):
-    """A journal that stays open, as one that waits does, sees what others changed meanwhile.
-    (R10)"""
+    """A journal that stays open, as one that waits does, sees what others changed meanwhile."""
     storage = sail(task("1"), task("2"))
     with (journal := storage.journal()).locked():
         pass
@@ -269,8 +281,9 @@ def test_changes_of_others_are_seen(sail: Sail):
     assert storage.tasks().keys() == {"1", "2"}
 
 
+@rule("R10")
 def test_one_at_a_time(sail: Sail):
-    """While one holds the lock, another waits. (R10)"""
+    """While one holds the lock, another waits."""
     storage, order = sail(task("1")), []
 
     def second() -> None:
@@ -286,8 +299,9 @@ def test_one_at_a_time(sail: Sail):
     assert order == ["first", "second"]
 
 
+@rule("R57")
 def test_the_branch_has_a_reflog(sail: Sail):
-    """Every place that the branch has been is in git's reflog. (R57)"""
+    """Every place that the branch has been is in git's reflog."""
     storage = sail(task("1"), task("2"))
     for _ in range(2):
         claim = storage.claim("ship-0")
@@ -316,10 +330,10 @@ SETS = st.fixed_dictionaries(
 )
 
 
+@rule("R7")
 @given(st.lists(st.tuples(st.booleans(), SETS), max_size=4))
 def test_state_is_the_fold_of_the_journal(changes: list[tuple[bool, dict[str, Any]]]):
-    """Whatever is set and removed, by one process or by several, state and files are the fold.
-    (R7)"""
+    """Whatever is set and removed, by one process or by several, state and files are the fold."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         tasks = home / ".claude" / "tasks" / f"{VOYAGE}-tasks"

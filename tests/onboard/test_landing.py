@@ -16,6 +16,7 @@ from ocaptain.onboard.ship.clone import Clone, GitFailed, pack_settings
 from ocaptain.onboard.ship.helm import Attempt, hold
 from ocaptain.onboard.ship.session import GiveUp
 from ocaptain.onboard.ship.ship import Ship
+from tests.support.rules import rule
 from tests.support.storage import AS_TEST, VOYAGE, a_ship, git
 
 SECRET = "sk-secret-value-0123456789"
@@ -94,8 +95,9 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
     return Yard(tmp_path)
 
 
+@rule("R49")
 def test_a_dirty_tree_is_committed_as_the_captain(yard: Yard):
-    """New, changed and deleted files that the agent left are one commit of the captain's. (R49)"""
+    """New, changed and deleted files that the agent left are one commit of the captain's."""
     yard.write("sub/new file é.txt", "new")
     yard.write("poem", "changed\n")
     (yard.path / "gone").unlink()
@@ -113,17 +115,19 @@ def test_nothing_done_is_nothing_to_land(yard: Yard):
     assert (yard.path / "node_modules/x/y.js").exists()
 
 
+@rule("R49")
 def test_the_agents_own_commits_are_kept(yard: Yard):
-    """What the agent committed stays as it is, with what it left uncommitted on top. (R49)"""
+    """What the agent committed stays as it is, with what it left uncommitted on top."""
     yard.commit("First", a="a")
     yard.commit("Second", b="b")
     yard.write("c", "c")
     assert yard.ready() == ["Rest", "Second", "First"]
 
 
+@rule("R49")
 @pytest.mark.parametrize("where", [["checkout", "-qb", "feature"], ["checkout", "-q", "--detach"]])
 def test_work_on_another_branch_counts(yard: Yard, where: list[str]):
-    """Where the agent left its branch, what is checked out lands. (R49)"""
+    """Where the agent left its branch, what is checked out lands."""
     git(yard.path, *where)
     yard.commit("Elsewhere", a="a")
     yard.land(other="x")
@@ -136,8 +140,9 @@ def test_work_on_another_branch_counts(yard: Yard, where: list[str]):
     assert not (yard.path / "a").exists()
 
 
+@rule("R50")
 def test_a_landing_by_others_is_rebased_on(yard: Yard):
-    """Work goes on top of what others landed meanwhile: history stays linear. (R50)"""
+    """Work goes on top of what others landed meanwhile: history stays linear."""
     yard.commit("Mine", a="a")
     head = yard.land(b="b")
     assert yard.ready() == ["Mine"]
@@ -145,8 +150,9 @@ def test_a_landing_by_others_is_rebased_on(yard: Yard):
     assert git(yard.path, "rev-list", "--merges", "HEAD") == ""
 
 
+@rule("R52")
 def test_a_conflict_is_resolved_and_goes_on(yard: Yard):
-    """Paths in conflict are named; once the agent resolved them the rebase goes on. (R52)"""
+    """Paths in conflict are named; once the agent resolved them the rebase goes on."""
     yard.commit("Before", a="a")
     yard.commit("Mine", poem="one\nmine\nthree\n")
     yard.commit("After", b="b")
@@ -160,8 +166,9 @@ def test_a_conflict_is_resolved_and_goes_on(yard: Yard):
     assert git(yard.path, "log", "-3", "--format=%cn") == "\n".join(["Ada Captain"] * 3)
 
 
+@rule("R52")
 def test_left_markers_are_still_a_conflict(yard: Yard):
-    """While markers stand in a file nothing goes on, and the path is named again. (R52)"""
+    """While markers stand in a file nothing goes on, and the path is named again."""
     yard.commit("Mine", poem="mine\n")
     yard.land(poem="theirs\n")
     yard.clone.commit_rest("Rest")
@@ -231,8 +238,9 @@ def test_a_file_deleted_here_and_changed_there(yard: Yard):
     assert not (yard.path / "gone").exists()
 
 
+@rule("R50")
 def test_work_that_others_did_too_is_empty(yard: Yard):
-    """A commit of which nothing is left is dropped, and the rest is kept. (R50)"""
+    """A commit of which nothing is left is dropped, and the rest is kept."""
     yard.commit("Same", poem="same\n")
     yard.commit("More", more="more")
     yard.land(poem="same\n")
@@ -248,9 +256,9 @@ def test_a_conflict_resolved_to_what_is_there_is_empty(yard: Yard):
     assert yard.ready() == []
 
 
+@rule("R50")
 def test_a_pick_that_fails_without_a_conflict_is_not_dropped(yard: Yard):
-    """A file that appears in its way is an error, which git explains; no commit is skipped.
-    (R50)"""
+    """A file that appears in its way is an error, which git explains; no commit is skipped."""
     yard.commit("Mine", poem="mine\n")
     yard.commit("More", late="mine\n")
     yard.land(poem="theirs\n")
@@ -263,8 +271,9 @@ def test_a_pick_that_fails_without_a_conflict_is_not_dropped(yard: Yard):
     assert yard.ready() == ["More", "Mine"]
 
 
+@rule("R50")
 def test_a_step_that_becomes_empty_drops_no_other(yard: Yard):
-    """Where the agent takes the others' version in one step, those around it stay. (R50)"""
+    """Where the agent takes the others' version in one step, those around it stay."""
     yard.commit("Before", a="a")
     yard.commit("Mine", poem="mine\n")
     yard.commit("Between", b="b")
@@ -279,9 +288,9 @@ def test_a_step_that_becomes_empty_drops_no_other(yard: Yard):
     assert yard.ready() == ["After", "Between", "Before"]
 
 
+@rule("R116")
 def test_what_was_done_in_a_merge_is_kept(yard: Yard):
-    """A rebase drops merges, with what the agent changed in them: so they become one commit.
-    (R116)"""
+    """A rebase drops merges, with what the agent changed in them: so they become one commit."""
     yard.commit("Mine", a="a")
     yard.land(b="theirs\n")
     git(yard.path, "fetch", "-q", "origin")
@@ -316,10 +325,11 @@ def reset_to_an_older_one(yard: Yard) -> None:
     git(yard.path, "reset", "-q", "--hard", "HEAD~1")
 
 
+@rule("R116")
 @pytest.mark.parametrize("rewrite", [orphan, amended, squashed, reset_to_an_older_one])
 @pytest.mark.parametrize("moved", [True, False])
 def test_history_that_the_agent_rewrote_lands(yard: Yard, rewrite: Callable, moved: bool):
-    """Others' commits stay on the branch, untouched, and the agent's work comes on top. (R116)"""
+    """Others' commits stay on the branch, untouched, and the agent's work comes on top."""
     head = yard.land(theirs="theirs")
     yard.clone.begin("work/2-2")
     rewrite(yard)
@@ -332,8 +342,9 @@ def test_history_that_the_agent_rewrote_lands(yard: Yard, rewrite: Callable, mov
     assert git(yard.path, "diff", "--name-only", "HEAD~1") == "a"
 
 
+@rule("R116")
 def test_the_branch_is_what_was_fetched_whatever_the_agent_makes_of_its_name(yard: Yard):
-    """A ref that the agent moved does not make its work look as if it had landed. (R116)"""
+    """A ref that the agent moved does not make its work look as if it had landed."""
     yard.commit("Mine", a="a")
     git(yard.path, "update-ref", f"refs/remotes/origin/{VOYAGE}", "HEAD")
     git(yard.path, "update-ref", "refs/remotes/origin/work/1-1", "HEAD")
@@ -370,9 +381,10 @@ SETTINGS = {
 }
 
 
+@rule("R116")
 def test_an_agents_settings_keep_nothing_from_landing(yard: Yard, monkeypatch: pytest.MonkeyPatch):
     """Whatever it configures in the clone or for the user, its work is committed, rebased, pushed;
-    and the next task begins. (R116)"""
+    and the next task begins."""
     mine = yard.root / "gitconfig"
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(mine))
     yard.write(".gitattributes", "* filter=eat\n")
@@ -391,8 +403,9 @@ def test_an_agents_settings_keep_nothing_from_landing(yard: Yard, monkeypatch: p
     assert not (yard.path / "ran").exists()
 
 
+@rule("R50")
 def test_an_empty_message_loses_nothing(yard: Yard):
-    """A commit without a message is rebased like any other. (R50)"""
+    """A commit without a message is rebased like any other."""
     yard.write("a", "a")
     git(yard.path, "add", "-A")
     git(yard.path, "commit", "-q", "--allow-empty-message", "-m", "")
@@ -421,9 +434,10 @@ def half(yard: Yard, what: str) -> None:
         git(yard.path, *words, stdin=patch + "\n")
 
 
+@rule("R83")
 @pytest.mark.parametrize("what", ["merge", "cherry-pick", "am", "rebase", "rebase --apply"])
 def test_a_clone_left_half_way_begins_anew(yard: Yard, what: str):
-    """Whatever git was in the middle of, the next task starts clean, and lands. (R83)"""
+    """Whatever git was in the middle of, the next task starts clean, and lands."""
     half(yard, what)
     yard.land(b="b")
     yard.clone.begin("work/2-2")
@@ -434,9 +448,9 @@ def test_a_clone_left_half_way_begins_anew(yard: Yard, what: str):
     assert git(yard.path, "ls-files").split() == ["a", "b", "c", "gone", "poem"]
 
 
+@rule("R100")
 def test_a_secret_is_found(yard: Yard):
-    """A secret in a commit, also an undone one, in a message or in a name is found; then undone.
-    (R100)"""
+    """A secret in a commit, also an undone one, in a message or in a name is found; then undone."""
     assert not yard.clone.contains([SECRET])
     hide: list[Callable[[], object]] = [
         lambda: yard.commit("Plain", config=f"token={SECRET}\n"),
@@ -456,16 +470,18 @@ def test_a_secret_is_found(yard: Yard):
         yard.clone.begin("work/1-1")
 
 
+@rule("R100")
 def test_a_secret_in_a_merge_is_found(yard: Yard):
-    """A secret that came in with the resolution of a merge is found as well. (R100)"""
+    """A secret that came in with the resolution of a merge is found as well."""
     half(yard, "merge")
     yard.write("poem", f"{SECRET}\n")
     yard.clone.commit_rest("Rest")
     assert yard.clone.contains([SECRET])
 
 
+@rule("R100")
 def test_attributes_hide_no_secret(yard: Yard):
-    """A file that git is told not to show is looked into all the same. (R100)"""
+    """A file that git is told not to show is looked into all the same."""
     yard.write(".gitattributes", "* -diff binary diff=quiet\n")
     git(yard.path, "config", "diff.quiet.textconv", "true")
     yard.commit("Hidden", a=SECRET)
@@ -489,8 +505,9 @@ def memory(name: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
+@rule("R100")
 def test_undoing_keeps_the_work(yard: Yard):
-    """Without its commits, what the agent did is in the tree, to be mended. (R100)"""
+    """Without its commits, what the agent did is in the tree, to be mended."""
     yard.commit("Mine", a=SECRET, poem="mine\n")
     yard.clone.uncommit()
     yard.write("a", "clean")
@@ -499,8 +516,9 @@ def test_undoing_keeps_the_work(yard: Yard):
     assert (yard.path / "poem").read_text() == "mine\n"
 
 
+@rule("R83")
 def test_a_lock_that_was_left_holds_nothing_up(yard: Yard):
-    """A git of the agent's that was killed leaves a lock; it is removed. (R83)"""
+    """A git of the agent's that was killed leaves a lock; it is removed."""
     yard.write("a", "a")
     (yard.path / ".git" / "index.lock").touch()
     assert yard.ready() == ["Rest"]
@@ -508,9 +526,10 @@ def test_a_lock_that_was_left_holds_nothing_up(yard: Yard):
     yard.clone.begin("work/2-2")
 
 
+@rule("R116")
 @pytest.mark.parametrize("lock", ["index.lock", "HEAD.lock", "refs/heads/work/1-1.lock"])
 def test_locks_of_all_kinds_that_were_left_hold_nothing_up(yard: Yard, lock: str):
-    """A killed git may have been about to write any of them. (R116)"""
+    """A killed git may have been about to write any of them."""
     yard.write("a", "a")
     (yard.path / ".git" / lock).touch()
     assert yard.ready() == ["Rest"]
@@ -518,8 +537,9 @@ def test_locks_of_all_kinds_that_were_left_hold_nothing_up(yard: Yard, lock: str
     yard.clone.begin("work/2-2")
 
 
+@rule("R117")
 def test_what_is_being_rebased_is_saved_whole(yard: Yard):
-    """While a rebase waits for the agent, storage has all of what it had done before. (R117)"""
+    """While a rebase waits for the agent, storage has all of what it had done before."""
     yard.commit("Mine", poem="mine\n")
     yard.commit("More", a="a")
     mine = yard.clone.tip()
@@ -530,8 +550,9 @@ def test_what_is_being_rebased_is_saved_whole(yard: Yard):
     assert git(yard.bare, "rev-parse", "work/1-1") == mine
 
 
+@rule("R100")
 def test_a_secret_in_what_is_being_rebased_is_found_and_undone(yard: Yard):
-    """The commits that are not yet put on the branch count too. (R100)"""
+    """The commits that are not yet put on the branch count too."""
     yard.commit("Mine", poem="mine\n")
     yard.commit("More", a=SECRET)
     yard.land(poem="theirs\n")
@@ -556,9 +577,9 @@ def test_a_new_clone_leaves_nothing_of_old_ones(yard: Yard):
     assert not yard.path.is_symlink()
 
 
+@rule("R54")
 def test_a_snapshot_disturbs_nothing(yard: Yard):
-    """A dirty tree, new files too, is saved to the work ref; index and tree stay as they are.
-    (R54)"""
+    """A dirty tree, new files too, is saved to the work ref; index and tree stay as they are."""
     yard.commit("Mine", a="a")
     yard.write("staged", "1")
     git(yard.path, "add", "staged")
@@ -580,8 +601,9 @@ def test_a_snapshot_disturbs_nothing(yard: Yard):
     assert git(yard.bare, "rev-parse", "work/1-1~1") == git(yard.path, "rev-parse", "HEAD")
 
 
+@rule("R116")
 def test_a_tree_elsewhere_is_neither_saved_nor_written_to(yard: Yard):
-    """Wherever the agent has its git look, what is saved and reset is the clone's tree. (R116)"""
+    """Wherever the agent has its git look, what is saved and reset is the clone's tree."""
     elsewhere = yard.root / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "private").write_text("not the task's")
@@ -593,8 +615,9 @@ def test_a_tree_elsewhere_is_neither_saved_nor_written_to(yard: Yard):
     assert [path.name for path in elsewhere.iterdir()] == ["private"]
 
 
+@rule("R54")
 def test_commits_are_saved_once(yard: Yard):
-    """New commits are pushed with the next save; without one, or a change, nothing is. (R54)"""
+    """New commits are pushed with the next save; without one, or a change, nothing is."""
     yard.clone.save("work/1-1", [])
     assert git(yard.bare, "for-each-ref", "refs/heads/work") == ""
     yard.commit("Mine", a="a")
@@ -605,9 +628,10 @@ def test_commits_are_saved_once(yard: Yard):
     assert git(yard.bare, "for-each-ref", "refs/heads/work") == ""
 
 
+@rule("R100")
 @pytest.mark.parametrize("committed", [True, False])
 def test_a_secret_is_never_saved(yard: Yard, committed: bool):
-    """Neither a commit nor a snapshot with a secret goes to storage. (R100)"""
+    """Neither a commit nor a snapshot with a secret goes to storage."""
     yard.write("a", SECRET)
     if committed:
         yard.commit("Mine")
@@ -617,8 +641,9 @@ def test_a_secret_is_never_saved(yard: Yard, committed: bool):
     assert SECRET.encode() not in subprocess.run(dump, capture_output=True, check=True).stdout
 
 
+@rule("R54")
 def test_a_snapshot_goes_on_after_a_crash(yard: Yard):
-    """The lock that a snapshot cut short left behind does not end all later ones. (R54)"""
+    """The lock that a snapshot cut short left behind does not end all later ones."""
     yard.write("a", "a")
     (yard.path / ".git" / "ocaptain-index.lock").touch()
     yard.clone.begin("work/2-2")
@@ -627,8 +652,9 @@ def test_a_snapshot_goes_on_after_a_crash(yard: Yard):
     assert yard.shown("work/2-2", "a") == "a"
 
 
+@rule("R90")
 def test_hooks_are_ignored(yard: Yard):
-    """No hook runs, neither one in .git/hooks nor where the agent pointed core.hooksPath. (R90)"""
+    """No hook runs, neither one in .git/hooks nor where the agent pointed core.hooksPath."""
     for folder in (yard.path / ".git" / "hooks", yard.root / "hooks"):
         folder.mkdir(exist_ok=True)
         for name in ("pre-commit", "commit-msg", "pre-push", "pre-rebase", "post-checkout"):
@@ -646,10 +672,10 @@ def test_hooks_are_ignored(yard: Yard):
     assert not (yard.root / "ran").exists()
 
 
+@rule("R83")
 @pytest.mark.parametrize("what", ["workspace", ".git", ".git/HEAD", ".git/objects"])
 def test_a_broken_clone_is_made_anew(yard: Yard, what: str):
-    """Where the workspace, or git's part of it, is gone, that is an error; a new clone is whole.
-    (R83)"""
+    """Where the workspace, or git's part of it, is gone, that is an error; a new clone is whole."""
     target = yard.path if what == "workspace" else yard.path / what
     shutil.rmtree(target) if target.is_dir() else target.unlink()
     with pytest.raises(OSError, match="git"):
@@ -670,9 +696,9 @@ def test_a_clone_that_has_lost_its_origin_does_not_wait_for_it(yard: Yard):
         yard.clone.begin("work/2-2")
 
 
+@rule("R83")
 def test_no_other_repository_is_taken_for_the_clone(yard: Yard):
-    """Where the agent removed .git, a repository further up, as of dotfiles, is left alone.
-    (R83)"""
+    """Where the agent removed .git, a repository further up, as of dotfiles, is left alone."""
     git(yard.path.parent, "init", "-q")
     git(yard.path.parent, "commit", "-q", "--allow-empty", "-m", "Dotfiles")
     before = git(yard.path.parent, "rev-parse", "HEAD")
@@ -721,8 +747,9 @@ def test_storages_git_is_run_as_the_way_there_wants(yard: Yard):
     assert ran() == ["git-upload-pack"]
 
 
+@rule("R91")
 def test_what_needs_storage_waits_for_it(yard: Yard, monkeypatch: pytest.MonkeyPatch):
-    """While storage is out of reach git is tried again; a lost claim ends that. (R91)"""
+    """While storage is out of reach git is tried again; a lost claim ends that."""
     yard.commit("Mine", a="a")
     monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
     timer = threading.Timer(0.5, monkeypatch.setenv, ("GIT_CONFIG_COUNT", "1"))
@@ -799,10 +826,11 @@ def wreck(yard: Yard) -> str:
     return git(yard.bare, "ls-tree", "-r", "--name-only", "work/1-1")
 
 
+@rule("R48")
 @pytest.mark.parametrize("code", ["lost", "claim", "unheard-of"])
 def test_a_completion_that_is_refused_is_none(yard: Yard, code: str):
     """Where harbor does not take it that nothing had to change, whatever it says, the claim is
-    given up, and no log says that the task was completed. (R48)"""
+    given up, and no log says that the task was completed."""
     refused = {"ok": False, "code": code, "error": "no"}
     work = Attempt(*at_sea(yard, Storage(land=refused)))
     with pytest.raises(GiveUp, match="no"):
@@ -810,8 +838,9 @@ def test_a_completion_that_is_refused_is_none(yard: Yard, code: str):
     assert not work.ship.log.exists() or "completed" not in work.ship.log.read_text()
 
 
+@rule("R117")
 def test_what_an_unknown_refusal_keeps_from_landing_is_a_wreck(yard: Yard):
-    """The claim goes back as this ship's trouble, and the work is there for the next. (R117)"""
+    """The claim goes back as this ship's trouble, and the work is there for the next."""
     storage = Storage(land={"ok": False, "code": "unheard-of", "error": "no"})
     assert not hold(*at_sea(yard, storage, "echo x >a"))
     assert "a" in wreck(yard).split()
@@ -819,6 +848,7 @@ def test_what_an_unknown_refusal_keeps_from_landing_is_a_wreck(yard: Yard):
     assert (released["fault"], released["why"]) == ("infrastructure", "no")
 
 
+@rule("R117")
 @pytest.mark.parametrize(
     "beat",
     [{"lost": "ann halted the voyage"}, {"ok": False, "code": "ship", "error": "no such ship"}],
@@ -827,7 +857,7 @@ def test_an_agent_that_is_told_to_stop_is_stopped_and_its_work_kept(
     yard: Yard, beat: dict[str, Any]
 ):
     """Where the claim is lost nothing of it goes on, and what it had done is a wreck: commits, and
-    what was not committed yet. (R117)"""
+    what was not committed yet."""
     run = "echo x >a; git add a; git commit -qm A; echo x >b; sleep 600"
     storage = Storage(beat=beat)
     ship, claim = at_sea(yard, storage, run)
@@ -841,14 +871,16 @@ def test_an_agent_that_is_told_to_stop_is_stopped_and_its_work_kept(
     assert f"the claim is lost: {why}" in ship.log.read_text()
 
 
+@rule("R117")
 def test_what_an_agent_that_failed_had_done_is_kept(yard: Yard):
-    """Not only what the last save had found. (R117)"""
+    """Not only what the last save had found."""
     assert hold(*at_sea(yard, Storage(), "echo x >a; exit 1"))
     assert "a" in wreck(yard).split()
 
 
+@rule("R37")
 def test_what_a_command_that_failed_said_last_comes_with_the_reason(yard: Yard):
-    """It is why a task is set aside, and what its next attempt is told. (R37)"""
+    """It is why a task is set aside, and what its next attempt is told."""
     storage = Storage()
     hold(*at_sea(yard, storage, "seq 30; echo no such tool >&2; exit 3"))
     [(_, released)] = [asked for asked in storage.asked if asked[0] == "release"]
@@ -885,8 +917,9 @@ def test_a_check_that_fails_leaves_nothing_in_the_tree(yard: Yard):
     assert "rubbish" not in wreck(yard).split()
 
 
+@rule("R117")
 def test_what_waits_for_the_berth_is_on_storage_meanwhile(yard: Yard):
-    """Finished work does not die with its ship while others land. (R117)"""
+    """Finished work does not die with its ship while others land."""
     storage = Storage(land={"ok": False, "code": "berth", "error": "another lands"})
     ship, claim = at_sea(yard, storage, "echo x >a")
     really = storage.ask

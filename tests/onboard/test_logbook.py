@@ -14,6 +14,7 @@ import pytest
 
 from ocaptain.onboard.ship import ship as ships
 from ocaptain.onboard.storage import journal, logs, serve
+from tests.support.rules import rule
 from tests.support.storage import Sail, a_ship, task
 
 EARLY, LATE = "2026-01-01T00:00:01.000Z", "2026-01-01T00:00:02.000Z"
@@ -32,8 +33,9 @@ def told(lines: list[str]) -> list[str]:
     return [line.rpartition(" ")[2] for line in lines]
 
 
+@rule("R20")
 def test_a_ship_appends(sail: Sail):
-    """What a ship says is added to its own log, and it is told the log's size. (R20)"""
+    """What a ship says is added to its own log, and it is told the log's size."""
     storage = sail(task("1"))
     first = storage.ask("ship-0", "log", offset=0, text=f"{EARLY} one\n")
     second = storage.ask("ship-0", "log", offset=first["size"], text=f"{LATE} two é\n")
@@ -50,8 +52,9 @@ def test_a_line_is_read_up_to_a_length(folder: Path):
     assert max(map(len, lines)) == 5_000 + len(" ship-0")
 
 
+@rule("R20")
 def test_a_ship_that_does_not_know_the_size_is_told_it(sail: Sail):
-    """As a helm that starts anew: nothing is written twice, and nothing is left out. (R20)"""
+    """As a helm that starts anew: nothing is written twice, and nothing is left out."""
     storage = sail(task("1"))
     path, text = storage.folder / "logs" / "ship-0.log", f"{EARLY} one\n{LATE} two\n"
     for at in (0, 0, 5, 10**9):
@@ -59,9 +62,10 @@ def test_a_ship_that_does_not_know_the_size_is_told_it(sail: Sail):
     assert path.read_text() == text
 
 
+@rule("R20")
 def test_a_ships_log_is_brought_to_storage(sail: Sail, tmp_path: Path, monkeypatch):
     """Line by line, the same on both sides: over lost answers, a helm that starts anew, a line
-    half-written by a crash, and whatever an agent prints. (R20)"""
+    half-written by a crash, and whatever an agent prints."""
     storage = sail(task("1"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(ships, "BATCH", 2_500)
@@ -94,8 +98,9 @@ def test_a_ships_log_is_brought_to_storage(sail: Sail, tmp_path: Path, monkeypat
     assert b"[7] one \xc3\xa9\ntorn" in whole
 
 
+@rule("R20")
 def test_a_full_disk_does_not_stop_a_ship(tmp_path: Path, monkeypatch):
-    """What cannot be written to its log is not; a log at its limit grows no more. (R20)"""
+    """What cannot be written to its log is not; a log at its limit grows no more."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     helm = a_ship(tmp_path, None)
     helm.say("one")
@@ -116,9 +121,10 @@ def test_a_log_has_a_limit(sail: Sail, monkeypatch):
     assert (storage.folder / "logs" / "ship-0.log").read_text() == "12345678\n"
 
 
+@rule("R22")
 def test_no_room_no_logs_and_no_new_tasks(sail: Sail, monkeypatch):
     """With little room left logs and new tasks are refused, claims and landings are not; a task
-    that was added in time is still answered for. (R22)"""
+    that was added in time is still answered for."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     given = {"claim": 1, "task": {"subject": "more"}}
@@ -132,10 +138,11 @@ def test_no_room_no_logs_and_no_new_tasks(sail: Sail, monkeypatch):
     storage.finish("ship-0")
 
 
+@rule("R15")
 @pytest.mark.parametrize("at", [None, "x", -5, 1.5, float("nan"), 1e300, [], True, 10**30])
 @pytest.mark.parametrize("text", [None, 5, "\x1b[31m\x00\ud800\u202e\x85", ["x"], "x" * 100_000])
 def test_hostile_log_requests(sail: Sail, at, text):
-    """Whatever a ship sends as a log is answered, and steers no terminal. (R15)"""
+    """Whatever a ship sends as a log is answered, and steers no terminal."""
     storage = sail(task("1"))
     assert storage.ask("ship-0", "log", offset=at, text=text)["ok"]
     body = (storage.folder / "logs" / "ship-0.log").read_text()
@@ -143,8 +150,9 @@ def test_hostile_log_requests(sail: Sail, at, text):
     assert len(body) < 20_000
 
 
+@rule("R101")
 def test_hostile_bytes_are_shown_harmless(tmp_path):
-    """Lines that are no UTF-8, or hold control characters, are shown without them. (R101)"""
+    """Lines that are no UTF-8, or hold control characters, are shown without them."""
     (tmp_path / "ship-0.log").write_bytes(f"{EARLY} a\x1b[2Jb".encode() + b"\xff\x00\x9b\n")
     (line,) = logs.read(tmp_path, "", "", 0, False)
     assert line.startswith(f"{EARLY} ship-0 a")
@@ -158,8 +166,9 @@ def test_tabs_are_shown(sail: Sail):
     assert list(logs.read(storage.folder / "logs", "", "", 0, False)) == [f"{EARLY} ship-0 a\tb"]
 
 
+@rule("R20")
 def test_logs_are_merged_by_time(folder):
-    """Lines of all ships come in the order of their times, each with its ship. (R20)"""
+    """Lines of all ships come in the order of their times, each with its ship."""
     lines = list(logs.read(folder, "", "", 0, False))
     assert told(lines) == ["1", "2", "3", "4"]
     assert lines[1] == "2026-01-01T00:02:00.000Z ship-1 [x] did 2"

@@ -14,6 +14,7 @@ import pytest
 from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import background, mirror
 from tests.fakes.github import USER, GitHub
+from tests.support.rules import rule
 from tests.support.storage import (
     VOYAGE,
     Json,
@@ -111,9 +112,9 @@ def remote(hub: GitHub, ref: str = VOYAGE) -> str:
 # The branch
 
 
+@rule("R59")
 def test_the_branch_is_brought_to_origin(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
-    """Whatever has landed is pushed, and status says up to where; what is there is left alone.
-    (R59)"""
+    """Whatever has landed is pushed, and status says up to where; what is there is left alone."""
     storage = moor(hub, monkeypatch, task("1"), task("2"))
     for _ in range(2):
         head = storage.land()
@@ -132,9 +133,9 @@ def test_the_branch_is_brought_to_origin(hub: GitHub, monkeypatch: pytest.Monkey
     assert_sound(storage)
 
 
+@rule("R99")
 def test_the_token_shows_nowhere(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
-    """No process has it among its arguments while git pushes, and no file but its own holds it.
-    (R99)"""
+    """No process has it among its arguments while git pushes, and no file but its own holds it."""
     storage = moor(hub, monkeypatch, task("1"))
     storage.land()
     hub.faults.delay, seen = 0.2, set()
@@ -171,8 +172,9 @@ def test_one_at_a_time(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
     assert len(storage.lines_of_mirrors()) == 2
 
 
+@rule("R59")
 def test_origin_is_down_for_a_while(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
-    """Status says so until it is up again; attempts do not fill the journal. (R59)"""
+    """Status says so until it is up again; attempts do not fill the journal."""
     storage = moor(hub, monkeypatch, task("1"))
     head = storage.land()
     hub.faults.down = True
@@ -210,8 +212,9 @@ def test_attempts_are_apart(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
     assert storage.news() == [head, None, None]
 
 
+@rule("R59")
 def test_a_mirror_that_was_killed(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
-    """Whatever it had done, another finishes it. (R59)"""
+    """Whatever it had done, another finishes it."""
     storage = moor(hub, monkeypatch, task("1"))
     head = storage.land()
     hub.faults.delay, hub.faults.only = 0.5, "POST"
@@ -247,8 +250,9 @@ def test_a_token_that_is_not_good_enough(
     assert remote(hub) == ""
 
 
+@rule("R59")
 def test_a_token_that_is_refused_is_kept(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
-    """GitHub may have had a bad moment: git is not to forget the token because of that. (R59)"""
+    """GitHub may have had a bad moment: git is not to forget the token because of that."""
     storage = moor(hub, monkeypatch, task("1"))
     head = storage.land()
     tokens, hub.tokens = hub.tokens, {}
@@ -259,9 +263,9 @@ def test_a_token_that_is_refused_is_kept(hub: GitHub, monkeypatch: pytest.Monkey
     assert storage.news() == [head, None, None]
 
 
+@rule("R59")
 def test_nothing_on_origin_is_overwritten(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
-    """Where somebody else has pushed to the branch, that stays, and status says why ours is not.
-    (R59)"""
+    """Where somebody else has pushed to the branch, that stays, and status says why ours is not."""
     storage = moor(hub, monkeypatch, task("1"))
     repo = hub.folder / f"{NAME}.git"
     theirs = git(repo, "commit-tree", "main^{tree}", "-p", "main", "-m", "Theirs")

@@ -6,11 +6,13 @@ import pytest
 from ocaptain.onboard.storage import harbor, orders
 from ocaptain.onboard.storage.journal import Damaged
 from ocaptain.onboard.tasklist import order
+from tests.support.rules import rule
 from tests.support.storage import VOYAGE, Json, Sail, assert_sound, git, task
 
 
+@rule("R69")
 def test_status_before_any_ship_calls(sail: Sail):
-    """A voyage that nobody has called in for is provisioning, and its ships are starting. (R69)"""
+    """A voyage that nobody has called in for is provisioning, and its ships are starting."""
     storage = sail(task("1"), task("2", "1"))
     status = storage.order("status")
     assert (status["voyage"], status["state"], status["branch"]) == (VOYAGE, "provisioning", VOYAGE)
@@ -27,9 +29,10 @@ def test_status_before_any_ship_calls(sail: Sail):
     assert (status["verify"], status["cost_usd"], status["head"]) == ("pending", 0, storage.start)
 
 
+@rule("R68", "R69")
 def test_a_fleet_that_is_gone_is_stalled_until_a_new_ship_calls(sail: Sail):
     """Also where the captain died between having ships enlisted and making them: somebody who
-    waits is told, and can reinforce again. (R68, R69)"""
+    waits is told, and can reinforce again."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     [new] = storage.order("update_ships", lost=["ship-0", "ship-1", "ship-2"], add=1)["new"]
@@ -38,9 +41,9 @@ def test_a_fleet_that_is_gone_is_stalled_until_a_new_ship_calls(sail: Sail):
     assert storage.order("status")["state"] == "running"
 
 
+@rule("R69")
 def test_status_of_ships(sail: Sail):
-    """A ship is shown with its task, what it has completed, its cost and when it was heard.
-    (R69)"""
+    """A ship is shown with its task, what it has completed, its cost and when it was heard."""
     storage = sail(task("1"), task("2"), task("3"))
     storage.finish("ship-0", cost_usd=0.5)
     storage.claim("ship-0")
@@ -56,9 +59,9 @@ def test_status_of_ships(sail: Sail):
     assert storage.order("status")["state"] == "running"
 
 
+@rule("R68")
 def test_a_ship_that_is_not_heard_is_lost(sail: Sail):
-    """A ship out of sight is lost with the reason, whatever it said last; its task is its own.
-    (R68)"""
+    """A ship out of sight is lost with the reason, whatever it said last; its task is its own."""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     storage.now += 40
@@ -73,16 +76,18 @@ def test_a_ship_that_is_not_heard_is_lost(sail: Sail):
     assert storage.order("status")["reason"]
 
 
+@rule("R68")
 def test_a_clock_put_back_shows_nobody_in_the_future(sail: Sail):
-    """Where storage's clock went back, a ship was seen 0 s ago. (R68)"""
+    """Where storage's clock went back, a ship was seen 0 s ago."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     storage.now -= 3_600
     assert storage.order("status")["ships"][0]["seen_s"] == 0
 
 
+@rule("R69")
 def test_status_of_an_ended_voyage(sail: Sail):
-    """Complete is complete also when its ships are long gone. (R69)"""
+    """Complete is complete also when its ships are long gone."""
     storage = sail(task("1"))
     storage.finish("ship-0")
     check = storage.claim("ship-0")
@@ -94,8 +99,9 @@ def test_status_of_an_ended_voyage(sail: Sail):
     assert (status["state"], status["verify"], status["reason"]) == ("complete", "passed", None)
 
 
+@rule("R66")
 def test_status_of_a_failed_voyage(sail: Sail):
-    """Failed says which task stopped it, and which tasks are failed. (R66)"""
+    """Failed says which task stopped it, and which tasks are failed."""
     storage = sail(task("1"), task("2", "1"), max_attempts=1)
     storage.claim("ship-0")
     storage.ask("ship-0", "release", claim=1, fault="agent", why="exit 1")
@@ -109,8 +115,9 @@ def test_status_of_a_failed_voyage(sail: Sail):
     assert "exit 1" in rows[0]["reason"]
 
 
+@rule("R69")
 def test_tasks_are_listed_in_order(sail: Sail):
-    """`tasks` has each task with what it waits for, its owner, claim and commit. (R69)"""
+    """`tasks` has each task with what it waits for, its owner, claim and commit."""
     storage = sail(task("10", "2"), task("2"), task("b"))
     claim = storage.claim("ship-0")
     rows = storage.order("tasks")["tasks"]
@@ -127,9 +134,9 @@ def test_tasks_are_listed_in_order(sail: Sail):
     )
 
 
+@rule("R58")
 def test_what_nobody_has_fetched(sail: Sail):
-    """Commits on the branch and wrecks are unfetched until the captain says that they are home.
-    (R58)"""
+    """Commits on the branch and wrecks are unfetched until the captain says that they are home."""
     storage = sail(task("1"), task("2"), max_attempts=5)
     assert storage.order("unfetched") == {
         "ok": True,
@@ -156,8 +163,9 @@ def test_what_nobody_has_fetched(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R14")
 def test_ships_and_captain_have_their_own_questions(sail: Sail):
-    """A ship cannot give the captain's orders, nor the captain ask as a ship. (R14)"""
+    """A ship cannot give the captain's orders, nor the captain ask as a ship."""
     storage = sail(task("1"))
     before = storage.journal_file.read_bytes()
     for op in ("status", "tasks", "unfetched", "fetched"):
@@ -170,8 +178,9 @@ def test_ships_and_captain_have_their_own_questions(sail: Sail):
 # Orders
 
 
+@rule("R72")
 def test_a_paused_voyage_hands_nothing_out(sail: Sail):
-    """Ships finish what they have; then nothing is handed out, not even the verification. (R72)"""
+    """Ships finish what they have; then nothing is handed out, not even the verification."""
     storage = sail(task("1"), task("2"))
     held = storage.claim("ship-0")
     assert storage.order("pause", by="Ada", why="lunch")["ok"]
@@ -189,8 +198,9 @@ def test_a_paused_voyage_hands_nothing_out(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R80")
 def test_who_gave_an_order_and_why_is_in_the_journal(sail: Sail):
-    """An order's line has who gave it and why; one that changes nothing makes no line. (R80)"""
+    """An order's line has who gave it and why; one that changes nothing makes no line."""
     storage = sail(task("1"))
     storage.order("pause", by="Ada", why="lunch")
     line = storage.lines()[-1]
@@ -204,8 +214,9 @@ def test_who_gave_an_order_and_why_is_in_the_journal(sail: Sail):
     }
 
 
+@rule("R39", "R73")
 def test_a_halt_ends_claims_and_counts_as_no_attempt(sail: Sail):
-    """A halted voyage's ships lose their claims; resumed, they get the tasks again. (R39, R73)"""
+    """A halted voyage's ships lose their claims; resumed, they get the tasks again."""
     storage = sail(task("1"), max_attempts=1)
     for number in range(1, 5):
         assert storage.claim("ship-0")["claim"] == number
@@ -219,8 +230,9 @@ def test_a_halt_ends_claims_and_counts_as_no_attempt(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R72", "R73")
 def test_a_pause_and_a_halt_count_the_ships_that_are_at_work(sail: Sail):
-    """However many there are. (R72, R73)"""
+    """However many there are."""
     storage = sail(task("1"), task("2"))
     told = "Nothing more is handed out; "
     assert storage.order("pause")["message"] == f"{told}0 ships will work on to the end."
@@ -234,9 +246,9 @@ def test_a_pause_and_a_halt_count_the_ships_that_are_at_work(sail: Sail):
     assert storage.order("halt")["message"] == f"{told}0 ships will save what is done, and stop."
 
 
+@rule("R67", "R72")
 def test_resume_says_what_is_so(sail: Sail):
-    """Where nothing is handed out although nobody pauses it, it says why, and what to type. (R67,
-    R72)"""
+    """Where nothing is handed out although nobody pauses it, it says why, and what to type."""
 
     def resumed() -> str:
         return str(storage.order("resume")["message"])
@@ -260,8 +272,9 @@ def test_resume_says_what_is_so(sail: Sail):
     assert resumed().startswith("Nothing is handed out: the voyage is complete. ")
 
 
+@rule("R74")
 def test_a_relieved_ship_gets_nothing_more(sail: Sail):
-    """It ends what it has, and then is relieved while the others go on. (R74)"""
+    """It ends what it has, and then is relieved while the others go on."""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     assert storage.order("relieve", ship="ship-0")["done"] is False
@@ -282,9 +295,9 @@ def test_a_relieved_ship_gets_nothing_more(sail: Sail):
     assert answer["error"] == "there is no ship 'ship-9'; those that there are: ocaptain status"
 
 
+@rule("R75")
 def test_a_task_set_aside_comes_back(sail: Sail):
-    """`retry` makes it pending, with all its attempts before it; others it leaves as they are.
-    (R75)"""
+    """`retry` makes it pending, with all its attempts before it; others it leaves as they are."""
     storage = sail(task("1"), task("2"), max_attempts=1)
     storage.claim("ship-0")
     storage.ask("ship-0", "release", claim=1, why="at a loss", fault="agent")
@@ -302,8 +315,9 @@ def test_a_task_set_aside_comes_back(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R75")
 def test_a_verification_given_up_comes_back(sail: Sail):
-    """After `retry verify` verify.sh runs again, and has all its repairs before it. (R75)"""
+    """After `retry verify` verify.sh runs again, and has all its repairs before it."""
     storage = sail(task("1"), max_repairs=0)
     storage.finish("ship-0")
     storage.claim("ship-0")
@@ -316,8 +330,9 @@ def test_a_verification_given_up_comes_back(sail: Sail):
     assert storage.order("status")["state"] == "complete"
 
 
+@rule("R39", "R76")
 def test_a_task_can_be_taken_from_its_ship(sail: Sail):
-    """`release` ends the claim; where there is none, it says what the task is. (R39, R76)"""
+    """`release` ends the claim; where there is none, it says what the task is."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     assert storage.order("release", task="1", by="Ada")["message"].endswith("ship-0 drops it.")
@@ -327,8 +342,9 @@ def test_a_task_can_be_taken_from_its_ship(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R77")
 def test_tasks_can_be_added_and_changed(sail: Sail):
-    """What is new is handed out in its place; the others know what they block. (R77)"""
+    """What is new is handed out in its place; the others know what they block."""
     storage = sail(task("1"), task("2", "1"))
     fields = {"subject": "Third", "description": "Do it", "metadata": {"files": ["a"], "run": "x"}}
     assert storage.order("edit_task", fields=fields | {"blockedBy": ["1"]})["id"] == "3"
@@ -351,8 +367,9 @@ def test_tasks_can_be_added_and_changed(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R77")
 def test_tasks_that_cannot_be_are_refused(sail: Sail):
-    """Unknown blockers, circles and completed tasks are refused, and nothing is changed. (R77)"""
+    """Unknown blockers, circles and completed tasks are refused, and nothing is changed."""
     storage = sail(task("1"), task("2", "1"), task("3"))
     before = storage.tasks()
     refused = [
@@ -381,9 +398,10 @@ FAULTY: dict[str, Any] = {
 }
 
 
+@rule("R77")
 @pytest.mark.parametrize("error", FAULTY)
 def test_fields_of_the_wrong_kind_are_refused(sail: Sail, error: str):
-    """With a sentence that names the field; neither a task nor a new one is made of them. (R77)"""
+    """With a sentence that names the field; neither a task nor a new one is made of them."""
     storage = sail(*(task(str(n)) for n in (1, 2, 3)))
     before = storage.tasks()
     for named in ({"task": "3"}, {}):
@@ -392,8 +410,9 @@ def test_fields_of_the_wrong_kind_are_refused(sail: Sail, error: str):
     assert storage.tasks() == before
 
 
+@rule("R78")
 def test_a_message_waits_until_the_agent_has_taken_it_in(sail: Sail):
-    """Beats and claims bring it to its ship until that says that it was taken in. (R78)"""
+    """Beats and claims bring it to its ship until that says that it was taken in."""
     storage = sail(task("1"), task("2"))
     storage.claim("ship-0")
     assert storage.order("hail", ship="ship-0", text="be quick")["ships"] == ["ship-0"]
@@ -407,16 +426,18 @@ def test_a_message_waits_until_the_agent_has_taken_it_in(sail: Sail):
     assert storage.order("hail", ship="ship-9", text="x")["code"] == "ship"
 
 
+@rule("R78")
 def test_an_agent_that_cannot_hear_is_not_hailed(sail: Sail):
-    """Where no agent can be told anything, a message is refused at once. (R78)"""
+    """Where no agent can be told anything, a message is refused at once."""
     storage = sail(task("1"), interactive=False, agent="shell")
     answer = storage.order("hail", text="x")
     told = "the agent shell cannot be told anything; change its tasks: ocaptain tasks edit TASK"
     assert answer["error"] == told
 
 
+@rule("R79")
 def test_ships_join_and_leave(sail: Sail):
-    """A ship that is gone leaves its task to others, and is shown no more; new ones start. (R79)"""
+    """A ship that is gone leaves its task to others, and is shown no more; new ones start."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     for _ in range(2):
@@ -435,9 +456,10 @@ def test_ships_join_and_leave(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R79", "R112", "R115")
 def test_numbers_of_ships_never_come_back(sail: Sail):
     """Whoever left, the next ship has a number that none had before; two captains who reinforce at
-    once get different ships. (R79, R112, R115)"""
+    once get different ships."""
     storage = sail(task("1"))
     assert storage.order("update_ships", lost=["ship-2", "ship-9"], add=0)["new"] == []
     first = storage.order("update_ships", lost=["ship-1"], add=2, id="one")
@@ -455,9 +477,10 @@ def test_numbers_of_ships_never_come_back(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R14", "R79")
 def test_a_ship_that_was_let_go_is_nobody(sail: Sail):
     """Whatever it asks is refused, late repeats included, and changes nothing; it does not come
-    back among the ships. (R14, R79)"""
+    back among the ships."""
     storage = sail(task("1"), task("2"))
     claim = storage.claim("ship-0")["claim"]
     assert storage.ask("ship-0", "land", claim=claim, commit=None, id="landed")["ok"]
@@ -480,9 +503,10 @@ def test_a_ship_that_was_let_go_is_nobody(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R18", "R69")
 def test_an_order_that_comes_again_changes_nothing(sail: Sail):
     """Under its id it gets the answer that was given, whatever came in between; a look is not
-    kept. (R18, R69)"""
+    kept."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     again: dict[str, Json] = {
@@ -502,9 +526,9 @@ def test_an_order_that_comes_again_changes_nothing(sail: Sail):
     assert storage.journal_file.read_bytes() == before
 
 
+@rule("R108")
 def test_news_are_ends_and_tasks_set_aside(sail: Sail):
-    """What a captain is notified of: how the voyage stands where it stands still, and failures.
-    (R108)"""
+    """What a captain is notified of: how the voyage stands where it stands still, and failures."""
     storage = sail(task("1"), task("2"), max_attempts=1)
     storage.claim("ship-0")
 
@@ -524,8 +548,9 @@ def test_news_are_ends_and_tasks_set_aside(sail: Sail):
 # fsck
 
 
+@rule("R81")
 def test_a_sound_voyage_has_no_faults(sail: Sail):
-    """fsck finds nothing where all is as harbor left it. (R81)"""
+    """fsck finds nothing where all is as harbor left it."""
     storage = sail(task("1"), task("2"))
     held = storage.claim("ship-0")
     commit = storage.push("work/1-1")
@@ -535,8 +560,9 @@ def test_a_sound_voyage_has_no_faults(sail: Sail):
     assert (answer["message"], answer["faults"], answer["mended"]) == ("All is sound.", [], [])
 
 
+@rule("R81")
 def test_fsck_mends_what_follows_from_the_journal(sail: Sail):
-    """The branch, task files, ships' files and state.json are put back, and it says so. (R81)"""
+    """The branch, task files, ships' files and state.json are put back, and it says so."""
     storage = sail(task("1"), task("2"))
     held = storage.claim("ship-0")
     commit = storage.push("work/1-1")
@@ -559,9 +585,9 @@ def test_fsck_mends_what_follows_from_the_journal(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R81")
 def test_fsck_names_what_it_cannot_mend(sail: Sail):
-    """A commit that the branch lacks, a claim too many and an object that is gone are told.
-    (R81)"""
+    """A commit that the branch lacks, a claim too many and an object that is gone are told."""
     storage = sail(task("1"), task("2"))
     held = storage.claim("ship-0")
     commit = storage.push("work/1-1")
@@ -578,9 +604,9 @@ def test_fsck_names_what_it_cannot_mend(sail: Sail):
     assert any("git fsck says" in fault for fault in storage.order("fsck")["faults"])
 
 
+@rule("R6", "R81")
 def test_fsck_names_a_damaged_journal(sail: Sail):
-    """A line that nobody can read any more is named: what comes before state.json by fsck alone.
-    (R6, R81)"""
+    """A line that nobody can read any more is named: what comes before state.json by fsck alone."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     whole = storage.sections()

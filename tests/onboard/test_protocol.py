@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 )
 
 from ocaptain.onboard.storage import harbor, journal, serve
+from tests.support import rules
 from tests.support.crashes import ENDED, FAST, full_at, killed_at
 from tests.support.storage import SHIPS, VOYAGE, Json, Storage, fold, git, task, template
 
@@ -811,13 +812,15 @@ class Protocol(RuleBasedStateMachine):
         self.storage_is_as_the_journal_has_it()
 
 
+@rules.rule("R1", "R2", "R3", "R4", "R5", "R7", "R8", "R9", "R11", "R13", "R18", "R19", "R24")
+@rules.rule("R25", "R26", "R27", "R28", "R31", "R32", "R33", "R34", "R35", "R37", "R38", "R39")
+@rules.rule("R40", "R41", "R42", "R43", "R44", "R45", "R46", "R47", "R55", "R60", "R61", "R62")
+@rules.rule("R64", "R65", "R66", "R67", "R68", "R69", "R70", "R72", "R73", "R74", "R75", "R76")
+@rules.rule("R77", "R78", "R79", "R80", "R81")
 @pytest.mark.timeout(3_600)
 def test_the_protocol_keeps_its_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Through any interleaving of requests, lost answers, crashes, damage and jumps of the clock,
-    what is promised holds, and the voyage can still be brought to its end.
-    (R1, R2, R3, R4, R5, R7, R8, R9, R11, R13, R18, R19, R24, R25, R26, R27, R28, R31, R32, R33,
-    R34, R35, R37, R38, R39, R40, R41, R42, R43, R44, R45, R46, R47, R55, R60, R61, R62, R64,
-    R65, R66, R67, R68, R69, R70, R72, R73, R74, R75, R76, R77, R78, R79, R80, R81)"""
+    what is promised holds, and the voyage can still be brought to its end."""
     small = template(tmp_path)
     for spare in ("voyage/lib", "voyage/repo.git/hooks"):
         shutil.rmtree(small / spare)

@@ -17,6 +17,7 @@ from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import serve
 from ocaptain.onboard.storage.journal import Journal, open_voyage
 from tests.support.moored import VOYAGE, Moored, moored
+from tests.support.rules import rule
 from tests.support.storage import Json, Sail, Storage, assert_sound, git, task, until
 
 
@@ -38,9 +39,9 @@ def clone(fleet: Moored, tmp_path: Path) -> Path:
 # What a ship's login may run
 
 
+@rule("R12")
 def test_who_asks_follows_from_the_login(fleet: Moored):
-    """A ship is who its key says, whatever it writes on its command line or in its request.
-    (R12)"""
+    """A ship is who its key says, whatever it writes on its command line or in its request."""
     request = {
         "protocol": PROTOCOL,
         "op": "claim",
@@ -57,6 +58,7 @@ def test_who_asks_follows_from_the_login(fleet: Moored):
     assert {claim["ship"] for claim in claims} == {"ship-0"}
 
 
+@rule("R96")
 @pytest.mark.parametrize(
     "command",
     [
@@ -78,7 +80,7 @@ def test_who_asks_follows_from_the_login(fleet: Moored):
     ],
 )
 def test_nothing_else_runs(fleet: Moored, command: str):
-    """Any other command is refused with what may be run, and exit status 1. (R96)"""
+    """Any other command is refused with what may be run, and exit status 1."""
     done = fleet.run("ship-0", "--", command)
     said = done.stderr.decode()
     assert (done.returncode, done.stdout) == (1, b"")
@@ -102,20 +104,22 @@ def test_the_door_takes_its_command_from_sudo(fleet: Moored):
     assert (status, VOYAGE.encode() in out) == (0, True)
 
 
+@rule("R96")
 @pytest.mark.parametrize(
     "words",
     [(), ("",), ("sh",), ("-c", "harbor"), ("internal-sftp",), ("/usr/lib/openssh/sftp-server",)],
 )
 def test_nothing_else_runs_through_sudo(fleet: Moored, words: tuple[str, ...]):
-    """Through sudo nothing else runs, SFTP included, which would read as harbor's user. (R96)"""
+    """Through sudo nothing else runs, SFTP included, which would read as harbor's user."""
     status, out, said = through_sudo(fleet.storage, *words)
     assert (status, out) == (1, b"")
     assert said == "ocaptain: ship-0 may run harbor, git and sftp on storage, nothing else\n"
 
 
+@rule("R79", "R96")
 def test_a_ship_that_is_let_go_is_refused(tmp_path: Path):
     """At once, by harbor, for git and for SFTP, although its key still opens the door; a ship that
-    joins is let in. (R79, R96)"""
+    joins is let in."""
 
     def tries(fleet: Moored, ship: str) -> list[tuple[bool, str]]:
         """What a ship's call of harbor, git and SFTP came to, and what was said."""
@@ -137,8 +141,9 @@ def test_a_ship_that_is_let_go_is_refused(tmp_path: Path):
         assert fleet.ask("ship-1", "claim", run_id="r")["task"]["id"] == "1"
 
 
+@rule("R96")
 def test_no_shell_terminal_or_forwarding(fleet: Moored):
-    """A ship gets no login shell, no terminal and no tunnel. (R96)"""
+    """A ship gets no login shell, no terminal and no tunnel."""
     argv = ["ssh", "-F", str(fleet.ships["ship-0"]), "-tt", fleet.name]
     done = subprocess.run(argv, input=b"id\n", capture_output=True, check=False, timeout=30)
     assert done.returncode != 0
@@ -149,8 +154,9 @@ def test_no_shell_terminal_or_forwarding(fleet: Moored):
     assert b"prohibited" in done.stderr or b"failed" in done.stderr
 
 
+@rule("R95")
 def test_sftp_reads_and_does_not_write(fleet: Moored, tmp_path: Path):
-    """Over SFTP a ship reads tasks, artifacts and logs, and can change nothing. (R95)"""
+    """Over SFTP a ship reads tasks, artifacts and logs, and can change nothing."""
     tasks = f".claude/tasks/{VOYAGE}-tasks"
     (tmp_path / "mine").write_text("mine")
 
@@ -184,9 +190,9 @@ def test_sftp_reads_and_does_not_write(fleet: Moored, tmp_path: Path):
 # Pushing
 
 
+@rule("R53")
 def test_a_ship_pushes_to_its_own_claims(fleet: Moored, clone: Path):
-    """The work refs of a ship's own claims, past and present, can be written and moved back.
-    (R53)"""
+    """The work refs of a ship's own claims, past and present, can be written and moved back."""
     claim = fleet.ask("ship-0", "claim", run_id="r")
     for commit in ("HEAD", "HEAD~1", "HEAD"):
         push = ("push", "-q", "-f", fleet.url, f"{commit}:refs/heads/{claim['ref']}")
@@ -199,6 +205,7 @@ def test_a_ship_pushes_to_its_own_claims(fleet: Moored, clone: Path):
     assert wreck["ref"] == claim["ref"]
 
 
+@rule("R44", "R53")
 @pytest.mark.parametrize(
     "ref",
     [
@@ -218,8 +225,7 @@ def test_a_ship_pushes_to_its_own_claims(fleet: Moored, clone: Path):
     ],
 )
 def test_a_ship_pushes_nothing_else(fleet: Moored, clone: Path, ref: str):
-    """The branch, others' refs, deletions and all else are refused, with what comes along.
-    (R44, R53)"""
+    """The branch, others' refs, deletions and all else are refused, with what comes along."""
     mine = fleet.ask("ship-0", "claim", run_id="r")["ref"]
     theirs = fleet.ask("ship-1", "claim", run_id="r")["ref"]
     for name in (mine, theirs):
@@ -231,9 +237,10 @@ def test_a_ship_pushes_nothing_else(fleet: Moored, clone: Path, ref: str):
     assert git(fleet.storage.repo, "for-each-ref") == before
 
 
+@rule("R4")
 def test_a_call_after_a_crash_finishes_the_landing(fleet: Moored, clone: Path):
     """Where storage crashed right after a landing's line, pushes go on, and the next call of
-    whatever ship moves the branch. (R4)"""
+    whatever ship moves the branch."""
     storage = fleet.storage
     claim = fleet.ask("ship-0", "claim", run_id="r")
     fleet.git("ship-0", "-C", str(clone), "push", "-qf", fleet.url, f"HEAD:{claim['ref']}")
@@ -263,8 +270,9 @@ def pushing(storage: Storage, path: Path, ref: str) -> subprocess.CompletedProce
     )
 
 
+@rule("R22")
 def test_no_room_no_pushes(sail: Sail, tmp_path: Path):
-    """With little room left pushes are refused in words that a ship understands. (R22)"""
+    """With little room left pushes are refused in words that a ship understands."""
     storage = sail(task("1"))
     ref = storage.claim("ship-0")["ref"]
     df = tmp_path / "df"
@@ -317,6 +325,7 @@ def answer(child: subprocess.Popen[bytes], timeout: float = 30) -> Json:
     return json.loads(out)
 
 
+@rule("R15")
 @pytest.mark.parametrize(
     "line",
     [
@@ -341,7 +350,7 @@ def answer(child: subprocess.Popen[bytes], timeout: float = 30) -> Json:
     ids=lambda line: line[:40].decode(errors="replace"),
 )
 def test_what_is_no_request_is_answered(sail: Sail, line: bytes):
-    """Anything that is no request is refused in one line, and changes nothing. (R15)"""
+    """Anything that is no request is refused in one line, and changes nothing."""
     storage = sail(task("1"))
     before = storage.journal_file.read_bytes()
     reply, said = Harbor(storage).send(line)
@@ -351,16 +360,18 @@ def test_what_is_no_request_is_answered(sail: Sail, line: bytes):
     assert storage.journal_file.read_bytes() == before
 
 
+@rule("R16")
 def test_a_protocol_mismatch_says_what_to_do(sail: Sail):
-    """A ship of another version is told so. (R16)"""
+    """A ship of another version is told so."""
     reply, _ = Harbor(sail(task("1"))).send(b'{"protocol": 99, "op": "claim"}\n')
     assert reply["code"] == "protocol"
     assert "version" in reply["error"]
 
 
+@rule("R15")
 @pytest.mark.parametrize("field", ["protocol", "op", "claim", "commit", "task", "unknown"])
 def test_deeply_nested_values_are_answered(sail: Sail, monkeypatch, capsys, field: str):
-    """Values as deep as JSON's parser takes them are answered like any other. (R15)"""
+    """Values as deep as JSON's parser takes them are answered like any other."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     for depth in range(sys.getrecursionlimit() - 120, sys.getrecursionlimit(), 2):
@@ -376,8 +387,9 @@ def test_deeply_nested_values_are_answered(sail: Sail, monkeypatch, capsys, fiel
 # Waiting
 
 
+@rule("R21")
 def test_a_waiting_claim_wakes_up(sail: Sail):
-    """`claim --wait` holds no lock, and gets a task as soon as there is one. (R21)"""
+    """`claim --wait` holds no lock, and gets a task as soon as there is one."""
     storage = sail(task("1"), task("2", "1"), lease_seconds=240)
     number = storage.claim("ship-1")["claim"]
     child = Harbor(storage).start(op="claim", run_id="r", wait=True)
@@ -392,8 +404,9 @@ def test_a_waiting_claim_wakes_up(sail: Sail):
     child.communicate()
 
 
+@rule("R21")
 def test_a_waiting_claim_ends_with_its_asker(sail: Sail):
-    """When the ship is gone nobody waits in its name, and nothing is claimed for it. (R21)"""
+    """When the ship is gone nobody waits in its name, and nothing is claimed for it."""
     storage = sail(task("1"), task("2", "1"), lease_seconds=240)
     number = storage.claim("ship-1")["claim"]
     child = Harbor(storage).start(op="claim", run_id="r", wait=True)
@@ -405,8 +418,9 @@ def test_a_waiting_claim_ends_with_its_asker(sail: Sail):
     assert len(storage.sections()["claims"]) == 1
 
 
+@rule("R21")
 def test_waiting_has_an_end(sail: Sail):
-    """Who waits is answered before the voyage clock would stop counting the time. (R21)"""
+    """Who waits is answered before the voyage clock would stop counting the time."""
     storage = sail(task("1"), lease_seconds=8)
     storage.claim("ship-1")
     began = time.monotonic()
@@ -417,8 +431,9 @@ def test_waiting_has_an_end(sail: Sail):
     child.communicate()
 
 
+@rule("R46")
 def test_a_waiting_landing_goes_on_when_the_berth_is_free(sail: Sail):
-    """`land` with `wait` is answered once whoever has the berth has landed. (R46)"""
+    """`land` with `wait` is answered once whoever has the berth has landed."""
     storage = sail(task("1"), task("2"), lease_seconds=240, time_limit_minutes=60)
     first, second = storage.claim("ship-1"), storage.claim("ship-0")
     early = {"claim": first["claim"], "commit": "f" * 40, "state": "landing"}
@@ -435,9 +450,9 @@ def test_a_waiting_landing_goes_on_when_the_berth_is_free(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R21")
 def test_many_waiting_ships_do_not_wake_each_other(sail: Sail):
-    """Ships that wait write the journal when they come, and not again for each other's sake.
-    (R21)"""
+    """Ships that wait write the journal when they come, and not again for each other's sake."""
     storage = sail(task("1"), task("2", "1"), lease_seconds=240)
     storage.claim("ship-1")
     before = len(storage.lines())
@@ -455,8 +470,9 @@ def test_many_waiting_ships_do_not_wake_each_other(sail: Sail):
         child.communicate()
 
 
+@rule("R10")
 def test_a_change_right_after_the_look_is_noticed(sail: Sail, monkeypatch):
-    """A task that gets ready between the first look and the wait is not waited past. (R10)"""
+    """A task that gets ready between the first look and the wait is not waited past."""
     storage = sail(task("1"), task("2", "1"), lease_seconds=240)
     number = storage.claim("ship-1")["claim"]
 
@@ -484,8 +500,9 @@ def test_a_change_right_after_the_look_is_noticed(sail: Sail, monkeypatch):
     assert time.monotonic() - began < 3
 
 
+@rule("R10")
 def test_calls_at_once_are_each_answered(sail: Sail):
-    """Calls that come in at the same time are answered one after the other, none is lost. (R10)"""
+    """Calls that come in at the same time are answered one after the other, none is lost."""
     storage = sail(*(task(str(n)) for n in range(1, 9)))
     results: list[Json] = []
 

@@ -18,6 +18,7 @@ from ocaptain.onboard import process
 from ocaptain.onboard.ship import session
 from ocaptain.onboard.ship.agents import AGENTS, Agent, Event, Job
 from ocaptain.onboard.ship.session import GiveUp, Session, Watch
+from tests.support.rules import rule
 from tests.support.storage import a_ship
 
 MB = 1_000_000
@@ -158,8 +159,9 @@ def others(of: Session) -> set[int]:
     return process.marked(of.watch.ship.marker)
 
 
+@rule("R84")
 def test_a_turn_ends_with_its_result(start: Start):
-    """What the agent said last is kept, all of it is logged, and its cost is known. (R84)"""
+    """What the agent said last is kept, all of it is logged, and its cost is known."""
     running = start("hear(); begin(); say('One.'); say('Two.'); result(); sys.stdin.read()")
     end, seconds = timed(lambda: running.turn("go"))
     assert (end.kind, end.outcome, end.text) == ("end", "done", "Done.")
@@ -182,8 +184,9 @@ def test_the_next_turn_is_in_the_same_process(start: Start):
     assert cost(running) == 0.75
 
 
+@rule("R84")
 def test_a_turn_lasts_until_the_background_is_done(start: Start, quick: None):
-    """A result is no end as long as a background task of the agent goes on. (R84)"""
+    """A result is no end as long as a background task of the agent goes on."""
     running = start(
         "hear(); begin(); background(1); result(); time.sleep(0.8); background(0); hear()"
     )
@@ -205,8 +208,9 @@ def test_a_turn_that_the_agent_begins_by_itself_belongs_to_the_one_before(
     assert (end.text, running.said, cost(running)) == ("Two.", "Seen.", 1)
 
 
+@rule("R84")
 def test_what_is_left_running_too_long_is_stopped_and_the_agent_is_not(start: Start, quick: None):
-    """The agent learns that its task has ended, goes on, and can be told more. (R84)"""
+    """The agent learns that its task has ended, goes on, and can be told more."""
     running = start(
         "hear(); begin(); child = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
         "background(1); result('One.'); child.wait(); background(0)\n"
@@ -231,16 +235,18 @@ def test_an_agent_that_never_hears_of_the_end_of_its_background_ends_all_the_sam
     assert 1 < seconds < 5
 
 
+@rule("R85")
 def test_an_agent_that_says_and_does_nothing_has_stalled(start: Start):
-    """No output, nothing that computes, no wait announced: that is no work. (R85)"""
+    """No output, nothing that computes, no wait announced: that is no work."""
     running = start("hear(); begin(); subprocess.run(['sleep', '600'])", stall_s=1.2)
     end, seconds = timed(lambda: running.turn("go"))
     assert (end.kind, end.outcome) == ("end", "stalled")
     assert 1.2 < seconds < 5
 
 
+@rule("R85")
 def test_an_agent_whose_child_computes_has_not_stalled(start: Start):
-    """A long compilation prints nothing. (R85)"""
+    """A long compilation prints nothing."""
     running = start("hear(); begin(); burn(2.5).wait(); result()", stall_s=1.2)
     assert running.turn("go").outcome == "done"
 
@@ -253,9 +259,9 @@ def test_a_child_that_computes_less_than_one_before_it_is_busy_too(start: Start)
     assert running.turn("go").outcome == "done"
 
 
+@rule("R85")
 def test_an_announced_wait_is_no_stall(start: Start, harbor: Harbor):
-    """The API's own retry may take longer than an agent may be silent; storage is told of it.
-    (R85)"""
+    """The API's own retry may take longer than an agent may be silent; storage is told of it."""
     running = start(
         "hear(); begin()\n"
         "emit('system', subtype='api_retry', error_status=529, retry_delay_ms=2500)\n"
@@ -332,9 +338,10 @@ def test_a_command_that_leaves_something_running_is_done_when_it_ends(start: Sta
     assert not others(running)
 
 
+@rule("R85")
 @pytest.mark.parametrize("loop", ["while :; do echo on; sleep 0.1; done", "yes | tr -d y; :"])
 def test_a_turn_that_goes_on_and_on_is_stopped(start: Start, loop: str):
-    """One that loops says, or does, something all the time; it has ten time limits. (R85)"""
+    """One that loops says, or does, something all the time; it has ten time limits."""
     running = start(f"echo Begun; {loop}", AGENTS["shell"], stall_s=1, limit_s=0.2)
     end, seconds = timed(lambda: running.turn("go"))
     assert (end.outcome, 2 <= seconds < 4) == ("stalled", True)
@@ -354,8 +361,9 @@ def test_a_refused_credential_ends_the_turn_while_the_agent_still_tries(start: S
     assert end.text == "the API does not accept the credential"
 
 
+@rule("R86")
 def test_a_limit_with_a_reset_is_waited_out(start: Start, harbor: Harbor):
-    """Storage knows until when; the session can go on after it. (R86)"""
+    """Storage knows until when; the session can go on after it."""
     reset = int(time.time()) + 3
     running = start(
         f"hear(); begin(); limit({reset}); result('Limit.', is_error=True, api_error_status=429)\n"
@@ -394,6 +402,7 @@ def test_a_wait_that_is_over_says_nothing_of_the_next_limit(
     assert timed(lambda: running.turn("go on"))[1] > 4
 
 
+@rule("R88")
 @pytest.mark.parametrize(
     "flood",
     [
@@ -404,7 +413,7 @@ def test_a_wait_that_is_over_says_nothing_of_the_next_limit(
     ids=["in one line", "in many lines", "in the longest lines"],
 )
 def test_a_flood_of_output_takes_no_memory_and_ends(start: Start, flood: str):
-    """100 MB are read as they come: neither kept, nor waited for. (R88)"""
+    """100 MB are read as they come: neither kept, nor waited for."""
     running = start(f"hear(); begin()\n{flood}\nsay('Over.'); result(); hear()")
     Path("/proc/self/clear_refs").write_text("5")  # proc(5): forget the peak
     before = memory("VmRSS")
@@ -429,8 +438,9 @@ def test_close_lets_the_agent_end_by_itself(start: Start):
     assert not others(running)
 
 
+@rule("R87")
 def test_close_kills_what_does_not_end_and_what_was_left(start: Start, quick: None):
-    """Neither a process group, nor a session of its own, nor a lost parent hides a daemon. (R87)"""
+    """Neither a process group, nor a session of its own, nor a lost parent hides a daemon."""
     running = start(
         "import signal\n"
         "for number in (signal.SIGTERM, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)\n"
@@ -452,9 +462,9 @@ def took(harbor: Harbor) -> list[int]:
     return told
 
 
+@rule("R110")
 def test_what_the_captain_says_reaches_the_running_agent(start: Start, harbor: Harbor):
-    """A beat brings it, the agent hears it in the middle of its turn, and the next beat says so.
-    (R110)"""
+    """A beat brings it, the agent hears it in the middle of its turn, and the next beat says so."""
     running = start("hear(); begin(); say(hear()); result(); hear()")
     harbor.hails = {"3": "Steer left."}
     threading.Timer(0.5, running.watch.beat).start()
@@ -465,10 +475,11 @@ def test_what_the_captain_says_reaches_the_running_agent(start: Start, harbor: H
     assert took(harbor) == [3]
 
 
+@rule("R110")
 def test_what_the_captain_said_before_the_turn_is_in_its_first_message(
     start: Start, harbor: Harbor
 ):
-    """One message has it all; none of it is said twice, though storage still has it. (R110)"""
+    """One message has it all; none of it is said twice, though storage still has it."""
     running = start("say(hear()); result(); say(hear()); result(); hear()")
     harbor.hails = {"3": "Steer left.", "4": "No, right."}
     running.watch.beat()
@@ -481,8 +492,9 @@ def test_what_the_captain_said_before_the_turn_is_in_its_first_message(
     assert running.said == "go on"
 
 
+@rule("R110")
 def test_what_is_said_while_the_turn_ends_is_heard_in_one_more(start: Start, harbor: Harbor):
-    """A result that comes before the agent has heard all is not the end of the work. (R110)"""
+    """A result that comes before the agent has heard all is not the end of the work."""
     running = start(
         "hear(); begin(); say('Ready.'); time.sleep(1); result('One.'); time.sleep(0.5)\n"
         "begin(); say(hear()); time.sleep(0.5); result('Two.'); hear()"
@@ -493,8 +505,9 @@ def test_what_is_said_while_the_turn_ends_is_heard_in_one_more(start: Start, har
     assert "Steer left." in running.said
 
 
+@rule("R110")
 def test_what_the_agent_never_heard_is_not_taken(start: Start, harbor: Harbor, quick: None):
-    """It holds the turn up for a while only, and storage keeps it. (R110)"""
+    """It holds the turn up for a while only, and storage keeps it."""
     running = start("hear(); begin(); say('Ready.'); time.sleep(1); result(); time.sleep(600)")
     harbor.hails = {"3": "Steer left."}
     threading.Timer(0.3, running.watch.beat).start()
@@ -514,8 +527,9 @@ def test_an_agent_that_cannot_be_told_is_not(start: Start, harbor: Harbor):
     assert took(harbor) == []
 
 
+@rule("R109")
 def test_a_knock_makes_a_ship_ask_at_once(start: Start, harbor: Harbor):
-    """Not only when the next beat is due, in 10 s; each knock counts once. (R109)"""
+    """Not only when the next beat is due, in 10 s; each knock counts once."""
     watch = start("hear()").watch
     with watch:
         time.sleep(1)
@@ -526,8 +540,9 @@ def test_a_knock_makes_a_ship_ask_at_once(start: Start, harbor: Harbor):
     assert not (watch.ship.folder / "knock").exists()
 
 
+@rule("R109")
 def test_news_reach_storage_soon_and_once(start: Start, harbor: Harbor):
-    """A state or a message taken in does not wait for the next beat. (R109)"""
+    """A state or a message taken in does not wait for the next beat."""
     watch = start("hear()").watch
     with watch:
         watch.report(state="landing")
@@ -535,8 +550,9 @@ def test_news_reach_storage_soon_and_once(start: Start, harbor: Harbor):
     assert [asked["state"] for asked in harbor.asked] == ["landing"]
 
 
+@rule("R36")
 def test_a_lost_claim_ends_the_turn_at_once(start: Start, harbor: Harbor):
-    """Somebody else may be at the task by now: nothing of it goes on here. (R36)"""
+    """Somebody else may be at the task by now: nothing of it goes on here."""
     running = start("hear(); begin(); subprocess.run(['setsid', 'sleep', '600'])")
     harbor.lost = "ship-0 was not heard from in time"
     threading.Timer(0.5, running.watch.beat).start()
@@ -548,8 +564,9 @@ def test_a_lost_claim_ends_the_turn_at_once(start: Start, harbor: Harbor):
     assert "[7] the claim is lost: ship-0 was not heard from in time" in logged(running)
 
 
+@rule("R36")
 def test_a_claim_that_is_lost_already_lets_no_turn_begin(start: Start, harbor: Harbor):
-    """It was lost while the work was being landed, say. (R36)"""
+    """It was lost while the work was being landed, say."""
     running = start("say(hear()); result(); hear()")
     harbor.lost = "it expired"
     running.watch.beat()

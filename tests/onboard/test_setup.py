@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ocaptain.onboard.storage import setup
+from tests.support.rules import rule
 from tests.support.storage import SHIPS, VOYAGE, Json, boot, bundle, fold, git, set_up, task
 
 BUNDLED: Json = {"url": None, "ref": "refs/heads/main", "shallow": ""}
@@ -58,9 +59,9 @@ def test_a_voyage_begins(home: Path, tmp_path: Path):
     assert not (folder / "source.bundle").exists()
 
 
+@rule("R104")
 def test_setting_up_twice_is_harmless(home: Path, tmp_path: Path):
-    """A set-up whose answer was lost is done again, with the bundle or without, to the same end.
-    (R104)"""
+    """A set-up whose answer was lost is done again, with the bundle or without, to the same end."""
     bundle(home, tmp_path / "source")
     sent = (home / "voyage" / "source.bundle").read_bytes()
     told = boot([task("1")], BUNDLED)
@@ -77,9 +78,9 @@ def test_setting_up_twice_is_harmless(home: Path, tmp_path: Path):
     assert "work/1-1" in git(repo_of(home), "for-each-ref")
 
 
+@rule("R104")
 def test_a_set_up_that_was_cut_short_is_finished(home: Path, tmp_path: Path):
-    """Where an attempt ended before its first line of journal, the next begins the voyage.
-    (R104)"""
+    """Where an attempt ended before its first line of journal, the next begins the voyage."""
     head = bundle(home, tmp_path / "source")
     sent = (home / "voyage" / "source.bundle").read_bytes()
     git(home / "voyage", "init", "-q", "--bare", "repo.git")
@@ -131,8 +132,9 @@ def test_a_shallow_checkout(home: Path, tmp_path: Path):
     assert git(back, "log", "--format=%s", "FETCH_HEAD").splitlines()[0] == "More"
 
 
+@rule("R57")
 def test_nothing_in_the_repository_is_ever_lost(home: Path, tmp_path: Path):
-    """Reflogs are kept for every ref, and nothing is collected, whatever is pushed. (R57)"""
+    """Reflogs are kept for every ref, and nothing is collected, whatever is pushed."""
     bundle(home, tmp_path / "source")
     set_up(home, boot([], BUNDLED))
     repo = repo_of(home)
@@ -181,9 +183,10 @@ def test_each_ship_has_its_own_way_in(home: Path, tmp_path: Path):
     assert f"refs/heads/{VOYAGE}".encode() in done.stdout
 
 
+@rule("R79")
 def test_ships_join(home: Path, tmp_path: Path):
     """New keys come in, often as one likes; nothing else of storage changes, its code least of all,
-    and whose key was there already keeps it once. (R79)"""
+    and whose key was there already keeps it once."""
     bundle(home, tmp_path / "source")
     set_up(home, boot([task("1")], BUNDLED))
     lib = [*(home / "voyage" / "lib").rglob("*")]
@@ -199,9 +202,10 @@ def test_ships_join(home: Path, tmp_path: Path):
     assert [path.name for path in (home / ".ssh").iterdir()] == ["authorized_keys"]
 
 
+@rule("R2")
 def test_what_was_set_up_is_on_the_disk(home: Path, tmp_path: Path, monkeypatch):
     """Before anybody is told that storage is ready, all of it is synced: a power failure right
-    after that takes nothing away. (R2)"""
+    after that takes nothing away."""
     bundle(home, tmp_path / "source")
     synced = list[set[str]]()
 

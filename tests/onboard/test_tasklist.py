@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocaptain.onboard import tasklist
+from tests.support.rules import rule
 from tests.support.storage import task
 
 
@@ -100,18 +101,20 @@ def test_a_blocker_named_twice_counts_once_for_the_chain():
     assert tasklist.chains(by_id(task("1"), task("2", "1", "1"))) == {"1": 2, "2": 1}
 
 
+@rule("R29")
 @given(dags())
 def test_chains_are_the_longest(tasks):
-    """A chain is one longer than the longest of what waits for its first task. (R29)"""
+    """A chain is one longer than the longest of what waits for its first task."""
     length, below = tasklist.chains(tasks), tasklist.dependants(tasks)
     assert length == {
         task_id: 1 + max((length[d] for d in below[task_id]), default=0) for task_id in tasks
     }
 
 
+@rule("R30")
 @given(dags())
 def test_choose_takes_something_ready(tasks):
-    """What is chosen is ready; nothing is chosen only where nothing is ready. (R30)"""
+    """What is chosen is ready; nothing is chosen only where nothing is ready."""
     ready = [
         t
         for t in tasks.values()
@@ -129,10 +132,10 @@ def test_choose_takes_something_ready(tasks):
         assert length[chosen["id"]] == max(length[t["id"]] for t in free or ready)
 
 
+@rule("R29")
 @given(dags(), st.randoms(use_true_random=False))
 def test_the_ranking_outlives_what_becomes_of_the_tasks(tasks, dice):
-    """All ids are ranked, longest chain first, and just so whatever state the tasks are in.
-    (R29)"""
+    """All ids are ranked, longest chain first, and just so whatever state the tasks are in."""
     ranked, length = tasklist.ranking(tasks), tasklist.chains(tasks)
     assert sorted(ranked) == sorted(tasks)
     assert [length[i] for i in ranked] == sorted(length.values(), reverse=True)

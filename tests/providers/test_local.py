@@ -18,6 +18,7 @@ from ocaptain.process import Result
 from ocaptain.providers import VM, Provider, open_provider
 from ocaptain.providers.local import Local
 from ocaptain.ssh import Home, Remote, Ssh, prepare
+from tests.support.rules import rule
 from tests.support.storage import until
 
 # Of each test process its own, so that they can run side by side.
@@ -197,9 +198,9 @@ def test_nothing_serves_a_vm_that_is_gone(fleet):
     assert sorted(fleet.folder.iterdir()) == []
 
 
+@rule("R105")
 def test_destroy_touches_only_what_ocaptain_named(fleet, config):
-    """Names that ocaptain does not give are neither listed nor destroyed; unknown ones no error.
-    (R105)"""
+    """Names that ocaptain does not give are neither listed nor destroyed; unknown ones no error."""
     others = ["precious", VOYAGE, f"{SHIP}x", f"x{SHIP}"]
     for name in others:
         (fleet.folder / name).mkdir()
