@@ -15,7 +15,7 @@ from ocaptain.onboard.protocol import PROTOCOL
 from tests.fakes import messages_api as api
 from tests.fakes.exedev import Machine
 from tests.fakes.exedev.lobby import Lost
-from tests.support.captain import OCAPTAIN, Voyage, task
+from tests.support.captain import OCAPTAIN, Voyage, await_end, task
 from tests.support.exe_captain import Ending, ExeCaptain, at, connections, exe_captain, on_new
 from tests.support.machine import put, until
 from tests.support.rules import rule
@@ -173,7 +173,7 @@ def test_an_interrupted_sail_leaves_nothing(captain, monkeypatch, moment):
             until(lambda: asked(captain, "ssh-key add") == keys, 20)
         assert bool(captain.account()) == (moment != "before-new-answers")
         sailing.send_signal(signal.SIGINT)
-        said, _ = sailing.communicate(timeout=30)
+        said = await_end(sailing, 30).out
     assert sailing.returncode == 130, said
     assert "What was made is removed" in said
     assert "Traceback" not in said
@@ -188,7 +188,7 @@ def test_what_a_killed_sail_left_can_be_removed_from_anywhere(captain, monkeypat
     with captain.start("sail", str(small(captain)), "-n", "2") as sailing:
         until(lambda: len(captain.account()) == 3 + 2, 20)
         sailing.kill()
-        said, _ = sailing.communicate(timeout=30)
+        said = await_end(sailing, 30).out
     first = "\n".join(said.splitlines()[:2])
     found = re.search(r"type: ocaptain (sink -s voyage-\w+)", first)
     assert found, said

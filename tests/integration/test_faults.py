@@ -8,7 +8,7 @@ import pytest
 
 from ocaptain.onboard.process import marked
 from tests.fakes import messages_api as api
-from tests.support.captain import Captain, Voyage, task
+from tests.support.captain import Captain, Voyage, await_end, task
 from tests.support.machine import cmdline, put, until
 from tests.support.rules import rule
 
@@ -244,7 +244,7 @@ def test_a_sail_that_is_interrupted_leaves_nothing(captain, sign):
     until(lambda: (captain.root / "waits").exists(), 20)
     assert len(list(captain.vms.iterdir())) == 3
     sailing.send_signal(sign)
-    said, _ = sailing.communicate(timeout=30)
+    said = await_end(sailing, 30).out
     assert sailing.returncode in (130, -sign, 128 + sign), said
     assert "Traceback" not in said
     until(lambda: captain.remains() == [], 5)

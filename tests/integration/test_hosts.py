@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.exedev import ExeDev, Machine, lacking
-from tests.support.captain import Captain, Done, Voyage, new_captain, task
+from tests.support.captain import Captain, Done, Voyage, await_end, new_captain, task
 from tests.support.exe_captain import owner
 from tests.support.machine import put, until
 
@@ -251,7 +251,7 @@ def test_an_interrupted_sail_releases_all(captain, moment):
         if moment == "setting up":
             time.sleep(1)
         sailing.send_signal(signal.SIGINT)
-        said, _ = sailing.communicate(timeout=40)
+        said = await_end(sailing, 40).out
     assert sailing.returncode == 130, said
     assert captain.carried() == {}, said
     for path in breaks:

@@ -17,7 +17,7 @@ from ocaptain.onboard.process import marked
 from tests.fakes import messages_api as api
 from tests.fakes.exedev import Machine
 from tests.support.audit import assert_nothing_lost, assert_status_true, present
-from tests.support.captain import Captain, Done, Json, Voyage, task
+from tests.support.captain import Captain, Done, Json, Voyage, await_end, task
 from tests.support.disk import Disk, small_disk
 from tests.support.exe_captain import ExeCaptain, exe_captain
 from tests.support.machine import cmdline, processes, put, until
@@ -347,7 +347,7 @@ def at_once(captain: Captain, *commands: Sequence[str]) -> None:
     """Type several commands at the same time; all of them succeed."""
     for typed in [captain.start(*words) for words in commands]:
         with typed:
-            said, _ = typed.communicate(timeout=60)
+            said = await_end(typed, 60).out
         assert typed.returncode == 0, said
 
 

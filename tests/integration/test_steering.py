@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import messages_api as api
-from tests.support.captain import Captain, Json, Voyage, task
+from tests.support.captain import Captain, Json, Voyage, await_end, task
 from tests.support.exe_captain import at, exe_captain
 from tests.support.machine import put, until
 from tests.support.rules import rule
@@ -190,7 +190,7 @@ def test_a_relieved_ship_goes_home_after_its_task(captain):
     voyage.until(lambda seen: "relieve" in orders(voyage))
     assert relieving.poll() is None
     path.touch()
-    said, _ = relieving.communicate(timeout=40)
+    said = await_end(relieving, 40).out
     assert relieving.returncode == 0, said
     assert "ship-1 has gone home" in said
     seen = voyage.wait()
@@ -207,7 +207,7 @@ def test_an_interrupted_relieve_leaves_the_order_standing(captain):
     voyage.until(lambda seen: "relieve" in orders(voyage))
     time.sleep(0.5)
     relieving.send_signal(signal.SIGINT)
-    said, _ = relieving.communicate(timeout=20)
+    said = await_end(relieving, 20).out
     assert relieving.returncode == 130, said
     assert f"ocaptain relieve {voyage.id} ship-1" in said
     path.touch()
@@ -306,7 +306,7 @@ def test_a_hail_reaches_the_agent_at_work(claude_captain, model):
     hailing = claude_captain.start("hail", "ship-0", "Write it in blue.")
     time.sleep(2)
     path.touch()
-    said, _ = hailing.communicate(timeout=40)
+    said = await_end(hailing, 40).out
     assert hailing.returncode == 0, said
     assert "taken in by ship-0's agent" in said
     voyage.wait()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ocaptain.onboard.protocol import PROTOCOL
-from tests.support.captain import Captain, Voyage, task
+from tests.support.captain import Captain, Voyage, await_end, task
 from tests.support.machine import processes, until
 from tests.support.rules import rule
 from tests.support.terminal import Terminal
@@ -114,7 +114,7 @@ def test_logs_are_followed_until_ctrl_c(captain):
     assert "relieved" in following.stdout.readline()
     assert "relieved" in following.stdout.readline()
     following.send_signal(signal.SIGINT)
-    said, _ = following.communicate(timeout=10)
+    said = await_end(following, 10).out
     assert (following.returncode, said.strip()) == (130, "")
     until(lambda: not [line for line in processes(voyage.id) if "logs" in line])
 

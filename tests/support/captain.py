@@ -3,12 +3,13 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,17 @@ class Captain:
         self, argv: Sequence[str], *, stdin: str = "", cwd: Path | None = None, timeout: float = 60
     ) -> Done:
         """Run any program as the captain."""
-        how: Json = {"capture_output": True, "text": True, "errors": "replace", "timeout": timeout}
-        done = subprocess.run(argv, env=self.env, cwd=cwd or self.home, input=stdin, **how)
-        return Done(done.returncode, done.stdout, done.stderr)
+        child = subprocess.Popen(
+            argv,
+            env=self.env,
+            cwd=cwd or self.home,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+        return await_end(child, timeout, stdin)
 
     def git(self, repo: Path, *words: str) -> str:
         """What git prints in a repository of the captain's."""
@@ -248,6 +257,31 @@ class Voyage:
         assert self.ssh(vm, helm).status == 0
 
 
+def await_end(child: subprocess.Popen[str], timeout: float, stdin: str | None = None) -> Done:
+    """Wait for the end of a command. Raises subprocess.TimeoutExpired if it does not come in time.
+
+    If we do not wait any longer, also because the test's own time is up, all that it wrote is
+    shown, and with that the stacks of its threads, if it is Python's."""
+    with child:
+        try:
+            out, err = child.communicate(stdin, timeout)
+        except BaseException:
+            print(last_words(child), file=sys.stderr)
+            raise
+        return Done(child.returncode, out, err or "")
+
+
+def last_words(child: subprocess.Popen[str]) -> str:
+    """Abort a command, and return all that it wrote. PYTHONFAULTHANDLER has Python show its stacks
+    then."""
+    for sign in (signal.SIGABRT, signal.SIGKILL):
+        child.send_signal(sign)
+        with suppress(subprocess.TimeoutExpired):
+            out, err = child.communicate(timeout=5)
+            return f"{out}\n{err or ''}"
+    return "(somebody else holds its pipes)"
+
+
 @contextmanager
 def new_captain(kind: type[Captain] = Captain, **env: str) -> Iterator[Captain]:
     """A captain, whose VMs are all sunk in the end; nothing may be left of them then."""
@@ -258,7 +292,8 @@ def new_captain(kind: type[Captain] = Captain, **env: str) -> Iterator[Captain]:
     for path in (root / "bin", *places.values()):
         path.mkdir(mode=0o700)
     texts = {name: str(path) for name, path in places.items()}
-    captain = kind(root, {**kept, **texts, "OCAPTAIN_PROVIDER": "local", **env})
+    settings = {"OCAPTAIN_PROVIDER": "local", "PYTHONFAULTHANDLER": "1"}
+    captain = kind(root, {**kept, **texts, **settings, **env})
     (captain.home / ".gitconfig").write_text(IDENTITY)
     try:
         yield captain
