@@ -369,7 +369,7 @@ def test_check_shows_every_fault_at_once(terminal: Terminal, broken: Path):
         "voyage.json",
     ]
     assert "line 1 column" in done.err
-    assert '"hal" does not exist; there are claude, shell' in done.err
+    assert 'there is no agent "hal"; there are claude, shell' in done.err
 
 
 def test_check_json_is_json_also_where_there_are_faults(
@@ -435,8 +435,8 @@ def test_plan_skill_installs_it_for_claude_code(terminal: Terminal):
     ("text", "complaint"),
     [
         ("provider = ", "cannot be read"),
-        ("shipz = 3", "no such key, or no string: shipz"),
-        ("provider = []", "no such key, or no string: provider"),
+        ("shipz = 3", '"shipz" is no key of ocaptain'),
+        ("provider = []", '"provider" has to be text or a number'),
         ("default_ships = 0", "has to be a number from 1 to 99"),
     ],
 )
@@ -473,7 +473,8 @@ def test_a_provider_that_does_not_exist(terminal: Terminal):
 def test_a_bug_is_reported_as_one(terminal: Terminal, plan: Path):
     """Exit status 3, two lines and a file for the report, without what is secret."""
     bug = (
-        "import ocaptain.plan.check\nocaptain.plan.check._tasks = lambda *_: {}['hush-hush-hush']\n"
+        "import ocaptain.plan.check\n"
+        "ocaptain.plan.check.read_tasks = lambda *_: {}['hush-hush-hush']\n"
     )
     write(terminal.root / "bug" / "sitecustomize.py", bug)
     broken = {"PYTHONPATH": str(terminal.root / "bug"), "GH_TOKEN": "hush-hush-hush"}

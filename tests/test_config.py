@@ -1,10 +1,62 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from ocaptain.config import RUN_DIR_BYTES, Config, load
+from ocaptain.config import (
+    AGENT_PREFIX,
+    AGENT_VARIABLES,
+    SOCKET_DIR_BYTES,
+    VARIABLES,
+    Config,
+    load,
+)
 from ocaptain.errors import Failure
+from ocaptain.providers import PROVIDERS
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs/configuration.md").read_text()
+
+
+def rows() -> dict[str, tuple[str, str, str]]:
+    """The documented settings: the key, default and meaning of each variable."""
+    cells = re.findall(r"^\| `(\S+)` \| `(\S+)` \| (.*?) *\| (.+) \|$", PAGE, re.M)
+    return {variable: (key, default, meaning) for variable, key, default, meaning in cells}
+
+
+def test_every_setting_is_documented():
+    """docs/configuration.md has all variables with their keys, and no others."""
+    for_agents = (*AGENT_VARIABLES, f"{AGENT_PREFIX}*")
+    keys = {variable: key for key, variable in VARIABLES.items()}
+    keys |= {variable: variable.lower() for variable in for_agents}
+    assert {variable: key for variable, (key, _, _) in rows().items()} == keys
+
+
+def test_every_default_is_documented():
+    """docs/configuration.md has the value of each setting that nobody has set."""
+    config = load({"HOME": "/h"})
+    documented = {key: default.strip("`") for key, default, _ in rows().values() if default}
+    assert documented == {
+        "provider": config.provider,
+        "hosts": str(config.hosts).replace("/h/", "~/"),
+        "default_ships": str(config.default_ships),
+        "vm_limit": str(config.vm_limit),
+        "ssh_config": "~/.ssh/config",  # which is ssh's own
+    }
+
+
+def test_every_provider_is_documented():
+    """docs/configuration.md says which providers there are."""
+    _, _, meaning = rows()["OCAPTAIN_PROVIDER"]
+    assert re.findall("`(.+?)`", meaning) == sorted(PROVIDERS)
+
+
+def test_every_xdg_variable_is_documented():
+    """docs/configuration.md names the XDG variables that the source reads."""
+    source = "".join(path.read_text() for path in (ROOT / "src/ocaptain").glob("*.py"))
+    xdg = re.compile(r"\bXDG_[A-Z]+_(?:HOME|DIR)\b")
+    assert set(xdg.findall(PAGE)) == set(xdg.findall(source))
 
 
 @pytest.fixture
@@ -47,6 +99,14 @@ def test_the_environment_wins_over_the_file(environ):
     assert config.ssh_config == Path("~/conf").expanduser()
 
 
+def test_the_command_line_wins_over_the_environment(environ):
+    """An override takes precedence over a variable; one that was not given does not."""
+    environ |= {"OCAPTAIN_PROVIDER": "hosts", "OCAPTAIN_CPU": "2", "OCAPTAIN_DISK": "20GB"}
+    config = load(environ, {"provider": "local", "cpu": "4", "disk": None, "memory": None})
+    assert config.provider == "local"
+    assert config.vm == {"cpu": "4", "disk": "20GB"}
+
+
 def test_what_agents_are_given(environ):
     """Agents get their credentials and OpenTelemetry's variables, never the git host's token."""
     write(environ, 'gh_token = "g"\nanthropic_api_key = "k"\notel_metrics_exporter = "otlp"')
@@ -79,7 +139,10 @@ def test_wrong_keys(environ):
     path = write(environ, 'shipps = 3\nprovider = "local"\ngh_token = ["hush"]')
     with pytest.raises(Failure) as raised:
         load(environ)
-    assert str(raised.value) == f"{path}: no such key, or no string: shipps, gh_token"
+    assert str(raised.value).splitlines() == [
+        f'{path}: "shipps" is no key of ocaptain\'s.',
+        f'{path}: "gh_token" has to be text or a number.',
+    ]
 
 
 @pytest.mark.parametrize("ships", ["many", "0", "-1", "2.5", "100"])
@@ -121,7 +184,7 @@ def test_sockets_get_a_short_private_directory(environ, tmp_path):
     (tmp_path / ("x" * 60)).mkdir()
     for unusable in (tmp_path / ("x" * 60), "/run/user/no-such"):
         assert load(environ | {"XDG_RUNTIME_DIR": str(unusable)}).socket_dir == fallback
-    assert len(str(fallback)) <= RUN_DIR_BYTES
+    assert len(str(fallback)) <= SOCKET_DIR_BYTES
 
 
 @pytest.mark.parametrize("what", ["open to others", "a link", "a file"])

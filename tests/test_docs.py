@@ -71,9 +71,9 @@ def test_verbs() -> None:
 
 def accepted() -> dict[str, str]:
     """The settings that config.py takes: the variable of each, and its key in config.toml."""
-    agents = config.AGENTS.pattern.replace("OTEL_.+", "OTEL_*").split("|")
+    agents = (*config.AGENT_VARIABLES, f"{config.AGENT_PREFIX}*")
     return {
-        **{name: key for key, name in config.OWN.items()},
+        **{name: key for key, name in config.VARIABLES.items()},
         **{name: name.lower() for name in ("GH_TOKEN", *agents)},
     }
 

@@ -2,20 +2,11 @@ import asyncio
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from ocaptain.config import load
-from ocaptain.doctor import examine
-
-
-class Finding(NamedTuple):
-    """What doctor says of one thing."""
-
-    what: str
-    found: str | None
-    remedy: str
+from ocaptain.doctor import Finding, examine
 
 
 @pytest.fixture
@@ -25,7 +16,7 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def findings(environ: dict[str, str]) -> dict[str, Finding]:
-    return {each[0]: Finding(*each) for each in asyncio.run(examine(load(environ)))}
+    return {finding.subject: finding for finding in asyncio.run(examine(load(environ)))}
 
 
 def test_a_machine_that_has_everything(environ, tmp_path):
@@ -70,12 +61,14 @@ def test_what_is_missing_is_one_command_away(environ, monkeypatch, tmp_path):
     monkeypatch.setattr("ocaptain.process.DAEMONS", "/nonexistent")
     monkeypatch.setenv("PATH", str(tmp_path))
     found = findings(environ)
-    lacking = "lacking: ssh, ssh-keygen, git, sshd, sshfs, tmux"
+    missing = "missing: ssh, ssh-keygen, git, sshd, sshfs, tmux"
     packages = "git openssh-client openssh-server sshfs tmux"
     assert found["programs"] == Finding(
-        "programs", None, f"{lacking} → sudo apt-get install -y {packages}"
+        "programs", None, f"{missing} → sudo apt-get install -y {packages}"
     )
-    assert found["claude"] == Finding("claude", None, "lacking → install Claude Code")
+    assert found["claude"] == Finding(
+        "claude", None, "missing → npm install -g @anthropic-ai/claude-code"
+    )
 
 
 def test_an_unknown_provider_is_found_out(environ):

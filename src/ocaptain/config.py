@@ -1,7 +1,7 @@
-"""What ocaptain is told besides its arguments: the environment, and config.toml.
+"""The captain's settings: from the command line, the environment, and config.toml.
 
-`$XDG_CONFIG_HOME/ocaptain/config.toml` holds the same names in lower case, without `OCAPTAIN_`.
-The environment wins. A fault is reported by its key, and never with its value.
+`$XDG_CONFIG_HOME/ocaptain/config.toml` has each setting by its key. docs/configuration.md lists
+them. A fault is reported by its key, and never with its value.
 """
 
 import os
@@ -12,25 +12,44 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from .errors import Failure
 from .onboard.ship import agents
 from .onboard.text import SECRET_NAME
 
-CREDENTIALS = "CLAUDE_CODE_OAUTH_TOKEN|ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL"
-AGENTS = re.compile(f"{CREDENTIALS}|CLAUDE_CODE_ENABLE_TELEMETRY|OTEL_.+")
+VARIABLES = {
+    "provider": "OCAPTAIN_PROVIDER",
+    "hosts": "OCAPTAIN_HOSTS",
+    "default_ships": "OCAPTAIN_DEFAULT_SHIPS",
+    "vm_limit": "OCAPTAIN_VM_LIMIT",
+    "cpu": "OCAPTAIN_CPU",
+    "memory": "OCAPTAIN_MEMORY",
+    "disk": "OCAPTAIN_DISK",
+    "image": "OCAPTAIN_IMAGE",
+    "pool": "OCAPTAIN_POOL",
+    "ssh_config": "OCAPTAIN_SSH_CONFIG",
+    "gh_token": "GH_TOKEN",
+}
+"""The environment variable of each key."""
 
-RUN_DIR_BYTES = 45
-"""macOS allows a socket's path 103 bytes, of which ssh takes 58: `/`, 40 of %C, 17 of its own."""
-
-
-VM = ("cpu", "memory", "disk", "image", "pool")
+VM_KEYS = ("cpu", "memory", "disk", "image", "pool")
 """What the VMs of `exedev` are to have, as `new` of its lobby takes it."""
 
-SETTINGS = ("provider", "default_ships", "vm_limit", "hosts", "ssh_config", *VM)
-OWN = {key: f"OCAPTAIN_{key.upper()}" for key in SETTINGS} | {"gh_token": "GH_TOKEN"}
-NUMBERS = {"default_ships": 99, "vm_limit": 999}
+AGENT_VARIABLES = (
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_BASE_URL",
+    "CLAUDE_CODE_ENABLE_TELEMETRY",
+)
+"""Variables that agents are given as they are. Their keys are the same in lower case."""
+
+AGENT_PREFIX = "OTEL_"
+"""How OpenTelemetry's variables begin, which agents are given too."""
+
+SUBSCRIPTION_TOKEN = re.compile(r"sk-ant-oat\d\d-[\w-]+")
+
+SOCKET_DIR_BYTES = 45
+"""macOS allows a socket's path 103 bytes, of which ssh takes 58: `/`, 40 of %C, 17 of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,65 +74,109 @@ class Config:
     def lacks(self, agent: str) -> str | None:
         """What keeps this agent from working, in a sentence without any token; None if nothing."""
         if agent not in agents.AGENTS:
-            return f'"{agent}" does not exist; there are {", ".join(sorted(agents.AGENTS))}'
-        token = self.agent_env.get("CLAUDE_CODE_OAUTH_TOKEN", "")
-        if agent == "claude" and token and not re.fullmatch(r"sk-ant-oat\d\d-[\w-]+", token):
+            known = ", ".join(sorted(agents.AGENTS))
+            return f'there is no agent "{agent}"; there are {known}'
+        token = self.agent_env.get("CLAUDE_CODE_OAUTH_TOKEN")
+        if agent == "claude" and token and not SUBSCRIPTION_TOKEN.fullmatch(token):
             return "CLAUDE_CODE_OAUTH_TOKEN is not what `claude setup-token` prints: sk-ant-oat01-…"
         return agents.AGENTS[agent].missing(self.agent_env)
 
     def run_dir(self) -> Path:
-        """A short directory for sockets, made if missing; Failure unless it is ours alone."""
+        """Return a short directory for sockets, made if missing.
+
+        Raises Failure unless it is ours alone."""
         folder = self.socket_dir
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        mode, _, _, _, owner, *_ = folder.lstat()
-        if not stat.S_ISDIR(mode) or mode & 0o077 or owner != os.geteuid():
+        info = folder.lstat()
+        is_private = stat.S_ISDIR(info.st_mode) and not info.st_mode & 0o077
+        if not is_private or info.st_uid != os.geteuid():
             raise Failure(f"{folder} has to be a directory of yours alone.", hint=f"rm -r {folder}")
         return folder
 
 
-def load(environ: Mapping[str, str] = os.environ) -> Config:
-    """Read the settings. Raises Failure."""
-    ours = _directory(environ, "XDG_CONFIG_HOME", ".config")
-    values = {OWN["hosts"]: str(ours / "hosts"), **_read(ours / "config.toml")}
-    values |= {name: value for name, value in environ.items() if value}
-    own: dict[str, Any] = {key: values[name] for key, name in OWN.items() if name in values}
-    own["vm"] = {key: own.pop(key) for key in VM if key in own}
-    own["agent_env"] = {name: values[name] for name in values if AGENTS.fullmatch(name)}
-    own["data_dir"] = _directory(environ, "XDG_DATA_HOME", ".local/share")
-    own["socket_dir"] = _socket_dir(environ)
-    for key in NUMBERS.keys() & own.keys():
-        if own[key] not in map(str, range(1, NUMBERS[key] + 1)):
-            raise Failure(f"{OWN[key]} ({key}) has to be a number from 1 to {NUMBERS[key]}.")
-        own[key] = int(own[key])
-    own |= {key: Path(own[key]).expanduser() for key in {"hosts", "ssh_config"} & own.keys()}
-    return Config(**own)
+def load(
+    environ: Mapping[str, str] = os.environ, overrides: Mapping[str, str | None] | None = None
+) -> Config:
+    """Read the settings. Raises Failure.
+
+    `overrides` are settings by their keys, which win over the environment, which wins over
+    config.toml. What is None or empty counts as not set."""
+    folder = _our_directory(environ, "XDG_CONFIG_HOME", ".config")
+    values = _read_file(folder / "config.toml")
+    for variable, value in environ.items():
+        if value:
+            values[variable] = value
+    for key, override in (overrides or {}).items():
+        if override:
+            values[VARIABLES[key]] = override
+    ssh_config = values.get("OCAPTAIN_SSH_CONFIG")
+    return Config(
+        provider=values.get("OCAPTAIN_PROVIDER", Config.provider),
+        default_ships=_number(values, "default_ships", most=99, default=Config.default_ships),
+        vm_limit=_number(values, "vm_limit", most=999, default=Config.vm_limit),
+        hosts=Path(values.get("OCAPTAIN_HOSTS", folder / "hosts")).expanduser(),
+        ssh_config=Path(ssh_config).expanduser() if ssh_config else None,
+        data_dir=_our_directory(environ, "XDG_DATA_HOME", ".local/share"),
+        socket_dir=_socket_dir(environ),
+        vm={key: values[VARIABLES[key]] for key in VM_KEYS if VARIABLES[key] in values},
+        gh_token=values.get("GH_TOKEN"),
+        agent_env={name: value for name, value in values.items() if is_for_agents(name)},
+    )
 
 
-def _read(path: Path) -> dict[str, str]:
-    """What config.toml says, by the names that the environment has for it."""
+def is_for_agents(variable: str) -> bool:
+    """Whether agents are given this variable."""
+    return variable in AGENT_VARIABLES or variable.startswith(AGENT_PREFIX)
+
+
+def _number(values: Mapping[str, str], key: str, *, most: int, default: int) -> int:
+    variable = VARIABLES[key]
+    text = values.get(variable, str(default))
+    if not re.fullmatch(r"[1-9]\d{0,2}", text) or int(text) > most:
+        raise Failure(f"{variable} ({key}) has to be a number from 1 to {most}.")
+    return int(text)
+
+
+def _read_file(path: Path) -> dict[str, str]:
+    """Return what config.toml says, by the names that the environment has for it."""
+    if not path.exists():
+        return {}
     try:
-        table = tomllib.loads(path.read_text()) if path.exists() else {}
+        table = tomllib.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise Failure(f"{path} cannot be read: {error}") from None
-    names = {key: OWN.get(key, key.upper()) for key in table}
-    known = {key for key in table if key in OWN or AGENTS.fullmatch(names[key])}
-    if wrong := [key for key in table if key not in known or not isinstance(table[key], str | int)]:
-        raise Failure(f"{path}: no such key, or no string: {', '.join(wrong)}")
-    if any(map(SECRET_NAME.search, names.values())) and path.stat().st_mode & 0o077:
+    faults = []
+    for key, value in table.items():
+        if key not in VARIABLES and not is_for_agents(key.upper()):
+            faults.append(f'{path}: "{key}" is no key of ocaptain\'s.')
+        elif not isinstance(value, str | int):
+            faults.append(f'{path}: "{key}" has to be text or a number.')
+    if faults:
+        raise Failure("\n".join(faults))
+    values = {VARIABLES.get(key, key.upper()): str(value) for key, value in table.items()}
+    holds_secret = any(SECRET_NAME.search(variable) for variable in values)
+    if holds_secret and path.stat().st_mode & 0o077:
         raise Failure(f"{path} holds a token, and others can read it.", hint=f"chmod 600 {path}")
-    return {names[key]: str(value) for key, value in table.items()}
+    return values
 
 
-def _directory(environ: Mapping[str, str], name: str, fallback: str) -> Path:
-    """Our own place in an XDG base directory; the specification has relative ones ignored."""
+def _our_directory(environ: Mapping[str, str], name: str, fallback: str) -> Path:
+    """Return our place in an XDG base directory. As the specification says, relative ones do not
+    count."""
     base = environ.get(name, "")
+    if base.startswith("/"):
+        return Path(base, "ocaptain")
     home = Path(environ.get("HOME") or Path.home())
-    return (Path(base) if base.startswith("/") else home / fallback) / "ocaptain"
+    return home / fallback / "ocaptain"
 
 
 def _socket_dir(environ: Mapping[str, str]) -> Path:
-    folder = Path(environ.get("XDG_RUNTIME_DIR") or "/nowhere", "ocaptain")
-    # After su or sudo the variable still names somebody else's.
-    usable = os.access(folder.parent, os.W_OK) and len(os.fsencode(folder)) <= RUN_DIR_BYTES
-    return folder if usable else Path(f"/tmp/ocaptain-{os.geteuid()}")  # noqa: S108 - see run_dir
+    """Return a place whose path is short enough for sockets."""
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    if runtime:
+        folder = Path(runtime, "ocaptain")
+        # After su or sudo the variable still names somebody else's.
+        if os.access(runtime, os.W_OK) and len(os.fsencode(folder)) <= SOCKET_DIR_BYTES:
+            return folder
+    return Path(f"/tmp/ocaptain-{os.geteuid()}")  # noqa: S108 - see Config.run_dir

@@ -1,6 +1,8 @@
-"""This machine, and what it lacks."""
+"""Looks at this machine, and says what it lacks."""
 
 import os
+from pathlib import Path
+from typing import NamedTuple
 
 from .config import Config
 from .errors import Failure
@@ -11,28 +13,71 @@ from .providers import open_provider
 PACKAGES = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "git": "git"}
 """Programs that a captain runs, and the package of Debian's that has each."""
 
-LOCAL = {"sshd": "openssh-server", "sshfs": "sshfs", "tmux": "tmux"}
-"""Those of VMs, which `local` finds on this machine."""
+LOCAL_PACKAGES = {"sshd": "openssh-server", "sshfs": "sshfs", "tmux": "tmux"}
+"""Programs of VMs, which `local` finds on this machine."""
+
+FUSE = Path("/dev/fuse")
 
 
-async def examine(config: Config) -> list[tuple[str, str | None, str]]:
-    """Look at all that ocaptain needs here: what was looked at, what is there and, for where that
-    is nothing, what to type."""
-    unset, here = config.lacks("claude"), config.provider == "local"
-    packages = PACKAGES | LOCAL if here else PACKAGES
+class Finding(NamedTuple):
+    """What was looked at and what is there; if that is None, what is wrong and what to type."""
+
+    subject: str
+    found: str | None
+    remedy: str
+
+
+async def examine(config: Config) -> list[Finding]:
+    """Look at all that ocaptain needs here."""
+    is_local = config.provider == "local"
+    findings = [
+        _programs(PACKAGES | LOCAL_PACKAGES if is_local else PACKAGES),
+        _credentials(config),
+    ]
+    if is_local:
+        findings.append(_fuse())
+        findings.append(_claude())
+    if where("git"):
+        findings.append(await _git_setting("user.name", "Your Name"))
+        findings.append(await _git_setting("user.email", "you@example.com"))
+    findings.append(await _provider(config))
+    return findings
+
+
+def _programs(packages: dict[str, str]) -> Finding:
     missing = [name for name in packages if not where(name)]
+    if not missing:
+        return Finding("programs", ", ".join(packages), "")
     install = " ".join(sorted({packages[name] for name in missing}))
-    remedy = f"lacking: {', '.join(missing)} → sudo apt-get install -y {install}"
-    found = [("programs", None if missing else ", ".join(packages), remedy)]
-    found.append(("Claude's credentials", None if unset else "set", unset or ""))
-    if here:
-        fuse = "usable" if os.access("/dev/fuse", os.R_OK | os.W_OK) else None
-        found.append(("/dev/fuse", fuse, "not usable → sudo chmod 666 /dev/fuse"))
-        found.append(("claude", where("claude"), "lacking → install Claude Code"))
-    for key in ("user.name", "user.email") if where("git") else ():
-        value = await git("config", key, strict=False)
-        found.append((f"git {key}", value, f"not set → git config --global {key} …"))
+    remedy = f"missing: {', '.join(missing)} → sudo apt-get install -y {install}"
+    return Finding("programs", None, remedy)
+
+
+def _credentials(config: Config) -> Finding:
+    lacking = config.lacks("claude")
+    return Finding("Claude's credentials", None if lacking else "set", lacking or "")
+
+
+def _fuse() -> Finding:
+    if os.access(FUSE, os.R_OK | os.W_OK):
+        return Finding(str(FUSE), "usable", "")
+    if FUSE.exists():
+        return Finding(str(FUSE), None, f"not yours to use → sudo chmod 666 {FUSE}")
+    return Finding(str(FUSE), None, "missing → sudo modprobe fuse")
+
+
+def _claude() -> Finding:
+    remedy = "missing → npm install -g @anthropic-ai/claude-code"
+    return Finding("claude", where("claude"), remedy)
+
+
+async def _git_setting(key: str, example: str) -> Finding:
+    value = await git("config", key, strict=False)
+    return Finding(f"git {key}", value or None, f"not set → git config --global {key} '{example}'")
+
+
+async def _provider(config: Config) -> Finding:
     try:
-        return [*found, ("provider", await open_provider(config).capacity(), "")]
+        return Finding("provider", await open_provider(config).capacity(), "")
     except Failure as failure:
-        return [*found, ("provider", None, " → ".join(str(failure).splitlines()))]
+        return Finding("provider", None, " → ".join(str(failure).splitlines()))

@@ -15,6 +15,9 @@ from tempfile import NamedTemporaryFile
 from . import __version__
 from .onboard.text import redacted, secret_values
 
+TOKEN = re.compile(r"(?<=://)[^/\s@]+(?=@)|\b(sk-|gh[opsur]_|github_pat_)[\w-]+")
+"""What looks like a token of Anthropic's or GitHub's, or a password in a URL."""
+
 
 class Failure(Exception):
     """Something that can go wrong did. The hint says what to type next."""
@@ -29,16 +32,21 @@ def progress(text: str) -> None:
 
 
 def crash_report(bug: Exception) -> str:
-    """Write down, without any token, what happened and where; the path of the file."""
-    facts = f"ocaptain {__version__}, python {sys.version} on {sys.platform}\nargv {sys.argv}\n\n"
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state", "ocaptain")
-    state.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=state, prefix="crash-", suffix=".txt", delete=False) as file:
-        file.write(scrub(facts + "".join(traceback.format_exception(bug))))
-        return file.name
+    """Write down what happened and where, without any token. Returns the path of the file."""
+    report = [
+        f"ocaptain {__version__}, python {sys.version} on {sys.platform}\n",
+        f"argv {sys.argv}\n\n",
+        *traceback.format_exception(bug),
+    ]
+    base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
+    folder = base / "ocaptain"
+    folder.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile("w", dir=folder, prefix="crash-", suffix=".txt", delete=False) as file:
+        file.write(scrub("".join(report)))
+    return file.name
 
 
 def scrub(text: str) -> str:
     """`text` without the values of secret environment variables and whatever looks like a token."""
-    text = redacted(text, secret_values(os.environ))
-    return re.sub(r"(?<=://)[^/\s@]+(?=@)|\b(sk-|gh[opsur]_|github_pat_)[\w-]+", "***", text)
+    known_removed = redacted(text, secret_values(os.environ))
+    return TOKEN.sub("***", known_removed)

@@ -115,12 +115,12 @@ def answer(told: Answer) -> RenderableType:
 
 def report(found: Report) -> RenderableType:
     """What `check` found in a plan; if it is sound, also what would sail."""
-    facts, plan, chain = dict[str, str](), found.plan, found.longest_chain
+    facts, plan, chain = dict[str, str](), found.plan, found.forecast.longest_chain
     if plan:
         facts = {
             "plan": f"{plan.name}: {plan.objective}",
             "repository": f"{plan.source.url} at {plan.source.head[:12]}",
-            "tasks": f"{found.tasks}, at most {found.max_parallel} of them at once",
+            "tasks": f"{found.forecast.tasks}, at most {found.forecast.max_parallel} of them at once",
             "longest chain": f"{len(chain)}: {' → '.join(chain)}",
             "ships": f"{plan.ships}, with the agent {plan.agent}",
         }

@@ -1,7 +1,7 @@
-"""A plan, as data: the directory that a voyage is sailed from. docs/plans.md has the format."""
+"""A plan and what `check` says of it, as values. docs/plans.md has the format of a plan."""
 
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple, TypedDict
 
 import msgspec
 
@@ -32,49 +32,77 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(NamedTuple):
-    """Where the voyage's code comes from, as it was when the plan was checked.
-
-    `url` is what git takes; a checkout on this machine has its `path` as well. `branch` is None
-    where HEAD is on no branch; `head` is the full name of the commit to start from, and `ref` what
-    to fetch. `shallow` says where its history ends before its beginning, as git's own file does.
-    """
+    """Where the voyage's code comes from, as it was when the plan was checked."""
 
     url: str
+    """What git takes."""
     path: Path | None
+    """The directory, if it is a checkout on this machine."""
     branch: str | None
+    """None if HEAD is on no branch."""
     head: str
+    """The full name of the commit to start from."""
     ref: str = "HEAD"
+    """What to fetch."""
     shallow: str = ""
+    """Where the history ends, as git's own file has it; empty if it is whole."""
 
 
 class Plan(Settings, frozen=True, kw_only=True):
-    """A sound plan. `artifacts` are its other files by their names. `tasks` are Claude Code's own
-    task dicts, patched and otherwise untouched; `ships` is how many sail unless the captain says
-    otherwise."""
+    """A sound plan: its settings, and what the rest of the directory holds."""
 
     source: Source
     artifacts: dict[str, str]
+    """spec.md, verify.sh and perhaps setup.sh: their contents by their names."""
     tasks: list[Task]
+    """Claude Code's own task dicts, patched and otherwise untouched."""
     ships: int
+    """How many sail unless the captain says otherwise."""
 
 
-class Report(msgspec.Struct):
-    """What a check has found so far; `plan`, and all after `notes`, only where nothing is at fault.
+class Forecast(msgspec.Struct, frozen=True):
+    """What can be said of tasks before any is begun."""
 
-    `faults` begin with the file that each is in. `longest_chain` is the ids of a longest run of
-    tasks that wait for one another, `max_parallel` the most tasks that can ever run at once, and
-    `overlaps` the pairs of tasks that could run together though their `metadata.files` share paths.
-    """
-
-    plan: Plan | None = None
-    faults: list[str] = []
-    notes: list[str] = []
     tasks: int = 0
     longest_chain: list[str] = []
+    """Ids of a longest run of tasks that wait for one another."""
     max_parallel: int = 0
-    recommended_ships: int | None = None
+    """The most tasks that can ever run at once."""
     overlaps: list[tuple[str, str]] = []
+    """Pairs of tasks that could run at once though their `metadata.files` share paths."""
 
-    def as_json(self) -> dict[str, Any]:
-        """The report as `check --json` prints it; `plan` is the plan's name, null if unsound."""
-        return {**msgspec.structs.asdict(self), "plan": self.plan and self.plan.name}
+
+class ReportJson(TypedDict):
+    """What `check --json` prints; docs/json.md has the meaning of each key."""
+
+    plan: str | None
+    faults: list[str]
+    notes: list[str]
+    tasks: int
+    longest_chain: list[str]
+    max_parallel: int
+    recommended_ships: int | None
+    overlaps: list[tuple[str, str]]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What `check` found. `plan` is None if anything is at fault, and then `forecast` is empty."""
+
+    faults: list[str] = []
+    """Each begins with the file that it is in."""
+    notes: list[str] = []
+    plan: Plan | None = None
+    forecast: Forecast = Forecast()
+
+    def as_json(self) -> ReportJson:
+        """Return the report as `check --json` prints it."""
+        return {
+            "plan": self.plan.name if self.plan else None,
+            "faults": self.faults,
+            "notes": self.notes,
+            "tasks": self.forecast.tasks,
+            "longest_chain": self.forecast.longest_chain,
+            "max_parallel": self.forecast.max_parallel,
+            "recommended_ships": self.plan.recommended_ships if self.plan else None,
+            "overlaps": self.forecast.overlaps,
+        }

@@ -1,0 +1,73 @@
+"""Reading files of which anything may be wrong: each fault is written down, and reading goes on."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ocaptain.errors import Failure
+
+Json = dict[str, Any]
+
+
+class Findings:
+    """What was found so far, as sentences: `faults` keep a plan from sailing, `notes` do not."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+        self.notes: list[str] = []
+
+    def fault(self, place: str, message: str) -> None:
+        """Write down what is wrong in `place`, which begins with a file's name."""
+        self.faults.append(f"{place}: {message}")
+
+    @contextmanager
+    def reading(self, place: str) -> Iterator[None]:
+        """Write down what is raised within as a fault of `place`, and go on after it."""
+        try:
+            yield
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            self.fault(place, f"is not UTF-8: byte 0x{byte:02x} at position {error.start}")
+        except UnicodeEncodeError as error:
+            self.fault(place, f"holds half a character: {error.object[error.start]!a}")
+        except json.JSONDecodeError as error:
+            self.fault(place, f"is not JSON: {error}")
+        except RecursionError:
+            self.fault(place, "is nested too deeply")
+        except (OSError, ValueError, msgspec.ValidationError, Failure) as error:
+            self.fault(place, str(error))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file. Raises ValueError if there is none."""
+    text = path.read_text("utf-8-sig") if path.is_file() else ""
+    if not text.strip():
+        raise ValueError("is missing or empty")
+    return text
+
+
+def read_object(path: Path) -> Json:
+    """Return the JSON object in a file. Raises ValueError if it would not survive being written."""
+    value = msgspec.convert(json.loads(read_text(path)), Json)
+    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    return value
+
+
+def sound_fields(shape: type[msgspec.Struct], given: Json, place: str, findings: Findings) -> Json:
+    """Return what `given` says of the fields of `shape`, or their defaults.
+
+    Left out is what is null, and what does not fit its field's annotation; that is a fault."""
+    sound: Json = {}
+    for field in msgspec.structs.fields(shape):
+        if field.required and field.name not in given:
+            findings.fault(place, f'"{field.name}" is missing')
+            continue
+        with findings.reading(f'{place}: "{field.name}"'):
+            value = msgspec.convert(given.get(field.name, field.default), field.type)
+            if value is not None:
+                sound[field.name] = value
+    return sound

@@ -1,0 +1,147 @@
+"""The task files of a plan: each in itself, and the links between them.
+
+Source of their format: what Claude Code keeps in `~/.claude/tasks/LIST/ID.json`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, cast
+
+import msgspec
+import networkx as nx
+
+from ocaptain.onboard.protocol import Task
+from ocaptain.onboard.tasklist import ID, order
+
+from .plan import Text
+from .reading import Findings, Json, read_object, sound_fields
+
+UNFIT_FOR_GIT = re.compile(r"\.\.|\.$|\.lock$")
+"""What no git ref may have in it. Ids become parts of refs: work/ID-CLAIM."""
+
+NO_ID = (
+    "its name is no task id. Use letters, digits, '-', '_' and '.', but no '..', "
+    "and neither '.' nor '.lock' at the end"
+)
+
+Graph: TypeAlias = "nx.DiGraph[str]"
+
+
+class Fields(msgspec.Struct):
+    """What a task file may hold; each annotation is what its value must be."""
+
+    id: str
+    subject: Text
+    description: str = ""
+    status: Literal["pending"] = "pending"
+    blocks: list[Text] | None = None
+    blockedBy: list[Text] | None = None  # noqa: N815 - Claude Code's name for it
+    metadata: dict[str, Any] | None = None
+
+
+class Metadata(msgspec.Struct):
+    """What ocaptain reads of a task's metadata."""
+
+    files: list[Text] | None = None
+    run: Text | None = None
+
+
+def read_tasks(folder: Path, agent: str | None, findings: Findings) -> list[Task]:
+    """Read the tasks in the order of their ids; `agent` is who they are for.
+
+    Each has a description, a status, `blocks` and `blockedBy`, whatever its file left out."""
+    ids = sorted((path.stem for path in folder.glob("[!.]*.json")), key=order)
+    if not ids:
+        findings.fault("tasks/", "holds no task file, such as tasks/1.json")
+    tasks: dict[str, Task] = {}
+    for task_id in ids:
+        # A file that cannot be read is still a task that others may wait for.
+        tasks[task_id] = {}
+        with findings.reading(file_of(task_id)):
+            given = read_object(folder / f"{task_id}.json")
+            tasks[task_id] = check_task(task_id, given, agent, findings)
+    graph = blocking_graph(tasks)
+    for task_id, fault in link_faults(tasks, graph):
+        findings.fault(file_of(task_id), fault)
+    for circle in circles(graph):
+        path = " → ".join([*circle, circle[0]])
+        findings.fault(file_of(circle[0]), f"is in a circle of blockers: {path}")
+    return [with_links(task_id, task, graph) for task_id, task in tasks.items()]
+
+
+def file_of(task_id: str) -> str:
+    """How faults name a task's file."""
+    return f"tasks/{task_id}.json"
+
+
+# A task in itself
+
+
+def check_task(task_id: str, given: Json, agent: str | None, findings: Findings) -> Task:
+    """Return a task as Claude Code would have written it, without what is at fault in it."""
+    place = file_of(task_id)
+    if "title" in given and "subject" not in given:  # as plans of the original tool have it
+        given["subject"] = given.pop("title")
+    fields = sound_fields(Fields, given, place, findings)
+    metadata = fields.get("metadata", {})
+    sound_fields(Metadata, metadata, f"{place}: metadata", findings)
+    if not ID.fullmatch(task_id) or UNFIT_FOR_GIT.search(task_id):
+        findings.fault(place, NO_ID)
+    if fields.get("id", task_id) != task_id:
+        findings.fault(place, f'"id" is "{fields["id"]}", but the file\'s name says "{task_id}"')
+    if agent == "shell" and "run" not in metadata:
+        findings.fault(place, 'metadata: "run" is missing, which the shell agent executes')
+    unknown = {key: given[key] for key in given if key not in Fields.__struct_fields__}
+    return cast(Task, {**fields, **unknown})
+
+
+# Links
+
+
+def blocking_graph(tasks: Mapping[str, Task]) -> Graph:
+    """An arrow leads from each task to those that wait for it, whichever of their files says so."""
+    graph: Graph = nx.DiGraph()
+    for task_id, task in tasks.items():
+        graph.add_node(task_id)
+        graph.add_edges_from((task_id, blocked) for blocked in task.get("blocks", []))
+    for task_id, task in tasks.items():
+        graph.add_edges_from((blocker, task_id) for blocker in task.get("blockedBy", []))
+    return graph
+
+
+def with_links(task_id: str, task: Task, graph: Graph) -> Task:
+    """Return the task with `blocks` and `blockedBy`, derived if they were not given."""
+    return {
+        **task,
+        "blocks": task.get("blocks", list(graph.successors(task_id))),
+        "blockedBy": task.get("blockedBy", list(graph.predecessors(task_id))),
+    }
+
+
+def link_faults(tasks: Mapping[str, Task], graph: Graph) -> Iterator[tuple[str, str]]:
+    """Yield ids of tasks, and what is wrong with their links: one end is missing, or if a plan
+    gives both, they do not agree."""
+    for blocker, blocked in graph.edges:
+        if blocker not in tasks:
+            yield blocked, f'"blockedBy" names task "{blocker}", and there is no {file_of(blocker)}'
+        elif blocked not in tasks:
+            yield blocker, f'"blocks" names task "{blocked}", and there is no {file_of(blocked)}'
+        elif blocked not in tasks[blocker].get("blocks", [blocked]):
+            yield blocker, one_sided("blocks", blocked, "blockedBy", blocker)
+        elif blocker not in tasks[blocked].get("blockedBy", [blocker]):
+            yield blocked, one_sided("blockedBy", blocker, "blocks", blocked)
+
+
+def one_sided(key: str, other: str, other_key: str, task_id: str) -> str:
+    """The fault of a link that only the file at its other end has."""
+    return f'"{key}" lacks "{other}", though "{other_key}" in {file_of(other)} has "{task_id}"'
+
+
+def circles(graph: Graph) -> Iterator[list[str]]:
+    """Yield circles of tasks that block one another, none with a task of another."""
+    rest = graph.copy()
+    while not nx.is_directed_acyclic_graph(rest):
+        circle = [task_id for task_id, _ in nx.find_cycle(rest)]
+        yield circle
+        rest.remove_nodes_from(circle)
