@@ -1,0 +1,189 @@
+"""Checking a plan: all that is at fault, in one go, and what a sound one is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocaptain.plan.plan import Source
+from tests.support.plans import TOKEN, break_plan, checked, faults, git, patch, sound, task, write
+
+UNSET = "set CLAUDE_CODE_OAUTH_TOKEN (`claude setup-token` makes one) or ANTHROPIC_API_KEY"
+
+# One row for each way in which it can be broken: which file, what it holds instead (fields to
+# change, or the whole content), and the faults that must be reported, no more and no fewer.
+BROKEN: dict[str, tuple[str, Any, list[str]]] = {
+    "no settings": ("voyage.json", None, ["voyage.json: is missing or empty"]),
+    "no spec": ("spec.md", None, ["spec.md: is missing or empty"]),
+    "no verify": ("verify.sh", None, ["verify.sh: is missing or empty"]),
+    "empty verify": ("verify.sh", " \n", ["verify.sh: is missing or empty"]),
+    "settings that do not parse": (
+        "voyage.json",
+        '{\n  "name": "x"\n  "repo": "."\n}',
+        ["voyage.json: is not JSON: Expecting ',' delimiter: line 3 column 3 (char 18)"],
+    ),
+    "settings that are a list": (
+        "voyage.json",
+        "[]",
+        ["voyage.json: Expected `object`, got `array`"],
+    ),
+    "no name": ("voyage.json", {"name": ...}, ['voyage.json: "name" is missing']),
+    "no repo": ("voyage.json", {"repo": ...}, ['voyage.json: "repo" is missing']),
+    "empty name": (
+        "voyage.json",
+        {"name": ""},
+        ['voyage.json: "name": Expected `str` of length >= 1'],
+    ),
+    "several bad settings": (
+        "voyage.json",
+        {"recommended_ships": 0, "max_attempts": "3", "stall_minutes": -1, "budget_usd": True},
+        [
+            'voyage.json: "recommended_ships": Expected `int` >= 1',
+            'voyage.json: "max_attempts": Expected `int`, got `str`',
+            'voyage.json: "stall_minutes": Expected `float` > 0.0',
+            'voyage.json: "budget_usd": Expected `float | null`, got `bool`',
+        ],
+    ),
+    "too many ships": (
+        "voyage.json",
+        {"recommended_ships": 100},
+        ['voyage.json: "recommended_ships": Expected `int` <= 99'],
+    ),
+    "unknown agent": (
+        "voyage.json",
+        {"agent": "parrot"},
+        ['voyage.json: "agent": there is no agent "parrot"; there are claude, shell'],
+    ),
+    "check that is no shell": (
+        "voyage.json",
+        {"check": "make lint && ("},
+        [
+            (
+                'voyage.json: "check": bash cannot parse it: '
+                "line 2: syntax error: unexpected end of file"
+            ),
+        ],
+    ),
+    "verify that is no shell": (
+        "verify.sh",
+        "true\nif true; then\n  fi fi\n",
+        ["verify.sh: bash cannot parse it: line 3: syntax error near unexpected token `fi'"],
+    ),
+    "setup that is no shell": (
+        "setup.sh",
+        "done\n",
+        ["setup.sh: bash cannot parse it: line 1: syntax error near unexpected token `done'"],
+    ),
+    "spec that is not UTF-8": (
+        "spec.md",
+        b"caf\xe9 au lait",
+        ["spec.md: is not UTF-8: byte 0xe9 at position 3"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "change", "expected"), BROKEN.values(), ids=BROKEN.keys())
+def test_broken_plan(plan: Path, name: str, change: Any, expected: list[str]):
+    """Each way of breaking a plan is reported with its file, and with nothing else."""
+    break_plan(plan, name, change)
+    report = checked(plan)
+    assert report.faults == expected
+    assert report.plan is None
+
+
+def test_many_faults_in_one_go(plan: Path):
+    """A plan with many faults in all its parts has all of them reported at once."""
+    patch(plan, "voyage.json", agent="claude", branch="nowhere", lease_seconds=0)
+    write(plan, "spec.md", None)
+    write(plan, "verify.sh", "fi\n")
+    write(plan, "setup.sh", "")
+    write(plan, "tasks/1.json", "{")
+    patch(plan, "tasks/2.json", blockedBy=["1", "3"], status="completed")
+    patch(plan, "tasks/3.json", blockedBy=["2"], subject=...)
+    for one, two in (("x", "y"), ("y", "x")):
+        write(plan, f"tasks/{one}.json", task(one, blockedBy=[two]))
+    assert faults(plan, CLAUDE_CODE_OAUTH_TOKEN="") == [
+        'voyage.json: "lease_seconds": Expected `float` > 0.0',
+        "spec.md: is missing or empty",
+        "verify.sh: bash cannot parse it: line 1: syntax error near unexpected token `fi'",
+        "setup.sh: is missing or empty",
+        (
+            "tasks/1.json: is not JSON: "
+            "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+        ),
+        "tasks/2.json: \"status\": Invalid enum value 'completed'",
+        'tasks/3.json: "subject" is missing',
+        "tasks/2.json: is in a circle of blockers: 2 → 3 → 2",
+        "tasks/x.json: is in a circle of blockers: x → y → x",
+        f'voyage.json: "agent": {UNSET}',
+        'voyage.json: "repo": has no branch "nowhere"',
+    ]
+
+
+def test_agent_without_credentials(plan: Path):
+    """Claude Code needs a token or an API key, of which either will do."""
+    patch(plan, "voyage.json", agent="claude")
+    assert faults(plan, CLAUDE_CODE_OAUTH_TOKEN="") == [f'voyage.json: "agent": {UNSET}']
+    assert faults(plan, CLAUDE_CODE_OAUTH_TOKEN="", ANTHROPIC_API_KEY="key") == []
+
+
+@pytest.mark.parametrize("token", ["a token", "sk-ant-api03-hush", f"{TOKEN} ", f"{TOKEN}\nhush"])
+def test_token_that_is_none(plan: Path, token: str):
+    """What cannot be a subscription's token is at fault, unrepeated; no other agent needs it."""
+    assert faults(plan, CLAUDE_CODE_OAUTH_TOKEN=token) == []
+    patch(plan, "voyage.json", agent="claude")
+    [fault] = faults(plan, CLAUDE_CODE_OAUTH_TOKEN=token, ANTHROPIC_API_KEY="key")
+    assert fault.startswith('voyage.json: "agent": CLAUDE_CODE_OAUTH_TOKEN is not what')
+    assert "`claude setup-token`" in fault
+    assert token not in fault
+    assert "hush" not in fault
+
+
+def test_no_directory(tmp_path: Path):
+    """A plan that is not there is one fault that says how to make one."""
+    where = tmp_path / "plan"
+    assert faults(where) == [f"{where}: is not a directory (`ocaptain plan init DIR` makes one)"]
+
+
+def test_part_that_is_a_directory(plan: Path):
+    """A directory where a file should be is as good as no file."""
+    (plan / "setup.sh").mkdir()
+    assert faults(plan) == ["setup.sh: is missing or empty"]
+
+
+def test_sound_plan(plan: Path, repo: Path):
+    """A sound plan comes with its defaults, its source, and the facts about its graph."""
+    write(plan, "setup.sh", b"echo ready\r\n")
+    patch(plan, "voyage.json", recommended_ships=3)
+    report = checked(plan)
+    assert report.faults == []
+    assert (report.forecast.tasks, report.forecast.max_parallel) == (4, 2)
+    assert report.forecast.longest_chain == ["1", "2", "10"]
+    assert report.notes == ["3 ships are recommended, but only 2 tasks can run at once"]
+    voyage = report.plan
+    assert voyage is not None
+    head = git(repo, "rev-parse", "HEAD")
+    assert voyage.source == Source(str(repo), repo, "main", head)
+    assert (voyage.objective, voyage.model, voyage.check) == ("Draw a diamond", None, None)
+    assert (voyage.stall_minutes, voyage.lease_seconds, voyage.time_limit_minutes) == (10, 300, 60)
+    assert (voyage.max_attempts, voyage.budget_usd) == (3, None)
+    assert (voyage.recommended_ships, voyage.ships) == (3, 3)
+    assert voyage.artifacts["setup.sh"] == "echo ready\n"
+    assert [task["id"] for task in voyage.tasks] == ["1", "2", "3", "10"]
+
+
+def test_unknown_settings_are_noted(plan: Path):
+    """A key of voyage.json that means nothing here is worth a note, not a fault."""
+    patch(plan, "voyage.json", recommended_ships=1, verify_command="make")
+    report = checked(plan)
+    assert report.faults == []
+    assert report.notes == ['voyage.json: "verify_command" is no key of ocaptain\'s, and ignored']
+
+
+def test_objective(plan: Path):
+    """The objective is the one in voyage.json, else the spec's first heading, else the name."""
+    patch(plan, "voyage.json", objective="Shine")
+    assert sound(plan).objective == "Shine"
+    patch(plan, "voyage.json", objective="")
+    write(plan, "spec.md", "No #heading here.\n")
+    assert sound(plan).objective == "diamond"
