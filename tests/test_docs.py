@@ -3,18 +3,13 @@
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-import click
 import pytest
 
-from ocaptain import config
-from ocaptain.cli import cli, main
 from ocaptain.onboard.protocol import ErrorCode
 from ocaptain.onboard.storage import harbor, journal, orders
-from ocaptain.providers import PROVIDERS
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "ocaptain"
@@ -38,74 +33,6 @@ def table(text: str, heading: str) -> list[list[str]]:
 def block(text: str, start: str) -> str:
     """The fenced block that holds a line beginning with `start`."""
     return next(part for part in text.split("```")[1::2] if f"\n{start}" in part)
-
-
-def verbs(group: click.Group = cli, before: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Every command that does something, by the words that call it."""
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from verbs(command, f"{before}{name} ")
-        else:
-            yield f"{before}{name}", command
-
-
-def synopsis(name: str, command: click.Command) -> str:
-    """A command's words and arguments, those that may be left out in brackets."""
-    arguments = [p for p in command.params if isinstance(p, click.Argument)]
-    metas = [p.metavar or f"[{p.name}]".upper() for p in arguments]
-    shown = [m.strip("[]") if p.required else m for p, m in zip(arguments, metas, strict=True)]
-    return " ".join([name, *shown])
-
-
-def options(command: click.Command) -> set[str]:
-    """Every spelling of every option."""
-    return {o for p in command.params if isinstance(p, click.Option) for o in p.opts}
-
-
-def test_verbs() -> None:
-    """README names all verbs with their arguments and options, and no others."""
-    rows = table(README, "Verb |")
-    documented = {
-        found[1]: set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", row[1]))
-        for row in rows
-        if (found := re.match(NAME, row[0]))
-    }
-    assert documented == {synopsis(*verb): options(verb[1]) for verb in verbs()}
-
-
-def accepted() -> dict[str, str]:
-    """The settings that config.py takes: the variable of each, and its key in config.toml."""
-    agents = (*config.AGENT_VARIABLES, f"{config.AGENT_PREFIX}*")
-    return {
-        **{name: key for key, name in config.VARIABLES.items()},
-        **{name: name.lower() for name in ("GH_TOKEN", *agents)},
-    }
-
-
-def test_settings() -> None:
-    """README names all variables and keys that config.py reads, and no others."""
-    rows = [re.findall(NAME, f"{row[0]} {row[1]}") for row in table(README, "Variable |")]
-    assert {row[0]: row[1] for row in rows} == accepted()
-
-
-def test_xdg() -> None:
-    """README names the XDG variables that the source reads."""
-    source = "".join(path.read_text() for path in SRC.glob("*.py"))
-    pattern = r"\bXDG_[A-Z]+_(?:HOME|DIR)\b"
-    assert set(re.findall(pattern, README)) == set(re.findall(pattern, source))
-
-
-def test_providers() -> None:
-    """README says which providers there are, and which is the default."""
-    [[_, _, said]] = [row for row in table(README, "Variable |") if "OCAPTAIN_PROVIDER" in row[0]]
-    assert re.findall(NAME, said) == sorted(PROVIDERS)
-    assert f"`{config.Config.provider}`, the default" in said
-
-
-def test_exit_statuses() -> None:
-    """README has the exit statuses that `main` says it has."""
-    said = set(re.findall(r"\d+", str(main.__doc__)))
-    assert {row[0] for row in table(README, "Exit status |")} == said
 
 
 def documented_requests(text: str) -> list[list[str]]:
