@@ -1,13 +1,13 @@
-"""What `python3 -IS ~/voyage/lib PROGRAM ARGUMENT…` runs on a VM.
+"""The programs that `python3 -IS ~/voyage/lib PROGRAM ARGUMENT…` runs on a VM.
 
-Each program is imported only when it is the one to run: start-up is most of a harbor call."""
+Each imports what it needs when it runs, and nothing else: start-up is most of a harbor call."""
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[3]
-"""The home directory that has the voyage, whoever runs this."""
+"""The home directory that has the voyage. Another user may run this."""
 
 
 def harbor(who: str) -> None:
@@ -18,17 +18,17 @@ def harbor(who: str) -> None:
 
 
 def background(job: str) -> None:
-    """Do what there is to do for one of harbor's background jobs."""
+    """Do one of harbor's background jobs."""
     from .storage import background
 
     background.main(HOME, job)
 
 
-def logs(wanted: str) -> None:
+def logs(query: str) -> None:
     """Print lines of the ships' logs."""
     from .storage import logs
 
-    logs.main(HOME, wanted)
+    logs.main(HOME, query)
 
 
 def panes(*ships: str) -> None:

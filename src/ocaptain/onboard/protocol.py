@@ -520,6 +520,19 @@ class Unfetched(TypedDict):
     """Commits by their ref."""
 
 
+class LogQuery(TypedDict):
+    """Which lines of the ships' logs the captain wants."""
+
+    ship: str
+    """Empty: of all ships."""
+    pattern: str
+    """A regular expression, which a line has a match of."""
+    tail: int
+    """Only so many of them, the last. 0: all."""
+    follow: bool
+    """Whether lines that come later are wanted too."""
+
+
 class VoyageRecordAnswer(TypedDict):
     """The answer to `voyage_record`: what another ship is made from."""
 

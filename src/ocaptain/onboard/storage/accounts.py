@@ -38,27 +38,31 @@ def set_up(home: Path, boot: StorageBoot) -> None:
     os.umask(0o022)
     run_or_exit("groupadd", "--force", SHIP_GROUP)
     for ship, key in boot["ship_keys"].items():
-        add_account(
-            ship, "--home-dir", SHIP_HOMES / ship, "--shell", LOGIN_SHELL, "--gid", SHIP_GROUP
-        )
-        put(SHIP_HOMES / ship / ".ssh" / "authorized_keys", f"restrict {key}\n")
+        add_ship(ship, key)
+    folder = home / "voyage"
     if boot["new"]:
-        add_harbor(home / "voyage")
-    run_or_exit("rm", "-f", home / "voyage" / "boot.json", home / "voyage" / "source.bundle")
+        add_harbor(folder)
+    run_or_exit("rm", "-f", folder / "boot.json", folder / "source.bundle")
     if boot["new"]:
         run_or_exit("sudo", "-nHu", "harbor", *program(HARBOR, "set-up-storage"), cwd=HARBOR)
 
 
+def add_ship(ship: str, key: str) -> None:
+    """Make a ship's account, which this key opens."""
+    home = SHIP_HOMES / ship
+    add_account(ship, "--home-dir", home, "--shell", LOGIN_SHELL, "--gid", SHIP_GROUP)
+    put(home / ".ssh" / "authorized_keys", f"restrict {key}\n")
+
+
 def add_account(name: str, *options: "str | Path") -> None:
     """Make a system account without a password to log in with, unless there is one."""
-    if run(["id", name]).status:
+    is_new = run(["id", name]).status != 0
+    if is_new:
         run_or_exit("useradd", "--system", "--password", "*", *options, name)
 
 
 def add_harbor(sent: Path) -> None:
-    """Make harbor's account with a copy of what was `sent`, and let ships do nothing else here.
-
-    Folders that anybody may write to are closed to ships now and at each boot (tmpfiles.d(5))."""
+    """Make harbor's account with a copy of what was `sent`, and the ships' way to its door."""
     folder = HARBOR / "voyage"
     add_account(
         "harbor", "--create-home", "--home-dir", HARBOR, "--shell", "/bin/bash", "--user-group"
@@ -69,7 +73,14 @@ def add_harbor(sent: Path) -> None:
     login = sent / "lib" / "onboard" / "storage" / "login.sh"
     run_or_exit("install", "-D", "-m", "755", login, LOGIN_SHELL)
     put(Path("/etc/sudoers.d/ocaptain"), f"Defaults>harbor !use_pty\n{SUDO_RULE}")
+    close_to_ships()
+
+
+def close_to_ships() -> None:
+    """Let ships do nothing else on this machine.
+
+    Folders that anybody may write to are closed to ships now and at each boot (tmpfiles.d(5))."""
     run_or_exit("install", "-d", "-g", SHIP_GROUP, "-m", "1707", *WORLD_WRITABLE)
     rules = "".join(f"z {folder} 1707 root {SHIP_GROUP}\n" for folder in WORLD_WRITABLE)
     put(Path("/etc/tmpfiles.d/ocaptain.conf"), rules)
-    run(["sh", "-c", MASK_AGENT])  # as far as there are any
+    run(["sh", "-c", MASK_AGENT])  # which fails if there are no such units

@@ -1,100 +1,124 @@
-"""What harbor has done beside its answers, by detached children: one for each errand, at a time.
+"""What harbor does beside its answers: background jobs, each by one detached process at a time.
 
-What an errand has to do next follows from the journal alone, so it does not matter which call
-started it, or when it was killed. How far it is stands in `meta`, and as its fault why no further.
+What a job does next follows from the journal alone, so it does not matter which call started its
+process, or when that was killed. `meta` says how far the job is, and its fault why no further.
 """
 
 import fcntl
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
+from typing import Literal, NamedTuple
 
-from . import mirror, orders
-from .harbor import Call, Json
+from ..protocol import Meta, VoyageRecord
+from ..text import one_line
+from . import mirror, notify
+from .job import USUAL_TIMING, Step, Timing
 from .journal import UNSOUND, Journal, open_voyage
-from .mirror import Step
 
-LOOK_S, TELL_S, PAUSE_S, TRIES = 5, 60, 30, 3
-
-
-def start_due_jobs(home: Path, journal: Journal, voyage: Json) -> None:
-    """Have done what there is to do, by a process that has nothing of this one's (no lock, no pipe,
-    no session), unless one is at it.
-
-    This looks at a journal outside the lock, as it was at the last answer: `main` looks again."""
-    for name, errand in ERRANDS.items():
-        if errand(journal, voyage):
-            with suppress(OSError), (journal.folder / f"{name}.lock").open("a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                lock.close()  # which the new process is to have
-                from .. import process  # which takes longer to import than most calls take
-
-                process.start_detached(home, "background.out", "background", name)
+FAULT_LIMIT = 300
 
 
-def main(home: Path, name: str) -> None:
-    """Do what there is to do for the errand `name`, unless somebody is at it, until nothing is
-    left or that has failed a few times in a row."""
-    tries = TRIES
+class Job(NamedTuple):
+    """A kind of background work."""
+
+    next_step: Callable[[Journal, VoyageRecord, Timing], Step | None]
+    """Under the lock: what there is to do, if anything."""
+    fault_key: Literal["mirror_fault", "notify_fault"]
+    """The entry of `meta` that says why its last attempt failed."""
+
+
+JOBS = {
+    "mirror": Job(mirror.next_step, "mirror_fault"),
+    "notify": Job(notify.next_step, "notify_fault"),
+}
+
+
+def start_due_jobs(home: Path, journal: Journal, voyage: VoyageRecord) -> None:
+    """Start a process for each job that has something to do, unless it has one.
+
+    This looks at the journal outside the lock, as it was at the last answer: `main` looks again."""
+    for name, job in JOBS.items():
+        if job.next_step(journal, voyage, USUAL_TIMING):
+            with suppress(OSError):  # somebody is at it, or there is no room: a later call will
+                start_job(home, lock_path(journal, name), name)
+
+
+def start_job(home: Path, lock: Path, name: str) -> None:
+    """Start the process of a job, with nothing of this one's: no lock, no pipe, no session.
+
+    Raises OSError if there is one, or if that fails."""
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    from .. import process  # which takes longer to import than most calls take
+
+    process.start_detached(home, "background.out", "background", name)
+
+
+def lock_path(journal: Journal, name: str) -> Path:
+    """Return the file that a job's process holds a lock on."""
+    return journal.folder / f"{name}.lock"
+
+
+def main(
+    home: Path,
+    name: str,
+    timing: Timing = USUAL_TIMING,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Do a job to its end, unless another process is at it."""
     journal, voyage = open_voyage(home)
-    with (journal.folder / f"{name}.lock").open("a") as lock, suppress(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        while tries:
-            with journal.locked():
-                step = ERRANDS[name](journal, voyage)
-            if not step:
-                return
-            tries = TRIES if take(journal, name, step, last=tries == 1) else tries - 1
-            time.sleep(PAUSE_S * (tries < TRIES))
+    with lock_path(journal, name).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        do_steps(journal, voyage, name, timing, sleep)
 
 
-def take(journal: Journal, name: str, step: Step, *, last: bool) -> bool:
-    """Take a step, and note what comes of it; whether it went well."""
-    from http.client import HTTPException
+def do_steps(
+    journal: Journal,
+    voyage: VoyageRecord,
+    name: str,
+    timing: Timing,
+    sleep: Callable[[float], None],
+) -> None:
+    """Do step after step, until nothing is left to do or too many have failed in a row."""
+    failures = 0
+    while failures < timing.attempts:
+        with journal.locked():
+            step = JOBS[name].next_step(journal, voyage, timing)
+        if not step:
+            return
+        is_last = failures + 1 == timing.attempts
+        if do_step(journal, name, step, is_last=is_last):
+            failures = 0
+        else:
+            failures += 1
+            sleep(timing.retry_pause_s)  # after the last one too, for calls would start it again
 
-    fault, do, news = step
+
+def do_step(journal: Journal, name: str, step: Step, *, is_last: bool) -> bool:
+    """Do a step and note in `meta` what comes of it. Returns whether it went well."""
+    from http.client import HTTPException  # which only a job needs, and calls need not wait for
+
     try:
-        news = {**news, **(do() or {}), f"{name}_fault": None}
-    except (OSError, HTTPException, *UNSOUND) as why:
-        news = {**(news if last else {}), f"{name}_fault": mirror.line(f"{fault}: {why}", 300)}
+        news = step.action()
+    except (OSError, HTTPException, *UNSOUND) as error:
+        fault = one_line(f"{step.failure}: {error}", FAULT_LIMIT)
+        given_up: Meta = step.outcome if is_last else {}
+        note(journal, name, given_up, fault)
+        return False
+    note(journal, name, {**step.outcome, **(news or {})}, None)
+    return True
+
+
+def note(journal: Journal, name: str, news: Meta, fault: str | None) -> None:
+    """Set entries of `meta` and the job's fault, as far as they are not so already."""
+    entries = {**news, JOBS[name].fault_key: fault}
     with journal.locked():
         meta = journal.sections["meta"]
-        if change := {key: value for key, value in news.items() if meta.get(key) != value}:
+        change = {key: value for key, value in entries.items() if meta.get(key) != value}
+        if change:
             journal.commit("harbor", {"op": name, "claim": None}, {"meta": change})
-    return not news[f"{name}_fault"]
-
-
-# What the voyage's `notify` is told: each news once, and again where it went away and came back
-
-
-def next_news(journal: Journal, voyage: Json) -> Step | None:
-    """Tell what is news; while the voyage is under way wait for more, as nobody may call to say
-    that all ships are gone."""
-    if not voyage["notify"]:
-        return None
-    call = Call(journal, voyage, "captain", {})
-    news, told = orders.news(call), call.meta.get("notified", {})
-    still = {key: told[key] for key in told if key in news}
-    for key in news.keys() - still.keys():
-        after = {"notified": {**still, key: news[key]}}
-        return f"{key}: not told", partial(tell, voyage, key, news[key]), after
-    over = still == told and news.keys() & {"complete", "failed"}
-    return None if over else ("", partial(time.sleep, LOOK_S), {"notified": still})
-
-
-def tell(voyage: Json, event: str, text: str) -> None:
-    """Post to the URL, or run the command, that the voyage's `notify` is. Raises OSError where that
-    fails, ValueError where it makes no sense."""
-    from .. import process
-
-    what, told = voyage["notify"], {"voyage": voyage["voyage"], "event": event, "text": text}
-    if what.startswith(("http://", "https://")):
-        mirror.ask(what, told, {"Content-Type": "application/json"})
-        return
-    env = {f"OCAPTAIN_{key.upper()}": value for key, value in told.items()}
-    if (done := process.run(["bash", "-c", what], env=env, timeout=TELL_S)).status:
-        raise OSError(f"exit status {done.status}: {done.stderr[-300:]}")
-
-
-ERRANDS = {"mirror": mirror.errand, "notify": next_news}

@@ -1,96 +1,115 @@
-"""Brings the voyage's branch to the repository's origin, so that storage is not the only copy; and
-in the end, where that is wanted, opens a pull request."""
+"""The background job that brings the voyage's branch to origin, so that storage does not have the
+only copy. If the captain wants one, it opens a pull request in the end."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from .. import tasklist
-from ..protocol import Task
-from ..text import clean
+from ..protocol import Meta, Task, VoyageRecord
+from ..text import one_line
+from .job import Step, Timing, http_request
 from .journal import Journal
 
-Json = dict[str, Any]
+GITHUB = "https://github.com/"
+"""The host that storage has a token for."""
+GITHUB_API = "https://api.github.com/repos/"
+TITLE_LIMIT = 160
+URL_LIMIT = 160
+LISTED_TASKS = 150
+LISTED_TEXT = 160
+"""Characters of each text of a listed task: GitHub takes 65,536 in all."""
 
-Step = tuple[str, Callable[[], Json | None], Json]
-"""What has failed where the next does; that, which may return entries of `meta`, or raises; and
-those for when it is over."""
 
-GITHUB = "https://github.com/"  # whose token it is that storage has
-PUSH_S, ASK_S = 300, 60
-LISTED, TOLD = 150, 160  # tasks, and characters of each text: GitHub takes 65,536 in all
-
-
-def errand(journal: Journal, voyage: Json) -> Step | None:
-    """Bring to origin what it lacks, of these: `mirrored`, the branch's head, or `pr_url`, the pull
-    request of a complete voyage."""
-    meta, origin = journal.sections["meta"], voyage.get("origin") or ""
-    if not origin.startswith(GITHUB) or not (journal.folder / "credentials").exists():
+def next_step(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Step | None:
+    """Return how to bring to origin what it lacks: the branch, or the pull request."""
+    meta: Meta = journal.sections["meta"]
+    origin = voyage["origin"] or ""
+    if not origin.startswith(GITHUB) or not credentials(journal).exists():
         return None
     if meta.get("mirrored") != meta["head"]:
-        return "no push", partial(push, journal, voyage), {}
-    passed = meta.get("verified", {}).get("head") == meta["head"] != meta["start"]
-    wanted = passed and voyage["open_pr"] and not meta.get("pr_url")
-    return ("no pull request", partial(propose, journal, voyage), {}) if wanted else None
+        return Step(partial(push, journal, voyage, timing), "no push", {})
+    if wants_pull_request(meta, voyage):
+        return Step(partial(open_pull_request, journal, voyage, timing), "no pull request", {})
+    return None
 
 
-def push(journal: Journal, voyage: Json) -> Json:
-    """Push the branch's head, with the token that git's credential helper has.
+def wants_pull_request(meta: Meta, voyage: VoyageRecord) -> bool:
+    """Whether the voyage is complete, has changed something and has no pull request yet."""
+    if not voyage["open_pr"] or meta.get("pr_url") or "verified" not in meta:
+        return False
+    is_complete = meta["verified"]["head"] == meta["head"]
+    return is_complete and meta["head"] != meta["start"]
+
+
+def push(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Meta:
+    """Push the branch, with the token that git's credential helper has.
 
     Raises OSError with what git said."""
     from .. import process
 
-    head, to = journal.sections["meta"]["head"], f"refs/heads/{voyage['voyage']}"
-    words = ["git", "-C", journal.repo, "push", "--quiet", voyage["origin"], f"{head}:{to}"]
-    if (done := process.run(words, timeout=PUSH_S)).status:
+    head = journal.sections["meta"]["head"]
+    refspec = f"{head}:refs/heads/{voyage['voyage']}"
+    argv = ["git", "-C", journal.repo, "push", "--quiet", voyage["origin"] or "", refspec]
+    done = process.run(argv, timeout=timing.push_s)
+    if done.status:
         raise OSError(done.stderr.strip() or f"git push ended with status {done.status}")
     return {"mirrored": head}
 
 
-def propose(journal: Journal, voyage: Json) -> Json:
-    """Find the pull request, or make it. Raises OSError, or others where the answer makes no sense
-    (docs.github.com/rest/pulls/pulls)."""
-    token = (journal.folder / "credentials").read_text().rpartition("@")[0].rpartition(":")[2]
-    repo, branch = voyage["origin"].removeprefix(GITHUB).removesuffix(".git"), voyage["voyage"]
-    api, mine = f"https://api.github.com/repos/{repo}", f"{repo.partition('/')[0]}:{branch}"
-    auth = {"Authorization": f"Bearer {token}"}
-    if there := json.loads(ask(f"{api}/pulls?head={mine}", None, auth)):
-        return {"pr_url": line(there[0]["html_url"], TOLD)}
-    base = voyage["base_branch"] or json.loads(ask(api, None, auth))["default_branch"]
-    what = {"title": line(voyage["objective"], TOLD), "head": branch, "base": base}
-    what["body"] = summary(journal.sections["meta"]["head"], journal.sections["tasks"])
-    return {"pr_url": line(json.loads(ask(f"{api}/pulls", what, auth))["html_url"], TOLD)}
+def open_pull_request(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Meta:
+    """Find the voyage's pull request, or make it (docs.github.com/rest/pulls/pulls).
+
+    Raises OSError, HTTPException, or one of UNSOUND if the answer makes no sense."""
+    repo = (voyage["origin"] or "").removeprefix(GITHUB).removesuffix(".git")
+    owner = repo.partition("/")[0]
+    branch = voyage["voyage"]
+    headers = {"Authorization": f"Bearer {read_token(journal)}"}
+
+    def ask(path: str, data: Mapping[str, Any] | None = None) -> Any:
+        return json.loads(http_request(f"{GITHUB_API}{repo}{path}", data, headers, timing.http_s))
+
+    pulls = ask(f"/pulls?head={owner}:{branch}")
+    if pulls:
+        return {"pr_url": one_line(pulls[0]["html_url"], URL_LIMIT)}
+    base = voyage["base_branch"] or ask("")["default_branch"]
+    pull = {
+        "title": one_line(voyage["objective"], TITLE_LIMIT),
+        "head": branch,
+        "base": base,
+        "body": summary(journal.sections["meta"]["head"], journal.sections["tasks"]),
+    }
+    return {"pr_url": one_line(ask("/pulls", pull)["html_url"], URL_LIMIT)}
 
 
-def ask(url: str, data: Json | None, headers: dict[str, str]) -> bytes:
-    """What an HTTP server answers to a GET, or to a POST of `data` as JSON, up to a million bytes.
-    Raises OSError, with what the server said where it refuses, or HTTPException."""
-    from urllib import error, request
-
-    body = json.dumps(data).encode() if data else None
-    try:
-        asked = request.Request(url, body, headers)  # noqa: S310 - it is http or https
-        with request.urlopen(asked, timeout=ASK_S) as answer:  # noqa: S310
-            return bytes(answer.read(1_000_000))
-    except error.HTTPError as refused:
-        raise OSError(f"{refused.code} {refused.read(9999).decode(errors='replace')}") from None
+def credentials(journal: Journal) -> Path:
+    """Return where git's credential helper keeps the token, if storage has one."""
+    return journal.folder / "credentials"
 
 
-def summary(head: str, tasks: dict[str, Task]) -> str:
-    """What a pull request says: what became of each task, the first of them where there are many.
-
-    What others wrote is in a block of code, where markup, mentions and issue numbers mean nothing;
-    only a line that begins with backticks could end that."""
-    passed = f"`verify.sh` passed on a fresh clone of {head}, with all {len(tasks)} tasks done:"
-    told = [passed, "", "```"]
-    for task in sorted(tasks.values(), key=lambda task: tasklist.order(task["id"]))[:LISTED]:
-        notes = tasklist.metadata(task)
-        done = notes.get("commit") or line(notes.get("note", ""), TOLD)
-        told.append(f"{task['id']}. {line(task.get('subject', ''), TOLD)}: {done}")
-    return "\n".join([*told, "```"])
+def read_token(journal: Journal) -> str:
+    """Return the git host's token, from `https://USER:TOKEN@HOST`."""
+    login = credentials(journal).read_text().rpartition("@")[0]
+    return login.rpartition(":")[2]
 
 
-def line(text: str, most: int) -> str:
-    """Text as one line of at most so many characters."""
-    return " ".join(clean(text, keep="\n\t").split())[:most]
+def summary(head: str, tasks: Mapping[str, Task]) -> str:
+    """Return the text of the pull request: what became of each task, or of the first of them.
+
+    What others wrote is in a block of code, where markup, mentions and issue numbers mean nothing.
+    Only a line that begins with backticks could end that."""
+    lines = [
+        f"`verify.sh` passed on a fresh clone of {head}, with all {len(tasks)} tasks done:",
+        "",
+        "```",
+    ]
+    by_number = sorted(tasks.values(), key=lambda task: tasklist.order(task["id"]))
+    for task in by_number[:LISTED_TASKS]:
+        metadata = tasklist.metadata(task)
+        subject = one_line(task.get("subject", ""), LISTED_TEXT)
+        result = metadata.get("commit") or one_line(metadata.get("note", ""), LISTED_TEXT)
+        lines.append(f"{task['id']}. {subject}: {result}")
+    lines.append("```")
+    return "\n".join(lines)

@@ -7,121 +7,182 @@ import select
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..protocol import LOG_LIMIT, PROTOCOL
+from ..protocol import LOG_LIMIT, PROTOCOL, ErrorCode, Json, Refusal, VoyageRecord
 from . import background, harbor, orders
-from .harbor import Json
+from .harbor import Call, amount, text
 from .journal import Journal, open_voyage
 
-MAX_REQUEST = 2_000_000
-MAX_WAIT_S = 25.0
-LOOK_S = 0.015
+REQUEST_LIMIT = 2_000_000
+"""Bytes of a request."""
+LONGEST_WAIT_S = 25.0
+POLL_S = 0.015
 KEPT_ANSWERS = 16
+"""How many answers to one asker are kept, in case they were lost on the way."""
 REPEATABLE = ("claim", "beat")
-GONE = "{} was let go: storage has no such ship"
+"""Operations that do the same again, so that their answers need not be kept."""
+LET_GO = "{} was let go: storage has no such ship"
 UPDATE = f"storage speaks {PROTOCOL}; use the version of ocaptain that the voyage was sailed with"
+
+Operation = Callable[[Call], Mapping[str, Any]]
+SHIP_OPERATIONS: Mapping[str, Operation] = harbor.OPERATIONS
+CAPTAIN_OPERATIONS: Mapping[str, Operation] = orders.OPERATIONS
+
+
+class Decision(NamedTuple):
+    """What was decided of a request."""
+
+    answer: Json
+    waits: bool
+    """Whether somebody else's change may bring a better answer."""
 
 
 def serve(home: Path, who: str) -> None:
     """Answer the one request of `who` on stdin: a line of JSON in, a line of JSON out."""
-    request: Any = None
-    with suppress(ValueError, RecursionError):
-        request = json.loads(sys.stdin.buffer.readline(MAX_REQUEST))
-    answer = respond(home, who, request if isinstance(request, dict) else {})
+    answer = respond(home, who, read_request())
     sys.stdout.write(json.dumps(answer) + "\n")
 
 
-def respond(home: Path, who: str, request: Json) -> Json:
-    """The answer to a request, after a wait where it asks for one."""
-    told, op = request.get("protocol"), harbor.text(request, "op")
-    if told != PROTOCOL:
-        return refusal("protocol", f"protocol {told!r:.20}: {UPDATE}")
-    journal, voyage = open_voyage(home)
-    if op == "log" and who != "captain":
-        return log(journal, who, request)
-    if op not in operations(who):
-        return refusal("op", f"{who} cannot ask for {op!r:.40}")
-    # No longer than the voyage clock takes account of.
-    wait_s = min(MAX_WAIT_S, voyage["lease_seconds"] / 8) * (request.get("wait") is True)
-    ends, answer = time.monotonic() + wait_s, decide(journal, voyage, who, request)
-    while waits(answer) and changed(journal, ends):
-        answer = decide(journal, voyage, who, request, again=True)
-    background.start_due_jobs(home, journal, voyage)
-    return answer
-
-
-def operations(who: str) -> Mapping[str, Callable[[harbor.Call], Json]]:
-    """What somebody may ask for, apart from `log`."""
-    return orders.OPERATIONS if who == "captain" else harbor.OPERATIONS
-
-
-def decide(journal: Journal, voyage: Json, who: str, request: Json, *, again: bool = False) -> Json:
-    """Decide a request under the lock, and make its change; a repeated one makes none, nor does
-    one that is decided `again`, and still in vain. What changes nothing is not remembered."""
-    with journal.locked():
-        call = harbor.Call(journal, voyage, who, request)
-        if who not in {"captain", *call.ships}:
-            return refusal("ship", GONE.format(who))
-        answers = call.sections["answers"].get(who, {})
-        request_id = harbor.text(request, "id", harbor.SHORT)
-        if request_id in answers:
-            return dict(answers[request_id])
-        answer = answered(call)
-        if call.sets and not (again and waits(answer)):
-            if request_id and request["op"] not in REPEATABLE and not waits(answer):
-                kept = [*answers.items(), (request_id, answer)][-KEPT_ANSWERS:]
-                call.put("answers", **{who: dict(kept)})
-            told: Json = {k: harbor.text(request, k) for k in ("op", "by", "why") if k in request}
-            number = int(harbor.amount(request, "claim")) or None
-            journal.commit(who, {**told, "claim": number}, call.sets)
-        return answer
-
-
-def answered(call: harbor.Call) -> Json:
-    """What an operation answers, or why it is refused; a ship's call also lets time pass."""
-    is_ship = call.who != "captain"
-    if is_ship:
-        harbor.arrive(call)
+def read_request() -> Json:
+    """Return the request on stdin, or an empty one if that is none."""
     try:
-        answer = {"ok": True, **operations(call.who)[call.request["op"]](call)}
-    except harbor.Refused as why:
-        answer = refusal(*why.args)
-    if is_ship:
-        harbor.see(call)
+        request = json.loads(sys.stdin.buffer.readline(REQUEST_LIMIT))
+    except (ValueError, RecursionError):
+        return {}
+    return request if isinstance(request, dict) else {}
+
+
+def respond(
+    home: Path,
+    who: str,
+    request: Json,
+    start_due_jobs: Callable[[Path, Journal, VoyageRecord], None] = background.start_due_jobs,
+) -> Json:
+    """Answer a request, after a wait if it asks for one."""
+    if request.get("protocol") != PROTOCOL:
+        return refusal("protocol", f"protocol {request.get('protocol')!r:.20}: {UPDATE}")
+    journal, voyage = open_voyage(home)
+    op = text(request, "op")
+    if op == "log" and who != "captain":
+        return append_log(journal, who, request)
+    if op not in operations_of(who):
+        return refusal("op", f"{who} cannot ask for {op!r:.40}")
+    answer = decide_in_time(journal, voyage, who, request)
+    start_due_jobs(home, journal, voyage)
     return answer
 
 
-def refusal(code: str, error: str) -> Json:
-    """The answer to what cannot be granted."""
-    return {"ok": False, "code": code, "error": error}
+def operations_of(who: str) -> Mapping[str, Operation]:
+    """Return what somebody may ask for, apart from `log`."""
+    if who == "captain":
+        return CAPTAIN_OPERATIONS
+    return SHIP_OPERATIONS
 
 
-def waits(answer: Json) -> bool:
-    """Whether a request that is answered so may have a better answer later."""
-    return answer.get("claim", 0) is None or answer.get("code") == "berth"
+def decide_in_time(journal: Journal, voyage: VoyageRecord, who: str, request: Json) -> Json:
+    """Decide a request. If it is in vain and may wait, decide it again after others' changes."""
+    wait_s = 0.0
+    if request.get("wait") is True:
+        # No longer than the voyage clock takes account of.
+        wait_s = min(LONGEST_WAIT_S, voyage["lease_seconds"] / 8)
+    ends = time.monotonic() + wait_s
+    decision = decide(journal, voyage, who, request)
+    while decision.waits and wait_for_change(journal, ends):
+        decision = decide(journal, voyage, who, request, again=True)
+    return decision.answer
 
 
-def changed(journal: Journal, ends: float) -> bool:
-    """Wait until the journal grows (true), the time is up or the asker has gone (false)."""
-    while time.monotonic() < ends and not select.select([sys.stdin], [], [], LOOK_S)[0]:
+def wait_for_change(journal: Journal, ends: float) -> bool:
+    """Wait until the journal grows. Returns False if time is up, or the asker has gone, before."""
+    while time.monotonic() < ends:
+        stdin_has_ended, _, _ = select.select([sys.stdin], [], [], POLL_S)
+        if stdin_has_ended:
+            return False
         if journal.grown():
             return True
     return False
 
 
-def log(journal: Journal, who: str, request: Json) -> Json:
-    """Append `text` to the ship's log where `offset` is the log's size in bytes; the answer has its
-    size then. So what a lost answer makes a ship send again is not written twice."""
+def decide(
+    journal: Journal, voyage: VoyageRecord, who: str, request: Json, *, again: bool = False
+) -> Decision:
+    """Decide a request under the lock and commit its change, if it makes one.
+
+    A request whose answer is kept makes none, nor does one that is decided `again`, still in vain.
+    """
+    with journal.locked():
+        call = Call(journal, voyage, who, request)
+        if who != "captain" and who not in call.ships:
+            return Decision(refusal("ship", LET_GO.format(who)), waits=False)
+        request_id = text(request, "id", harbor.SHORT)
+        kept_answers = call.sections["answers"].get(who, {})
+        if request_id in kept_answers:
+            return Decision(dict(kept_answers[request_id]), waits=False)
+        decision = decide_anew(call)
+        in_vain_again = again and decision.waits
+        if call.sets and not in_vain_again:
+            if request_id and request["op"] not in REPEATABLE and not decision.waits:
+                keep_answer(call, request_id, decision.answer)
+            journal.commit(who, change_of(request), call.sets)
+        return decision
+
+
+def decide_anew(call: Call) -> Decision:
+    """Decide what was not asked before. A ship's call also lets time pass, and says how it is."""
+    if call.who == "captain":
+        return run_operation(call)
+    harbor.arrive(call)
+    decision = run_operation(call)
+    harbor.see(call)
+    return decision
+
+
+def run_operation(call: Call) -> Decision:
+    """Run the operation that is asked for. Returns what it answers, or why it is refused."""
+    op = call.request["op"]
+    operation = operations_of(call.who)[op]
+    try:
+        fields = operation(call)
+    except harbor.Refused as refused:
+        code, error = refused.args
+        return Decision(refusal(code, error), waits=code == "berth")
+    has_no_claim = op == "claim" and fields["claim"] is None
+    return Decision({"ok": True, **fields}, waits=has_no_claim)
+
+
+def keep_answer(call: Call, request_id: str, answer: Json) -> None:
+    """Keep an answer, so that the same request gets it again. The oldest ones go."""
+    kept = {**call.sections["answers"].get(call.who, {}), request_id: answer}
+    latest = list(kept.items())[-KEPT_ANSWERS:]
+    call.put("answers", **{call.who: dict(latest)})
+
+
+def change_of(request: Json) -> Json:
+    """Return what the journal's line says of a request, beside what it sets."""
+    claim = int(amount(request, "claim")) or None
+    told = {key: text(request, key) for key in ("op", "by", "why") if key in request}
+    return {**told, "claim": claim}
+
+
+def refusal(code: ErrorCode, error: str) -> Json:
+    """Return the answer to what cannot be granted."""
+    answer: Refusal = {"ok": False, "code": code, "error": error}
+    return {**answer}
+
+
+def append_log(journal: Journal, who: str, request: Json, limit: int = LOG_LIMIT) -> Json:
+    """Append `text` to the ship's log, if `offset` is the log's size in bytes. The answer has its
+    size then, so that nothing is written twice by a ship that has lost an answer."""
     if not (journal.folder / "ships" / f"{who}.json").exists():
-        return refusal("ship", GONE.format(who))
-    data = harbor.text(request, "text").encode()
+        return refusal("ship", LET_GO.format(who))
+    data = text(request, "text").encode()
     with (journal.folder / "logs" / f"{who}.log").open("ab") as log:
         fcntl.flock(log, fcntl.LOCK_EX)
         size = log.seek(0, os.SEEK_END)
-        if not journal.has_room() or size + len(data) > LOG_LIMIT:
+        if not journal.has_room() or size + len(data) > limit:
             return refusal("room", "storage has no room for this log")
-        added = log.write(data) if harbor.amount(request, "offset") == size else 0
-    return {"ok": True, "size": size + added}
+        if amount(request, "offset") == size:
+            size += log.write(data)
+    return {"ok": True, "size": size}

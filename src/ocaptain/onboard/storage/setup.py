@@ -1,6 +1,6 @@
 """Makes a VM into storage from what `sail` sent along, and lets ships in.
 
-Where storage has Unix accounts of its own, root makes those first (accounts.py), and the rest runs
+If storage is to have Unix accounts of its own, root makes those first (accounts.py); the rest runs
 again as the user harbor."""
 
 import json
@@ -8,7 +8,6 @@ import os
 import shlex
 import sys
 from compileall import compile_dir
-from functools import partial
 from pathlib import Path
 
 from ..files import put, write
@@ -38,7 +37,7 @@ def main(home: Path) -> None:
     path = home / "voyage" / "boot.json"
     boot: StorageBoot = json.loads(path.read_text())
     if boot["accounts"] and home != accounts.HARBOR:
-        accounts.set_up(home, boot)
+        accounts.set_up(home, boot)  # which runs this again as harbor
     else:
         path.unlink()
         set_up(home, boot)
@@ -54,7 +53,7 @@ def set_up(home: Path, boot: StorageBoot) -> None:
 
 
 def authorize_keys(home: Path, ship_keys: dict[str, str]) -> None:
-    """Let ships in by their keys, each to its own door and nothing else."""
+    """Let ships in by their keys, each to its own door and to nothing else."""
     path = home / ".ssh" / "authorized_keys"
     known = path.read_text() if path.exists() else ""
     lines = [AUTHORIZED_KEY.format(ship=ship, key=key) for ship, key in ship_keys.items()]
@@ -70,7 +69,8 @@ def begin_voyage(home: Path, new: NewVoyage) -> None:
     for name, body in new["artifacts"].items():
         put(folder / "artifacts" / name, body)
     run_or_exit("ln", "-sfT", sys.executable, folder / "python")
-    head = make_repository(folder, journal.repo, voyage["voyage"], new["source"])
+    make_repository(folder, journal.repo, voyage["voyage"], new["source"])
+    head = fetch_branch(folder / "source.bundle", journal.repo, voyage["voyage"], new["source"])
     write(folder / "voyage.json", voyage)
     with journal.locked():
         if not journal.sections["meta"]:
@@ -82,12 +82,11 @@ def begin_voyage(home: Path, new: NewVoyage) -> None:
             journal.commit("captain", {"op": "sail"}, sets)
 
 
-def make_repository(folder: Path, repo: Path, branch: str, source: Source) -> str:
-    """Make the bare repository, unless it is there. Returns the branch's commit."""
-    git = partial(run_or_exit, "git", cwd=repo)
+def make_repository(folder: Path, repo: Path, branch: str, source: Source) -> None:
+    """Make the bare repository with its settings and its hook."""
     run_or_exit("git", "init", "--quiet", "--bare", "--initial-branch", branch, repo)
     for key, value in REPOSITORY_CONFIG.items():
-        git("config", key, value)
+        run_or_exit("git", "config", key, value, cwd=repo)
     hook = folder / "lib/onboard/storage/pre-receive.sh"
     run_or_exit("install", "-m", "755", hook, repo / "hooks/pre-receive")
     if source["token"]:
@@ -95,19 +94,23 @@ def make_repository(folder: Path, repo: Path, branch: str, source: Source) -> st
         store_token(secret, source["token"])
         # Whatever git asks the helper, it only gets: a bad answer of the host's must not erase it.
         helper = f"!git credential-store --file {shlex.quote(str(secret))} get; :"
-        git("config", "credential.https://github.com.helper", helper)
+        run_or_exit("git", "config", "credential.https://github.com.helper", helper, cwd=repo)
     if source["shallow"]:
         (repo / "shallow").write_text(source["shallow"])
-    head = f"refs/heads/{branch}"
-    bundle = folder / "source.bundle"
-    if not git("for-each-ref", head):
-        origin = source["url"] or bundle
-        git("fetch", "--quiet", "--no-tags", origin, f"{source['ref']}:{head}")
-    bundle.unlink(missing_ok=True)
-    return git("rev-parse", head)
 
 
 def store_token(path: Path, token: str) -> None:
     """Write the git host's token as git-credential-store(1) reads it."""
     path.touch(mode=0o600)
     path.write_text(f"https://x-access-token:{token}@github.com\n")
+
+
+def fetch_branch(bundle: Path, repo: Path, branch: str, source: Source) -> str:
+    """Fetch the voyage's branch from its source, unless it is there. Returns its commit."""
+    ref = f"refs/heads/{branch}"
+    if not run_or_exit("git", "for-each-ref", ref, cwd=repo):
+        origin = source["url"] or bundle
+        refspec = f"{source['ref']}:{ref}"
+        run_or_exit("git", "fetch", "--quiet", "--no-tags", origin, refspec, cwd=repo)
+    bundle.unlink(missing_ok=True)
+    return run_or_exit("git", "rev-parse", ref, cwd=repo)

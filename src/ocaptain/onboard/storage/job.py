@@ -1,0 +1,54 @@
+"""What harbor's background jobs share: the step that each does next, their timing, and HTTP."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ..protocol import Meta
+
+HTTP_ANSWER_LIMIT = 1_000_000
+HTTP_ERROR_LIMIT = 9_999
+
+
+class Timing(NamedTuple):
+    """How often a job tries, and how many seconds it gives to what."""
+
+    attempts: int = 3
+    retry_pause_s: float = 30
+    news_poll_s: float = 5
+    notify_command_s: float = 60
+    push_s: float = 300
+    http_s: float = 60
+
+
+USUAL_TIMING = Timing()
+
+
+class Step(NamedTuple):
+    """What a job does next, outside the lock."""
+
+    action: Callable[[], Meta | None]
+    """Does it, and may return entries of `meta`. Raises OSError, HTTPException or UNSOUND."""
+    failure: str
+    """What has failed if it raises, in a word or two."""
+    outcome: Meta
+    """Entries of `meta` for when this step is over: done, or given up."""
+
+
+def http_request(
+    url: str, data: Mapping[str, Any] | None, headers: Mapping[str, str], timeout_s: float
+) -> bytes:
+    """Return what an HTTP server answers to a GET or, if there is `data`, to a POST of it as JSON.
+
+    Raises HTTPException, or OSError with what the server said if it refuses."""
+    # They take longer to import than most calls of harbor take.
+    from urllib import error, request
+
+    body = json.dumps(data).encode() if data else None
+    try:
+        question = request.Request(url, body, dict(headers))  # noqa: S310 - it is http or https
+        with request.urlopen(question, timeout=timeout_s) as answer:  # noqa: S310
+            return bytes(answer.read(HTTP_ANSWER_LIMIT))
+    except error.HTTPError as refusal:
+        said = refusal.read(HTTP_ERROR_LIMIT).decode(errors="replace")
+        raise OSError(f"{refusal.code} {said}") from None
