@@ -24,8 +24,10 @@ import ocaptain.fleet.voyage
 from ocaptain.cli import cli
 from ocaptain.config import load
 from ocaptain.errors import Failure
+from ocaptain.onboard.protocol import LogQuery
 from ocaptain.onboard.ship import ship, taskhook
 from ocaptain.onboard.storage import background, harbor, logs, mirror, orders
+from ocaptain.onboard.storage.job import USUAL_TIMING, Step
 from ocaptain.onboard.storage.journal import Damaged
 from ocaptain.onboard.text import clean
 from ocaptain.plan.check import check
@@ -219,6 +221,9 @@ def test_whatever_a_captain_orders_nothing_is_torn(storage: Storage, op: str, fi
 # Logs and panes
 
 
+ALL: LogQuery = {"ship": "", "pattern": "", "tail": 0, "follow": False}
+
+
 @rule("R101")
 @FEW
 @given(whole=st.lists(st.binary(max_size=60), max_size=5), text=st.text())
@@ -228,7 +233,7 @@ def test_whatever_ships_log_it_is_lines_fit_for_a_terminal(whole: list[bytes], t
         folder = Path(name)
         (folder / "ship-0.log").write_bytes(b"".join(each + b"\n" for each in whole))
         (folder / "ship-1.log").write_text(text.encode(errors="replace").decode() + "\n")
-        for line in logs.read(folder, "", "", 0, False):
+        for line in logs.read(folder, ALL):
             assert all(c.isprintable() or c == "\t" for c in line)
 
 
@@ -293,14 +298,14 @@ PULLS = [{"html_url": "https://github.com/owner/name/pull/1"}]
 def test_whatever_the_git_host_says_it_is_noted(storage: Storage, said: list[bytes]):
     """What the host answers is a pull request's address, or the mirror's fault."""
     answers = iter(said)
-    voyage = {**storage.voyage, "origin": f"{mirror.GITHUB}owner/name"}
+    voyage: Any = {**storage.voyage, "origin": f"{mirror.GITHUB}owner/name"}
     with tempfile.TemporaryDirectory(dir=FAST) as folder, pytest.MonkeyPatch.context() as patch:
         twin = storage.copied(Path(folder) / "home")
         (twin.folder / "credentials").write_text("https://x:token@github.com\n")
         patch.setattr(request, "urlopen", lambda *_, **__: io.BytesIO(next(answers)))
         with (journal := twin.journal()).locked():
-            step: mirror.Step = ("no pull request", partial(mirror.propose, journal, voyage), {})
-        went_well = background.take(journal, "mirror", step, last=True)
+            ask = partial(mirror.open_pull_request, journal, voyage, USUAL_TIMING)
+        went_well = background.do_step(journal, "mirror", Step(ask, "-", {}), is_last=True)
         noted = twin.order("status")["pr_url" if went_well else "mirror_fault"]
         assert isinstance(noted, str)
         assert noted.isprintable()

@@ -16,18 +16,19 @@ import pytest
 from ocaptain.onboard.process import marked
 from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import background
+from ocaptain.onboard.storage.job import Timing
 from tests.support.rules import rule
 from tests.support.storage import VOYAGE, Json, Sail, Storage, assert_sound, task, until
 
 APPEND = 'echo "$OCAPTAIN_VOYAGE|$OCAPTAIN_EVENT|$OCAPTAIN_TEXT" >>{}'
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Errands of this process wait for next to nothing, and calls in it start none."""
-    monkeypatch.setattr(background, "LOOK_S", 0.02)
-    monkeypatch.setattr(background, "PAUSE_S", 0.02)
-    monkeypatch.setattr(background, "start_due_jobs", lambda *how: None)
+HASTY = Timing(news_poll_s=0.02, retry_pause_s=0.02, notify_command_s=0.3)
+
+
+def run_job(storage: Storage) -> None:
+    """Run the job to its end; it waits for next to nothing."""
+    background.main(storage.home, "notify", HASTY)
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def told(tmp_path: Path) -> Callable[[], list[str]]:
 @contextmanager
 def telling(storage: Storage) -> Iterator[threading.Thread]:
     """The errand, in a thread; it has to end by itself."""
-    thread = threading.Thread(target=background.main, args=(storage.home, "notify"))
+    thread = threading.Thread(target=run_job, args=(storage,))
     thread.start()
     yield thread
     thread.join(20)
@@ -65,7 +66,7 @@ def fail(storage: Storage, ship: str = "ship-0", times: int = 2) -> None:
 
 
 @rule("R108")
-def test_a_command_is_told_each_news_once(sail: Sail, hasty, told, tmp_path: Path):
+def test_a_command_is_told_each_news_once(sail: Sail, told, tmp_path: Path):
     """It has voyage, event and text in its environment, and the errand ends with the voyage."""
     storage = sail(task("1"), task("2"), notify=APPEND.format(tmp_path / "told"))
     with telling(storage) as thread:
@@ -80,14 +81,14 @@ def test_a_command_is_told_each_news_once(sail: Sail, hasty, told, tmp_path: Pat
     assert events == ["task 1", "failed"]
     assert storage.sections()["meta"]["notified"].keys() == {"task 1", "failed"}
     before = storage.journal_file.read_bytes()
-    background.main(storage.home, "notify")
+    run_job(storage)
     assert storage.journal_file.read_bytes() == before
     assert len(told()) == 2
     assert_sound(storage)
 
 
 @rule("R108")
-def test_what_went_away_and_came_back_is_told_again(sail: Sail, hasty, told, tmp_path: Path):
+def test_what_went_away_and_came_back_is_told_again(sail: Sail, told, tmp_path: Path):
     """Ships that are silent for too long are a stall each time."""
     storage = sail(task("1"), notify=APPEND.format(tmp_path / "told"))
     with telling(storage):
@@ -103,12 +104,12 @@ def test_what_went_away_and_came_back_is_told_again(sail: Sail, hasty, told, tmp
 
 
 @rule("R108")
-def test_text_of_agents_is_data(sail: Sail, hasty, told, tmp_path: Path):
+def test_text_of_agents_is_data(sail: Sail, told, tmp_path: Path):
     """Nothing that it holds is run."""
     storage = sail(task("1"), notify=APPEND.format(tmp_path / "told"), max_attempts=1)
     claim, odd = storage.claim("ship-0")["claim"], f"$(touch {tmp_path}/OWNED) `id` \"'; id; \\"
     storage.ask("ship-0", "release", claim=claim, why=odd, fault="agent")
-    background.main(storage.home, "notify")
+    run_job(storage)
     assert any(line.endswith(odd) for line in told())
     assert not (tmp_path / "OWNED").exists()
 
@@ -155,13 +156,13 @@ def server() -> Iterator[Server]:
 
 
 @rule("R108")
-def test_a_url_is_posted_to(sail: Sail, hasty, server: Server):
+def test_a_url_is_posted_to(sail: Sail, server: Server):
     """As JSON: voyage, event and text, each news once."""
     storage = sail(task("1"), notify=server.url)
     storage.finish("ship-0")
     finish(storage)
     for _ in range(2):
-        background.main(storage.home, "notify")
+        run_job(storage)
     event = {"voyage": VOYAGE, "event": "complete", "text": "try it"}
     assert server.heard == [("application/json", event)]
     assert storage.order("status")["notify_fault"] is None
@@ -180,11 +181,11 @@ def complete(sail: Sail, notify: str) -> Storage:
 
 @rule("R108")
 @pytest.mark.parametrize("answer", [500, 404, b"", b"what?\r\n\r\n", b"HTTP/1.1 200 OK\r\nx\r\n"])
-def test_a_failure_is_tried_again(sail: Sail, hasty, server: Server, answer: int | bytes):
+def test_a_failure_is_tried_again(sail: Sail, server: Server, answer: int | bytes):
     """Whatever the answer was, until it went well; then nothing is wrong any more."""
     storage = complete(sail, server.url)
     server.answers = [answer]
-    background.main(storage.home, "notify")
+    run_job(storage)
     tries = 1 if answer == b"HTTP/1.1 200 OK\r\nx\r\n" else 2
     assert len(server.heard) == tries
     assert storage.order("status")["notify_fault"] is None
@@ -203,15 +204,12 @@ FAULTS = {
 
 @rule("R108")
 @pytest.mark.parametrize("notify", FAULTS)
-def test_what_fails_each_time_is_given_up_and_noted(
-    sail: Sail, hasty, told, tmp_path: Path, monkeypatch, notify: str
-):
+def test_what_fails_each_time_is_given_up_and_noted(sail: Sail, told, tmp_path: Path, notify: str):
     """Status says why the last attempt failed; the same is not tried for ever."""
-    monkeypatch.setattr(background, "TELL_S", 0.3)
     storage = complete(sail, notify.replace("{}", str(tmp_path / "told")))
-    background.main(storage.home, "notify")
+    run_job(storage)
     assert FAULTS[notify] in storage.order("status")["notify_fault"]
-    background.main(storage.home, "notify")
+    run_job(storage)
     assert len(told()) == (3 if "exit" in notify or "sleep" in notify else 0)
     assert storage.sections()["meta"]["notified"] == {"complete": "try it"}
     notes = [line["set"]["meta"] for line in storage.lines() if line["op"] == "notify"]
@@ -219,11 +217,11 @@ def test_what_fails_each_time_is_given_up_and_noted(
     assert_sound(storage)
 
 
-def test_a_url_that_refuses_is_quoted(sail: Sail, hasty, server: Server):
+def test_a_url_that_refuses_is_quoted(sail: Sail, server: Server):
     """Status has what the server said."""
     storage = complete(sail, server.url)
     server.answers = [403, 403, 403]
-    background.main(storage.home, "notify")
+    run_job(storage)
     assert storage.order("status")["notify_fault"] == "complete: not told: 403 because"
 
 

@@ -485,16 +485,17 @@ def test_a_request_that_waits_in_vain_changes_nothing(sail: Sail):
         ("ship-2", {"op": "claim", "run_id": "r"}),
     ]
 
-    def again(ship: str, request: dict[str, Any]) -> dict[str, Any]:
+    def again(ship: str, request: dict[str, Any]) -> serve.Decision:
         return serve.decide(storage.journal(), storage.voyage, ship, request, again=True)
 
     before = storage.journal_file.read_bytes()
-    answers = [again(*each) for each in asked]
-    assert [serve.waits(answer) for answer in answers] == [True, True]
+    decisions = [again(*each) for each in asked]
+    assert [decision.waits for decision in decisions] == [True, True]
     assert storage.journal_file.read_bytes() == before
     assert land(storage, "ship-0", slow, None)["ok"]
-    answers = [again(*each) for each in asked]
-    assert [serve.waits(answer) for answer in answers] == [False, False]
+    decisions = [again(*each) for each in asked]
+    assert [decision.waits for decision in decisions] == [False, False]
+    answers = [decision.answer for decision in decisions]
     assert answers[0] == {"ok": True, "head": commit}
     assert answers[1]["task"]["id"] == "2"
     assert_sound(storage)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ocaptain.onboard.protocol import LogQuery
 from ocaptain.onboard.ship import ship as ships
 from ocaptain.onboard.storage import journal, logs, serve
 from tests.support.rules import rule
@@ -27,6 +28,11 @@ def folder(tmp_path: Path) -> Path:
         lines = [f"2026-01-01T00:0{minute}:00.000Z [x] did {minute}\n" for minute in minutes]
         (tmp_path / f"{ship}.log").write_text("".join(lines))
     return tmp_path
+
+
+def query(ship: str = "", pattern: str = "", tail: int = 0, follow: bool = False) -> LogQuery:
+    """All lines, or some of them."""
+    return {"ship": ship, "pattern": pattern, "tail": tail, "follow": follow}
 
 
 def told(lines: list[str]) -> list[str]:
@@ -48,7 +54,7 @@ def test_a_line_is_read_up_to_a_length(folder: Path):
     """However long a hostile ship has made it."""
     with (folder / "ship-0.log").open("a") as log:
         log.write(f"{LATE} {'x' * 3_000_000}\n")
-    lines = logs.read(folder, "ship-0", "", 0, False)
+    lines = logs.read(folder, query(ship="ship-0"))
     assert max(map(len, lines)) == 5_000 + len(" ship-0")
 
 
@@ -112,12 +118,12 @@ def test_a_full_disk_does_not_stop_a_ship(tmp_path: Path, monkeypatch):
     helm.say("three")
 
 
-def test_a_log_has_a_limit(sail: Sail, monkeypatch):
+def test_a_log_has_a_limit(sail: Sail):
     """A full log takes no more, and its ship is told so."""
-    monkeypatch.setattr(serve, "LOG_LIMIT", 10)
     storage = sail(task("1"))
-    assert storage.ask("ship-0", "log", offset=0, text="12345678\n")["size"] == 9
-    assert storage.ask("ship-0", "log", offset=9, text="12345\n")["code"] == "room"
+    first, second = {"offset": 0, "text": "12345678\n"}, {"offset": 9, "text": "12345\n"}
+    assert serve.append_log(storage.journal(), "ship-0", first, limit=10)["size"] == 9
+    assert serve.append_log(storage.journal(), "ship-0", second, limit=10)["code"] == "room"
     assert (storage.folder / "logs" / "ship-0.log").read_text() == "12345678\n"
 
 
@@ -154,7 +160,7 @@ def test_hostile_log_requests(sail: Sail, at, text):
 def test_hostile_bytes_are_shown_harmless(tmp_path):
     """Lines that are no UTF-8, or hold control characters, are shown without them."""
     (tmp_path / "ship-0.log").write_bytes(f"{EARLY} a\x1b[2Jb".encode() + b"\xff\x00\x9b\n")
-    (line,) = logs.read(tmp_path, "", "", 0, False)
+    (line,) = logs.read(tmp_path, query())
     assert line.startswith(f"{EARLY} ship-0 a")
     assert line.isprintable()
 
@@ -163,38 +169,38 @@ def test_tabs_are_shown(sail: Sail):
     """A tab, which programs print and no terminal minds, is shown as one."""
     storage = sail(task("1"))
     storage.ask("ship-0", "log", offset=0, text=f"{EARLY} a\tb\n")
-    assert list(logs.read(storage.folder / "logs", "", "", 0, False)) == [f"{EARLY} ship-0 a\tb"]
+    assert list(logs.read(storage.folder / "logs", query())) == [f"{EARLY} ship-0 a\tb"]
 
 
 @rule("R20")
 def test_logs_are_merged_by_time(folder):
     """Lines of all ships come in the order of their times, each with its ship."""
-    lines = list(logs.read(folder, "", "", 0, False))
+    lines = list(logs.read(folder, query()))
     assert told(lines) == ["1", "2", "3", "4"]
     assert lines[1] == "2026-01-01T00:02:00.000Z ship-1 [x] did 2"
 
 
 def test_one_ship_a_pattern_and_the_last_lines(folder):
     """Lines can be chosen by ship, by a pattern, and as the last few of those."""
-    assert told(list(logs.read(folder, "ship-1", "", 0, False))) == ["2", "4"]
-    assert told(list(logs.read(folder, "", "did [13]", 0, False))) == ["1", "3"]
-    assert told(list(logs.read(folder, "", "", 2, False))) == ["3", "4"]
-    assert told(list(logs.read(folder, "", "did [123]", 1, False))) == ["3"]
-    assert told(list(logs.read(folder, "ship-7", "", 0, False))) == []
+    assert told(list(logs.read(folder, query(ship="ship-1")))) == ["2", "4"]
+    assert told(list(logs.read(folder, query(pattern="did [13]")))) == ["1", "3"]
+    assert told(list(logs.read(folder, query(tail=2)))) == ["3", "4"]
+    assert told(list(logs.read(folder, query(pattern="did [123]", tail=1)))) == ["3"]
+    assert told(list(logs.read(folder, query(ship="ship-7")))) == []
 
 
 def test_a_line_that_is_being_written_waits(folder):
     """Half a line is not shown until it is whole."""
     with (folder / "ship-0.log").open("a") as log:
         log.write("2026-01-01T00:09:00.000Z half")
-    assert told(list(logs.read(folder, "", "", 0, False))) == ["1", "2", "3", "4"]
+    assert told(list(logs.read(folder, query()))) == ["1", "2", "3", "4"]
 
 
 def test_following_shows_what_is_added(folder, monkeypatch):
     """Following shows the last lines, then every new one, of new ships too, until stdin ends."""
     reader, writer = os.pipe()
     monkeypatch.setattr("sys.stdin", os.fdopen(reader))
-    followed = logs.read(folder, "", "", 1, True)
+    followed = logs.read(folder, query(tail=1, follow=True))
     assert told([next(followed)]) == ["4"]
 
     def add() -> None:
@@ -215,6 +221,5 @@ def test_the_program_prints(folder, capsys):
     (home / "voyage" / "logs").mkdir(parents=True)
     for log in folder.glob("*.log"):
         log.rename(home / "voyage" / "logs" / log.name)
-    wanted = {"ship": "", "pattern": "3", "tail": 0, "follow": False}
-    logs.main(home, json.dumps(wanted))
+    logs.main(home, json.dumps(query(pattern="3")))
     assert told(capsys.readouterr().out.splitlines()) == ["3"]

@@ -6,13 +6,13 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import background, mirror
+from ocaptain.onboard.storage.job import Timing
 from tests.fakes.github import USER, GitHub
 from tests.support.rules import rule
 from tests.support.storage import (
@@ -30,6 +30,7 @@ from tests.support.storage import (
 NAME = "owner/name"
 URL = f"https://github.com/{NAME}.git"
 PUSH = f"POST /{NAME}.git/git-receive-pack"
+HASTY = Timing(retry_pause_s=0)
 NEWS = ("mirrored", "pr_url", "mirror_fault")
 
 
@@ -64,7 +65,7 @@ class Mirrored(Storage):
 
     def mirror(self) -> None:
         """Run a mirror to its end."""
-        background.main(self.home, "mirror")
+        background.main(self.home, "mirror", HASTY)
 
     def land(self, **fields: Any) -> str:
         """Complete a task with a commit, and return that."""
@@ -87,17 +88,15 @@ class Mirrored(Storage):
     def due(self) -> bool:
         """Whether a mirror would be started now."""
         with (journal := self.journal()).locked():
-            return mirror.errand(journal, self.voyage) is not None
+            return mirror.next_step(journal, self.voyage, HASTY) is not None
 
     def lines_of_mirrors(self) -> list[Json]:
         """Journal lines that mirrors wrote."""
         return [line for line in self.lines() if line["op"] == "mirror"]
 
 
-def moor(hub: GitHub, monkeypatch: pytest.MonkeyPatch, *tasks: Json, **voyage: Any) -> Mirrored:
+def moor(hub: GitHub, *tasks: Json, **voyage: Any) -> Mirrored:
     """A voyage whose storage has a token that may do everything, and which waits for nothing."""
-    monkeypatch.setattr(background, "start_due_jobs", lambda *how: None)
-    monkeypatch.setattr(background, "PAUSE_S", 0)
     token = hub.token(write=[NAME])
     return Mirrored(hub.folder.parent / "home", list(tasks), token, **voyage)
 
@@ -113,9 +112,9 @@ def remote(hub: GitHub, ref: str = VOYAGE) -> str:
 
 
 @rule("R59")
-def test_the_branch_is_brought_to_origin(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_the_branch_is_brought_to_origin(hub: GitHub):
     """Whatever has landed is pushed, and status says up to where; what is there is left alone."""
-    storage = moor(hub, monkeypatch, task("1"), task("2"))
+    storage = moor(hub, task("1"), task("2"))
     for _ in range(2):
         head = storage.land()
         assert storage.due()
@@ -134,9 +133,9 @@ def test_the_branch_is_brought_to_origin(hub: GitHub, monkeypatch: pytest.Monkey
 
 
 @rule("R99")
-def test_the_token_shows_nowhere(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_the_token_shows_nowhere(hub: GitHub):
     """No process has it among its arguments while git pushes, and no file but its own holds it."""
-    storage = moor(hub, monkeypatch, task("1"))
+    storage = moor(hub, task("1"))
     storage.land()
     hub.faults.delay, seen = 0.2, set()
     child = subprocess.Popen([*storage.lib, "background", "mirror"])
@@ -157,9 +156,9 @@ def test_the_token_shows_nowhere(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
     assert holders[0].stat().st_mode & 0o777 == 0o600
 
 
-def test_one_at_a_time(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_one_at_a_time(hub: GitHub):
     """Of mirrors that start at once one pushes; what lands meanwhile it brings along."""
-    storage = moor(hub, monkeypatch, task("1"), task("2"))
+    storage = moor(hub, task("1"), task("2"))
     storage.land()
     hub.faults.delay, hub.faults.only = 1, PUSH
     children = [subprocess.Popen([*storage.lib, "background", "mirror"]) for _ in range(5)]
@@ -173,9 +172,9 @@ def test_one_at_a_time(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
 
 
 @rule("R59")
-def test_origin_is_down_for_a_while(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_origin_is_down_for_a_while(hub: GitHub):
     """Status says so until it is up again; attempts do not fill the journal."""
-    storage = moor(hub, monkeypatch, task("1"))
+    storage = moor(hub, task("1"))
     head = storage.land()
     hub.faults.down = True
     for _ in range(2):
@@ -192,30 +191,27 @@ def test_origin_is_down_for_a_while(hub: GitHub, monkeypatch: pytest.MonkeyPatch
     assert_sound(storage)
 
 
-def test_attempts_are_apart(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_attempts_are_apart(hub: GitHub):
     """By a pause; one that goes well lets the mirror go on at once, three that fail end it."""
-    storage, pauses = moor(hub, monkeypatch, task("1")), list[float]()
+    storage, pauses = moor(hub, task("1")), list[float]()
     head = storage.land()
-    monkeypatch.setattr(background, "PAUSE_S", 30)
-    monkeypatch.setattr(background, "time", SimpleNamespace(sleep=pauses.append))
     hub.faults.down = True
-    storage.mirror()
+    background.main(storage.home, "mirror", sleep=pauses.append)
     assert pauses == [30, 30, 30]
 
     def mend(seconds: float) -> None:
         pauses.append(seconds)
         hub.faults.down = False
 
-    monkeypatch.setattr(background, "time", SimpleNamespace(sleep=mend))
-    storage.mirror()
-    assert pauses[3:] == [30, 0]
+    background.main(storage.home, "mirror", sleep=mend)
+    assert pauses[3:] == [30]
     assert storage.news() == [head, None, None]
 
 
 @rule("R59")
-def test_a_mirror_that_was_killed(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_a_mirror_that_was_killed(hub: GitHub):
     """Whatever it had done, another finishes it."""
-    storage = moor(hub, monkeypatch, task("1"))
+    storage = moor(hub, task("1"))
     head = storage.land()
     hub.faults.delay, hub.faults.only = 0.5, "POST"
     child = subprocess.Popen([*storage.lib, "background", "mirror"])
@@ -232,11 +228,9 @@ def test_a_mirror_that_was_killed(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
     ("read", "fault"),
     [([NAME], f"Permission to {NAME}.git denied to {USER}."), ([], "Repository not found.")],
 )
-def test_a_token_that_is_not_good_enough(
-    hub: GitHub, monkeypatch: pytest.MonkeyPatch, read: list[str], fault: str
-):
+def test_a_token_that_is_not_good_enough(hub: GitHub, read: list[str], fault: str):
     """Status repeats what GitHub says, on one line, without the token."""
-    storage = moor(hub, monkeypatch, task("1"))
+    storage = moor(hub, task("1"))
     storage.land()
     token = hub.token(read=read)
     (storage.folder / "credentials").write_text(f"https://x-access-token:{token}@github.com\n")
@@ -251,9 +245,9 @@ def test_a_token_that_is_not_good_enough(
 
 
 @rule("R59")
-def test_a_token_that_is_refused_is_kept(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_a_token_that_is_refused_is_kept(hub: GitHub):
     """GitHub may have had a bad moment: git is not to forget the token because of that."""
-    storage = moor(hub, monkeypatch, task("1"))
+    storage = moor(hub, task("1"))
     head = storage.land()
     tokens, hub.tokens = hub.tokens, {}
     storage.mirror()
@@ -264,9 +258,9 @@ def test_a_token_that_is_refused_is_kept(hub: GitHub, monkeypatch: pytest.Monkey
 
 
 @rule("R59")
-def test_nothing_on_origin_is_overwritten(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_nothing_on_origin_is_overwritten(hub: GitHub):
     """Where somebody else has pushed to the branch, that stays, and status says why ours is not."""
-    storage = moor(hub, monkeypatch, task("1"))
+    storage = moor(hub, task("1"))
     repo = hub.folder / f"{NAME}.git"
     theirs = git(repo, "commit-tree", "main^{tree}", "-p", "main", "-m", "Theirs")
     git(repo, "update-ref", f"refs/heads/{VOYAGE}", theirs)
@@ -284,9 +278,9 @@ def test_nothing_on_origin_is_overwritten(hub: GitHub, monkeypatch: pytest.Monke
         {"origin": "https://x.org/a.git"},
     ],
 )
-def test_nowhere_to_push_to(hub: GitHub, monkeypatch: pytest.MonkeyPatch, voyage: Json):
+def test_nowhere_to_push_to(hub: GitHub, voyage: Json):
     """Where there is no origin that the token is for, nothing is due and nothing is asked."""
-    storage = moor(hub, monkeypatch, task("1"), **voyage)
+    storage = moor(hub, task("1"), **voyage)
     storage.land()
     requests = len(hub.requests)
     assert not storage.due()
@@ -295,9 +289,8 @@ def test_nowhere_to_push_to(hub: GitHub, monkeypatch: pytest.MonkeyPatch, voyage
     assert storage.news() == [None, None, None]
 
 
-def test_without_a_token_nothing_is_due(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_without_a_token_nothing_is_due(hub: GitHub):
     """Storage without a token keeps to itself."""
-    monkeypatch.setattr(background, "start_due_jobs", lambda *how: None)
     hub.private[NAME] = False
     storage = Mirrored(hub.folder.parent / "home", [task("1")], None)
     storage.land()
@@ -307,9 +300,9 @@ def test_without_a_token_nothing_is_due(hub: GitHub, monkeypatch: pytest.MonkeyP
 # The pull request
 
 
-def test_a_complete_voyage_becomes_a_pull_request(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_a_complete_voyage_becomes_a_pull_request(hub: GitHub):
     """It is made once, when verify.sh has passed and not before, and says what each task did."""
-    storage = moor(hub, monkeypatch, task("10"), task("2"), objective="Write a guide")
+    storage = moor(hub, task("10"), task("2"), objective="Write a guide")
     landed = storage.land()
     storage.finish("ship-0", note="there was nothing to do")
     storage.mirror()
@@ -338,9 +331,9 @@ def test_a_complete_voyage_becomes_a_pull_request(hub: GitHub, monkeypatch: pyte
     assert_sound(storage)
 
 
-def test_nobody_wants_a_pull_request(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_nobody_wants_a_pull_request(hub: GitHub):
     """None is made without --pr, nor where nothing was changed."""
-    storage = moor(hub, monkeypatch, task("1"), pr=False)
+    storage = moor(hub, task("1"), open_pr=False)
     storage.land()
     storage.verify()
     storage.mirror()
@@ -356,18 +349,18 @@ def test_nobody_wants_a_pull_request(hub: GitHub, monkeypatch: pytest.MonkeyPatc
     assert hub.pulls == []
 
 
-def test_a_base_that_is_not_known(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_a_base_that_is_not_known(hub: GitHub):
     """Where the voyage did not start from a branch, GitHub's default one is taken."""
-    storage = moor(hub, monkeypatch, task("1"), base=None)
+    storage = moor(hub, task("1"), base_branch=None)
     storage.land()
     storage.verify()
     storage.mirror()
     assert [pull["base"]["ref"] for pull in hub.pulls] == ["main"]
 
 
-def test_a_pull_request_that_is_there_already(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_a_pull_request_that_is_there_already(hub: GitHub):
     """Whoever made it, possibly a mirror that was killed, it is the voyage's."""
-    storage = moor(hub, monkeypatch, task("1"))
+    storage = moor(hub, task("1"))
     storage.land()
     storage.mirror()
     asked = {"title": "Mine", "head": VOYAGE, "base": "main"}
@@ -379,9 +372,9 @@ def test_a_pull_request_that_is_there_already(hub: GitHub, monkeypatch: pytest.M
     assert len(hub.pulls) == 1
 
 
-def test_a_pull_request_that_is_refused(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_a_pull_request_that_is_refused(hub: GitHub):
     """Status says why, the branch is there all the same, and later it is tried again."""
-    storage = moor(hub, monkeypatch, task("1"))
+    storage = moor(hub, task("1"))
     head = storage.land()
     storage.verify()
     token = hub.token(write=[NAME], pulls=False)
@@ -436,13 +429,13 @@ def ask(storage: Mirrored, who: str, op: str, **fields: Any) -> Json:
     line = json.dumps({"protocol": PROTOCOL, "op": op, **fields}).encode() + b"\n"
     argv = [*storage.lib, "harbor", who]
     done = subprocess.run(argv, input=line, stdout=subprocess.PIPE, check=True, timeout=60)
-    return json.loads(done.stdout)
+    return dict(json.loads(done.stdout))
 
 
 @pytest.mark.parametrize("who", ["ship-0", "captain"])
-def test_any_call_sees_to_it(hub: GitHub, monkeypatch: pytest.MonkeyPatch, who: str):
+def test_any_call_sees_to_it(hub: GitHub, who: str):
     """A ship's call or the captain's starts a mirror where one is due, and does not wait for it."""
-    storage = moor(hub, monkeypatch, task("1"))
+    storage = moor(hub, task("1"))
     storage.land()
     hub.faults.delay, hub.faults.only = 4, PUSH
     begun = time.monotonic()
@@ -452,9 +445,9 @@ def test_any_call_sees_to_it(hub: GitHub, monkeypatch: pytest.MonkeyPatch, who: 
     assert hub.requests.count(PUSH) == 1
 
 
-def test_a_voyage_is_mirrored_by_its_own_calls(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_a_voyage_is_mirrored_by_its_own_calls(hub: GitHub):
     """From the first claim to the pull request nobody has to think of it."""
-    storage = moor(hub, monkeypatch, task("1"))
+    storage = moor(hub, task("1"))
     held = ask(storage, "ship-0", "claim", run_id="r")
     commit = storage.push(held["ref"])
     assert ask(storage, "ship-0", "land", claim=1, commit=commit, id="a")["ok"]
@@ -465,14 +458,15 @@ def test_a_voyage_is_mirrored_by_its_own_calls(hub: GitHub, monkeypatch: pytest.
     assert len(hub.pulls) == 1
 
 
-def test_harbor_does_not_pay_for_it(hub: GitHub, monkeypatch: pytest.MonkeyPatch):
+def test_harbor_does_not_pay_for_it(hub: GitHub):
     """A call with nothing to mirror loads nothing that only a mirror needs."""
-    storage = moor(hub, monkeypatch, task("1"))
+    storage = moor(hub, task("1"))
     look = (
-        f"import sys; sys.path.insert(0, {str(storage.folder / 'lib')!r}); import onboard.serve; "
+        f"import sys; sys.path.insert(0, {str(storage.folder / 'lib')!r}); "
+        "import onboard.storage.serve; "
     )
     look += "print(*sys.modules)"
     done = subprocess.run([sys.executable, "-IS", "-c", look], capture_output=True, check=True)
     loaded = set(done.stdout.decode().split())
-    assert "onboard.mirror" in loaded
+    assert {"onboard.storage.mirror", "onboard.storage.notify"} <= loaded
     assert not loaded & {"urllib.request", "http", "subprocess", "onboard.process"}

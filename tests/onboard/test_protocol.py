@@ -456,7 +456,7 @@ class Protocol(RuleBasedStateMachine):
         """As serve.respond does; in a process that has waited, where one stands."""
         if who not in self.standing:
             return self.storage.ask(who, **request)
-        return serve.decide(self.standing[who], self.storage.voyage, who, request)
+        return serve.decide(self.standing[who], self.storage.voyage, who, request).answer
 
     def follow(self, who: str, request: Json, answer: Json | None) -> None:
         """Have the model do what the journal says was done, and compare the answers."""

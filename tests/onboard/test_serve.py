@@ -15,7 +15,7 @@ import pytest
 
 from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import serve
-from ocaptain.onboard.storage.journal import Journal, open_voyage
+from ocaptain.onboard.storage.journal import Journal
 from tests.support.moored import VOYAGE, Moored, moored
 from tests.support.rules import rule
 from tests.support.storage import Json, Sail, Storage, assert_sound, git, task, until
@@ -483,18 +483,16 @@ def test_a_change_right_after_the_look_is_noticed(sail: Sail, monkeypatch):
         def locked(self) -> Iterator[None]:
             with super().locked():
                 yield
-            monkeypatch.setattr(serve, "open_voyage", opened)
             if storage.sections()["claims"]["1"]["state"] == "live":
                 storage.ask("ship-1", "land", claim=number, commit=None)
 
-    opened = open_voyage
-    other = (Overtaken(storage.home, VOYAGE), storage.voyage)
-    monkeypatch.setattr(serve, "open_voyage", lambda home: other)
+    journal = Overtaken(storage.home, VOYAGE)
+    request = {"op": "claim", "run_id": "r", "wait": True}
     reading, writing = os.pipe()
     with os.fdopen(reading) as stdin, os.fdopen(writing, "w"):
         monkeypatch.setattr(sys, "stdin", stdin)
         began = time.monotonic()
-        claim = storage.ask("ship-0", "claim", run_id="r", wait=True)
+        claim = serve.decide_in_time(journal, storage.voyage, "ship-0", request)
     assert claim["claim"], "it had waited to the end"
     assert claim["task"]["id"] == "2"
     assert time.monotonic() - began < 3

@@ -122,7 +122,8 @@ class Storage:
 
     def __init__(self, model: Path, home: Path, tasks: list[Json], **changes: Any) -> None:
         shutil.copytree(model, home, symlinks=True)
-        self.home, self.voyage, self.now = home, {**RECORD, **changes}, 1_000_000.0
+        self.home, self.now = home, 1_000_000.0
+        self.voyage: Any = {**RECORD, **changes}
         (self.folder / "voyage.json").write_text(json.dumps(self.voyage))
         with (journal := self.journal()).locked():
             journal.commit("captain", {"op": "sail"}, {"tasks": {t["id"]: t for t in tasks}})
@@ -165,7 +166,8 @@ class Storage:
 
     def ask(self, ship: str, /, op: Any, **fields: Any) -> Json:
         """A ship's question, as a process of its own would answer it."""
-        return serve.respond(self.home, ship, {"protocol": PROTOCOL, "op": op, **fields})
+        request = {"protocol": PROTOCOL, "op": op, **fields}
+        return serve.respond(self.home, ship, request, start_due_jobs=no_jobs)
 
     def order(self, op: str, /, **fields: Any) -> Json:
         """The captain's question."""
@@ -225,6 +227,10 @@ class Storage:
 
 
 Sail = Callable[..., Storage]
+
+
+def no_jobs(*_: object) -> None:
+    """Start no background job."""
 
 
 def fold(lines: list[Json]) -> Json:

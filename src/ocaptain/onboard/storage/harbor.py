@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .. import tasklist
+from ..protocol import VoyageRecord
 from ..text import clean, several
 from .journal import Journal, Sections, fold
 
@@ -34,7 +35,7 @@ class Refused(Exception):
 class Call:
     """One request under the lock: the state as it sees and changes it, and the entries it sets."""
 
-    def __init__(self, journal: Journal, voyage: Json, who: str, request: Json) -> None:
+    def __init__(self, journal: Journal, voyage: VoyageRecord, who: str, request: Json) -> None:
         self.journal, self.voyage, self.who, self.request = journal, voyage, who, request
         self.now, self.sets = time.time(), Sections()
         self.sections = {name: dict(entries) for name, entries in journal.sections.items()}

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write
+from ..protocol import VoyageRecord
 from ..text import utc
 
 Sections = dict[str, dict[str, Any]]
@@ -191,7 +192,7 @@ class Journal:
             file.write(f"{utc(time.time())} {text}\n")
 
 
-def open_voyage(home: Path) -> tuple[Journal, dict[str, Any]]:
+def open_voyage(home: Path) -> tuple[Journal, VoyageRecord]:
     """The journal of the voyage that lives in this home directory, and voyage.json."""
     voyage = json.loads((home / "voyage" / "voyage.json").read_text())
     return Journal(home, voyage["voyage"]), voyage

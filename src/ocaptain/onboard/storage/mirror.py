@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from .. import tasklist
 from ..protocol import Meta, Task, VoyageRecord
@@ -25,7 +25,7 @@ LISTED_TEXT = 160
 
 def next_step(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Step | None:
     """Return how to bring to origin what it lacks: the branch, or the pull request."""
-    meta: Meta = journal.sections["meta"]
+    meta = cast(Meta, journal.sections["meta"])
     origin = voyage["origin"] or ""
     if not origin.startswith(GITHUB) or not credentials(journal).exists():
         return None
@@ -52,7 +52,7 @@ def push(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Meta:
 
     head = journal.sections["meta"]["head"]
     refspec = f"{head}:refs/heads/{voyage['voyage']}"
-    argv = ["git", "-C", journal.repo, "push", "--quiet", voyage["origin"] or "", refspec]
+    argv = ["git", "-C", str(journal.repo), "push", "--quiet", voyage["origin"] or "", refspec]
     done = process.run(argv, timeout=timing.push_s)
     if done.status:
         raise OSError(done.stderr.strip() or f"git push ended with status {done.status}")

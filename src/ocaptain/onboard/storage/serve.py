@@ -161,9 +161,12 @@ def keep_answer(call: Call, request_id: str, answer: Json) -> None:
 
 def change_of(request: Json) -> Json:
     """Return what the journal's line says of a request, beside what it sets."""
-    claim = int(amount(request, "claim")) or None
-    told = {key: text(request, key) for key in ("op", "by", "why") if key in request}
-    return {**told, "claim": claim}
+    change: Json = {"op": text(request, "op")}
+    for key in ("by", "why"):
+        if key in request:
+            change[key] = text(request, key)
+    change["claim"] = int(amount(request, "claim")) or None
+    return change
 
 
 def refusal(code: ErrorCode, error: str) -> Json:
