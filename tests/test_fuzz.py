@@ -33,6 +33,7 @@ from ocaptain.onboard.text import clean
 from ocaptain.plan.check import check
 from ocaptain.process import Result
 from ocaptain.providers.exedev import Exedev
+from ocaptain.providers.exedev_lobby import Lobby
 from ocaptain.ssh import VM, Ssh
 from tests.support.crashes import FAST
 from tests.support.documented import example as documented
@@ -474,13 +475,12 @@ def test_whatever_the_lobby_says_the_captain_is_told_so(call: str, data, status,
     async def answer(*_: Any, **__: Any) -> Result:
         return Result(status, said, err)
 
-    async def opened(_self: Exedev) -> Ssh:
+    async def opened(_self: Lobby) -> Ssh:
         return Ssh(Path())
 
     monkeypatch.setattr(Ssh, "run", answer)
-    monkeypatch.setattr(Exedev, "_open", opened)
-    monkeypatch.setattr("ocaptain.providers.exedev.WAIT_S", 0)
-    lobby = Exedev(load({"HOME": "/nowhere", "OCAPTAIN_PROVIDER": "exedev"}))
+    monkeypatch.setattr(Lobby, "_open", opened)
+    lobby = Exedev(load({"HOME": "/nowhere", "OCAPTAIN_PROVIDER": "exedev"}), running_s=0)
     told = "exe.dev"
     try:
         asyncio.run(ask(lobby))

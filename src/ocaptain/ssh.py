@@ -113,10 +113,13 @@ def _no_tokens(path: Path) -> str:
 def prepare(folder: Path, vms: Collection[VM], user_config: Path | None) -> "Ssh":
     """Write an ssh_config for `vms`, and their host keys, into `folder`; sockets go beside it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    known_hosts = [f"{vm.name} {key}\n" for vm in vms for key in vm.host_key.splitlines()]
-    _replace(folder / "known_hosts", "".join(known_hosts))
+    _replace(folder / "known_hosts", "".join(_known_hosts(vm) for vm in vms))
     _replace(folder / "ssh_config", render(folder, vms, user_config))
     return Ssh(folder / "ssh_config")
+
+
+def _known_hosts(vm: VM) -> str:
+    return "".join(f"{vm.name} {key}\n" for key in vm.host_key.splitlines())
 
 
 def _replace(path: Path, content: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ocaptain.config import Config
-from ocaptain.providers import VM, Options
+from ocaptain.providers import VM, StorageAccess
 from ocaptain.providers.local import Local
 
 
@@ -39,9 +39,7 @@ class Scratch:
     async def list(self) -> Sequence[VM]:
         return await self.local.list()
 
-    async def authorize_key(
-        self, storage: VM, ship: str, key: str
-    ) -> tuple[Options, Sequence[str]]:
+    async def authorize_key(self, storage: VM, ship: str, key: str) -> StorageAccess:
         return await self.local.authorize_key(storage, ship, key)
 '''
 METADATA = "Metadata-Version: 2.1\nName: ocaptain-scratch\nVersion: 1.0\n"

@@ -8,7 +8,7 @@ import pytest
 
 from ocaptain.config import Config, load
 from ocaptain.errors import Failure
-from ocaptain.providers.known_host import trusted
+from ocaptain.providers.known_host import resolve_known_host
 from ocaptain.ssh import VM
 
 KEYS = ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA", "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbml")
@@ -24,7 +24,7 @@ def asked(config: Config, destination: str, ssh_config: str) -> VM:
     """What is found of a machine."""
     assert config.ssh_config
     config.ssh_config.write_text(ssh_config)
-    return asyncio.run(trusted(config, destination))
+    return asyncio.run(resolve_known_host(config, destination))
 
 
 def test_a_machine_as_the_captains_ssh_reaches_it(config, tmp_path):

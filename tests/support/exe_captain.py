@@ -20,9 +20,11 @@ from tests.support.captain import Captain, Done, new_captain
 HASTY = """
 from ocaptain import cli, ssh
 from ocaptain.fleet import launch
-from ocaptain.providers import exedev
-launch.REACH_S, exedev.WAIT_S, exedev.AGAIN_S = 2, 1, 1
-ssh.COMMON["ConnectTimeout"] = "1"
+from ocaptain.providers import PROVIDERS
+from ocaptain.providers.exedev import Exedev
+launch.REACH_S = 2
+PROVIDERS["exedev"] = lambda config: Exedev(config, running_s=1, retries_s=1)
+ssh.FOR_ALL_HOSTS = (("ConnectTimeout", "1"), *ssh.FOR_ALL_HOSTS)
 cli.main()
 """
 

@@ -200,8 +200,8 @@ class Launch:
     async def _set_up_ship(self, ship: str, storage: VM) -> None:
         """Set a ship up; its key opens storage from here on."""
         key = self.keys[ship]
-        options, prefix = await self.voyage.provider.authorize_key(storage, ship, key)
-        if prefix:
+        access = await self.voyage.provider.authorize_key(storage, ship, key)
+        if access.sudo_prefix:
             progress(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
         boot: ShipBoot = {
             "accounts": self.voyage.provider.accounts,
@@ -211,8 +211,8 @@ class Launch:
             "agent_env": dict(self.voyage.config.agent_env),
             "key": (self.scratch / ship).read_text(),
             "host_key": storage.host_key,
-            "ssh_options": list(options),
-            "sudo_prefix": list(prefix),
+            "ssh_options": list(access.ssh_options),
+            "sudo_prefix": list(access.sudo_prefix),
         }
         await self._set_up(self.voyage.vm(ship), pack(boot, code=True), program="set-up-ship")
 

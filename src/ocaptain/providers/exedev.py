@@ -1,182 +1,198 @@
-"""The `exedev` provider: VMs of exe.dev, by way of its lobby, `ssh exe.dev COMMAND --json`.
+"""The `exedev` provider: VMs of exe.dev.
 
 docs/exedev.md has the facts that this rests on, their sources, and which of them are assumptions.
 """
 
 import asyncio
-import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.process import wait_for_all
-from ocaptain.ssh import VM, Options, Remote, Ssh, Unreachable, clean, prepare
+from ocaptain.ssh import VM, Unreachable, clean
 
-from . import VM_NAME, Provider
-from .known_host import trusted
+from . import VM_NAME, Provider, StorageAccess
+from .exedev_lobby import LOBBY, RETRIES_S, Json, Lobby
 
-T = TypeVar("T")
-Json = dict[str, Any]
-
-LOBBY = "exe.dev"
-DESTINATION = re.compile(r"\A(?:([\w.+-]+)@)?([\w.:][\w.:-]*)\Z")
+SSH_DESTINATION = re.compile(r"(?:(?P<user>[\w.+-]+)@)?(?P<host>[\w.:][\w.:-]*)")
 UNKNOWN_OPTION = re.compile(r"(?i)(unknown|unrecogni[sz]ed|undefined|not defined|invalid).*\bvm\b")
-ONCE = {"new": 0.0, "ssh-key add": 0.0}
-"""For how many seconds these are sent again where no answer comes: they might be done twice."""
-AT_ONCE = 8
-WAIT_S, LOOK_S, ANSWER_S, AGAIN_S = 12.0, 0.1, 120.0, 20.0
+RUNNING_S = 12.0
+"""How long to wait until a new VM runs. After that, setting it up goes on trying."""
+LOOK_EVERY_S = 0.1
 
 
 class Exedev(Provider):
     """VMs of the account whose key the captain's ssh shows to exe.dev."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self, config: Config, *, running_s: float = RUNNING_S, retries_s: float = RETRIES_S
+    ) -> None:
         self.config = config
-        self._turns = asyncio.Semaphore(AT_ONCE)
-        self._opening: asyncio.Task[Ssh] | None = None
-        self._lobby = VM(LOBBY, (), "")
+        self._lobby = Lobby(config, retries_s)
+        self._running_s = running_s
         self._making = set[asyncio.Task[VM]]()
 
-    # The lobby
-
-    async def _open(self) -> Ssh:
-        self._lobby = await trusted(self.config, LOBBY)
-        return prepare(self.config.run_dir() / LOBBY, [self._lobby], self.config.ssh_config)
-
-    async def _send(self, verb: str, *arguments: str) -> tuple[Json, str]:
-        """What the lobby answers, and what is wrong, if anything."""
-        self._opening = self._opening or asyncio.create_task(self._open())
-        ssh, remote = await self._opening, Remote(*verb.split(), "--json", *arguments)
-        async with self._turns:
-            done = await ssh.run(LOBBY, remote, timeout=ANSWER_S, retries=ONCE.get(verb, AGAIN_S))
-        found = documents(done.out) + documents(done.err)
-        faults = [str(each["error"]) for each in found if each.keys() == {"error"}]
-        if not faults and (done.status or not found):
-            faults = [(done.err or done.out).decode(errors="replace").strip() or "it said nothing"]
-        return found[0] if found else {}, clean(" ".join(faults))
-
-    async def _ask(self, pick: Callable[[Json], T], verb: str, *arguments: str) -> T:
-        """What `pick` finds in the lobby's answer; Failure where that refuses, or lacks it."""
-        answer, fault = await self._send(verb, *arguments)
-        if fault:
-            hint = f"See what it says to you: ssh {LOBBY} {verb} --help"
-            raise Failure(f"{LOBBY} refused `{verb}`: {fault}", hint=hint)
-        try:
-            return pick(answer)
-        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as strange:
-            told = f"{LOBBY} answers `{verb}` with what ocaptain does not understand ({strange!r})"
-            said = clean(json.dumps(answer))[:300]
-            raise Failure(f"{told}: {said}", hint="See docs/exedev.md.") from None
-
-    def _vm(self, said: Json) -> VM:
-        ((user, host),) = DESTINATION.findall(said["ssh_dest"])
-        where = {"HostName": host, "Port": str(int(said.get("ssh_port", 22))), "User": user}
-        given = tuple((key, value) for key, value in where.items() if value)
-        # Where it is apart, what the captain's ssh_config says of the lobby holds for its VMs.
-        return VM(said["vm_name"], given + self._lobby.options[3:], self._lobby.host_key)
-
-    # What a provider does
-
     async def capacity(self, more: int = 0) -> str:
-        """The account's VMs; Failure unless `more` fit into its allowance."""
-        images = await self._ask(lambda said: [vm.get("image") for vm in said["vms"]], "ls", "-l")
-        room = f"{len(images)} of {self.config.vm_limit} VMs (OCAPTAIN_VM_LIMIT) are in use"
-        if len(images) + more > self.config.vm_limit:
-            remedy = "ocaptain voyages  lists yours,  ocaptain sink -s VOYAGE  removes one."
-            raise Failure(f"{LOBBY} has no room for {more} more: {room}.", hint=remedy)
-        image = self.config.vm.get("image", "its default image")
-        there = f"; those there have {', '.join(sorted(set(map(str, images))))}" if images else ""
-        return clean(f"{LOBBY}: {room}; new ones get {image}{there}")
+        """Say how many VMs the account has. Raises Failure unless `more` fit into its allowance."""
+        images = await self._lobby.ask(vm_images, "ls", "-l")
+        limit = self.config.vm_limit
+        in_use = f"{len(images)} of {limit} VMs (OCAPTAIN_VM_LIMIT) are in use"
+        if len(images) + more > limit:
+            raise Failure(
+                f"{LOBBY} has no room for {more} more: {in_use}.",
+                hint="ocaptain voyages  lists yours,  ocaptain sink -s VOYAGE  removes one.",
+            )
+        new_image = self.config.vm.get("image", "its default image")
+        sentence = f"{LOBBY}: {in_use}; new ones get {new_image}"
+        if images:
+            sentence += f"; those there have {', '.join(sorted(set(images)))}"
+        return clean(sentence)
 
     async def create(self, name: str) -> VM:
         """Make a VM, and wait until the lobby says that it runs."""
-        given = [f"--{key}={value}" for key, value in self.config.vm.items()]
-        given += [f"--tag={tag(name)}"] * name.endswith("-storage")
-        new = self._ask(self._made, "new", f"--name={name}", "--no-email", *given)
-        # The lobby goes on with it, also where this is cancelled.
-        self._making.add(making := asyncio.create_task(new))
+        # The lobby goes on with it if this is cancelled, so `destroy` has to wait for it.
+        making = asyncio.create_task(self._make(name))
+        self._making.add(making)
         vm = await asyncio.shield(making)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(WAIT_S):
-                # As all who wait do; of no event does the lobby tell.
-                while name not in await self._ask(running, "ls"):  # noqa: ASYNC110
-                    await asyncio.sleep(LOOK_S * min(20, len(self._making)))
+        await self._wait_until_running(name)
         return vm
 
-    def _made(self, said: Json) -> VM:
-        if "error" in said:
-            raise Unreachable(f"{LOBBY} made it, but not well: {clean(str(said['error']))}")
-        return self._vm(said)
+    async def _make(self, name: str) -> VM:
+        options = [f"--{option}={value}" for option, value in self.config.vm.items()]
+        if name.endswith("-storage"):
+            options.append(f"--tag={voyage_of(name)}")
+        return await self._lobby.ask(self._new_vm, "new", f"--name={name}", "--no-email", *options)
+
+    def _new_vm(self, answer: Json) -> VM:
+        if "error" in answer:
+            raise Unreachable(f"{LOBBY} made it, but not well: {clean(str(answer['error']))}")
+        return self._vm(answer)
+
+    async def _wait_until_running(self, name: str) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._running_s):
+                # The lobby tells of no event, so all who wait ask, less often the more they are.
+                while name not in await self._lobby.ask(running_vms, "ls"):  # noqa: ASYNC110
+                    await asyncio.sleep(LOOK_EVERY_S * min(20, len(self._making)))
 
     async def list(self) -> Sequence[VM]:
-        """The account's VMs that have names of ocaptain's."""
-        return await self._ask(lambda said: [*map(self._vm, ours(said["vms"], "vm_name"))], "ls")
+        """Return the account's VMs that have names of ocaptain's."""
+        return await self._lobby.ask(self._vms, "ls")
+
+    def _vms(self, answer: Json) -> Sequence[VM]:
+        return [self._vm(row) for row in answer["vms"] if is_ours(row["vm_name"])]
+
+    def _vm(self, row: Json) -> VM:
+        destination = SSH_DESTINATION.fullmatch(row["ssh_dest"])
+        if not destination:
+            raise ValueError(f"ssh_dest is {row['ssh_dest']!r}")
+        options = [
+            ("HostName", destination["host"]),
+            ("Port", str(int(row.get("ssh_port", 22)))),
+        ]
+        if destination["user"]:
+            options.append(("User", destination["user"]))
+        lobby = self._lobby.machine
+        # But for the address, what the captain's ssh_config says of the lobby holds for its VMs.
+        options += lobby.options[3:]
+        return VM(row["vm_name"], tuple(options), lobby.host_key)
 
     async def destroy(self, names: Iterable[str]) -> dict[str, str]:
-        """Remove VMs in one call and, with a ship or its storage, the ship's key."""
-        wanted = {name for name in names if VM_NAME.fullmatch(name)}
+        """Remove VMs in one call, and the keys of ships that go, or whose storage does."""
+        wanted = {name for name in names if is_ours(name)}
         await asyncio.gather(*self._making, return_exceptions=True)
-        removing = asyncio.create_task(self._send("rm", *sorted(wanted)))
-        listing = asyncio.create_task(
-            self._ask(lambda said: ours(said["ssh_keys"], "name"), "ssh-key list")
-        )
+        removing = asyncio.create_task(self._lobby.send("rm", *sorted(wanted)))
+        listing = asyncio.create_task(self._lobby.ask(key_names, "ssh-key list"))
         await wait_for_all(removing, listing)
-        _, fault = removing.result()
-        ships = [key["name"] for key in listing.result()]
-        there = await self.list() if fault else ()
-        left = {vm.name: fault for vm in there if vm.name in wanted}
-        theirs = [name for name in ships if {name, f"{tag(name)}-storage"} & wanted]
-        gone = await wait_for_all(*(self._send("ssh-key remove", name) for name in theirs))
-        kept = {name: why for name, (_, why) in zip(theirs, gone, strict=True) if why}
-        by_hand = f"by hand: ssh {LOBBY} ssh-key remove"
-        return left | {f"the key {name}": f"{why}; {by_hand} {name}" for name, why in kept.items()}
+        fault = removing.result().fault
+        keys = [
+            key
+            for key in listing.result()
+            if key in wanted or f"{voyage_of(key)}-storage" in wanted
+        ]
+        left = {}
+        if fault:
+            left = {vm.name: fault for vm in await self.list() if vm.name in wanted}
+        return left | await self._remove_keys(keys)
 
-    async def authorize_key(
-        self, storage: VM, ship: str, key: str
-    ) -> tuple[Options, Sequence[str]]:
-        """Add the key to the account, for storage alone: as the ship's user where the lobby can do
-        that, else by the tag that storage carries; never a key for the whole account."""
-        scope, via = storage.name, tuple[str, ...]()
+    async def _remove_keys(self, names: Sequence[str]) -> dict[str, str]:
+        """Remove keys from the account. Returns which are left, with why."""
+        replies = await wait_for_all(*(self._lobby.send("ssh-key remove", name) for name in names))
+        left = {}
+        for name, reply in zip(names, replies, strict=True):
+            if reply.fault:
+                by_hand = f"ssh {LOBBY} ssh-key remove {name}"
+                left[f"the key {name}"] = f"{reply.fault}; by hand: {by_hand}"
+        return left
+
+    async def authorize_key(self, storage: VM, ship: str, key: str) -> StorageAccess:
+        """Add a ship's key to the account, for storage alone.
+
+        It opens storage as the ship's user if the lobby can do that, else as the login user, by
+        the tag that only storage has. No key is ever added for the whole account.
+        """
+        scope = storage.name
+        sudo_prefix: tuple[str, ...] = ()
+        only_as_ship = (f"--vm={scope}", f"--ssh-user={ship}")
         try:
-            added = await self._ask(dict, "ssh-key add", f"--vm={scope}", f"--ssh-user={ship}", key)
-        except Failure as refused:
-            if not UNKNOWN_OPTION.search(str(refused)):
+            added = await self._lobby.ask(dict, "ssh-key add", *only_as_ship, key)
+        except Failure as refusal:
+            if not UNKNOWN_OPTION.search(str(refusal)):
                 raise
-            from ocaptain.onboard.storage.accounts import (
-                LOGIN_SHELL,  # takes longer than most commands
-            )
+            # It takes longer than most commands.
+            from ocaptain.onboard.storage.accounts import LOGIN_SHELL
 
-            scope, via = tag(storage.name), ("sudo", "-nu", ship, str(LOGIN_SHELL), "-c")
-            added = await self._ask(dict, "ssh-key add", f"--tag={scope}", key)
-        # By its name the key is found when it is to go.
-        if added.get("name") != key.split()[2] or repr(scope) not in str(added.get("permissions")):
-            told = f"{LOBBY} does not say that {ship}'s key is for {scope} alone, and its name:"
-            raise Failure(f"{told} {clean(str(added))[:300]}", hint="See docs/exedev.md.")
-        # The same address; any login name will do where the lobby gave none.
-        options = {"User": ship, **dict(storage.options)}
-        return tuple((key, options[key]) for key in ("HostName", "Port", "User")), via
-
-
-def tag(name: str) -> str:
-    """What the storage of a VM's voyage is tagged with, and nothing else: the voyage's name."""
-    return name.rpartition("-")[0]
+            scope = voyage_of(storage.name)
+            sudo_prefix = ("sudo", "-nu", ship, str(LOGIN_SHELL), "-c")
+            added = await self._lobby.ask(dict, "ssh-key add", f"--tag={scope}", key)
+        check_added_key(added, ship, key, scope)
+        address = dict(storage.options)
+        options = (
+            ("HostName", address["HostName"]),
+            ("Port", address["Port"]),
+            # If the lobby gave no login name, any will do.
+            ("User", address.get("User", ship)),
+        )
+        return StorageAccess(options, sudo_prefix)
 
 
-def documents(said: bytes) -> list[Json]:
-    """The JSON objects in an answer of the lobby's, each of which begins a line."""
-    with suppress(ValueError, RecursionError):
-        return [x for x in map(json.loads, re.split(rb"\n(?={)", said)) if isinstance(x, dict)]
-    return []
+def voyage_of(vm: str) -> str:
+    """Return the voyage's name, which is also the tag of its storage, and of no other VM."""
+    return vm.rpartition("-")[0]
 
 
-def ours(listed: Iterable[Json], key: str) -> list[Json]:
-    """Those of the account's VMs or keys that have, as `key`, a name of ocaptain's."""
-    return [each for each in listed if VM_NAME.fullmatch(str(each[key]))]
+def check_added_key(answer: Json, ship: str, key: str, scope: str) -> None:
+    """Raise Failure unless the lobby says that a key is for `scope` alone.
+
+    Its name has to be its comment, too: `destroy` finds it by that.
+    """
+    is_named = answer.get("name") == key.split()[2]
+    is_scoped = repr(scope) in str(answer.get("permissions"))
+    if not (is_named and is_scoped):
+        raise Failure(
+            f"{LOBBY} does not say that {ship}'s key is for {scope} alone, and its name:"
+            f" {clean(str(answer))[:300]}",
+            hint="See docs/exedev.md.",
+        )
 
 
-def running(answer: Json) -> set[str]:
-    """The names of the account's VMs that run."""
-    return {vm["vm_name"] for vm in answer["vms"] if vm.get("status") == "running"}
+def is_ours(name: object) -> bool:
+    """Whether a VM or key of the account has a name of ocaptain's."""
+    return VM_NAME.fullmatch(str(name)) is not None
+
+
+def vm_images(answer: Json) -> list[str]:
+    """Return the image of each VM that the account has."""
+    return [str(row.get("image")) for row in answer["vms"]]
+
+
+def running_vms(answer: Json) -> set[str]:
+    """Return the names of the account's VMs that run."""
+    return {row["vm_name"] for row in answer["vms"] if row.get("status") == "running"}
+
+
+def key_names(answer: Json) -> list[str]:
+    """Return the names of the account's keys that are ocaptain's."""
+    return [row["name"] for row in answer["ssh_keys"] if is_ours(row["name"])]

@@ -8,6 +8,8 @@ An inventory names them, one a line: `[user@]host[:port]`, or a Host of the capt
 import asyncio
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure, progress
@@ -19,48 +21,36 @@ from ocaptain.onboard.storage.accounts import (
     WORLD_WRITABLE,
 )
 from ocaptain.process import wait_for_all
-from ocaptain.ssh import VM, Home, Options, Remote, Unreachable, clean, prepare
+from ocaptain.ssh import VM, Home, Remote, Ssh, Unreachable, clean, prepare
 
-from . import VM_NAME, Provider
-from .known_host import trusted
+from . import VM_NAME, Provider, StorageAccess
+from .known_host import resolve_known_host
 
 MACHINE = re.compile(r"([\w.-]+@)?[\w.-]+(:\d+)?")
-SOON = (("ConnectTimeout", "5"),)
-RESERVED = f"{SHIP_HOMES}/reserved"
-WAS = f"{SHIP_HOMES}/was"
-"""Shell that gives folders of the machine's own back the modes that ships found too open."""
+CONNECT_SOON = (("ConnectTimeout", "5"),)
+SCRIPT_S = 300
+SCRIPT_ENVIRONMENT = (
+    f"SHIP_HOMES={SHIP_HOMES}",
+    f"SHIP_GROUP={SHIP_GROUP}",
+    f"HARBOR={HARBOR}",
+    f"LOGIN_SHELL_FOLDER={LOGIN_SHELL.parent}",
+    f"WORLD_WRITABLE={' '.join(WORLD_WRITABLE)}",
+)
 
-# All of these run as root; $1 is the login user's home, with a slash.
-# Whose a machine is: a VM's, or, where something is in our way, somebody else's.
-LOOK = f'readlink {RESERVED} || ls -d "$1"voyage {HARBOR} 2>/dev/null || :'
-RESERVE = f"""\
-mkdir -p {SHIP_HOMES} && [ ! -e "$1"voyage ] && [ ! -e {HARBOR} ] && ln -sT "$2" {RESERVED} &&
-for at in {" ".join(WORLD_WRITABLE)}; do
-  stat -c 'chown %u:%g %n && chmod %a %n' $at || echo "rmdir $at || :"
-done 2>/dev/null >{WAS}
-{LOOK}
-"""
-RELEASE = f"""\
-[ "$(readlink {RESERVED})" = "$2" ] || exit 0
-for again in 1 2 3; do
-  systemctl kill -s KILL ocaptain-helm; systemctl disable --now ocaptain-helm
-  grep -lsaE "$1"'voyage/|OCAPTAIN_WOR[K]=' /proc/[0-9]*/cmdline /proc/[0-9]*/environ |
-    cut -d/ -f3 | xargs -r kill -KILL
-  pkill -KILL -u harbor; pkill -KILL -G {SHIP_GROUP}
-  sleep 0.1
-done >/dev/null 2>&1
-umount -l "$1"voyage/storage 2>/dev/null
-set -e
-find /tmp /var/tmp -user harbor -delete 2>/dev/null || :
-getent passwd | grep -E ':({SHIP_HOMES}/|{HARBOR}:)' | cut -d: -f1 | xargs -rn1 userdel
-getent group {SHIP_GROUP} >/dev/null && groupdel {SHIP_GROUP}
-cd /etc && rm -f sudoers.d/ocaptain tmpfiles.d/ocaptain.conf
-cd systemd/system && rm -f ocaptain-helm.service shelley.socket shelley.service
-rm -rf --one-file-system "$1"voyage {HARBOR} {LOGIN_SHELL.parent} {SHIP_HOMES}/ship-* /tmp/oc-"${{2%-*}}"-*
-cd "$1" && rm -f .claude/tasks/"${{2%-*}}"-tasks && rmdir -p .claude/tasks 2>/dev/null || :
-[ ! -e {WAS} ] || sh -e {WAS}
-rm -f {WAS} {RESERVED} && rmdir {SHIP_HOMES} 2>/dev/null || :
-"""
+
+class Machine(NamedTuple):
+    """A machine that has answered."""
+
+    vm: VM
+    holder: str
+    """The VM's name that it is reserved as, or what is in our way there; empty if it is free."""
+
+
+class Answer(NamedTuple):
+    """What a machine printed, and why that failed, if it did."""
+
+    stdout: str
+    fault: str
 
 
 class Hosts(Provider):
@@ -68,50 +58,25 @@ class Hosts(Provider):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._free, self._held = list[VM](), dict[str, VM]()
-        self._reserving = set[asyncio.Task[tuple[str, str]]]()
-
-    async def _look(self) -> dict[VM, str]:
-        """What each machine carries: a VM's name, or what is in our way there, or nothing. Those
-        that do not answer are told of, and left out."""
-        path = self.config.hosts
-        try:
-            names = re.sub("#.*", "", path.read_text()).split()
-        except OSError as why:
-            raise Failure(f"{path}: {why.strerror}.", hint="See docs/providers.md.") from None
-        if wrong := [name for name in names if not MACHINE.fullmatch(name)]:
-            raise Failure(f"{path} has what is no [user@]host[:port]: {', '.join(wrong)}")
-        found = await wait_for_all(*(trusted(self.config, f"ssh://{name}") for name in names))
-        # One that is listed twice is one.
-        vms = {vm.options[:2]: vm._replace(options=vm.options + SOON) for vm in found}.values()
-        self._ssh = prepare(self.config.run_dir() / "hosts", vms, self.config.ssh_config)
-        answers = await wait_for_all(*(self._tell(vm, LOOK) for vm in vms))
-        for _, fault in answers:
-            if fault:
-                progress(f"{path}: without {fault}")
-        said = {vm: said for vm, (said, fault) in zip(vms, answers, strict=True) if not fault}
-        self._free = [vm for vm in said if not said[vm]]
-        self._held |= {name: vm for vm, name in said.items() if VM_NAME.fullmatch(name)}
-        return said
-
-    async def _tell(self, vm: VM, script: str, name: str = "") -> tuple[str, str]:
-        """What a machine says to a script that it runs as root, and why that failed, if it did."""
-        remote = Remote("sudo", "-n", "sh", "-c", script, "sh", Home(""), name)
-        try:
-            done = await self._ssh.run(vm.name, remote, timeout=300)
-        except Failure as why:
-            return "", str(why)
-        fault = f"{vm.name}: {clean(done.err).strip() or done.status}"
-        return clean(done.out).strip(), fault if done.status else ""
+        self._ssh = Ssh(config.socket_dir / "hosts" / "ssh_config")
+        self._free: list[VM] = []
+        self._held: dict[str, VM] = {}
+        """Machines by the names of the VMs that they are, or are to be."""
+        self._reserving = set[asyncio.Task[Answer]]()
 
     async def capacity(self, more: int = 0) -> str:
-        """How many machines are free; Failure where these are fewer than `more`."""
-        said = await self._look()
-        free = f"{len(self._free)} of {len(said)} machines of {self.config.hosts} are free"
+        """Say how many machines are free. Raises Failure if these are fewer than `more`."""
+        machines = await self._look()
+        free = f"{len(self._free)} of {len(machines)} machines of {self.config.hosts} are free"
         if len(self._free) < more:
-            busy = "".join(f"\n{vm.name} has {name}" for vm, name in said.items() if name)
+            busy = [
+                f"\n{machine.vm.name} has {machine.holder}"
+                for machine in machines
+                if machine.holder
+            ]
             raise Failure(
-                f"{free}, and {more} are wanted.{busy}", hint="ocaptain voyages  lists yours."
+                f"{free}, and {more} are wanted.{''.join(busy)}",
+                hint="ocaptain voyages  lists yours.",
             )
         return free
 
@@ -120,20 +85,25 @@ class Hosts(Provider):
         if not self._free:
             await self._look()
         while self._free:
-            vm = self._held[name] = self._free.pop()
-            # The machine goes on with it, also where this is cancelled.
-            self._reserving.add(asked := asyncio.create_task(self._tell(vm, RESERVE, name)))
-            said, fault = await asyncio.shield(asked)
+            vm = self._free.pop()
+            self._held[name] = vm
+            # The machine goes on with it if this is cancelled, so `destroy` has to wait for it.
+            reserving = asyncio.create_task(self._reserve(vm, name))
+            self._reserving.add(reserving)
+            holder, fault = await asyncio.shield(reserving)
             if fault:
                 raise Unreachable(fault)
-            if said == name:
+            if holder == name:
                 return vm._replace(name=name)
         raise Unreachable(f"No machine of {self.config.hosts} is free any more.")
 
     async def list(self) -> Sequence[VM]:
-        """Those machines that are reserved, by the names that they have as VMs."""
-        said = await self._look()
-        return [vm._replace(name=name) for vm, name in said.items() if VM_NAME.fullmatch(name)]
+        """Return the machines that are reserved, by the names that they have as VMs."""
+        return [
+            machine.vm._replace(name=machine.holder)
+            for machine in await self._look()
+            if VM_NAME.fullmatch(machine.holder)
+        ]
 
     async def destroy(self, names: Iterable[str]) -> dict[str, str]:
         """Release machines: what ran and was made there for a voyage goes, and the mark last."""
@@ -142,11 +112,79 @@ class Hosts(Provider):
         if wanted - self._held.keys():
             await self._look()
         held = {name: self._held.pop(name) for name in wanted & self._held.keys()}
-        told = await wait_for_all(*(self._tell(vm, RELEASE, name) for name, vm in held.items()))
-        return {name: fault for name, (_, fault) in zip(held, told, strict=True) if fault}
+        answers = await wait_for_all(*(self._release(vm, name) for name, vm in held.items()))
+        left = {}
+        for name, answer in zip(held, answers, strict=True):
+            if answer.fault:
+                left[name] = answer.fault
+        return left
 
-    async def authorize_key(
-        self, storage: VM, ship: str, key: str
-    ) -> tuple[Options, Sequence[str]]:  # noqa: ARG002
-        """Storage's own sshd lets the ship in, to an account that setting storage up has made."""
-        return (*storage.options[:2], ("User", ship)), ()
+    async def authorize_key(self, storage: VM, ship: str, key: str) -> StorageAccess:  # noqa: ARG002
+        """Do nothing: setting storage up makes an account for the ship, with its key."""
+        host_and_port = storage.options[:2]
+        return StorageAccess((*host_and_port, ("User", ship)))
+
+    async def _look(self) -> Sequence[Machine]:
+        """Ask all machines whose they are. Those that do not answer are told of, and left out."""
+        vms = await self._resolve(read_inventory(self.config.hosts))
+        folder = self.config.run_dir() / "hosts"
+        self._ssh = prepare(folder, vms, self.config.ssh_config)
+        answers = await wait_for_all(*(self._run_as_root(vm, read_script("look")) for vm in vms))
+        machines = []
+        for vm, answer in zip(vms, answers, strict=True):
+            if answer.fault:
+                progress(f"{self.config.hosts}: without {answer.fault}")
+            else:
+                machines.append(Machine(vm, holder=answer.stdout))
+        self._free = [machine.vm for machine in machines if not machine.holder]
+        for machine in machines:
+            if VM_NAME.fullmatch(machine.holder):
+                self._held[machine.holder] = machine.vm
+        return machines
+
+    async def _resolve(self, places: Sequence[str]) -> Sequence[VM]:
+        """Have ssh say where machines are; one that is listed twice is one."""
+        resolving = [resolve_known_host(self.config, f"ssh://{place}") for place in places]
+        vms = {}
+        for vm in await wait_for_all(*resolving):
+            host_and_port = vm.options[:2]
+            vms[host_and_port] = vm._replace(options=vm.options + CONNECT_SOON)
+        return [*vms.values()]
+
+    async def _reserve(self, vm: VM, name: str) -> Answer:
+        """Reserve a machine, unless it is taken. Its answer is whose it is then."""
+        return await self._run_as_root(vm, read_script("reserve") + read_script("look"), name)
+
+    async def _release(self, vm: VM, name: str) -> Answer:
+        return await self._run_as_root(vm, read_script("release"), name)
+
+    async def _run_as_root(self, vm: VM, script: str, name: str = "") -> Answer:
+        """Run a script with the login user's home directory and the VM's `name` as arguments."""
+        environment = ("env", *SCRIPT_ENVIRONMENT)
+        remote = Remote("sudo", "-n", *environment, "sh", "-c", script, "sh", Home(""), name)
+        try:
+            result = await self._ssh.run(vm.name, remote, timeout=SCRIPT_S)
+        except Failure as why:
+            return Answer("", fault=str(why))
+        fault = ""
+        if result.status != 0:
+            fault = f"{vm.name}: {clean(result.err).strip() or result.status}"
+        return Answer(clean(result.out).strip(), fault)
+
+
+def read_inventory(path: Path) -> list[str]:
+    """Return the machines that an inventory names. Raises Failure with all that are none."""
+    try:
+        text = path.read_text()
+    except OSError as why:
+        raise Failure(f"{path}: {why.strerror}.", hint="See docs/providers.md.") from None
+    places = re.sub("#.*", "", text).split()
+    wrong = [place for place in places if not MACHINE.fullmatch(place)]
+    if wrong:
+        raise Failure(f"{path} has what is no [user@]host[:port]: {', '.join(wrong)}")
+    return places
+
+
+def read_script(name: str) -> str:
+    """Return the text of hosts_NAME.sh, which is beside this file."""
+    return Path(__file__).with_name(f"hosts_{name}.sh").read_text()

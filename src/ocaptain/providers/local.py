@@ -21,12 +21,11 @@ from ocaptain.onboard.process import kill_marked
 from ocaptain.process import program, run
 from ocaptain.ssh import VM, Options, new_key, quoted
 
-from . import VM_NAME, Provider
+from . import VM_NAME, Provider, StorageAccess
 
-# sshd drops its environment; so that it goes with the VM, something that does not holds it.
-# Root's wants a folder on Debian.
-HELD = 'mkdir -pm 755 /run/sshd 2>/dev/null; setpriv --pdeathsig KILL "$0" "$@"; exit'
-SSHD = {"StrictModes": "no", "AuthenticationMethods": "publickey", "MaxSessions": "50"}
+ENDS_WITH_SSHD = 'mkdir -pm 755 /run/sshd 2>/dev/null; setpriv --pdeathsig KILL "$0" "$@"; exit'
+"""Shell that runs sshd, and that carries the VM's marker, which sshd itself drops: so sshd goes
+with the VM. Root's sshd wants a folder on Debian."""
 
 
 class Local(Provider):
@@ -39,76 +38,114 @@ class Local(Provider):
         self.python = os.path.realpath(sys.executable)
 
     async def capacity(self, more: int = 0) -> str:  # noqa: ARG002
-        """There is always room."""
+        """Say how many VMs there are; there is always room for more."""
         return f"{len(await self.list())} VMs in {self.root}"
 
     async def create(self, name: str) -> VM:
-        """Make the directory; what is left of it where that fails is for `destroy`."""
+        """Make the directory. If that fails half-way, `destroy` removes what there is of it."""
         folder = self.root / name
         if not VM_NAME.fullmatch(name) or folder.exists():
             raise Failure(f"{name!r} cannot be made: it exists, or is no name of ocaptain's.")
-        vm = _vm(folder)  # whatever that lacks, it lacks before anything is made
+        vm = vm_at(folder)  # first, for it raises Failure if sshd is missing
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / "home/.ssh").mkdir(mode=0o700, parents=True)
-        _tmp(folder).mkdir(mode=0o700)
-        return vm._replace(host_key=await new_key(folder / "host_key", name))
+        tmp_of(folder).mkdir(mode=0o700)
+        host_key = await new_key(folder / "host_key", name)
+        return vm._replace(host_key=host_key)
 
     async def list(self) -> Sequence[VM]:
-        """The VMs there are, also those that are half made."""
-        return [_vm(path) for path in sorted(self.root.glob("*")) if VM_NAME.fullmatch(path.name)]
+        """Return the VMs there are, also those that are half made."""
+        folders = sorted(self.root.glob("*"))
+        return [vm_at(folder) for folder in folders if VM_NAME.fullmatch(folder.name)]
 
-    async def authorize_key(
-        self, storage: VM, ship: str, key: str
-    ) -> tuple[Options, Sequence[str]]:  # noqa: ARG002
-        """A ship starts storage's sshd just as the captain does, with a key of its own."""
-        return _way(self.root / storage.name), ()
+    async def authorize_key(self, storage: VM, ship: str, key: str) -> StorageAccess:  # noqa: ARG002
+        """Do nothing: setting storage up adds the key to its authorized_keys."""
+        return StorageAccess(ssh_options(self.root / storage.name))
 
     async def destroy(self, names: Iterable[str]) -> dict[str, str]:
         """Kill what carries the VM's marker, unmount what is mounted in it, remove it."""
+        left = {}
         # One by one, ships first: while a ship lives, it starts new things on storage.
-        wanted = sorted(name for name in names if VM_NAME.fullmatch(name))
-        return {name: why for name in wanted if (why := await _remove(self.root / name))}
+        for name in sorted(names):
+            if VM_NAME.fullmatch(name):
+                fault = await remove(self.root / name)
+                if fault:
+                    left[name] = fault
+        return left
 
 
-def _tmp(folder: Path) -> Path:
-    """A VM's own /tmp, with a path that is short enough for sockets."""
+def tmp_of(folder: Path) -> Path:
+    """Return a VM's own /tmp, with a path that is short enough for sockets."""
     return Path("/tmp", folder.name)  # noqa: S108 - made for us alone
 
 
-def _vm(folder: Path) -> VM:
-    key, public = folder / "host_key", folder / "host_key.pub"
-    own = (("IdentityFile", quoted(key).replace("%", "%%")), ("IdentitiesOnly", "yes"))
-    host_key = public.read_text().strip() if public.exists() else ""
-    return VM(folder.name, _way(folder) + own, host_key)
+def vm_at(folder: Path) -> VM:
+    """Return the VM at `folder`, which need not be there yet."""
+    private = folder / "host_key"
+    public = folder / "host_key.pub"
+    host_key = ""
+    if public.exists():
+        host_key = public.read_text().strip()
+    identity = (
+        ("IdentityFile", no_tokens(quoted(private))),
+        ("IdentitiesOnly", "yes"),
+    )
+    return VM(folder.name, ssh_options(folder) + identity, host_key)
 
 
-def _way(folder: Path) -> Options:
-    """How ssh on this machine gets to the VM at `folder`: by an sshd of its own, whose sessions get
-    our PATH. `%` is escaped for ssh, and where sshd expands it too, for both."""
-    home, path = folder / "home", os.environ.get("PATH", os.defpath)
-    keys = [folder / "host_key.pub", home / ".ssh/authorized_keys"]
-    environment = {"HOME": home, "OCAPTAIN_VM": folder.name, "PATH": path}
-    environment |= dict.fromkeys(("TMPDIR", "TMUX_TMPDIR"), _tmp(folder))
-    own = {"HostKey": quoted(folder / "host_key")}
-    own["AuthorizedKeysFile"] = " ".join(quoted(key).replace("%", "%%") for key in keys)
-    own["SetEnv"] = " ".join(quoted(f"{key}={value}") for key, value in environment.items())
-    own["Subsystem"] = f"sftp {quoted(program('sftp-server'))}"
-    flags = [f"-o{key}={value}" for key, value in {**SSHD, **own}.items()]
-    words = [program("sshd"), "-i", "-f", os.devnull, "-E", str(folder / "sshd.log"), *flags]
-    words = ["env", "-i", f"PATH={path}", f"OCAPTAIN_VM={folder.name}", "sh", "-c", HELD, *words]
-    # A User that the captain's own config names is another's.
+def ssh_options(folder: Path) -> Options:
+    """Return the options with which ssh on this machine starts a VM's sshd and talks to it."""
+    path = os.environ.get("PATH", os.defpath)
+    environment = ["env", "-i", f"PATH={path}", f"OCAPTAIN_VM={folder.name}"]
+    sshd = [program("sshd"), "-i", "-f", os.devnull, "-E", str(folder / "sshd.log")]
+    sshd += [f"-o{keyword}={value}" for keyword, value in sshd_options(folder, path)]
+    command = shlex.join([*environment, "sh", "-c", ENDS_WITH_SSHD, *sshd])
+    # Or a User that the captain's own ssh_config names would count.
     user = getpwuid(os.geteuid()).pw_name
-    return (("ProxyCommand", shlex.join(words).replace("%", "%%")), ("User", user))
+    return (("ProxyCommand", no_tokens(command)), ("User", user))
 
 
-async def _remove(folder: Path) -> str:
-    """Remove a VM with all that runs on it; returns why that failed, or nothing."""
+def sshd_options(folder: Path, path: str) -> Options:
+    """Return the sshd_config(5) of a VM, whose sessions get `path` as their PATH."""
+    home = folder / "home"
+    let_in = [folder / "host_key.pub", home / ".ssh/authorized_keys"]
+    environment = [
+        f"HOME={home}",
+        f"OCAPTAIN_VM={folder.name}",
+        f"PATH={path}",
+        f"TMPDIR={tmp_of(folder)}",
+        f"TMUX_TMPDIR={tmp_of(folder)}",
+    ]
+    return (
+        ("StrictModes", "no"),
+        ("AuthenticationMethods", "publickey"),
+        ("MaxSessions", "50"),
+        ("HostKey", quoted(folder / "host_key")),
+        ("AuthorizedKeysFile", " ".join(no_tokens(quoted(key)) for key in let_in)),
+        ("SetEnv", " ".join(quoted(variable) for variable in environment)),
+        ("Subsystem", f"sftp {quoted(program('sftp-server'))}"),
+    )
+
+
+def no_tokens(value: str) -> str:
+    """Escape what ssh or sshd would expand: `%h` and the like."""
+    return value.replace("%", "%%")
+
+
+async def remove(folder: Path) -> str:
+    """Remove a VM with all that runs on it. Returns why that failed, or nothing."""
     kill_marked(f"OCAPTAIN_VM={folder.name}")
-    mounts = await run(["findmnt", "-ln", "-o", "TARGET"], env={"LC_ALL": "C.UTF-8"})
-    for point in map(Path, os.fsdecode(mounts.out).splitlines()):
-        if folder in point.parents or _tmp(folder) in point.parents:
-            await run(["fusermount3", "-u", "-z", str(point)])
+    await unmount_below(folder, tmp_of(folder))
     # A module cache of Go's is read-only, for one.
     await run(["find", str(folder), "-xdev", "-type", "d", "-exec", "chmod", "u+rwx", "{}", "+"])
-    removed = await run(["rm", "-rf", "--one-file-system", str(folder), str(_tmp(folder))])
-    return removed.err.decode().partition("\n")[0]
+    removal = await run(["rm", "-rf", "--one-file-system", str(folder), str(tmp_of(folder))])
+    return removal.err.decode().partition("\n")[0]
+
+
+async def unmount_below(*folders: Path) -> None:
+    """Unmount what is mounted below `folders`."""
+    mounts = await run(["findmnt", "-ln", "-o", "TARGET"], env={"LC_ALL": "C.UTF-8"})
+    for line in os.fsdecode(mounts.out).splitlines():
+        point = Path(line)
+        if any(folder in point.parents for folder in folders):
+            await run(["fusermount3", "-u", "-z", str(point)])
