@@ -2,7 +2,6 @@
 
 import os
 import re
-import runpy
 import signal
 import subprocess
 import time
@@ -12,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.exedev import ExeDev, lacking
+from tools.probe_exedev.checks import CHECKS
 
 ROOT = Path(__file__).parent.parent
 PROBE = ROOT / "script" / "probe-exedev"
-CHECKS = runpy.run_path(str(PROBE))["CHECKS"]
 UNTRIED = {39, 40, 41}
 BY_CHANCE = {9}  # a VM may be up before anybody asks
 
