@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from ocaptain.onboard import process
 from ocaptain.onboard.protocol import PROTOCOL
-from ocaptain.onboard.ship.ship import exchange
+from ocaptain.onboard.ship.client import exchange
 from ocaptain.onboard.storage import serve, setup
 from ocaptain.onboard.storage.journal import Journal
 

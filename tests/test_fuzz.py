@@ -25,7 +25,7 @@ from ocaptain.cli import cli
 from ocaptain.config import load
 from ocaptain.errors import Failure
 from ocaptain.onboard.protocol import LogQuery
-from ocaptain.onboard.ship import ship, taskhook
+from ocaptain.onboard.ship import client, taskhook
 from ocaptain.onboard.storage import background, harbor, logs, mirror, orders
 from ocaptain.onboard.storage.job import USUAL_TIMING, Step
 from ocaptain.onboard.storage.journal import Damaged
@@ -38,7 +38,8 @@ from ocaptain.ssh import VM, Ssh
 from tests.support.crashes import FAST
 from tests.support.documented import example as documented
 from tests.support.rules import rule
-from tests.support.storage import VOYAGE, Json, Storage, a_ship, assert_sound, fold, task, template
+from tests.support.ship import a_ship
+from tests.support.storage import VOYAGE, Json, Storage, assert_sound, fold, task, template
 
 DEEP = "[" * 100_000
 ODD = [0, -1, 2**70, 1e308, float("inf"), float("nan"), "\ud800", "\x1b]0;x\x07", "a" * 20_000]
@@ -261,8 +262,8 @@ def test_whatever_storage_says_to_a_ship_it_is_an_answer_or_none(said: bytes):
         file.flush()
         answer, why = {"ok": True}, "no answer"
         try:
-            answer = ship.exchange(["cat", file.name], "{}")
-        except ship.Unreachable as silence:
+            answer = client.exchange(["cat", file.name], "{}")
+        except client.Unreachable as silence:
             why = str(silence)
         assert "ok" in answer
         assert 0 < len(why) <= 300

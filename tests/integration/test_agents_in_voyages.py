@@ -107,11 +107,10 @@ def impatient(claude_captain) -> Any:
     """A captain whose ocaptain waits 4 s, not 2 minutes, for what agents leave running."""
     package = claude_captain.root / "lib" / "ocaptain"
     shutil.copytree(Path(ocaptain.__file__).parent, package)
-    session = package / "onboard" / "session.py"
+    session = package / "onboard" / "ship" / "session.py"
     code = session.read_text()
-    names = "\nBACKGROUND_S, QUIET_S, LIMITED_S, CLOSE_S = "
-    assert f"{names}120.0, " in code
-    session.write_text(code.replace(f"{names}120.0, ", f"{names}4.0, "))
+    assert "background_s: float = 120.0" in code
+    session.write_text(code.replace("background_s: float = 120.0", "background_s: float = 4.0"))
     claude_captain.env["PYTHONPATH"] = str(package.parent)
     return claude_captain
 

@@ -21,7 +21,7 @@ from ocaptain.onboard.ship import taskhook
 from ocaptain.onboard.ship.agents import AGENTS, Event, Job
 from tests.fakes import messages_api as api
 from tests.support.rules import rule
-from tests.support.storage import a_ship
+from tests.support.ship import a_grant, a_ship, a_voyage
 
 claude = AGENTS["claude"]
 SECRET = "sk-ant-oat01-integration"
@@ -88,9 +88,9 @@ def job(model, tmp_path, monkeypatch) -> Job:
     (lib / "__main__.py").write_text(MAIN)
     (lib.parent / "agent_env.json").write_text(json.dumps(captain))
     return Job(
-        {"voyage": "voyage-1f", "model": None},
+        a_voyage(voyage="voyage-1f", model=None),
         "ship-0",
-        {"task": {"id": "7"}, "budget_usd": None},
+        a_grant({"id": "7"}),
         hook=(sys.executable, "-IS", str(lib), "task-hook", "12"),
         agent_env=captain,
     )

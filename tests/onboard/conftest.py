@@ -1,6 +1,7 @@
 """Fixtures for tests of the onboard half."""
 
 import itertools
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -46,5 +47,10 @@ def children(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Popen[bytes]]]:
     monkeypatch.setattr(process, "start", start)
     yield started
     for child in started:
+        child.kill()
+    for thread in threading.enumerate():
+        if thread.name == "agent's output":
+            thread.join()  # it reads from a pipe that is about to be closed
+    for child in started:
         with suppress(BrokenPipeError), child:
-            child.kill()
+            pass

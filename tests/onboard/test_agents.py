@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.ship import taskhook
 from ocaptain.onboard.ship.agents import AGENTS, Event, Job
-from ocaptain.onboard.ship.ship import Unreachable, exchange
+from ocaptain.onboard.ship.client import Client, Unreachable, exchange
 from tests.support.rules import rule
-from tests.support.storage import a_ship
+from tests.support.ship import a_grant, a_ship, a_voyage
 
 claude, shell = AGENTS["claude"], AGENTS["shell"]
 SECRET = "sk-ant-oat01-secret"
 JOB = Job(
-    {"voyage": "voyage-1f", "model": None},
+    a_voyage(voyage="voyage-1f", model=None),
     "ship-2",
-    {"task": {"id": "7", "metadata": {"run": "make it"}}, "budget_usd": None},
+    a_grant({"id": "7", "metadata": {"run": "make it"}}),
     hook=("python3", "-IS", "/home/a b/lib", "task-hook", "12", "ssh", "harbor"),
     agent_env={"CLAUDE_CODE_OAUTH_TOKEN": SECRET},
 )
@@ -55,8 +55,8 @@ def test_claude_calls_the_hook_with_every_word_intact():
 def test_claude_is_told_model_and_budget_only_where_the_plan_has_them():
     """Without them Claude's own defaults hold."""
     plain = claude.command(JOB)
-    voyage, claim = {**JOB.voyage, "model": "opus"}, {**JOB.claim, "budget_usd": 2.5}
-    asked = claude.command(JOB._replace(voyage=voyage, claim=claim))
+    grant = a_grant({"id": "7"}, budget_usd=2.5)
+    asked = claude.command(JOB._replace(voyage=a_voyage(model="opus"), grant=grant))
     assert "--model" not in plain
     assert "--max-budget-usd" not in plain
     assert (after(asked, "--model"), after(asked, "--max-budget-usd")) == ("opus", "2.5")
@@ -73,8 +73,8 @@ def test_claude_works_on_the_task_list_of_the_voyage():
 def test_telemetry_names_voyage_ship_and_task_besides_the_captains_attributes():
     """Resource attributes are added to, and escaped as their format wants."""
     captain = {"OTEL_LOGS_EXPORTER": "otlp", "OTEL_RESOURCE_ATTRIBUTES": "team=a%20b"}
-    claim = {**JOB.claim, "task": {"id": "a,b"}}
-    environment = claude.environment(JOB._replace(claim=claim, agent_env=captain))
+    grant = a_grant({"id": "a,b"})
+    environment = claude.environment(JOB._replace(grant=grant, agent_env=captain))
     attributes = "team=a%20b,voyage.id=voyage-1f,ship.id=ship-2,task.id=a%2Cb"
     assert environment["OTEL_RESOURCE_ATTRIBUTES"] == attributes
     assert environment["OTEL_LOGS_EXPORTER"] == "otlp"
@@ -314,9 +314,9 @@ def hook(tmp_path, monkeypatch, capsys):
     a_ship(tmp_path, None)
     (tmp_path / "voyage" / "agent_env.json").write_text(json.dumps({"ANTHROPIC_API_KEY": SECRET}))
 
-    def told(stdin: str) -> str:
+    def told(stdin: str, patience_s: float = 40) -> str:
         monkeypatch.setattr("sys.stdin", StringIO(stdin))
-        taskhook.main(tmp_path, 12)
+        taskhook.main(tmp_path, 12, patience_s)
         output = json.loads(capsys.readouterr().out)["hookSpecificOutput"]
         assert output["hookEventName"] == "PreToolUse"
         assert output["permissionDecision"] == "deny"
@@ -380,13 +380,12 @@ def test_who_is_patient_says_what_keeps_it_waiting(tmp_path, monkeypatch, capsys
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     gate = tmp_path / "gate"
     ssh = f"read line; [ -e {gate} ] && echo '{{\"ok\": true}}' || echo no route; echo >>{gate}"
-    ship = a_ship(tmp_path, None)
-    ship.harbor = ["sh", "-c", ssh]
-    assert ship.ask("beat") == {"ok": True}
+    client = Client(["sh", "-c", ssh], [])
+    assert client.ask({"op": "beat"}) == {"ok": True}
     assert capsys.readouterr().err == "storage cannot be reached: no route\n"
     gate.unlink()
     with pytest.raises(Unreachable):
-        ship.ask("beat", patience=0)
+        client.ask({"op": "beat"}, patience_s=0)
     assert capsys.readouterr().err == ""
 
 
@@ -400,8 +399,7 @@ def test_no_secret_goes_out_with_a_task(tmp_path, hook):
 
 def test_without_harbor_the_model_is_told_to_carry_on(monkeypatch, hook):
     """An unreachable task list stops a tool call and nothing else."""
-    monkeypatch.setattr(taskhook, "PATIENCE_S", 0)
-    assert hook(call("TaskCreate", subject="S")) == taskhook.UNREACHABLE
+    assert hook(call("TaskCreate", subject="S"), patience_s=0) == taskhook.UNREACHABLE
 
 
 @rule("R93")

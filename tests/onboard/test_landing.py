@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 
 from ocaptain.onboard import process
+from ocaptain.onboard.protocol import Task
+from ocaptain.onboard.ship.attempt import Attempt
 from ocaptain.onboard.ship.clone import Clone, GitFailed, pack_settings
-from ocaptain.onboard.ship.helm import Attempt, hold
-from ocaptain.onboard.ship.session import GiveUp
+from ocaptain.onboard.ship.heartbeat import GiveUp
+from ocaptain.onboard.ship.helm import hold
 from ocaptain.onboard.ship.ship import Ship
 from tests.support.rules import rule
-from tests.support.storage import AS_TEST, VOYAGE, a_ship, git
+from tests.support.ship import a_grant, a_ship
+from tests.support.storage import AS_TEST, VOYAGE, git
 
 SECRET = "sk-secret-value-0123456789"
 AUTHOR = {"user.name": "Ada Captain", "user.email": "ada@example.com"}
@@ -32,7 +35,10 @@ class Yard:
         git(root, "clone", "-q", str(self.bare), str(self.other))
         git(self.other, "checkout", "-q", "-B", VOYAGE)
         self.land(poem="one\ntwo\nthree\n", gone="old\n")
-        self.clone = Clone(root / "ship" / "workspace", VOYAGE, "false", AUTHOR | pack_settings([]))
+        self.give_up = threading.Event()
+        settings = {**AUTHOR, **pack_settings([])}
+        workspace = root / "voyage" / "workspace"
+        self.clone = Clone(workspace, VOYAGE, "false", settings, self.give_up)
         self.path = self.clone.path
         self.path.parent.mkdir()
         self.make()
@@ -77,7 +83,7 @@ class Yard:
     def ready(self) -> list[str]:
         """Commit, rebase, and the subjects of what is then on top of the branch."""
         self.clone.commit_rest("Rest")
-        assert self.clone.rebase() == ""
+        assert self.clone.rebase() == []
         self.clone.tidy()
         assert git(self.path, "status", "--porcelain") == ""
         return git(self.path, "log", "--format=%s", f"{self.clone.upstream}..HEAD").splitlines()
@@ -158,8 +164,8 @@ def test_a_conflict_is_resolved_and_goes_on(yard: Yard):
     yard.commit("After", b="b")
     yard.land(poem="one\ntheirs\nthree\n")
     yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == "poem"
-    assert yard.clone.rebasing()
+    assert yard.clone.rebase() == ["poem"]
+    assert yard.clone.is_rebasing()
     yard.write("poem", "one\ntheirs\nmine\nthree\n")
     assert yard.ready() == ["After", "Mine", "Before"]
     assert (yard.path / "poem").read_text() == "one\ntheirs\nmine\nthree\n"
@@ -172,12 +178,12 @@ def test_left_markers_are_still_a_conflict(yard: Yard):
     yard.commit("Mine", poem="mine\n")
     yard.land(poem="theirs\n")
     yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == "poem"
+    assert yard.clone.rebase() == ["poem"]
     yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == "poem"
+    assert yard.clone.rebase() == ["poem"]
     assert "<<<<<<< " in (yard.path / "poem").read_text()
     yard.land(unrelated="x")
-    assert yard.clone.rebase() == "poem"
+    assert yard.clone.rebase() == ["poem"]
     yard.write("poem", "both\n")
     assert yard.ready() == ["Mine"]
     assert (yard.path / "unrelated").exists()
@@ -189,10 +195,10 @@ def test_two_conflicts_one_after_the_other(yard: Yard):
     yard.commit("Mine 2", poem="mine 2\n", gone="mine\n")
     yard.land(poem="theirs\n", gone="theirs\n")
     yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == "poem"
+    assert yard.clone.rebase() == ["poem"]
     yard.write("poem", "both 1\n")
     yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase().splitlines() == ["gone", "poem"]
+    assert yard.clone.rebase() == ["gone", "poem"]
     yard.write("poem", "both 2\n")
     yard.write("gone", "both\n")
     assert yard.ready() == ["Mine 2", "Mine 1"]
@@ -202,10 +208,10 @@ def test_the_agent_may_go_on_or_give_up_itself(yard: Yard):
     """An agent that runs `rebase --continue`, or `--abort`, itself confuses nobody."""
     yard.commit("Mine", poem="mine\n")
     yard.land(poem="theirs\n")
-    assert yard.clone.rebase() == "poem"
+    assert yard.clone.rebase() == ["poem"]
     git(yard.path, "rebase", "--abort")
     yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == "poem"
+    assert yard.clone.rebase() == ["poem"]
     yard.write("poem", "both\n")
     git(yard.path, "add", "-A")
     git(yard.path, "-c", "core.editor=true", "rebase", "--continue")
@@ -218,7 +224,7 @@ def test_a_file_changed_here_and_deleted_there(yard: Yard, keep: bool):
     yard.commit("Mine", gone="changed\n", other="x")
     yard.land(gone=None)
     yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == "gone"
+    assert yard.clone.rebase() == ["gone"]
     if not keep:
         (yard.path / "gone").unlink()
     assert yard.ready() == ["Mine"]
@@ -232,7 +238,7 @@ def test_a_file_deleted_here_and_changed_there(yard: Yard):
     yard.commit("Mine", other="x")
     yard.land(gone="changed\n")
     yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == "gone"
+    assert yard.clone.rebase() == ["gone"]
     (yard.path / "gone").unlink(missing_ok=True)
     assert yard.ready() == ["Mine"]
     assert not (yard.path / "gone").exists()
@@ -282,7 +288,7 @@ def test_a_step_that_becomes_empty_drops_no_other(yard: Yard):
     yard.land(poem="theirs\n", gone="theirs\n")
     yard.clone.commit_rest("Rest")
     for path in ("poem", "gone"):
-        assert yard.clone.rebase() == path
+        assert yard.clone.rebase() == [path]
         yard.write(path, "theirs\n")
         yard.clone.commit_rest("Rest")
     assert yard.ready() == ["After", "Between", "Before"]
@@ -544,7 +550,7 @@ def test_what_is_being_rebased_is_saved_whole(yard: Yard):
     yard.commit("More", a="a")
     mine = yard.clone.tip()
     yard.land(poem="theirs\n")
-    assert yard.clone.rebase() == "poem"
+    assert yard.clone.rebase() == ["poem"]
     assert yard.clone.tip() == mine
     yard.clone.save("work/1-1", [])
     assert git(yard.bare, "rev-parse", "work/1-1") == mine
@@ -556,10 +562,10 @@ def test_a_secret_in_what_is_being_rebased_is_found_and_undone(yard: Yard):
     yard.commit("Mine", poem="mine\n")
     yard.commit("More", a=SECRET)
     yard.land(poem="theirs\n")
-    assert yard.clone.rebase() == "poem"
+    assert yard.clone.rebase() == ["poem"]
     assert not yard.clone.push("work/1-1", [SECRET])
     yard.clone.uncommit()
-    assert not yard.clone.rebasing()
+    assert not yard.clone.is_rebasing()
     assert (yard.path / "a").read_text() == SECRET
     assert (yard.path / "poem").read_text() == "mine\n"
 
@@ -729,7 +735,9 @@ def test_storages_git_is_run_as_the_way_there_wants(yard: Yard):
     (yard.root / "via").write_text(f'#!/bin/sh\necho "$*" >>{yard.root}/ran\nexec "$@"\n')
     (yard.root / "via").chmod(0o755)
     way = pack_settings(["sh", str(yard.root / "via")])
-    clone = Clone(yard.root / "other ship" / "workspace", VOYAGE, "false", {**AUTHOR, **way})
+    clone = Clone(
+        yard.root / "other ship" / "workspace", VOYAGE, "false", {**AUTHOR, **way}, yard.give_up
+    )
     clone.path.parent.mkdir()
 
     def ran() -> list[str]:
@@ -760,7 +768,7 @@ def test_what_needs_storage_waits_for_it(yard: Yard, monkeypatch: pytest.MonkeyP
         timer.join()  # before the environment is put back
     assert git(yard.bare, "rev-parse", "work/1-1") == git(yard.path, "rev-parse", "HEAD")
     monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
-    yard.clone.give_up.set()
+    yard.give_up.set()
     with pytest.raises(GitFailed, match="Could not read from remote"):
         yard.clone.rebase()
 
@@ -782,8 +790,9 @@ def test_the_words_before_commands_on_storage_come_from_ship_json(
     for way in ways:
         (tmp_path / "voyage" / "ship.json").write_text(json.dumps({**told, **way}))
         ship = Ship(tmp_path)
-        packs = [ship.clone.settings[f"remote.origin.{pack}pack"] for pack in ("upload", "receive")]
-        found.append([*ship.harbor[-2:], *packs])
+        settings = ship.open_clone(threading.Event()).settings
+        packs = [settings[f"remote.origin.{pack}pack"] for pack in ("upload", "receive")]
+        found.append([*ship.storage.command[-2:], *packs])
     login = "sudo -u 'ship 0' login -c"
     assert found == [
         ["storage", "harbor", "git-upload-pack", "git-receive-pack"],
@@ -800,22 +809,28 @@ class Storage:
     """What harbor answers a ship, by operation; the rest is fine. It keeps what it was asked."""
 
     def __init__(self, **answers: dict[str, Any]) -> None:
-        self.answers, self.asked = answers, list[tuple[str, dict[str, Any]]]()
+        self.answers = answers
+        self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def ask(self, op: str, **fields: Any) -> dict[str, Any]:
         self.asked.append((op, fields))
-        return {"ok": True, **self.answers.get(op, {})}
+        return {"ok": True, "lost": None, "hails": {}, **self.answers.get(op, {})}
 
 
-def at_sea(yard: Yard, storage: Storage, run: str = "true", **told: Any) -> tuple[Any, Any]:
+def at_sea(yard: Yard, storage: Storage, run: str = "true", check: str | None = None) -> Attempt:
     """A ship with this clone, and its claim of a task that runs a command."""
-    voyage = {"agent": "shell", "lease_seconds": 6, "stall_minutes": 1, "time_limit_minutes": 1}
-    ship = a_ship(yard.root, storage, **{**voyage, **told})
-    ship.clone, number = yard.clone, os.urandom(4).hex()
-    ship.env, ship.marker = {"OCAPTAIN_WORK": number}, f"OCAPTAIN_WORK={number}"
-    task = {"id": "1", "subject": "Work", "metadata": {"run": run}}
-    lists: dict[str, Any] = {"wrecks": [], "landed": []}
-    return ship, {"claim": 1, "ref": "work/1-1", "task": task, **lists}
+    ship = a_ship(
+        yard.root,
+        storage,
+        ship=f"ship-{os.urandom(4).hex()}",
+        agent="shell",
+        lease_seconds=6,
+        stall_minutes=1,
+        time_limit_minutes=1,
+        check=check,
+    )
+    task: Task = {"id": "1", "subject": "Work", "metadata": {"run": run}}
+    return Attempt(ship, a_grant(task, ref="work/1-1"))
 
 
 pytestmark = pytest.mark.usefixtures("children")
@@ -832,9 +847,10 @@ def test_a_completion_that_is_refused_is_none(yard: Yard, code: str):
     """Where harbor does not take it that nothing had to change, whatever it says, the claim is
     given up, and no log says that the task was completed."""
     refused = {"ok": False, "code": code, "error": "no"}
-    work = Attempt(*at_sea(yard, Storage(land=refused)))
+    work = at_sea(yard, Storage(land=refused))
+    work.begin()
     with pytest.raises(GiveUp, match="no"):
-        work.land()
+        work.land(last_words="")
     assert not work.ship.log.exists() or "completed" not in work.ship.log.read_text()
 
 
@@ -842,7 +858,8 @@ def test_a_completion_that_is_refused_is_none(yard: Yard, code: str):
 def test_what_an_unknown_refusal_keeps_from_landing_is_a_wreck(yard: Yard):
     """The claim goes back as this ship's trouble, and the work is there for the next."""
     storage = Storage(land={"ok": False, "code": "unheard-of", "error": "no"})
-    assert not hold(*at_sea(yard, storage, "echo x >a"))
+    work = at_sea(yard, storage, "echo x >a")
+    assert not hold(work.ship, work)
     assert "a" in wreck(yard).split()
     [(_, released)] = [asked for asked in storage.asked if asked[0] == "release"]
     assert (released["fault"], released["why"]) == ("infrastructure", "no")
@@ -860,21 +877,22 @@ def test_an_agent_that_is_told_to_stop_is_stopped_and_its_work_kept(
     what was not committed yet."""
     run = "echo x >a; git add a; git commit -qm A; echo x >b; sleep 600"
     storage = Storage(beat=beat)
-    ship, claim = at_sea(yard, storage, run)
+    work = at_sea(yard, storage, run)
     threading.Timer(1, (yard.root / "voyage" / "knock").touch).start()
     began = time.monotonic()
-    assert hold(ship, claim)
+    assert hold(work.ship, work)
     assert time.monotonic() - began < 10
-    assert not process.marked(ship.marker)
+    assert not process.marked(work.ship.marker)
     assert {"a", "b"} <= set(wreck(yard).split())
     why = beat.get("lost") or beat["error"]
-    assert f"the claim is lost: {why}" in ship.log.read_text()
+    assert f"the claim is lost: {why}" in work.ship.log.read_text()
 
 
 @rule("R117")
 def test_what_an_agent_that_failed_had_done_is_kept(yard: Yard):
     """Not only what the last save had found."""
-    assert hold(*at_sea(yard, Storage(), "echo x >a; exit 1"))
+    work = at_sea(yard, Storage(), "echo x >a; exit 1")
+    assert hold(work.ship, work)
     assert "a" in wreck(yard).split()
 
 
@@ -882,19 +900,22 @@ def test_what_an_agent_that_failed_had_done_is_kept(yard: Yard):
 def test_what_a_command_that_failed_said_last_comes_with_the_reason(yard: Yard):
     """It is why a task is set aside, and what its next attempt is told."""
     storage = Storage()
-    hold(*at_sea(yard, storage, "seq 30; echo no such tool >&2; exit 3"))
+    work = at_sea(yard, storage, "seq 30; echo no such tool >&2; exit 3")
+    hold(work.ship, work)
     [(_, released)] = [asked for asked in storage.asked if asked[0] == "release"]
     lines = released["why"].splitlines()
     assert lines[0] == "error: the agent exited with status 3"
     assert lines[1:] == [*map(str, range(22, 31)), "no such tool"]
 
 
-def test_a_ship_is_not_told_that_it_lost_what_it_gave_back(yard: Yard):
+def test_a_ship_is_not_told_that_it_lost_what_it_gave_back(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+):
     """A beat beside, or after, its own release logs no loss."""
     storage = Storage()
     lost = {"lost": "its command failed"}
-    ship, claim = at_sea(yard, storage, "exit 3")
-    asked = ship.ask
+    work = at_sea(yard, storage, "exit 3")
+    asked = storage.ask
 
     def ask(op: str, **fields: Any) -> dict[str, Any]:
         if op == "release":
@@ -903,25 +924,27 @@ def test_a_ship_is_not_told_that_it_lost_what_it_gave_back(yard: Yard):
             time.sleep(2)  # in which there is a beat
         return asked(op, **fields)
 
-    ship.ask = ask
-    assert hold(ship, claim)
-    assert "gives up: error" in ship.log.read_text()
-    assert "the claim is lost" not in ship.log.read_text()
+    monkeypatch.setattr(storage, "ask", ask)
+    assert hold(work.ship, work)
+    assert "gives up: error" in work.ship.log.read_text()
+    assert "the claim is lost" not in work.ship.log.read_text()
 
 
 def test_a_check_that_fails_leaves_nothing_in_the_tree(yard: Yard):
     """What it wrote is not taken for the agent's work."""
-    ship, claim = at_sea(yard, Storage(), "echo x >a", check="echo x >rubbish; exit 1")
-    assert hold(ship, claim)
+    work = at_sea(yard, Storage(), "echo x >a", check="echo x >rubbish; exit 1")
+    assert hold(work.ship, work)
     assert "a" in wreck(yard).split()
     assert "rubbish" not in wreck(yard).split()
 
 
 @rule("R117")
-def test_what_waits_for_the_berth_is_on_storage_meanwhile(yard: Yard):
+def test_what_waits_for_the_berth_is_on_storage_meanwhile(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+):
     """Finished work does not die with its ship while others land."""
     storage = Storage(land={"ok": False, "code": "berth", "error": "another lands"})
-    ship, claim = at_sea(yard, storage, "echo x >a")
+    work = at_sea(yard, storage, "echo x >a")
     really = storage.ask
 
     def ask(op: str, **fields: Any) -> dict[str, Any]:
@@ -929,7 +952,7 @@ def test_what_waits_for_the_berth_is_on_storage_meanwhile(yard: Yard):
             storage.answers.clear()
         return really(op, **fields)
 
-    ship.ask = ask
-    assert hold(ship, claim)
+    monkeypatch.setattr(storage, "ask", ask)
+    assert hold(work.ship, work)
     assert "a" in wreck(yard).split()
     assert [op for op, _ in storage.asked if op == "release"] == []

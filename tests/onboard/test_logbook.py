@@ -4,19 +4,18 @@ import os
 import sys
 import tempfile
 import threading
-import time
-from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ocaptain.onboard.protocol import LogQuery
+from ocaptain.onboard.ship import client
 from ocaptain.onboard.ship import ship as ships
 from ocaptain.onboard.storage import journal, logs, serve
 from tests.support.rules import rule
-from tests.support.storage import Sail, a_ship, task
+from tests.support.ship import a_ship
+from tests.support.storage import Sail, task
 
 EARLY, LATE = "2026-01-01T00:00:01.000Z", "2026-01-01T00:00:02.000Z"
 
@@ -74,31 +73,27 @@ def test_a_ships_log_is_brought_to_storage(sail: Sail, tmp_path: Path, monkeypat
     half-written by a crash, and whatever an agent prints."""
     storage = sail(task("1"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(ships, "BATCH", 2_500)
-    rounds = itertools.count()
 
-    def stop(_: float) -> None:
-        if next(rounds) % 2:
-            raise KeyboardInterrupt
+    class Faltering:
+        """A storage whose third answer to a helm is lost."""
 
-    monkeypatch.setattr(ships, "time", SimpleNamespace(time=time.time, sleep=stop))
+        def __init__(self) -> None:
+            self.answers = itertools.count(1)
 
-    def ask(op: str, patience: float, **told: Any) -> dict[str, Any]:
-        answer = storage.ask("ship-0", op, **told)
-        if next(lost) == 2:
-            raise ships.Unreachable("the answer is lost")
-        return answer
+        def ask(self, op: str, **fields: Any) -> dict[str, Any]:
+            answer = storage.ask("ship-0", op, **fields)
+            if next(self.answers) == 3:
+                raise client.Unreachable("the answer is lost")
+            return answer
 
     there = storage.folder / "logs" / "ship-0.log"
-    for text in ("one é", "\x1b[2J\ud800\t\u2028x", "y" * 9_000, "z\n\n" * 2_000):
-        helm, lost = a_ship(tmp_path, None), itertools.count()
-        helm.ask = ask  # type: ignore[assignment,method-assign]
+    for text in ("one é", "\x1b[2J\ud800\t\u2028x", "y" * 9_000, "z\n\n" * 20_000):
+        helm = a_ship(tmp_path, Faltering())
         helm.say(text, "7")
         with helm.log.open("a") as log:
             log.write("torn")
         for _ in range(3):
-            with suppress(KeyboardInterrupt):
-                helm.send_log()
+            helm.send_log(0)
         whole = helm.log.read_bytes()
         assert there.read_bytes() == whole.removesuffix(b"torn")
     assert b"[7] one \xc3\xa9\ntorn" in whole

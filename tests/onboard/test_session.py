@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from ocaptain.onboard import process
-from ocaptain.onboard.ship import session
+from ocaptain.onboard.protocol import TaskGrant
 from ocaptain.onboard.ship.agents import AGENTS, Agent, Event, Job
-from ocaptain.onboard.ship.session import GiveUp, Session, Watch
+from ocaptain.onboard.ship.heartbeat import GiveUp, Heartbeat
+from ocaptain.onboard.ship.session import Session, Timing
 from tests.support.rules import rule
-from tests.support.storage import a_ship
+from tests.support.ship import a_grant, a_ship
 
 MB = 1_000_000
 TALKING = """
@@ -67,7 +68,7 @@ class Talking:
         return None
 
     def command(self, job: Job) -> list[str]:
-        return [sys.executable, "-c", TALKING + job.claim["task"]["metadata"]["run"]]
+        return [sys.executable, "-c", TALKING + job.grant["task"]["metadata"]["run"]]
 
     def environment(self, job: Job) -> dict[str, str]:
         self.job = job
@@ -105,29 +106,38 @@ def start(
     begun: list[Session] = []
 
     def make(
-        run: str, agent: Agent | None = None, stall_s: float = 60, limit_s: float = 60
+        run: str,
+        agent: Agent | None = None,
+        stall_s: float = 60,
+        limit_s: float = 60,
+        timing: Timing | None = None,
     ) -> Session:
-        told = {"voyage": f"voyage-{os.getpid()}-{next(numbers)}", "stall_minutes": stall_s / 60}
-        told |= {"lease_seconds": 60, "time_limit_minutes": limit_s / 60}
-        ship = a_ship(tmp_path, harbor, agent="claude", **told)
-        ship.clone.path.mkdir(exist_ok=True)
-        claim = {"claim": 1, "ref": "work/7-1", "task": {"id": "7", "metadata": {"run": run}}}
-        watch = Watch(ship, claim)
-        watch.agent = agent or Talking()
-        begun.append(Session(watch))
+        ship = a_ship(
+            tmp_path,
+            harbor,
+            agent="claude",
+            voyage=f"voyage-{os.getpid()}-{next(numbers)}",
+            stall_minutes=stall_s / 60,
+            lease_seconds=60,
+            time_limit_minutes=limit_s / 60,
+        )
+        ship.workspace.mkdir(exist_ok=True)
+        heartbeat = Heartbeat(ship, 1, "7", {})
+        begun.append(Session(ship, grant(run), agent or Talking(), heartbeat, lambda: None, timing))
         return begun[-1]
 
     yield make
-    for each in begun:
-        process.kill_marked(each.watch.ship.marker)
+    for session in begun:
+        process.kill_marked(session.ship.marker)
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes minutes takes a second."""
-    monkeypatch.setattr(session, "BACKGROUND_S", 1.0)
-    monkeypatch.setattr(session, "QUIET_S", 0.5)
-    monkeypatch.setattr(session, "CLOSE_S", 1.0)
+def grant(run: str) -> TaskGrant:
+    """A claim of a task that the agent does by running this."""
+    return a_grant({"id": "7", "metadata": {"run": run}})
+
+
+QUICK = Timing(background_s=1.0, quiet_s=0.5, close_s=1.0)
+"""What takes minutes takes a second."""
 
 
 def timed(act: Callable[[], Event]) -> tuple[Event, float]:
@@ -138,57 +148,57 @@ def timed(act: Callable[[], Event]) -> tuple[Event, float]:
 
 def logged(of: Session) -> list[str]:
     """What went into the ship's log, without the times."""
-    log = of.watch.ship.log
+    log = of.ship.log
     return [line.partition(" ")[2] for line in log.read_text().splitlines()] if log.exists() else []
 
 
-def cost(of: Session) -> Any:
+def cost(of: Session, harbor: Harbor) -> Any:
     """What storage is told that the session has cost."""
-    of.watch.beat()
-    asked: Any = of.watch.ship.ask
-    return asked.__self__.asked[-1]["cost_usd"]
+    of.heartbeat.beat()
+    return harbor.asked[-1]["cost_usd"]
 
 
 def others(of: Session) -> set[int]:
     """What runs for the claim besides the agent's own process, in two seconds at the latest."""
     ends = time.monotonic() + 2
     while time.monotonic() < ends:
-        if not (found := process.marked(of.watch.ship.marker)):
+        if not (found := process.marked(of.ship.marker)):
             return found
         time.sleep(0.05)
-    return process.marked(of.watch.ship.marker)
+    return process.marked(of.ship.marker)
 
 
 @rule("R84")
-def test_a_turn_ends_with_its_result(start: Start):
+def test_a_turn_ends_with_its_result(start: Start, harbor: Harbor):
     """What the agent said last is kept, all of it is logged, and its cost is known."""
     running = start("hear(); begin(); say('One.'); say('Two.'); result(); sys.stdin.read()")
     end, seconds = timed(lambda: running.turn("go"))
     assert (end.kind, end.outcome, end.text) == ("end", "done", "Done.")
-    assert running.said == "Two."
-    assert cost(running) == 0.25
+    assert running.last_words == "Two."
+    assert cost(running, harbor) == 0.25
     assert logged(running) == ["[7] One.", "[7] Two."]
     assert seconds < 2
 
 
-def test_the_next_turn_is_in_the_same_process(start: Start):
+def test_the_next_turn_is_in_the_same_process(start: Start, harbor: Harbor):
     """What is said after a turn reaches the agent that had it; what it said before is not kept."""
     running = start(
         "say('I am %d; %s' % (os.getpid(), hear())); result(total_cost_usd=0.5)\n"
         "say('I am %d' % os.getpid() if hear() == 'again' else '?'); result(total_cost_usd=0.75)"
     )
     running.turn("once")
-    first, words = running.said.split("; ")
+    first, words = running.last_words.split("; ")
     running.turn("again")
-    assert (running.said, words) == (first, "once")
-    assert cost(running) == 0.75
+    assert (running.last_words, words) == (first, "once")
+    assert cost(running, harbor) == 0.75
 
 
 @rule("R84")
-def test_a_turn_lasts_until_the_background_is_done(start: Start, quick: None):
+def test_a_turn_lasts_until_the_background_is_done(start: Start):
     """A result is no end as long as a background task of the agent goes on."""
     running = start(
-        "hear(); begin(); background(1); result(); time.sleep(0.8); background(0); hear()"
+        "hear(); begin(); background(1); result(); time.sleep(0.8); background(0); hear()",
+        timing=QUICK,
     )
     end, seconds = timed(lambda: running.turn("go"))
     assert end.outcome == "done"
@@ -197,39 +207,39 @@ def test_a_turn_lasts_until_the_background_is_done(start: Start, quick: None):
 
 
 def test_a_turn_that_the_agent_begins_by_itself_belongs_to_the_one_before(
-    start: Start, quick: None
+    start: Start, harbor: Harbor
 ):
     """When the background is done the agent goes on, and only its last result is the end."""
     running = start(
         "hear(); begin(); background(1); result('One.'); background(0); time.sleep(0.2)\n"
-        "begin(); time.sleep(1.5); say('Seen.'); result('Two.', total_cost_usd=1); hear()"
+        "begin(); time.sleep(1.5); say('Seen.'); result('Two.', total_cost_usd=1); hear()",
+        timing=QUICK,
     )
     end = running.turn("go")
-    assert (end.text, running.said, cost(running)) == ("Two.", "Seen.", 1)
+    assert (end.text, running.last_words, cost(running, harbor)) == ("Two.", "Seen.", 1)
 
 
 @rule("R84")
-def test_what_is_left_running_too_long_is_stopped_and_the_agent_is_not(start: Start, quick: None):
+def test_what_is_left_running_too_long_is_stopped_and_the_agent_is_not(start: Start):
     """The agent learns that its task has ended, goes on, and can be told more."""
     running = start(
         "hear(); begin(); child = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
         "background(1); result('One.'); child.wait(); background(0)\n"
         "begin(); say('It was killed.'); result('Two.')\n"
-        "hear(); say('Here.'); result()"
+        "hear(); say('Here.'); result()",
+        timing=QUICK,
     )
     end, seconds = timed(lambda: running.turn("go"))
-    assert (end.text, running.said) == ("Two.", "It was killed.")
+    assert (end.text, running.last_words) == ("Two.", "It was killed.")
     assert 1 < seconds < 5
     assert "[7] stopping what the agent left running" in logged(running)
     running.turn("still there?")
-    assert running.said == "Here."
+    assert running.last_words == "Here."
 
 
-def test_an_agent_that_never_hears_of_the_end_of_its_background_ends_all_the_same(
-    start: Start, quick: None
-):
+def test_an_agent_that_never_hears_of_the_end_of_its_background_ends_all_the_same(start: Start):
     """What it thinks is still running has been stopped: its turn is over when all is quiet."""
-    running = start("hear(); begin(); background(2); result('One.'); hear()")
+    running = start("hear(); begin(); background(2); result('One.'); hear()", timing=QUICK)
     end, seconds = timed(lambda: running.turn("go"))
     assert (end.outcome, end.text) == ("done", "One.")
     assert 1 < seconds < 5
@@ -268,13 +278,13 @@ def test_an_announced_wait_is_no_stall(start: Start, harbor: Harbor):
         "time.sleep(2.5); say('Back.'); result()",
         stall_s=1.2,
     )
-    threading.Timer(1.5, running.watch.beat).start()
+    threading.Timer(1.5, running.heartbeat.beat).start()
     assert running.turn("go").outcome == "done"
     [beat] = harbor.asked
     assert beat["state"] == "limited"
     assert "529" in beat["reason"]
     assert beat["until"] == pytest.approx(time.time(), abs=3)
-    running.watch.beat()
+    running.heartbeat.beat()
     assert (harbor.asked[-1]["state"], harbor.asked[-1]["reason"]) == ("working", "")
 
 
@@ -369,34 +379,32 @@ def test_a_limit_with_a_reset_is_waited_out(start: Start, harbor: Harbor):
         f"hear(); begin(); limit({reset}); result('Limit.', is_error=True, api_error_status=429)\n"
         "say(hear()); result()"
     )
-    threading.Timer(1, running.watch.beat).start()
+    threading.Timer(1, running.heartbeat.beat).start()
     end = running.turn("go")
     assert (end.outcome, end.text) == ("limited", "Limit.")
     assert time.time() >= reset
     [told] = harbor.asked
     assert (told["state"], told["reason"], told["until"]) == ("limited", "Limit.", reset)
     assert running.turn("go on").outcome == "done"
-    assert running.said == "go on"
+    assert running.last_words == "go on"
 
 
-def test_a_limit_without_a_reset_is_waited_out_for_a_while(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_limit_without_a_reset_is_waited_out_for_a_while(start: Start):
     """About a minute, so that nobody hammers an API that is overloaded."""
-    monkeypatch.setattr(session, "LIMITED_S", 2.5)
-    running = start("hear(); begin(); result('Busy.', is_error=True, api_error_status=529); hear()")
+    running = start(
+        "hear(); begin(); result('Busy.', is_error=True, api_error_status=529); hear()",
+        timing=Timing(limited_s=2.5),
+    )
     end, seconds = timed(lambda: running.turn("go"))
     assert (end.outcome, seconds > 2.5) == ("limited", True)
 
 
-def test_a_wait_that_is_over_says_nothing_of_the_next_limit(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_wait_that_is_over_says_nothing_of_the_next_limit(start: Start):
     """Else the session would go on every second, for as long as the limit lasts."""
-    monkeypatch.setattr(session, "LIMITED_S", 4.0)
     running = start(
         f"hear(); begin(); limit({time.time()}); result(is_error=True, api_error_status=429)\n"
-        "hear(); begin(); result(is_error=True, api_error_status=429); hear()"
+        "hear(); begin(); result(is_error=True, api_error_status=429); hear()",
+        timing=Timing(limited_s=4.0),
     )
     assert timed(lambda: running.turn("go"))[1] < 3
     assert timed(lambda: running.turn("go on"))[1] > 4
@@ -418,7 +426,7 @@ def test_a_flood_of_output_takes_no_memory_and_ends(start: Start, flood: str):
     Path("/proc/self/clear_refs").write_text("5")  # proc(5): forget the peak
     before = memory("VmRSS")
     assert running.turn("go").outcome == "done"
-    assert running.said == "Over."
+    assert running.last_words == "Over."
     assert memory("VmHWM") - before < 60 * MB
     assert all(len(line) < 600 for line in logged(running))
 
@@ -434,22 +442,23 @@ def test_close_lets_the_agent_end_by_itself(start: Start):
     running = start("hear(); result(); sys.stdin.read(); time.sleep(0.3); open('saved', 'w')")
     running.turn("go")
     running.close()
-    assert (running.watch.ship.clone.path / "saved").exists()
+    assert (running.ship.workspace / "saved").exists()
     assert not others(running)
 
 
 @rule("R87")
-def test_close_kills_what_does_not_end_and_what_was_left(start: Start, quick: None):
+def test_close_kills_what_does_not_end_and_what_was_left(start: Start):
     """Neither a process group, nor a session of its own, nor a lost parent hides a daemon."""
     running = start(
         "import signal\n"
         "for number in (signal.SIGTERM, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)\n"
         "hear(); subprocess.run('setsid -f sleep 600; (setsid sleep 600 &); nohup sleep 600 &',"
         " shell=True)\n"
-        "time.sleep(0.5); result(); time.sleep(600)"
+        "time.sleep(0.5); result(); time.sleep(600)",
+        timing=QUICK,
     )
     running.turn("go")
-    assert len(process.marked(running.watch.ship.marker)) == 4
+    assert len(process.marked(running.ship.marker)) == 4
     began = time.monotonic()
     running.close()
     assert not others(running)
@@ -467,11 +476,11 @@ def test_what_the_captain_says_reaches_the_running_agent(start: Start, harbor: H
     """A beat brings it, the agent hears it in the middle of its turn, and the next beat says so."""
     running = start("hear(); begin(); say(hear()); result(); hear()")
     harbor.hails = {"3": "Steer left."}
-    threading.Timer(0.5, running.watch.beat).start()
+    threading.Timer(0.5, running.heartbeat.beat).start()
     assert running.turn("go").outcome == "done"
-    assert "Steer left." in running.said
+    assert "Steer left." in running.last_words
     assert harbor.asked[0]["delivered"] == []
-    running.watch.beat()
+    running.heartbeat.beat()
     assert took(harbor) == [3]
 
 
@@ -482,14 +491,14 @@ def test_what_the_captain_said_before_the_turn_is_in_its_first_message(
     """One message has it all; none of it is said twice, though storage still has it."""
     running = start("say(hear()); result(); say(hear()); result(); hear()")
     harbor.hails = {"3": "Steer left.", "4": "No, right."}
-    running.watch.beat()
+    running.heartbeat.beat()
     running.turn("go")
-    assert running.said.startswith("go ")
-    assert running.said.index("Steer left.") < running.said.index("No, right.")
-    running.watch.beat()
+    assert running.last_words.startswith("go ")
+    assert running.last_words.index("Steer left.") < running.last_words.index("No, right.")
+    running.heartbeat.beat()
     assert took(harbor) == [3, 4]
     running.turn("go on")
-    assert running.said == "go on"
+    assert running.last_words == "go on"
 
 
 @rule("R110")
@@ -500,20 +509,22 @@ def test_what_is_said_while_the_turn_ends_is_heard_in_one_more(start: Start, har
         "begin(); say(hear()); time.sleep(0.5); result('Two.'); hear()"
     )
     harbor.hails = {"3": "Steer left."}
-    threading.Timer(0.3, running.watch.beat).start()
+    threading.Timer(0.3, running.heartbeat.beat).start()
     assert running.turn("go").text == "Two."
-    assert "Steer left." in running.said
+    assert "Steer left." in running.last_words
 
 
 @rule("R110")
-def test_what_the_agent_never_heard_is_not_taken(start: Start, harbor: Harbor, quick: None):
+def test_what_the_agent_never_heard_is_not_taken(start: Start, harbor: Harbor):
     """It holds the turn up for a while only, and storage keeps it."""
-    running = start("hear(); begin(); say('Ready.'); time.sleep(1); result(); time.sleep(600)")
+    running = start(
+        "hear(); begin(); say('Ready.'); time.sleep(1); result(); time.sleep(600)", timing=QUICK
+    )
     harbor.hails = {"3": "Steer left."}
-    threading.Timer(0.3, running.watch.beat).start()
+    threading.Timer(0.3, running.heartbeat.beat).start()
     end, seconds = timed(lambda: running.turn("go"))
     assert (end.outcome, 2 < seconds < 6) == ("done", True)
-    running.watch.beat()
+    running.heartbeat.beat()
     assert took(harbor) == []
 
 
@@ -521,31 +532,31 @@ def test_an_agent_that_cannot_be_told_is_not(start: Start, harbor: Harbor):
     """A command works on, and nothing counts as taken."""
     running = start("sleep 1; echo done", AGENTS["shell"])
     harbor.hails = {"3": "Steer left."}
-    running.watch.beat()
+    running.heartbeat.beat()
     assert running.turn("go").outcome == "done"
-    running.watch.beat()
+    running.heartbeat.beat()
     assert took(harbor) == []
 
 
 @rule("R109")
 def test_a_knock_makes_a_ship_ask_at_once(start: Start, harbor: Harbor):
     """Not only when the next beat is due, in 10 s; each knock counts once."""
-    watch = start("hear()").watch
-    with watch:
+    heartbeat = start("hear()").heartbeat
+    with heartbeat:
         time.sleep(1)
         assert harbor.asked == []
-        (watch.ship.folder / "knock").touch()
+        (heartbeat.ship.folder / "knock").touch()
         time.sleep(1.5)
     assert [asked["op"] for asked in harbor.asked] == ["beat"]
-    assert not (watch.ship.folder / "knock").exists()
+    assert not (heartbeat.ship.folder / "knock").exists()
 
 
 @rule("R109")
 def test_news_reach_storage_soon_and_once(start: Start, harbor: Harbor):
     """A state or a message taken in does not wait for the next beat."""
-    watch = start("hear()").watch
-    with watch:
-        watch.report(state="landing")
+    heartbeat = start("hear()").heartbeat
+    with heartbeat:
+        heartbeat.report({"state": "landing"})
         time.sleep(1.5)
     assert [asked["state"] for asked in harbor.asked] == ["landing"]
 
@@ -555,7 +566,7 @@ def test_a_lost_claim_ends_the_turn_at_once(start: Start, harbor: Harbor):
     """Somebody else may be at the task by now: nothing of it goes on here."""
     running = start("hear(); begin(); subprocess.run(['setsid', 'sleep', '600'])")
     harbor.lost = "ship-0 was not heard from in time"
-    threading.Timer(0.5, running.watch.beat).start()
+    threading.Timer(0.5, running.heartbeat.beat).start()
     began = time.monotonic()
     with pytest.raises(GiveUp, match="the claim is lost"):
         running.turn("go")
@@ -569,7 +580,7 @@ def test_a_claim_that_is_lost_already_lets_no_turn_begin(start: Start, harbor: H
     """It was lost while the work was being landed, say."""
     running = start("say(hear()); result(); hear()")
     harbor.lost = "it expired"
-    running.watch.beat()
+    running.heartbeat.beat()
     with pytest.raises(GiveUp, match="the claim is lost"):
         running.turn("go")
 
@@ -579,15 +590,15 @@ def test_the_next_agent_has_the_captains_new_variables(start: Start, harbor: Har
     be it said by an agent that runs already."""
     hold = "say('old-value-1 new-value-2'); result(); hear()"
     first = start(f"hear(); {hold}")
-    put = first.watch.ship.folder / "agent_env.json"
+    put = first.ship.folder / "agent_env.json"
     put.write_text(json.dumps({"API_KEY": "old-value-1"}))
-    first.watch.ship.reload_credentials()
-    with first.watch:
+    first.ship.reload_credentials()
+    with first.heartbeat:
         put.write_text(json.dumps({"API_KEY": "new-value-2"}))
         time.sleep(1)
         first.turn("go")
     assert logged(first) == ["[7] *** ***"]
-    Session(first.watch)
-    agent: Any = first.watch.agent
+    agent = Talking()
+    Session(first.ship, grant(""), agent, first.heartbeat, lambda: None)
     assert agent.job.agent_env == {"API_KEY": "new-value-2"}
-    assert set(first.watch.ship.secrets) == {"old-value-1", "new-value-2"}
+    assert set(first.ship.secrets) == {"old-value-1", "new-value-2"}

@@ -12,7 +12,6 @@ from typing import Any
 
 from ocaptain.fleet.archive import MAIN, ONBOARD
 from ocaptain.onboard.protocol import PROTOCOL
-from ocaptain.onboard.ship.ship import Ship
 from ocaptain.onboard.storage import serve, setup
 from ocaptain.onboard.storage.journal import SECTIONS, Journal
 
@@ -268,16 +267,3 @@ def until(condition: Callable[[], object], seconds: float = 20) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-def a_ship(home: Path, storage: Any, **voyage: Any) -> Ship:
-    """A ship that asks `storage`, where there is one, without SSH."""
-    (home / "voyage").mkdir(exist_ok=True)
-    told = {"voyage": VOYAGE, "author": {}, "objective": "", "spec": "", "check": None, **voyage}
-    ship = {"ship": "ship-0", "voyage": told, "accounts": False, "sudo_prefix": []}
-    (home / "voyage" / "ship.json").write_text(json.dumps(ship))
-    (home / "voyage" / "agent_env.json").write_text("{}")
-    made = Ship(home)
-    if storage:
-        made.ask = storage.ask  # type: ignore[method-assign]
-    return made

@@ -1,16 +1,16 @@
 """What a coding agent is told: pure functions from a voyage and a claim to text."""
 
-from typing import Any
+from collections.abc import Sequence
 
-Json = dict[str, Any]
+from .. import tasklist
+from ..protocol import Task, TaskGrant, VoyageRecord, Wreck
 
 NO_CHANGE = "NO CHANGE:"
+"""What an agent is to say if nothing had to change."""
 GO_ON = "Go on where you left off."
 HAIL = "\n\n# Message from the captain\n\n"
 SILENT = f"Nothing has changed: neither a file, nor is there a new commit. If the task needs no change, answer with one line, {NO_CHANGE} and why. Otherwise do the task now."
 LEAKED = "Your changes contain the value of a token or key, which must not leave this machine. ocaptain has undone your commits; what you changed is still in the working tree. Remove the value everywhere, and do not write it again."
-CONFLICT = "While you worked, others landed. Rebasing your work onto {} stopped, with conflicts in:\n\n{}\n\nThe rebase is still under way in your clone. Resolve the conflicts in these files so that what both sides meant still holds, leave no conflict markers, and end your turn: ocaptain goes on with the rebase and runs the check. `git log` and `git show` tell what the others did."
-RED = "On top of the branch as it is now, the plan's check `{}` fails with status {}:\n\n{}\n\nMend it and end your turn; then it is tried again."
 RULES = f"""\
 # How this works
 
@@ -22,35 +22,53 @@ RULES = f"""\
 - If nothing has to be changed, end with one line: {NO_CHANGE} and why."""
 
 
-def first(voyage: Json, claim: Json) -> str:
+def first(voyage: VoyageRecord, grant: TaskGrant) -> str:
     """The message that starts a session: objective, spec, task, what it builds on, wrecks, rules."""
-    task = claim["task"]
-    files = ", ".join((task.get("metadata") or {}).get("files") or [])
+    task = grant["task"]
+    landed = [_landed(each) for each in grant["landed"]]
+    wrecks = [_wreck(each) for each in grant["wrecks"]]
     parts = {
         "The objective of the voyage": voyage["objective"],
         "The spec": voyage["spec"].strip(),
-        f"Your task: {task['id']}. {task.get('subject', '')}": task.get("description"),
-        "Files that it is expected to touch": files,
-        "Tasks that it builds on, on the branch already": "\n".join(map(_landed, claim["landed"])),
-        "Earlier attempts at it that did not land": "\n".join(map(_wreck, claim["wrecks"])),
+        f"Your task: {_title(task)}": task.get("description"),
+        "Files that it is expected to touch": ", ".join(tasklist.files(task)),
+        "Tasks that it builds on, on the branch already": "\n".join(landed),
+        "Earlier attempts at it that did not land": "\n".join(wrecks),
         "The plan's check, run before every landing": voyage["check"],
     }
-    told = [f"# {title}\n\n{text}" for title, text in parts.items() if text]
-    return "\n\n".join([*told, RULES])
+    paragraphs = [f"# {title}\n\n{text}" for title, text in parts.items() if text]
+    return "\n\n".join([*paragraphs, RULES])
 
 
-def _landed(task: Json) -> str:
-    notes = task.get("metadata") or {}
-    how = f"commit {notes['commit'][:12]}" if notes.get("commit") else notes.get("note")
-    return f"- {task['id']}. {task.get('subject', '')}: {how}"
+def _title(task: Task) -> str:
+    return f"{task['id']}. {task.get('subject', '')}"
 
 
-def _wreck(wreck: Json) -> str:
+def _landed(task: Task) -> str:
+    metadata = tasklist.metadata(task)
+    commit = metadata.get("commit")
+    if commit:
+        return f"- {_title(task)}: commit {commit[:12]}"
+    return f"- {_title(task)}: {metadata.get('note')}"
+
+
+def _wreck(wreck: Wreck) -> str:
     fetch = f"`git fetch origin {wreck['ref']}`, then `git show FETCH_HEAD`"
     return f"- by {wreck['ship']} ({fetch}; take what is good), given up because: {wreck['why']}"
 
 
-def commit_message(voyage: Json, ship: str, task: Json) -> str:
+def conflict(branch: str, paths: Sequence[str]) -> str:
+    """What to do about a rebase that has stopped."""
+    lines = "\n".join(paths)
+    return f"While you worked, others landed. Rebasing your work onto {branch} stopped, with conflicts in:\n\n{lines}\n\nThe rebase is still under way in your clone. Resolve the conflicts in these files so that what both sides meant still holds, leave no conflict markers, and end your turn: ocaptain goes on with the rebase and runs the check. `git log` and `git show` tell what the others did."
+
+
+def red_check(check: str, status: int, output: str) -> str:
+    """What to do about a check that fails."""
+    return f"On top of the branch as it is now, the plan's check `{check}` fails with status {status}:\n\n{output}\n\nMend it and end your turn; then it is tried again."
+
+
+def commit_message(voyage: VoyageRecord, ship: str, task: Task) -> str:
     """The message of a commit that ocaptain makes for an agent."""
-    subject = " ".join(str(task.get("subject", "")).split())[:72] or f"Task {task['id']}"
+    subject = " ".join(task.get("subject", "").split())[:72] or f"Task {task['id']}"
     return f"{subject}\n\nVoyage: {voyage['voyage']}\nShip: {ship}\nTask: {task['id']}\n"

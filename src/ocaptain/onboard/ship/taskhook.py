@@ -7,8 +7,9 @@ writes the task list; what harbor did stands in the tool's result.
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
+from ..protocol import Json
+from .client import Refused
 from .ship import Ship
 
 PATIENCE_S = 40
@@ -16,26 +17,30 @@ REFUSED = "Refused, nothing was changed: ocaptain hands tasks out, and completes
 UNREACHABLE = "The task list is out of reach, nothing was changed. Carry on without it."
 
 
-def main(home: Path, claim: int) -> None:
-    """Print the hook's answer, for a session that has this claim."""
+def main(home: Path, claim: int, patience_s: float = PATIENCE_S) -> None:
+    """Print the hook's answer to the call on stdin, for a session that has this claim."""
     try:
-        reason = done(Ship(home), claim, json.load(sys.stdin))
+        reason = answer(Ship(home), claim, json.load(sys.stdin), patience_s)
     except OSError:
         reason = UNREACHABLE
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"ocaptain cannot read this call, nothing was changed: {error!r}"
-    decision = {"permissionDecision": "deny", "permissionDecisionReason": reason}
-    print(json.dumps({"hookSpecificOutput": {"hookEventName": "PreToolUse", **decision}}))
+    output = {
+        "hookEventName": "PreToolUse",
+        "permissionDecision": "deny",
+        "permissionDecisionReason": reason,
+    }
+    print(json.dumps({"hookSpecificOutput": output}))
 
 
-def done(ship: Ship, claim: int, call: dict[str, Any]) -> str:
+def answer(ship: Ship, claim: int, call: Json, patience_s: float) -> str:
     """What the model is told: Claude Code calls any stopped tool an error, even if it is none.
 
     The request has the call's own id: asking again changes nothing."""
     if call["tool_name"] != "TaskCreate":
         return REFUSED
-    told = {"id": call["tool_use_id"], "claim": claim, "task": call["tool_input"]}
-    answer = ship.ask("add", patience=PATIENCE_S, **told)
-    if answer.get("ok"):
-        return f"No error: ocaptain did this in the tool's place. {answer.get('message')}"
-    return f"ocaptain refused this, nothing was changed: {answer.get('error')}"
+    try:
+        added = ship.storage.add_task(claim, call["tool_input"], call["tool_use_id"], patience_s)
+    except Refused as refusal:
+        return f"ocaptain refused this, nothing was changed: {refusal.error}"
+    return f"No error: ocaptain did this in the tool's place. {added['message']}"

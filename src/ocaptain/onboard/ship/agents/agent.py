@@ -1,18 +1,41 @@
 """What helm knows of a coding agent: the job it gives one, what it hears back, and the Protocol."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
+
+from ...protocol import TaskGrant, VoyageRecord
+
+Kind = Literal["text", "tool", "begin", "end", "background", "heard", "wait"]
+"""What an event is of.
+
+`text` (what the agent says) and `tool` (what it does, or its program prints) are for the log.
+`begin` and `end` enclose a turn. When something in the `background` is done, the agent begins a
+turn by itself, even right after an `end`.
+`heard`: a message that it was sent is before the model now.
+`wait`: the agent cannot go on for a while.
+"""
+
+Outcome = Literal["done", "error", "limited", "spent", "refused", "stalled"]
+"""How a turn ended.
+
+- `done`
+- `error`: the agent failed at it
+- `limited`: usage limit, overload or no connection; the same session can go on once the wait
+  announced before it is over, or after a while if there was none
+- `spent`: the job's budget is used up
+- `refused`: credential or model are not accepted, and will not be before the captain acts; the
+  process may still be trying
+- `stalled`: helm stopped waiting for it; no agent says so itself
+"""
 
 
 class Job(NamedTuple):
     """One claim of one task, as an agent is started for it."""
 
-    voyage: Mapping[str, Any]
-    """voyage.json: `voyage`, the id, and `model` among others."""
+    voyage: VoyageRecord
     ship: str
     """The ship's name."""
-    claim: Mapping[str, Any]
-    """What harbor answered: `task`, and `budget_usd`, what this session may spend, among others."""
+    grant: TaskGrant
     hook: tuple[str, ...]
     """Command line of `taskhook` for this claim."""
     agent_env: Mapping[str, str]
@@ -22,29 +45,15 @@ class Job(NamedTuple):
 class Event(NamedTuple):
     """Something that an agent let be known."""
 
-    kind: str
-    """`text` (what it says) and `tool` (what it does, or its program prints) are for the log.
-
-    `begin` and `end` enclose a turn; when something in the `background` is done, the agent begins
-    one by itself, be it right after an `end`. `heard`: what it was told is before the model now.
-    And `wait`: the agent cannot go on before `until`."""
+    kind: Kind
     text: str = ""
     """One line to log or, of an `end`, the reason; of `heard`, the message's mark."""
     until: float = 0
-    """Of a `wait`: when it ends, in epoch seconds."""
+    """Of a `wait`: when it ends, in UNIX time; 0 if nobody knows."""
     left: int = 0
     """Of `background`: how many of the agent's tasks go on by themselves."""
-    outcome: str = ""
-    """Of an `end` (of a turn):
-
-    - `done`
-    - `error`: the agent failed at it
-    - `limited`: usage limit, overload or no connection; the same session can go on once the wait
-      announced before it is over, or after a while if there was none
-    - `spent`: the job's budget is used up
-    - `refused`: credential or model are not accepted, and will not be before the captain acts; the
-      process may still be trying
-    """
+    outcome: Outcome | None = None
+    """Of an `end`."""
     cost_usd: float = 0
     """Of an `end`: spent by the session so far."""
 
@@ -53,8 +62,9 @@ class Agent(Protocol):
     """A coding agent: a module that has these functions, all of them pure."""
 
     interactive: bool
-    """Whether the process outlives its turns and ends when its stdin is closed. One that is not
-    interactive ends with its turn, and its exit status is the outcome."""
+    """Whether the process outlives its turns and ends when its stdin is closed.
+
+    One that is not interactive ends with its turn, and its exit status is the outcome."""
 
     def missing(self, environ: Mapping[str, str], /) -> str | None:
         """A sentence on the credential that is not in `environ`, if the agent needs one."""

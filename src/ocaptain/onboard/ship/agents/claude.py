@@ -11,22 +11,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from .agent import Event, Job
-
-Json = dict[str, Any]
+from ...protocol import Json
+from .agent import Event, Job, Outcome
 
 CREDENTIALS = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY")
 STREAMS = ("--input-format", "stream-json", "--output-format", "stream-json")
 UNATTENDED = ("--verbose", "--replay-user-messages", "--dangerously-skip-permissions")
-LEADS_ASTRAY = "ScheduleWakeup,CronCreate,EnterWorktree,RemoteTrigger,ListAgents"
+DISALLOWED_TOOLS = "ScheduleWakeup,CronCreate,EnterWorktree,RemoteTrigger,ListAgents"
 """Tools that end the turn with a promise to wake up later, leave the ship's clone, or reach out to
 other sessions."""
 HOOK_TIMEOUT_S = 150
-REFUSED = ("authentication_failed", "billing_error", "model_not_found")
-OUTCOMES = {401.0: "refused", 403.0: "refused", 429.0: "limited"}
-PATIENCE = 3
+HOPELESS_ERRORS = ("authentication_failed", "billing_error", "model_not_found")
+HOPELESS_ATTEMPTS = 3
 """Refusals of an API key before it is given up; the client itself would go on for minutes."""
-TELLING = ("command", "file_path", "notebook_path", "pattern", "url", "query", "subject", "taskId")
+STATUS_OUTCOMES: dict[float, Outcome] = {401: "refused", 403: "refused", 429: "limited"}
+GIST = ("command", "file_path", "notebook_path", "pattern", "url", "query", "subject", "taskId")
 """Arguments that say best what a tool call does."""
 
 interactive = True
@@ -43,55 +42,74 @@ def command(job: Job) -> list[str]:
     """`claude -p`; settings go in the command line, as nothing in them is secret."""
     hook = {"type": "command", "command": shlex.join(job.hook), "timeout": HOOK_TIMEOUT_S}
     settings = {"hooks": {"PreToolUse": [{"matcher": "TaskCreate|TaskUpdate", "hooks": [hook]}]}}
-    given = ["--settings", json.dumps(settings), "--disallowedTools", LEADS_ASTRAY]
-    model, budget_usd = job.voyage["model"], job.claim["budget_usd"]
-    given += ["--model", model] if model else []
-    given += ["--max-budget-usd", str(budget_usd)] if budget_usd else []
-    return ["claude", "-p", *STREAMS, *UNATTENDED, *given]
+    argv = ["claude", "-p", *STREAMS, *UNATTENDED]
+    argv += ["--settings", json.dumps(settings)]
+    argv += ["--disallowedTools", DISALLOWED_TOOLS]
+    model = job.voyage["model"]
+    if model:
+        argv += ["--model", model]
+    budget_usd = job.grant["budget_usd"]
+    if budget_usd:
+        argv += ["--max-budget-usd", str(budget_usd)]
+    return argv
 
 
 def environment(job: Job) -> dict[str, str]:
     """The captain's variables, and what makes Claude use the voyage's task list and stay quiet."""
-    voyage, task = job.voyage["voyage"], job.claim["task"]["id"]
-    # Telemetry is the captain's to turn on, with CLAUDE_CODE_ENABLE_TELEMETRY.
-    about = [job.agent_env.get("OTEL_RESOURCE_ATTRIBUTES", "").strip(", ")]
-    about.append(f"voyage.id={quote(voyage)},ship.id={quote(job.ship)},task.id={quote(task)}")
-    added = {
+    return {
+        **job.agent_env,
         "CLAUDE_CODE_ENABLE_TODO_TOOLS": "1",
-        "CLAUDE_CODE_TASK_LIST_ID": f"{voyage}-tasks",
+        "CLAUDE_CODE_TASK_LIST_ID": f"{job.voyage['voyage']}-tasks",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "OTEL_RESOURCE_ATTRIBUTES": ",".join(filter(None, about)),
+        "OTEL_RESOURCE_ATTRIBUTES": _resource_attributes(job),
         "IS_SANDBOX": "1",  # or as root it refuses to skip permissions
     }
-    return {**job.agent_env, **added}
+
+
+def _resource_attributes(job: Job) -> str:
+    """The captain's, with voyage, ship and task.
+
+    They send nothing: telemetry is the captain's to turn on, with CLAUDE_CODE_ENABLE_TELEMETRY."""
+    attributes = [
+        f"voyage.id={quote(job.voyage['voyage'])}",
+        f"ship.id={quote(job.ship)}",
+        f"task.id={quote(job.grant['task']['id'])}",
+    ]
+    given = job.agent_env.get("OTEL_RESOURCE_ATTRIBUTES", "").strip(", ")
+    if given:
+        attributes.insert(0, given)
+    return ",".join(attributes)
 
 
 def message(text: str, mark: str) -> bytes | None:
     """A user message. During a turn it is taken in after the tool call that is running."""
-    content = [{"type": "text", "text": text}]
-    said = {"type": "user", "uuid": mark, "message": {"role": "user", "content": content}}
-    return json.dumps(said).encode() + b"\n"
+    record = {
+        "type": "user",
+        "uuid": mark,
+        "message": {"role": "user", "content": [{"type": "text", "text": text}]},
+    }
+    return json.dumps(record).encode() + b"\n"
 
 
 def events(line: bytes) -> Iterator[Event]:
     """What a line of `--output-format stream-json` says."""
     try:
-        said = json.loads(line, parse_int=float)
+        record = json.loads(line, parse_int=float)
     except (ValueError, RecursionError):
-        said = line.decode(errors="replace")
-    for event in _heard(said):
+        record = line.decode(errors="replace")
+    for event in _events(record):
         # One line that can be encoded; JSON allows half a character.
         text = " ".join(event.text.split()).encode(errors="replace").decode()
         if text or event.kind not in ("text", "tool"):
             yield event._replace(text=text)
 
 
-def _heard(said: Any) -> Iterator[Event]:  # noqa: C901, PLR0912 - a case for each kind of message
-    match said:
+def _events(record: Any) -> Iterator[Event]:  # noqa: C901, PLR0912 - a case for each kind of record
+    match record:
         case str():
-            yield Event("tool", said)  # a complaint, on stderr
+            yield Event("tool", record)  # a complaint, on stderr
         case {"type": "assistant", "message": {"content": [*blocks]}}:
-            yield from _assistant(blocks, said.get("error"))
+            yield from _of_assistant(blocks, record.get("error"))
         case {"type": "user", "isReplay": True, "uuid": str(mark)}:
             yield Event("heard", mark)
         case {"type": "system", "subtype": "init"}:
@@ -99,50 +117,61 @@ def _heard(said: Any) -> Iterator[Event]:  # noqa: C901, PLR0912 - a case for ea
         case {"type": "system", "subtype": "background_tasks_changed", "tasks": [*tasks]}:
             yield Event("background", left=len(tasks))
         case {"type": "system", "subtype": "api_retry"}:
-            yield from _retry(said)
+            yield from _of_retry(record)
         case {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected"} as limit}:
             if limit.get("isUsingOverage") is not True:
-                why = f"usage limit reached {limit.get('rateLimitType', '')}"
-                yield Event("wait", why.replace("_", " "), until=_number(limit, "resetsAt"))
+                text = f"usage limit reached {limit.get('rateLimitType', '')}"
+                yield Event("wait", text.replace("_", " "), until=_number(limit, "resetsAt"))
         case {"type": "result"}:
-            why = str(said.get("result") or said.get("errors"))
-            cost = _number(said, "total_cost_usd")
-            yield Event("end", why, outcome=_outcome(said), cost_usd=cost)
+            text = str(record.get("result") or record.get("errors"))
+            cost_usd = _number(record, "total_cost_usd")
+            yield Event("end", text, outcome=_outcome(record), cost_usd=cost_usd)
 
 
-def _assistant(blocks: list[Any], error: Any) -> Iterator[Event]:
+def _of_assistant(blocks: list[Any], error: Any) -> Iterator[Event]:
     for block in blocks:
         match block:
             case {"type": "text", "text": str(text)}:
                 yield Event("text", text)
-                if error in REFUSED:
+                if error in HOPELESS_ERRORS:
                     yield Event("end", text, outcome="refused")
-            case {"type": "tool_use", "name": str(name), "input": {**given}}:
-                texts = [given.get(key) for key in (*TELLING, *given)]
-                gist = next((text for text in texts if text and isinstance(text, str)), "")
-                yield Event("tool", f"{name}: {gist}")
+            case {"type": "tool_use", "name": str(name), "input": {**arguments}}:
+                yield Event("tool", f"{name}: {_gist(arguments)}")
 
 
-def _retry(said: Json) -> Iterator[Event]:
-    status, delay_s = _number(said, "error_status"), _number(said, "retry_delay_ms") / 1000
-    why = said.get("error") or "no answer"
-    if why in REFUSED and _number(said, "attempt") >= PATIENCE:
+def _gist(arguments: dict[Any, Any]) -> str:
+    """The argument that says best what the call does, else its first text."""
+    for name in (*GIST, *arguments):
+        text = arguments.get(name)
+        if text and isinstance(text, str):
+            return text
+    return ""
+
+
+def _of_retry(record: Json) -> Iterator[Event]:
+    error = record.get("error") or "no answer"
+    if error in HOPELESS_ERRORS and _number(record, "attempt") >= HOPELESS_ATTEMPTS:
         yield Event("end", "the API does not accept the credential", outcome="refused")
-    text = f"the API answers {int(status) or why}, asking again in {delay_s:.0f} s"
+    status = int(_number(record, "error_status"))
+    delay_s = _number(record, "retry_delay_ms") / 1000
+    text = f"the API answers {status or error}, asking again in {delay_s:.0f} s"
     yield Event("wait", text, until=time.time() + delay_s)
 
 
-def _outcome(result: Json) -> str:
-    status = _number(result, "api_error_status")
+def _outcome(result: Json) -> Outcome:
     if result.get("is_error") is not True:
         return "done"
     if result.get("subtype") == "error_max_budget_usd":
         return "spent"
-    busy = status >= 500 or result.get("api_error") == "connection_failed"
-    return OUTCOMES.get(status, "limited" if busy else "error")
+    status = _number(result, "api_error_status")
+    if status in STATUS_OUTCOMES:
+        return STATUS_OUTCOMES[status]
+    if status >= 500 or result.get("api_error") == "connection_failed":
+        return "limited"
+    return "error"
 
 
-def _number(said: Json, key: str) -> float:
+def _number(record: Json, key: str) -> float:
     """What is no number, negative, infinite or absurd counts as 0: JSON promises nothing."""
-    value = said.get(key)
+    value = record.get(key)
     return value if isinstance(value, float) and 0 <= value < 1e12 else 0.0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from ... import tasklist
 from .agent import Event, Job
 
 interactive = False
@@ -14,8 +15,8 @@ def missing(_environ: Mapping[str, str]) -> str | None:
 
 def command(job: Job) -> list[str]:
     """bash, with the task's command."""
-    notes = job.claim["task"].get("metadata") or {}
-    return ["bash", "-c", str(notes.get("run") or "")]
+    metadata = tasklist.metadata(job.grant["task"])
+    return ["bash", "-c", metadata.get("run") or ""]
 
 
 def environment(_job: Job) -> dict[str, str]:

@@ -1,0 +1,174 @@
+"""Asks storage for a ship: a method for each operation, and one SSH command for each question.
+
+A question is asked again until it is answered, with the same id each time, so that asking twice
+changes nothing twice.
+"""
+
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from math import inf
+from subprocess import PIPE, STDOUT
+from typing import Any
+
+from .. import process
+from ..protocol import (
+    PROTOCOL,
+    BeatAnswer,
+    Fault,
+    Json,
+    LandAnswer,
+    LogAnswer,
+    Message,
+    NoClaim,
+    Report,
+    TaskGrant,
+    VerificationGrant,
+)
+from ..text import redacted
+
+ANSWER_S = 90
+"""Seconds that one SSH command may take, waits at storage included."""
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 30.0
+
+Exchange = Callable[[Sequence[str], str], Json]
+"""Sends a line to the command that is given, and returns the answer. Raises Unreachable."""
+
+
+class Unreachable(OSError):
+    """Storage did not answer."""
+
+
+class Refused(Exception):
+    """Storage does not grant it."""
+
+    def __init__(self, code: str, error: str) -> None:
+        super().__init__(error)
+        self.code = code
+        """One of protocol.ErrorCode, unless storage is newer."""
+        self.error = error
+        """A sentence for people."""
+
+
+def exchange(command: Sequence[str], line: str) -> Json:
+    """Run the command, send it a line, and return the answer that it prints.
+
+    stdin stays open until then: its end tells harbor that we died. Raises Unreachable."""
+    output = b""
+    try:
+        with process.start(
+            ["timeout", str(ANSWER_S), *command], stdin=PIPE, stdout=PIPE, stderr=STDOUT
+        ) as child:
+            process.feed(child, line.encode() + b"\n")
+            for output in child.stdout or ():
+                answer = _parsed(output)
+                if answer is not None:
+                    return answer
+    except OSError as error:
+        output = str(error).encode()
+    raise Unreachable(output.decode(errors="replace").strip()[:300] or "no answer")
+
+
+def _parsed(output: bytes) -> Json | None:
+    """The answer in a line. A banner, or another server's JSON, has no `ok` and is none."""
+    with suppress(ValueError, RecursionError):
+        answer = json.loads(output)
+        if isinstance(answer, dict) and "ok" in answer:
+            return answer
+    return None
+
+
+class Client:
+    """A ship's way to ask storage.
+
+    `command` runs harbor there. No value in `secrets` is ever sent; the list may grow meanwhile.
+    All methods raise Refused, and those with a limit to their patience raise Unreachable."""
+
+    def __init__(
+        self, command: Sequence[str], secrets: Sequence[str], exchange: Exchange = exchange
+    ) -> None:
+        self.command = command
+        self._secrets = secrets
+        self._exchange = exchange
+
+    def claim(self, run_id: str) -> NoClaim | TaskGrant | VerificationGrant:
+        """Ask for something to do; if there is nothing, storage waits a while for it."""
+        answer: NoClaim | TaskGrant | VerificationGrant = self.ask(
+            {"op": "claim", "run_id": run_id, "wait": True}
+        )
+        return answer
+
+    def beat(self, claim: int, report: Report) -> BeatAnswer:
+        """Renew a claim. Asks once only: the next beat comes soon enough."""
+        answer: BeatAnswer = self.ask({"op": "beat", "claim": claim, **report}, patience_s=0)
+        return answer
+
+    def land(
+        self,
+        claim: int,
+        report: Report,
+        commit: str | None,
+        base_commit: str | None = None,
+        note: str | None = None,
+    ) -> LandAnswer:
+        """Have the branch moved to `commit`, whose checks ran on top of `base_commit`.
+
+        Without a commit the task is completed as it is, and `note` says why.
+        While another ship has the berth, storage waits a while for it."""
+        answer: LandAnswer = self.ask(
+            {
+                "op": "land",
+                "claim": claim,
+                "commit": commit,
+                "base_commit": base_commit,
+                "note": note,
+                "wait": True,
+                **report,
+            }
+        )
+        return answer
+
+    def release(self, claim: int, report: Report, why: str, fault: Fault) -> None:
+        """Give a claim back."""
+        self.ask({"op": "release", "claim": claim, "why": why, "fault": fault, **report})
+
+    def add_task(self, claim: int, task: Json, request_id: str, patience_s: float) -> Message:
+        """Add a task to the fleet's list, for the agent that has the claim."""
+        answer: Message = self.ask(
+            {"op": "add", "id": request_id, "claim": claim, "task": task}, patience_s
+        )
+        return answer
+
+    def send_log(self, offset: int, text: str) -> LogAnswer:
+        """Append to the ship's log on storage, if it has `offset` bytes there. Asks once only."""
+        answer: LogAnswer = self.ask({"op": "log", "offset": offset, "text": text}, patience_s=0)
+        return answer
+
+    def ask(self, request: Mapping[str, Any], patience_s: float = inf) -> Any:
+        """Ask, again for `patience_s` seconds while no answer comes, and return the answer.
+
+        Each time that none comes stderr says why."""
+        whole = {"protocol": PROTOCOL, "id": os.urandom(8).hex(), **request}
+        line = redacted(json.dumps(whole), self._secrets)
+        ends = time.monotonic() + patience_s
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                return _granted(self._exchange(self.command, line))
+            except Unreachable as silence:
+                if time.monotonic() + pause_s > ends:
+                    raise
+                print(f"storage cannot be reached: {silence}", file=sys.stderr)
+            time.sleep(pause_s * random.uniform(0.5, 1))
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+def _granted(answer: Json) -> Json:
+    if not answer["ok"]:
+        raise Refused(str(answer.get("code")), str(answer.get("error")))
+    return answer

@@ -1,0 +1,111 @@
+"""Keeps a claim alive, and storage informed, while somebody works on it."""
+
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+from .. import process
+from ..protocol import Fault, Report
+from .client import Refused, Unreachable
+from .ship import Ship
+
+SETTLE_S = 0.5
+"""Seconds between looks for news, so that news that come together are sent together."""
+
+WORKING: Report = {"state": "working", "reason": "", "until": 0.0}
+"""What to report when nothing keeps the agent from its work."""
+
+
+class GiveUp(Exception):
+    """The claim has to be given back."""
+
+    def __init__(self, why: str, fault: Fault) -> None:
+        super().__init__(why)
+        self.why = why
+        self.fault = fault
+
+
+class Heartbeat:
+    """Beats in a thread of its own while its `with` block runs.
+
+    Everything started for the claim is killed when the claim is lost, and at the end; `over` is set
+    then."""
+
+    def __init__(self, ship: Ship, claim: int, task_id: str, hails: Mapping[str, str]) -> None:
+        """`task_id` is empty for a verification; `hails` came with the claim."""
+        self.ship = ship
+        self.claim = claim
+        self.task_id = task_id
+        self.hails = dict(hails)
+        """What storage has from the captain for the agent, by number."""
+        self.over = threading.Event()
+        self.period_s = ship.voyage["lease_seconds"] / 6
+        # What storage takes for granted, and so is no news.
+        self._report: Report = {
+            "state": "working" if task_id else "verifying",
+            "reason": "",
+            "until": 0.0,
+            "delivered": [],
+        }
+        self._reported: Report = self._report.copy()
+
+    def __enter__(self) -> None:
+        threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True).start()
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Beat no more, and kill everything started for the claim."""
+        self.over.set()
+        process.kill_marked(self.ship.marker)
+
+    def pause(self, seconds: float = 0) -> None:
+        """Wait. Raises GiveUp as soon as the claim is lost."""
+        if self.over.wait(max(0.0, seconds)):
+            raise GiveUp("the claim is lost", "lost")
+
+    def report(self, news: Report) -> None:
+        """Have storage know something soon."""
+        self._report.update(news)
+
+    def take_report(self) -> Report:
+        """Return what to send along with a request about the claim: it is no news after that."""
+        self._reported = self._report.copy()
+        return self._reported
+
+    def _keep_beating(self) -> None:
+        """Beat when it is time, when somebody knocks, and soon after there is news."""
+        due = time.monotonic() + self.period_s
+        while not self.over.wait(SETTLE_S):
+            self.ship.reload_credentials()
+            is_due = time.monotonic() > due or self._report != self._reported
+            if self._was_knocked() or is_due:
+                due = time.monotonic() + self.period_s
+                self.beat()
+
+    def _was_knocked(self) -> bool:
+        """Whether the captain wants us to ask storage at once; true once for each knock."""
+        with suppress(OSError):
+            (self.ship.folder / "knock").unlink()
+            return True
+        return False
+
+    def beat(self) -> None:
+        """Renew the claim, or learn that it is lost."""
+        try:
+            answer = self.ship.storage.beat(self.claim, self.take_report())
+        except Unreachable as silence:
+            self.ship.say(f"storage is out of reach: {silence}", self.task_id)
+        except Refused as refusal:  # it has no such ship any more
+            self._lose(refusal.error)
+        else:
+            self.hails = {**self.hails, **answer["hails"]}
+            if answer["lost"]:
+                self._lose(answer["lost"])
+
+    def _lose(self, why: str) -> None:
+        if not self.over.is_set():
+            self.ship.say(f"the claim is lost: {why}", self.task_id)
+            self.end()
