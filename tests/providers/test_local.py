@@ -1,8 +1,9 @@
+"""VMs that are directories, each with a real sshd."""
+
 import asyncio
 import os
 import secrets
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from ocaptain.config import Config, load
 from ocaptain.errors import Failure
 from ocaptain.onboard.process import marked
 from ocaptain.process import Result
-from ocaptain.providers import VM, Provider, open_provider
+from ocaptain.providers import VM
 from ocaptain.providers.local import Local
 from ocaptain.ssh import Home, Remote, Ssh, prepare
 from tests.support.rules import rule
@@ -238,16 +239,3 @@ def test_a_machine_without_sshd(config, monkeypatch, tmp_path):
     with pytest.raises(Failure, match="ocaptain doctor"):
         asyncio.run(Local(config).create(SHIP))
     assert not (config.data_dir / "local").exists()
-
-
-def test_open_provider(config):
-    """A provider is opened by its name; an unknown one is a Failure that lists the known."""
-    provider: Provider = Local(config)
-    assert vars(open_provider(config)) == vars(provider)
-    assert provider.python == os.path.realpath(sys.executable)
-    unknown = load({"HOME": "/nonexistent", "OCAPTAIN_PROVIDER": "cloud"})
-    with pytest.raises(
-        Failure, match="no provider 'cloud' here; there is: exedev, hosts, local"
-    ) as caught:
-        open_provider(unknown)
-    assert "export OCAPTAIN_PROVIDER=local" in str(caught.value)

@@ -1,9 +1,16 @@
-"""A provider of somebody else's: a package with an entry point, as docs/providers.md has it."""
+"""Which providers there are: ours, and those of packages with an entry point."""
 
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from ocaptain.config import load
+from ocaptain.errors import Failure
+from ocaptain.providers import PROVIDERS, Provider, open_provider
+from ocaptain.providers.local import Local
 from tests.support.captain import Captain, new_captain, task
 from tests.support.machine import put
 
@@ -56,6 +63,32 @@ def captain(tools: None) -> Iterator[Captain]:
         put(site / "ocaptain_scratch-1.0.dist-info" / "entry_points.txt", ENTRY_POINTS)
         somebody.env["PYTHONPATH"] = str(site)
         yield somebody
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_provider_is_opened_by_its_name(name: str, tmp_path: Path):
+    """Each of ocaptain's own has its class; only `local` has VMs without accounts."""
+    provider = open_provider(load({"HOME": str(tmp_path), "OCAPTAIN_PROVIDER": name}))
+    assert type(provider).__name__ == name.capitalize()
+    assert provider.accounts == (name != "local")
+
+
+def test_a_provider_is_given_the_settings(tmp_path: Path):
+    """What `open_provider` returns is what its class makes of them."""
+    config = load({"HOME": str(tmp_path), "OCAPTAIN_PROVIDER": "local"})
+    provider: Provider = Local(config)
+    assert vars(open_provider(config)) == vars(provider)
+    assert provider.python == os.path.realpath(sys.executable)
+
+
+def test_an_unknown_provider_is_a_failure():
+    """It lists the known ones, and has one to type."""
+    unknown = load({"HOME": "/nonexistent", "OCAPTAIN_PROVIDER": "cloud"})
+    with pytest.raises(
+        Failure, match="no provider 'cloud' here; there is: exedev, hosts, local"
+    ) as caught:
+        open_provider(unknown)
+    assert "export OCAPTAIN_PROVIDER=local" in str(caught.value)
 
 
 def test_a_voyage_sails_with_a_provider_of_somebody_elses(captain: Captain):

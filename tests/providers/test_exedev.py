@@ -1,0 +1,97 @@
+"""How answers of exe.dev's lobby are read.
+
+tests/integration/test_exedev.py has whole voyages, on a stand-in for exe.dev.
+"""
+
+import asyncio
+
+import pytest
+
+from ocaptain.config import load
+from ocaptain.errors import Failure
+from ocaptain.process import Result
+from ocaptain.providers import StorageAccess
+from ocaptain.providers.exedev import Exedev, check_added_key
+from ocaptain.providers.exedev_lobby import Reply, json_objects, read_reply
+from ocaptain.ssh import VM, Ssh
+
+STORAGE = "voyage-0123456789ab-storage"
+KEY = "ssh-ed25519 AAAA voyage-0123456789ab-ship0"
+
+
+@pytest.mark.parametrize(
+    ("status", "out", "err", "reply"),
+    [
+        (0, b'{"vms": []}', b"", Reply({"vms": []}, "")),
+        (0, b'{\n  "vms": []\n}\n', b"a warning", Reply({"vms": []}, "")),
+        (0, b'{"deleted": ["a"]}\n{"error": "no b"}\n', b"", Reply({"deleted": ["a"]}, "no b")),
+        (1, b"", b'{"error": "no\\u001b[2J"}', Reply({"error": "no\x1b[2J"}, "no\ufffd[2J")),
+        (0, b'{"vm_name": "a", "error": "b"}', b"", Reply({"vm_name": "a", "error": "b"}, "")),
+        (1, b'{"vms": []}', b"broken", Reply({"vms": []}, "broken")),
+        (2, b"usage: ls", b"", Reply({}, "usage: ls")),
+        (0, b"", b"", Reply({}, "it said nothing")),
+        (0, b"[1, 2]", b"", Reply({}, "[1, 2]")),
+    ],
+)
+def test_an_answer_and_what_is_wrong_with_it(status, out, err, reply):
+    """An object with `error` alone is a refusal, on either stream, and so is an exit status."""
+    assert read_reply(Result(status, out, err)) == reply
+
+
+def test_objects_begin_lines():
+    """One that is spread over lines is one; what is no JSON makes all of it none."""
+    assert json_objects(b'{"a":\n {"b": 1}}\n{"c": 2}\n') == [{"a": {"b": 1}}, {"c": 2}]
+    assert json_objects(b'{"a": 1}\n{"b') == []
+    assert json_objects(b"[" * 100_000) == []
+
+
+def test_a_key_is_for_what_the_lobby_says_alone():
+    """Its name has to be the key's comment, and one of its permissions the VM."""
+    name = KEY.split()[2]
+    check_added_key({"name": name, "permissions": {"vm": STORAGE}}, "ship-0", KEY, STORAGE)
+    for answer in (
+        {"name": name, "permissions": {}},
+        {"name": name, "permissions": {"vm": f"{STORAGE}2"}},
+        {"name": "another", "permissions": {"vm": STORAGE}},
+        {},
+    ):
+        with pytest.raises(Failure, match="does not say that ship-0's key is for"):
+            check_added_key(answer, "ship-0", KEY, STORAGE)
+
+
+@pytest.fixture
+def sent(monkeypatch, tmp_path) -> list[str]:
+    """What is sent to a lobby that knows no --vm."""
+    commands: list[str] = []
+
+    async def answer(_ssh: Ssh, _host: str, command: str, **_: object) -> Result:
+        commands.append(command)
+        if "--vm" in command:
+            return Result(1, b'{"error": "flag provided but not defined: -vm"}', b"")
+        added = b'{"name": "voyage-0123456789ab-ship0", "permissions": {"tag": "%s"}}'
+        return Result(0, added % b"voyage-0123456789ab", b"")
+
+    known = tmp_path / "known"
+    known.write_text("exe.dev ssh-ed25519 AAAA\n")
+    (tmp_path / "config").write_text(f"Host *\n UserKnownHostsFile {known}\n")
+    monkeypatch.setattr(Ssh, "run", answer)
+    return commands
+
+
+def test_an_old_lobby_gets_the_key_for_the_tag(sent, tmp_path):
+    """The ship then logs in as the login user, and becomes itself by sudo."""
+    environ = {
+        "HOME": str(tmp_path),
+        "XDG_RUNTIME_DIR": str(tmp_path),
+        "OCAPTAIN_SSH_CONFIG": str(tmp_path / "config"),
+    }
+    exedev = Exedev(load(environ))
+    storage = VM(STORAGE, (("HostName", "h"), ("Port", "22"), ("ProxyJump", "gate")), "")
+    access = asyncio.run(exedev.authorize_key(storage, "ship-0", KEY))
+    by_sudo = ("sudo", "-nu", "ship-0", "/usr/local/lib/ocaptain/login", "-c")
+    address = (("HostName", "h"), ("Port", "22"), ("User", "ship-0"))
+    assert access == StorageAccess(address, by_sudo)
+    assert [command.split()[3] for command in sent] == [
+        f"--vm={STORAGE}",
+        "--tag=voyage-0123456789ab",
+    ]
