@@ -47,6 +47,11 @@ def quoted(value: str | Path) -> str:
     return f'"{escaped}"'
 
 
+def escape_percents(value: str | Path) -> str:
+    """Escape what ssh or sshd would expand: `%h` and the like."""
+    return str(value).replace("%", "%%")
+
+
 def clean(output: bytes | str) -> str:
     """Make a VM's output safe for a terminal: no control, escape or direction characters."""
     if isinstance(output, bytes):
@@ -92,8 +97,8 @@ def render(folder: Path, vms: Iterable[VM], user_config: Path | None) -> str:
     sections = [_section(vm.name, (("HostKeyAlias", vm.name), *vm.options)) for vm in vms]
     for_all = (
         *FOR_ALL_HOSTS,
-        ("UserKnownHostsFile", quoted(_no_tokens(folder / "known_hosts"))),
-        ("ControlPath", quoted(f"{_no_tokens(folder.parent)}/%C")),
+        ("UserKnownHostsFile", quoted(escape_percents(folder / "known_hosts"))),
+        ("ControlPath", quoted(f"{escape_percents(folder.parent)}/%C")),
         ("Include", quoted(theirs)),
     )
     return "".join([*sections, _section("*", for_all)])
@@ -103,11 +108,6 @@ def _section(host: str, options: Options) -> str:
     lines = [f"Host {host}"]
     lines += [f"  {keyword} {value}" for keyword, value in options]
     return "\n".join(lines) + "\n"
-
-
-def _no_tokens(path: Path) -> str:
-    """Escape what ssh would expand in a path: `%h` and the like."""
-    return str(path).replace("%", "%%")
 
 
 def prepare(folder: Path, vms: Collection[VM], user_config: Path | None) -> "Ssh":

@@ -19,13 +19,13 @@ from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.onboard.process import kill_marked
 from ocaptain.process import program, run
-from ocaptain.ssh import VM, Options, new_key, quoted
+from ocaptain.ssh import VM, Options, escape_percents, new_key, quoted
 
 from . import VM_NAME, Provider, StorageAccess
 
-ENDS_WITH_SSHD = 'mkdir -pm 755 /run/sshd 2>/dev/null; setpriv --pdeathsig KILL "$0" "$@"; exit'
-"""Shell that runs sshd, and that carries the VM's marker, which sshd itself drops: so sshd goes
-with the VM. Root's sshd wants a folder on Debian."""
+RUN_SSHD = 'mkdir -pm 755 /run/sshd 2>/dev/null; setpriv --pdeathsig KILL "$0" "$@"; exit'
+"""Shell that runs its arguments, an sshd. It carries the VM's marker, which sshd itself drops, and
+if it is killed so is sshd. Root's sshd wants a folder on Debian."""
 
 
 class Local(Provider):
@@ -87,7 +87,7 @@ def vm_at(folder: Path) -> VM:
     if public.exists():
         host_key = public.read_text().strip()
     identity = (
-        ("IdentityFile", no_tokens(quoted(private))),
+        ("IdentityFile", escape_percents(quoted(private))),
         ("IdentitiesOnly", "yes"),
     )
     return VM(folder.name, ssh_options(folder) + identity, host_key)
@@ -99,10 +99,10 @@ def ssh_options(folder: Path) -> Options:
     environment = ["env", "-i", f"PATH={path}", f"OCAPTAIN_VM={folder.name}"]
     sshd = [program("sshd"), "-i", "-f", os.devnull, "-E", str(folder / "sshd.log")]
     sshd += [f"-o{keyword}={value}" for keyword, value in sshd_options(folder, path)]
-    command = shlex.join([*environment, "sh", "-c", ENDS_WITH_SSHD, *sshd])
+    command = shlex.join([*environment, "sh", "-c", RUN_SSHD, *sshd])
     # Or a User that the captain's own ssh_config names would count.
     user = getpwuid(os.geteuid()).pw_name
-    return (("ProxyCommand", no_tokens(command)), ("User", user))
+    return (("ProxyCommand", escape_percents(command)), ("User", user))
 
 
 def sshd_options(folder: Path, path: str) -> Options:
@@ -121,15 +121,10 @@ def sshd_options(folder: Path, path: str) -> Options:
         ("AuthenticationMethods", "publickey"),
         ("MaxSessions", "50"),
         ("HostKey", quoted(folder / "host_key")),
-        ("AuthorizedKeysFile", " ".join(no_tokens(quoted(key)) for key in let_in)),
+        ("AuthorizedKeysFile", " ".join(escape_percents(quoted(key)) for key in let_in)),
         ("SetEnv", " ".join(quoted(variable) for variable in environment)),
         ("Subsystem", f"sftp {quoted(program('sftp-server'))}"),
     )
-
-
-def no_tokens(value: str) -> str:
-    """Escape what ssh or sshd would expand: `%h` and the like."""
-    return value.replace("%", "%%")
 
 
 async def remove(folder: Path) -> str:
