@@ -1,9 +1,7 @@
-"""What the voyage's `notify` is told, by whom, and how often."""
+"""What the voyage's `notify` is told, and how often."""
 
 import http.server
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +12,6 @@ from typing import Any
 import pytest
 
 from ocaptain.onboard.process import marked
-from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import background
 from ocaptain.onboard.storage.job import Timing
 from tests.support.rules import rule
@@ -41,18 +38,12 @@ def told(tmp_path: Path) -> Callable[[], list[str]]:
 
 @contextmanager
 def telling(storage: Storage) -> Iterator[threading.Thread]:
-    """The errand, in a thread; it has to end by itself."""
+    """The job, in a thread; it has to end by itself."""
     thread = threading.Thread(target=run_job, args=(storage,))
     thread.start()
     yield thread
     thread.join(20)
     assert not thread.is_alive()
-
-
-def finish(storage: Storage) -> None:
-    """Complete a voyage whose tasks are completed."""
-    claim = storage.claim("ship-0")["claim"]
-    assert storage.ask("ship-0", "land", claim=claim, commit=storage.head())["ok"]
 
 
 def fail(storage: Storage, ship: str = "ship-0", times: int = 2) -> None:
@@ -67,7 +58,7 @@ def fail(storage: Storage, ship: str = "ship-0", times: int = 2) -> None:
 
 @rule("R108")
 def test_a_command_is_told_each_news_once(sail: Sail, told, tmp_path: Path):
-    """It has voyage, event and text in its environment, and the errand ends with the voyage."""
+    """It has voyage, event and text in its environment, and the job ends with the voyage."""
     storage = sail(task("1"), task("2"), notify=APPEND.format(tmp_path / "told"))
     with telling(storage) as thread:
         fail(storage)
@@ -98,7 +89,7 @@ def test_what_went_away_and_came_back_is_told_again(sail: Sail, told, tmp_path: 
             storage.now += 31
             assert until(lambda: len(told()) == times), told()  # noqa: B023
         storage.finish("ship-0")
-        finish(storage)
+        storage.verify()
     assert [line.split("|")[1] for line in told()] == ["stalled", "stalled", "complete"]
     assert told()[-1] == f"{VOYAGE}|complete|try it"
 
@@ -160,7 +151,7 @@ def test_a_url_is_posted_to(sail: Sail, server: Server):
     """As JSON: voyage, event and text, each news once."""
     storage = sail(task("1"), notify=server.url)
     storage.finish("ship-0")
-    finish(storage)
+    storage.verify()
     for _ in range(2):
         run_job(storage)
     event = {"voyage": VOYAGE, "event": "complete", "text": "try it"}
@@ -175,7 +166,7 @@ def complete(sail: Sail, notify: str) -> Storage:
     """A voyage that is complete, which nobody was told."""
     storage = sail(task("1"), notify=notify)
     storage.finish("ship-0")
-    finish(storage)
+    storage.verify()
     return storage
 
 
@@ -225,23 +216,7 @@ def test_a_url_that_refuses_is_quoted(sail: Sail, server: Server):
     assert storage.order("status")["notify_fault"] == "complete: not told: 403 because"
 
 
-# Who tells
-
-
-def ask(storage: Storage, who: str, op: str, **fields: Any) -> Json:
-    """Ask harbor in a process of its own, as the door does."""
-    line = json.dumps({"protocol": PROTOCOL, "op": op, **fields}).encode() + b"\n"
-    argv = [sys.executable, "-IS", str(storage.folder / "lib"), "harbor", who]
-    done = subprocess.run(argv, input=line, stdout=subprocess.PIPE, check=True, timeout=60)
-    return dict(json.loads(done.stdout))
-
-
-@pytest.fixture
-def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """What the environment of processes holds that this test starts; they are gone in the end."""
-    monkeypatch.setenv("TELLING", str(tmp_path))
-    yield f"TELLING={tmp_path}"
-    assert until(lambda: not marked(f"TELLING={tmp_path}"), 20)
+# While nobody calls
 
 
 @rule("R108")
@@ -250,9 +225,9 @@ def test_a_stall_is_told_although_nobody_calls(sail: Sail, told, tmp_path: Path,
     way, and ends with it."""
     storage = sail(task("1"), notify=APPEND.format(tmp_path / "told"), lease_seconds=4)
     assert marked(mark) == set()
-    held = ask(storage, "ship-0", "claim", run_id="r")["claim"]
+    held = storage.ask_process("ship-0", "claim", run_id="r")["claim"]
     for _ in range(3):
-        assert ask(storage, "captain", "status")["ok"]
+        assert storage.ask_process("captain", "status")["ok"]
     assert until(lambda: len(marked(mark)) == 1)
     (child,) = marked(mark)
     before = storage.journal_file.stat().st_size
@@ -262,34 +237,13 @@ def test_a_stall_is_told_although_nobody_calls(sail: Sail, told, tmp_path: Path,
     assert storage.journal_file.stat().st_size < before + 1000
     ticks = Path(f"/proc/{child}/stat").read_text().split()[13:15]
     assert sum(map(int, ticks)) < 50
-    assert ask(storage, "ship-0", "land", claim=held, commit=None, id="a")["ok"]
-    claim = ask(storage, "ship-0", "claim", run_id="r")["claim"]
-    assert ask(storage, "ship-0", "land", claim=claim, commit=storage.head(), id="b")["ok"]
+    assert storage.ask_process("ship-0", "land", claim=held, commit=None, id="a")["ok"]
+    claim = storage.ask_process("ship-0", "claim", run_id="r")["claim"]
+    assert storage.ask_process("ship-0", "land", claim=claim, commit=storage.head(), id="b")["ok"]
     assert until(lambda: len(told()) == 2, 20)
     assert told()[1].split("|")[1] == "complete"
     assert until(lambda: not marked(mark))
     for who, op in (("captain", "status"), ("ship-0", "claim")):
-        ask(storage, who, op, run_id="r")
+        storage.ask_process(who, op, run_id="r")
     assert marked(mark) == set()
     assert (storage.folder / "background.out").read_text() == ""
-
-
-@rule("R108")
-def test_whoever_was_killed_is_replaced_by_the_next_call(sail: Sail, mark: str):
-    """After a reboot of storage, for one."""
-    storage = sail(task("1"), notify="true", lease_seconds=4)
-    for _ in range(2):
-        ask(storage, "captain", "status")
-        assert until(lambda: len(marked(mark)) == 1)
-        for pid in marked(mark):
-            subprocess.run(["kill", "-9", str(pid)], check=True)
-        assert until(lambda: not marked(mark))
-
-
-@rule("R108")
-def test_without_notify_nothing_lingers(sail: Sail, mark: str):
-    """No call leaves a process behind."""
-    storage = sail(task("1"))
-    ask(storage, "ship-0", "claim", run_id="r")
-    ask(storage, "captain", "status")
-    assert marked(mark) == set()

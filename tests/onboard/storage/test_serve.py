@@ -1,3 +1,5 @@
+"""The door: what a ship's login may run, and how its requests are answered."""
+
 import io
 import json
 import os
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 
 from ocaptain.onboard.protocol import PROTOCOL
-from ocaptain.onboard.storage import serve
+from ocaptain.onboard.storage import journal, serve
 from ocaptain.onboard.storage.journal import Journal
 from tests.support.moored import VOYAGE, Moored, moored
 from tests.support.rules import rule
@@ -516,3 +518,65 @@ def test_calls_at_once_are_each_answered(sail: Sail):
     assert len(results) == 9
     assert {claim["claim"] for claim in results} == {1, 2, 3}
     assert_sound(storage)
+
+
+# The ships' logs
+
+
+@rule("R20")
+def test_a_ship_appends(sail: Sail):
+    """What a ship says is added to its own log, and it is told the log's size."""
+    storage = sail(task("1"))
+    first = storage.ask("ship-0", "log", offset=0, text="one\n")
+    second = storage.ask("ship-0", "log", offset=first["size"], text="two é\n")
+    path = storage.folder / "logs" / "ship-0.log"
+    assert path.read_text() == "one\ntwo é\n"
+    assert second == {"ok": True, "size": path.stat().st_size}
+
+
+@rule("R20")
+def test_a_ship_that_does_not_know_the_size_is_told_it(sail: Sail):
+    """As a helm that starts anew: nothing is written twice, and nothing is left out."""
+    storage = sail(task("1"))
+    path, text = storage.folder / "logs" / "ship-0.log", "one\ntwo\n"
+    for at in (0, 0, 5, 10**9):
+        assert storage.ask("ship-0", "log", offset=at, text=text)["size"] == len(text)
+    assert path.read_text() == text
+
+
+def test_a_log_has_a_limit(sail: Sail):
+    """A full log takes no more, and its ship is told so."""
+    storage = sail(task("1"))
+    first, second = {"offset": 0, "text": "12345678\n"}, {"offset": 9, "text": "12345\n"}
+    assert serve.append_log(storage.journal(), "ship-0", first, limit=10)["size"] == 9
+    assert serve.append_log(storage.journal(), "ship-0", second, limit=10)["code"] == "room"
+    assert (storage.folder / "logs" / "ship-0.log").read_text() == "12345678\n"
+
+
+@rule("R22")
+def test_no_room_no_logs_and_no_new_tasks(sail: Sail, monkeypatch):
+    """With little room left logs and new tasks are refused, claims and landings are not; a task
+    that was added in time is still answered for."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    given = {"claim": 1, "task": {"subject": "more"}}
+    added = storage.ask("ship-0", "add", id="x", **given)
+    monkeypatch.setattr(journal, "ROOM", 10**18)
+    assert storage.ask("ship-0", "log", offset=0, text="x\n")["code"] == "room"
+    assert (storage.folder / "logs" / "ship-0.log").read_text() == ""
+    assert storage.ask("ship-0", "add", id="y", **given)["code"] == "room"
+    assert storage.ask("ship-0", "add", id="x", **given) == added
+    assert storage.tasks().keys() == {"1", "2"}
+    storage.finish("ship-0")
+
+
+@rule("R15")
+@pytest.mark.parametrize("at", [None, "x", -5, 1.5, float("nan"), 1e300, [], True, 10**30])
+@pytest.mark.parametrize("text", [None, 5, "\x1b[31m\x00\ud800\u202e\x85", ["x"], "x" * 100_000])
+def test_hostile_log_requests(sail: Sail, at, text):
+    """Whatever a ship sends as a log is answered, and steers no terminal."""
+    storage = sail(task("1"))
+    assert storage.ask("ship-0", "log", offset=at, text=text)["ok"]
+    body = (storage.folder / "logs" / "ship-0.log").read_text()
+    assert all(char.isprintable() or char in "\n\t" for char in body)
+    assert len(body) < 20_000

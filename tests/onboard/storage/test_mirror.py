@@ -1,3 +1,5 @@
+"""The way of the voyage's branch to GitHub, and the pull request."""
+
 import json
 import re
 import subprocess
@@ -10,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import background, mirror
 from ocaptain.onboard.storage.job import Timing
 from tests.fakes.github import USER, GitHub
@@ -74,11 +75,6 @@ class Mirrored(Storage):
         answer = self.ask("ship-0", "land", claim=claim["claim"], commit=commit, **fields)
         assert answer["ok"], answer
         return commit
-
-    def verify(self) -> None:
-        """Complete the voyage."""
-        held = self.claim("ship-0")["claim"]
-        assert self.ask("ship-0", "land", claim=held, commit=self.head())["ok"]
 
     def news(self) -> list[Any]:
         """What status tells of origin."""
@@ -424,14 +420,6 @@ def test_hostile_text_is_harmless():
 # How it is started
 
 
-def ask(storage: Mirrored, who: str, op: str, **fields: Any) -> Json:
-    """Ask harbor in a process of its own, as the door does."""
-    line = json.dumps({"protocol": PROTOCOL, "op": op, **fields}).encode() + b"\n"
-    argv = [*storage.lib, "harbor", who]
-    done = subprocess.run(argv, input=line, stdout=subprocess.PIPE, check=True, timeout=60)
-    return dict(json.loads(done.stdout))
-
-
 @pytest.mark.parametrize("who", ["ship-0", "captain"])
 def test_any_call_sees_to_it(hub: GitHub, who: str):
     """A ship's call or the captain's starts a mirror where one is due, and does not wait for it."""
@@ -439,7 +427,7 @@ def test_any_call_sees_to_it(hub: GitHub, who: str):
     storage.land()
     hub.faults.delay, hub.faults.only = 4, PUSH
     begun = time.monotonic()
-    assert ask(storage, who, *(["status"] if who == "captain" else ["beat"]), claim=1)["ok"]
+    assert storage.ask_process(who, "status" if who == "captain" else "beat", claim=1)["ok"]
     assert time.monotonic() - begun < 4
     assert until(lambda: storage.news()[0] == storage.head(), 20)
     assert hub.requests.count(PUSH) == 1
@@ -448,13 +436,13 @@ def test_any_call_sees_to_it(hub: GitHub, who: str):
 def test_a_voyage_is_mirrored_by_its_own_calls(hub: GitHub):
     """From the first claim to the pull request nobody has to think of it."""
     storage = moor(hub, task("1"))
-    held = ask(storage, "ship-0", "claim", run_id="r")
+    held = storage.ask_process("ship-0", "claim", run_id="r")
     commit = storage.push(held["ref"])
-    assert ask(storage, "ship-0", "land", claim=1, commit=commit, id="a")["ok"]
-    held = ask(storage, "ship-0", "claim", run_id="r")
-    assert ask(storage, "ship-0", "land", claim=held["claim"], commit=commit, id="b")["ok"]
-    assert until(lambda: ask(storage, "captain", "status")["pr_url"], 20)
-    assert ask(storage, "captain", "status")["mirrored"] == commit == remote(hub)
+    assert storage.ask_process("ship-0", "land", claim=1, commit=commit, id="a")["ok"]
+    held = storage.ask_process("ship-0", "claim", run_id="r")
+    assert storage.ask_process("ship-0", "land", claim=held["claim"], commit=commit, id="b")["ok"]
+    assert until(lambda: storage.ask_process("captain", "status")["pr_url"], 20)
+    assert storage.ask_process("captain", "status")["mirrored"] == commit == remote(hub)
     assert len(hub.pulls) == 1
 
 
@@ -463,9 +451,8 @@ def test_harbor_does_not_pay_for_it(hub: GitHub):
     storage = moor(hub, task("1"))
     look = (
         f"import sys; sys.path.insert(0, {str(storage.folder / 'lib')!r}); "
-        "import onboard.storage.serve; "
+        "import onboard.storage.serve; print(*sys.modules)"
     )
-    look += "print(*sys.modules)"
     done = subprocess.run([sys.executable, "-IS", "-c", look], capture_output=True, check=True)
     loaded = set(done.stdout.decode().split())
     assert {"onboard.storage.mirror", "onboard.storage.notify"} <= loaded

@@ -1,0 +1,185 @@
+"""Starting, finding and stopping processes on VMs."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+
+import pytest
+
+from ocaptain.onboard import process
+from tests.support.storage import until
+
+
+def python(code: str) -> list[str]:
+    """The command that runs some Python."""
+    return [sys.executable, "-c", code]
+
+
+@pytest.fixture
+def entry(tmp_path: Path) -> Iterator[str]:
+    """An entry for the environment of this test's processes; they are gone in the end."""
+    yield f"TEST_OF={tmp_path}"
+    process.kill_marked(f"TEST_OF={tmp_path}")
+
+
+def environment(entry: str) -> dict[str, str]:
+    """The environment that holds just an entry."""
+    name, _, value = entry.partition("=")
+    return {name: value}
+
+
+# Running
+
+
+def test_how_a_program_ended(tmp_path: Path):
+    """Its status and what it wrote, from a folder, and with more in its environment."""
+    words = 'pwd; echo "$MORE $HOME" >&2; exit 3'
+    done = process.run(["sh", "-c", words], env={"MORE": "more"}, cwd=tmp_path)
+    assert done == (3, f"{tmp_path}\n", f"more {os.environ['HOME']}\n")
+
+
+def test_a_signal_is_a_negative_status():
+    """As Popen has it."""
+    assert process.run(["sh", "-c", "kill -9 $$"]).status == -9
+
+
+def test_lines_of_stderr_can_stand_between_the_others():
+    """Where they were written."""
+    words = "echo 1; echo 2 >&2; echo 3"
+    assert process.run(["sh", "-c", words], merged=True) == (0, "1\n2\n3\n", "")
+
+
+def test_what_is_no_utf_8_is_shown_as_such():
+    """Whatever a program prints can be read."""
+    assert process.run(["printf", "a\\377b"]).stdout == "a\ufffdb"
+
+
+def test_there_is_nothing_to_read_and_no_terminal():
+    """A program that asks is answered by the end of its stdin."""
+    assert process.run(["cat"], timeout=20) == (0, "", "")
+    assert process.run(["sh", "-c", ": </dev/tty"]).status != 0
+
+
+def test_a_flood_holds_nobody_up():
+    """More than any pipe takes, on both streams."""
+    code = "import sys; sys.stderr.write('e' * 10**6); sys.stdout.write('o' * 10**6)"
+    done = process.run(python(code), timeout=60)
+    assert (done.status, len(done.stdout), len(done.stderr)) == (0, 10**6, 10**6)
+
+
+def test_what_takes_too_long_is_ended(entry: str):
+    """With all that it started; what it had written by then is there."""
+    words = "echo begun; sleep 600 & sleep 600"
+    done = process.run(["sh", "-c", words], env=environment(entry), timeout=1)
+    assert (done.status, done.stdout) == (process.TIMED_OUT, "begun\n")
+    assert until(lambda: not process.marked(entry))
+
+
+def test_what_a_program_leaves_behind_ends_with_it(entry: str):
+    """And nobody waits for that, although it has the program's streams open."""
+    began = time.monotonic()
+    done = process.run(["sh", "-c", "sleep 600 & echo done"], env=environment(entry))
+    assert (done.status, done.stdout) == (0, "done\n")
+    assert time.monotonic() - began < 60
+    assert until(lambda: not process.marked(entry))
+
+
+def test_a_program_that_is_not_there():
+    """Is an OSError, which names it."""
+    with pytest.raises(OSError, match="no-such-program"):
+        process.run(["no-such-program"])
+
+
+def test_a_file_is_handed_on(tmp_path: Path):
+    """Open files go to a program only if that is asked for."""
+    with (tmp_path / "file").open("w") as file:
+        argv = ["bash", "-c", f"echo hello >&{file.fileno()}"]
+        assert process.run(argv).status != 0
+        assert process.run(argv, pass_fds=[file.fileno()]).status == 0
+    assert (tmp_path / "file").read_text() == "hello\n"
+
+
+def test_what_must_go_well(tmp_path: Path):
+    """Is what a program printed; if it fails, this one ends with what that said."""
+    assert process.run_or_exit("pwd", cwd=tmp_path) == str(tmp_path)
+    with pytest.raises(SystemExit, match=r"^sh -c 'echo why >&2; exit 4' failed: why$"):
+        process.run_or_exit("sh", "-c", "echo why >&2; exit 4")
+
+
+def test_a_child_is_fed():
+    """What is written arrives at once, and its stdin stays open; without one nothing happens."""
+    with process.start(["head", "-n", "1"], stdin=PIPE, stdout=PIPE) as child:
+        process.feed(child, b"line\n")
+        assert child.stdout
+        assert child.stdout.readline() == b"line\n"
+    with process.start(["true"], stdin=DEVNULL) as child:
+        process.feed(child, b"line\n")
+
+
+# Going on alone
+
+
+def test_a_program_of_ours_goes_on_without_us(tmp_path: Path, entry: str):
+    """It outlives whoever started it, and what it says goes to a file."""
+    lib = tmp_path / "voyage" / "lib"
+    lib.mkdir(parents=True)
+    program = "import os, sys, time; print(os.getcwd(), sys.argv[1:], flush=True); time.sleep(600)"
+    (lib / "__main__.py").write_text(program)
+    code = (
+        "from pathlib import Path; from ocaptain.onboard import process; "
+        f"process.start_detached(Path({str(tmp_path)!r}), 'out', 'word', 'other')"
+    )
+    subprocess.run(python(code), env={**os.environ, **environment(entry)}, check=True, timeout=60)
+    out = tmp_path / "voyage" / "out"
+    assert until(lambda: out.read_text() == f"{tmp_path} ['word', 'other']\n")
+    (pid,) = process.marked(entry)
+    assert os.getsid(pid) == pid
+
+
+# Finding and stopping
+
+
+def test_processes_are_found_by_an_entry_of_their_environment(entry: str):
+    """By the whole of it, wherever they come from, until they have ended."""
+    with process.start(["sh", "-c", "setsid sleep 600 & wait"], environment(entry)) as child:
+        assert until(lambda: len(process.marked(entry)) == 2)
+        assert child.pid in process.marked(entry)
+        assert process.marked(entry[:-1]) == process.marked(entry[1:]) == set()
+        process.kill_marked(entry, spare=[child.pid])
+        assert until(lambda: process.marked(entry) <= {child.pid})
+        process.kill_marked(entry)
+        assert child.wait(20) in (0, -9)
+    assert process.marked(entry) == set()
+
+
+def test_what_is_killed_has_no_time_to_start_more(entry: str):
+    """Processes that fork for ever are gone all the same."""
+    fork = "import os, time\nwhile True:\n    time.sleep(0.05)\n    os.fork() and os._exit(0)"
+    with process.start(python(fork), environment(entry)):
+        assert until(lambda: process.marked(entry))
+    process.kill_marked(entry)
+    assert process.marked(entry) == set()
+
+
+def test_we_are_not_killed(entry: str):
+    """Although our own environment has the entry."""
+    code = (
+        "from ocaptain.onboard import process; "
+        f"process.kill_marked({entry!r}); print(process.marked({entry!r}) != set())"
+    )
+    done = process.run(python(code), env=environment(entry), timeout=60)
+    assert (done.status, done.stdout) == (0, "True\n")
+
+
+def test_cpu_time_is_counted():
+    """Of all that live, in ticks; who is gone has none."""
+    before = process.cpu_ticks([os.getpid()])
+    until(lambda: process.cpu_ticks([os.getpid()]) > before + 5)
+    assert process.cpu_ticks([os.getpid()]) > before
+    with process.start(["true"]) as child:
+        child.wait()
+        assert process.cpu_ticks([child.pid]) == 0
