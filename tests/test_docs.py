@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from ocaptain.onboard.protocol import ErrorCode
-from ocaptain.onboard.storage import harbor, journal, orders
+from ocaptain.onboard.storage import journal, serve
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "ocaptain"
@@ -43,8 +43,9 @@ def test_requests() -> None:
     """docs/protocol.md names every request of ships and of the captain."""
     _, _, captains = PROTOCOL.partition("What the captain may ask.")
     ships = {name for row in documented_requests(PROTOCOL) for name in row}
-    assert ships == {*harbor.OPERATIONS, "log"}  # which is answered without the lock
-    assert {name for row in documented_requests(captains) for name in row} == {*orders.OPERATIONS}
+    assert ships == {*serve.operations_of("ship-0"), "log"}  # which is answered without the lock
+    orders = {name for row in documented_requests(captains) for name in row}
+    assert orders == {*serve.operations_of("captain")}
 
 
 def test_refusals() -> None:

@@ -26,7 +26,7 @@ from ocaptain.config import load
 from ocaptain.errors import Failure
 from ocaptain.onboard.protocol import LogQuery
 from ocaptain.onboard.ship import client, taskhook
-from ocaptain.onboard.storage import background, harbor, logs, mirror, orders
+from ocaptain.onboard.storage import background, logs, mirror, serve
 from ocaptain.onboard.storage.job import USUAL_TIMING, Step
 from ocaptain.onboard.storage.journal import Damaged
 from ocaptain.onboard.text import clean
@@ -163,7 +163,7 @@ def test_whatever_stands_in_a_task_file_it_is_put_back(storage: Storage, body: b
         assert path.read_bytes() == before
 
 
-SHIPS_OPS = st.sampled_from([*harbor.OPERATIONS, "log"])
+SHIPS_OPS = st.sampled_from([*serve.operations_of("ship-0"), "log"])
 CLAIMED = st.integers(1, 4) | JSON
 SHIPS_FIELDS = {
     "claim": CLAIMED,
@@ -202,7 +202,7 @@ ORDERS_FIELDS = {
     "lost": st.lists(st.sampled_from(["ship-0", "ship-1"]), max_size=2) | JSON,
     "hails": st.lists(st.integers(1, 3), max_size=2) | JSON,
 }
-ORDERS_OPS = st.sampled_from([*orders.OPERATIONS])
+ORDERS_OPS = st.sampled_from([*serve.operations_of("captain")])
 
 
 @rule("R15")

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from ocaptain.onboard import process
-from ocaptain.onboard.storage import harbor
 from tests.support.storage import Json, Sail, Storage, template
 
 
@@ -22,14 +21,12 @@ def model_storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sail(model_storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sail:
+def sail(model_storage: Path, tmp_path: Path) -> Sail:
     """Makes a storage with the given tasks, whose clock stands still until the test moves it."""
     numbers = itertools.count()
 
     def make(*tasks: Json, **voyage: Any) -> Storage:
-        storage = Storage(model_storage, tmp_path / f"home{next(numbers)}", list(tasks), **voyage)
-        monkeypatch.setattr(harbor, "time", storage)
-        return storage
+        return Storage(model_storage, tmp_path / f"home{next(numbers)}", list(tasks), **voyage)
 
     return make
 

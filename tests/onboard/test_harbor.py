@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocaptain.onboard.storage import harbor, serve
+from ocaptain.onboard.storage import serve
 from tests.support.rules import rule
 from tests.support.storage import SHIPS, Sail, Storage, assert_sound, git, task
 
@@ -810,10 +810,9 @@ def test_whatever_a_ship_sends_it_gets_an_answer(
     model_storage: Path, calls: list[tuple[str, dict[str, Any], float]]
 ):
     """Requests of any shape are granted or refused, and leave a sound state."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+    with tempfile.TemporaryDirectory() as folder:
         tasks = [task("1"), task("2", "1"), task("3")]
         storage = Storage(model_storage, Path(folder) / "home", tasks)
-        patch.setattr(harbor, "time", storage)
         storage.claim("ship-0", "a")
         for ship, request, seconds in calls:
             storage.now += seconds
@@ -844,10 +843,9 @@ def story(storage: Storage, dice: random.Random) -> None:
 @given(st.randoms(use_true_random=False))
 def test_a_random_voyage_stays_sound(model_storage: Path, dice: random.Random):
     """Whatever ships do, in any order and with any delay, no task is held twice or done twice."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+    with tempfile.TemporaryDirectory() as folder:
         tasks = [task("1"), task("2", "1"), task("3", "1"), task("4", "2", "3")]
         storage = Storage(model_storage, Path(folder) / "home", tasks)
-        patch.setattr(harbor, "time", storage)
         for _ in range(12):
             story(storage, dice)
         assert_sound(storage)

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from ocaptain.onboard.storage import harbor, orders
+from ocaptain.onboard.storage import status
+from ocaptain.onboard.storage.call import Call
 from ocaptain.onboard.storage.journal import Damaged
 from ocaptain.onboard.tasklist import order
 from tests.support.rules import rule
@@ -534,8 +535,8 @@ def test_news_are_ends_and_tasks_set_aside(sail: Sail):
 
     def news() -> dict[str, str]:
         with (journal := storage.journal()).locked():
-            call = harbor.Call(journal, storage.voyage, "captain", {})
-            return orders.news(call)
+            call = Call(journal, storage.voyage, "captain", {})
+            return status.news(call)
 
     assert news() == {}
     storage.ask("ship-0", "release", claim=1, why="at a loss", fault="agent")

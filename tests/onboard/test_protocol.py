@@ -26,7 +26,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ocaptain.onboard.storage import harbor, journal, serve
+from ocaptain.onboard.storage import serve
+from ocaptain.onboard.storage.journal import Journal
 from tests.support import rules
 from tests.support.crashes import ENDED, FAST, full_at, killed_at
 from tests.support.storage import SHIPS, VOYAGE, Json, Storage, fold, git, task, template
@@ -299,7 +300,7 @@ class Model:
     def fsck(self) -> None:
         """It finds nothing, and changes nothing that the model knows."""
 
-    def edit(self, fields: Json, task: str = "") -> str:
+    def edit_task(self, fields: Json, task: str = "") -> str:
         work = self.tasks[task] if task else Work()
         behind, found = list(fields["blockedBy"]), set[str]()
         while behind:
@@ -312,30 +313,33 @@ class Model:
         self.tasks[task or str(len(self.tasks) + 1)] = work
         return "ok"
 
-    def enlist(self, gone: list[str], more: int) -> None:
-        for held in [held for held in self.live() if held.ship in gone]:
+    def update_ships(self, lost: list[str], add: int) -> None:
+        for held in [held for held in self.live() if held.ship in lost]:
             self.end(held, "expired")
-        for ship in gone:
+        for ship in lost:
             self.crew.pop(ship, None)
             self.said.pop(ship, None)
-        new = [f"ship-{self.enlisted + n}" for n in range(more)]
-        self.crew, self.enlisted = {**dict.fromkeys(new, False), **self.crew}, self.enlisted + more
+        new = [f"ship-{self.enlisted + n}" for n in range(add)]
+        self.crew, self.enlisted = {**dict.fromkeys(new, False), **self.crew}, self.enlisted + add
 
 
 # The real thing
 
 
-class Clock:
-    """What storage's clock says."""
+class Machine(Storage):
+    """A storage that boots anew, and that writes its state down each `snapshot_bytes`."""
 
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
+    def __init__(self, model: Path, home: Path, tasks: list[Json], snapshot_bytes: int) -> None:
+        self.boots, self.snapshot_bytes = 0, snapshot_bytes
+        limits = {"lease_seconds": LEASE, "max_attempts": ATTEMPTS, "max_repairs": REPAIRS}
+        super().__init__(model, home, tasks, **limits)
 
-    def time(self) -> float:
-        return self.now
+    def journal(self) -> Journal:
+        boot, size = b"%036d" % self.boots, self.snapshot_bytes
+        return Journal(self.home, VOYAGE, self.time, boot=boot, snapshot_bytes=size)
 
-    def time_ns(self) -> int:
-        return int(self.now) * 1_000_000_000
+    def ask(self, ship: str, /, op: Any, **fields: Any) -> Json:
+        return serve.decide(self.journal(), self.voyage, ship, {"op": op, **fields}).answer
 
 
 def plan(edges: list[list[int]]) -> dict[str, tuple[str, ...]]:
@@ -382,15 +386,14 @@ DAMAGE = (
 class Protocol(RuleBasedStateMachine):
     """One voyage and all that can come over it."""
 
-    template: Path  # both are put there by the test
-    patch: pytest.MonkeyPatch
+    template: Path  # the test puts it there
 
     def __init__(self) -> None:
         super().__init__()
         self.room = tempfile.TemporaryDirectory(dir=FAST)
-        self.clock, self.boots, self.requests = Clock(), 0, 0
+        self.requests = 0
         self.runs: Counter[str] = Counter()
-        self.standing: dict[str, journal.Journal] = {}
+        self.standing: dict[str, Journal] = {}
         self.past: list[tuple[str, Json]] = []
         self.answers: dict[tuple[str, str], tuple[str, Json | None]] = {}
         self.lines: list[Json] = []
@@ -402,14 +405,9 @@ class Protocol(RuleBasedStateMachine):
     )
     def sail(self, edges: list[list[int]], snapshot: int) -> None:
         tasks = plan(edges)
-        for module in (harbor, journal):
-            self.patch.setattr(module, "time", self.clock)
-        self.patch.setattr(journal, "SNAPSHOT_BYTES", snapshot)
-        self.patch.setattr(journal, "boot_id", lambda: b"%036d" % self.boots)
         listed = [task(i, *blockers) for i, blockers in tasks.items()]
-        limits = {"lease_seconds": LEASE, "max_attempts": ATTEMPTS, "max_repairs": REPAIRS}
         home = Path(self.room.name) / "home"
-        self.storage = Storage(self.template, home, listed, **limits)
+        self.storage = Machine(self.template, home, listed, snapshot)
         start = self.storage.start
         works = {i: Work(blockers) for i, blockers in tasks.items()}
         self.model = Model(works, [start], {start: None})
@@ -475,7 +473,7 @@ class Protocol(RuleBasedStateMachine):
             made = new[0]["set"].get("claims", {}).values()
             latest = [c for c in made if c["number"] > len(self.model.claims)]
             assert len(latest) <= 1
-            code = self.model.step(who, request, next(iter(latest), None), self.clock.now)
+            code = self.model.step(who, request, next(iter(latest), None), self.storage.now)
         else:
             assert not answer, f"{answer}, and no line in the journal"
             return
@@ -692,14 +690,14 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from(JUMPS))
     def pass_time(self, seconds: int) -> None:
-        self.clock.now = max(1.0, self.clock.now + seconds)
+        self.storage.now = max(1.0, self.storage.now + seconds)
 
     def lose_power(self, size: int) -> None:
         """Only what was synced is there after the next boot: of the journal no more than `size`,
         and of what follows from it nothing but the branch, which git syncs."""
         if self.storage.journal_file.stat().st_size > size:
             os.truncate(self.storage.journal_file, size)
-        self.boots, self.dirty = self.boots + 1, True
+        self.storage.boots, self.dirty = self.storage.boots + 1, True
         self.standing.clear()
         for path in self.storage.tasks_folder.glob("[!.]*.json"):
             stamp = path.lstat().st_mtime_ns
@@ -782,7 +780,7 @@ class Protocol(RuleBasedStateMachine):
         log = (storage.repo / "logs" / "refs" / "heads" / VOYAGE).read_text().splitlines()
         been = [line.split()[1] for line in log]
         assert [*dict.fromkeys(been)] == model.heads, "only landings move the branch"
-        assert seen["state"] == model.state(self.clock.now)
+        assert seen["state"] == model.state(self.storage.now)
         works = model.tasks.values()
         assert seen["tasks"]["completed"] == sum(work.done for work in works)
         assert seen["tasks"]["failed"] == sum(work.failed and not work.done for work in works)
@@ -807,7 +805,7 @@ class Protocol(RuleBasedStateMachine):
                 self.claim(at, anew=True, crash=None)
                 self.land(at, 0, "nothing", "", "working", None)
             quiet = 0 if len(self.model.claims) > before else quiet + 1
-        assert self.model.state(self.clock.now) in ("complete", "failed")
+        assert self.model.state(self.storage.now) in ("complete", "failed")
         self.steer("fsck", None)
         self.storage_is_as_the_journal_has_it()
 
@@ -818,11 +816,11 @@ class Protocol(RuleBasedStateMachine):
 @rules.rule("R64", "R65", "R66", "R67", "R68", "R69", "R70", "R72", "R73", "R74", "R75", "R76")
 @rules.rule("R77", "R78", "R79", "R80", "R81")
 @pytest.mark.timeout(3_600)
-def test_the_protocol_keeps_its_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_protocol_keeps_its_promises(tmp_path: Path):
     """Through any interleaving of requests, lost answers, crashes, damage and jumps of the clock,
     what is promised holds, and the voyage can still be brought to its end."""
     small = template(tmp_path)
     for spare in ("voyage/lib", "voyage/repo.git/hooks"):
         shutil.rmtree(small / spare)
-    machine = type("Protocol", (Protocol,), {"template": small, "patch": monkeypatch})
+    machine = type("Protocol", (Protocol,), {"template": small})
     run_state_machine_as_test(machine, settings=settings(stateful_step_count=30))

@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,8 +88,7 @@ def moored(
     vm_name = f"voyage-{secrets.token_hex(6)}-storage"
     with tempfile.TemporaryDirectory(prefix="oc-", dir="/tmp") as runtime:  # pytest's is too long
         environ = {"HOME": str(folder), "XDG_RUNTIME_DIR": runtime, "OCAPTAIN_PROVIDER": "local"}
-        config = load(environ)
-        local = Local(config)
+        local = Local(config := load(environ))
         vm = asyncio.run(local.create(vm_name))
         home = config.data_dir.resolve() / "local" / vm_name / "home"
         keys = {ship: ship_key(folder, ship) for ship in ships}
@@ -97,7 +97,8 @@ def moored(
         told["new"]["voyage"]["ships"], told["ship_keys"] = list(ships), keys
         unpack(home, told, folder / "voyage" / "source.bundle")
         storage = Storage.__new__(Storage)
-        storage.home, storage.voyage, storage.start = home, told["new"]["voyage"], head
+        storage.home, storage.voyage = home, told["new"]["voyage"]
+        storage.start, storage.now = head, time.time()
         reach, _ = asyncio.run(local.authorize_key(vm, "ship-0", ""))
         way = VM(vm_name, reach, vm.host_key)
         ways = {ship: ssh_config(folder, ship, way, config.run_dir()) for ship in ships}

@@ -69,7 +69,7 @@ def git(folder: Path, *words: str, stdin: str = "", **env: str) -> str:
     return done.stdout.strip()
 
 
-def task(task_id: str, *blocked_by: str, **metadata: Any) -> Json:
+def task(task_id: str, *blocked_by: str, **metadata: Any) -> Any:
     """A pending task as it stands in a plan."""
     fields = {"subject": f"Do {task_id}", "description": "", "status": "pending", "blocks": []}
     return {"id": task_id, **fields, "blockedBy": list(blocked_by), "metadata": metadata}
@@ -162,12 +162,12 @@ class Storage:
 
     def journal(self) -> Journal:
         """The journal as a new process finds it."""
-        return Journal(self.home, VOYAGE)
+        return Journal(self.home, VOYAGE, self.time)
 
     def ask(self, ship: str, /, op: Any, **fields: Any) -> Json:
         """A ship's question, as a process of its own would answer it."""
         request = {"protocol": PROTOCOL, "op": op, **fields}
-        return serve.respond(self.home, ship, request, start_due_jobs=no_jobs)
+        return serve.respond(self.home, ship, request, no_jobs, self.time)
 
     def ask_process(self, who: str, op: str, **fields: Any) -> Json:
         """A question to a process of its own, as the door starts it."""

@@ -3,21 +3,21 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 
-def write(path: Path, value: Any, ns: int | None = None) -> None:
-    """Replace a file's contents by `value` as JSON, or remove it where that is None. `ns`: its
-    mtime, in ns since 1970."""
+def write(path: Path, value: object, *, ns: int | None = None, indent: int | None = 2) -> None:
+    """Replace a file's contents by `value` as JSON; None removes the file."""
     if value is None:
         path.unlink(missing_ok=True)
     else:
-        put(path, json.dumps(value, indent=None if path.name == "state.json" else 2), ns)
+        put(path, json.dumps(value, indent=indent), ns)
 
 
 def put(path: Path, text: str, ns: int | None = None) -> None:
-    """Replace a file's contents, and make the directory that it is in: all or nothing, though not
-    for good before the disk is synced."""
+    """Replace a file's contents, and make the directory that it is in. `ns` is the file's mtime, in
+    nanoseconds since 1970.
+
+    A crash leaves all of it or nothing, but no power cut does before the disk is synced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
     new.write_text(text)

@@ -279,6 +279,20 @@ class Meta(TypedDict, total=False):
     """News that `notify` was told and that are still so."""
 
 
+class Sections(TypedDict):
+    """All that the journal knows."""
+
+    tasks: dict[str, Task]
+    claims: dict[str, Claim]
+    """By number: every one that there ever was."""
+    ships: dict[str, ShipRecord]
+    hails: dict[str, Hail]
+    """By number."""
+    answers: dict[str, dict[str, Any]]
+    """The last few by who asked, and then by the ids of their requests."""
+    meta: Meta
+
+
 # What ships ask
 
 Fault = Literal["agent", "infrastructure", "refused", "spent", "lost", "error", "stalled"]
@@ -327,6 +341,8 @@ class Wreck(TypedDict):
 
     ref: str
     commit: str
+    number: int
+    """Of the claim."""
     ship: str
     why: str
 

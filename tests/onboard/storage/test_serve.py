@@ -488,7 +488,7 @@ def test_a_change_right_after_the_look_is_noticed(sail: Sail, monkeypatch):
             if storage.sections()["claims"]["1"]["state"] == "live":
                 storage.ask("ship-1", "land", claim=number, commit=None)
 
-    journal = Overtaken(storage.home, VOYAGE)
+    journal = Overtaken(storage.home, VOYAGE, storage.time)
     request = {"op": "claim", "run_id": "r", "wait": True}
     reading, writing = os.pipe()
     with os.fdopen(reading) as stdin, os.fdopen(writing, "w"):

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from .. import tasklist
 from ..protocol import Meta, Task, VoyageRecord
@@ -25,7 +25,7 @@ LISTED_TEXT = 160
 
 def next_step(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Step | None:
     """Return how to bring to origin what it lacks: the branch, or the pull request."""
-    meta = cast(Meta, journal.sections["meta"])
+    meta = journal.sections["meta"]
     origin = voyage["origin"] or ""
     if not origin.startswith(GITHUB) or not credentials(journal).exists():
         return None

@@ -5,8 +5,7 @@ import time
 from functools import partial
 
 from ..protocol import VoyageRecord
-from . import orders
-from .harbor import Call
+from .call import Call
 from .job import Step, Timing, http_request
 from .journal import Journal
 
@@ -18,8 +17,10 @@ def next_step(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Step | 
     ships are gone, nobody calls to say so."""
     if not voyage["notify"]:
         return None
+    from . import status  # for whose import calls of other voyages should not have to wait
+
     call = Call(journal, voyage, "captain", {})
-    news = orders.news(call)
+    news = status.news(call)
     notified = call.meta.get("notified", {})
     still_so = {event: text for event, text in notified.items() if event in news}
     for event, text in news.items():

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..protocol import LOG_LIMIT, PROTOCOL, ErrorCode, Json, Refusal, VoyageRecord
-from . import background, harbor, orders
-from .harbor import Call, amount, text
+from . import background, claims, landing
+from .call import SHORT_LIMIT, Call, Refused, amount, text
 from .journal import Journal, open_voyage
+from .leases import advance_clock, record_heartbeat
 
 REQUEST_LIMIT = 2_000_000
 """Bytes of a request."""
@@ -27,8 +28,13 @@ LET_GO = "{} was let go: storage has no such ship"
 UPDATE = f"storage speaks {PROTOCOL}; use the version of ocaptain that the voyage was sailed with"
 
 Operation = Callable[[Call], Mapping[str, Any]]
-SHIP_OPERATIONS: Mapping[str, Operation] = harbor.OPERATIONS
-CAPTAIN_OPERATIONS: Mapping[str, Operation] = orders.OPERATIONS
+SHIP_OPERATIONS: Mapping[str, Operation] = {
+    "claim": claims.claim,
+    "beat": claims.beat,
+    "land": landing.land,
+    "release": claims.release,
+    "add": claims.add,
+}
 
 
 class Decision(NamedTuple):
@@ -59,11 +65,12 @@ def respond(
     who: str,
     request: Json,
     start_due_jobs: Callable[[Path, Journal, VoyageRecord], None] = background.start_due_jobs,
+    clock: Callable[[], float] = time.time,
 ) -> Json:
     """Answer a request, after a wait if it asks for one."""
     if request.get("protocol") != PROTOCOL:
         return refusal("protocol", f"protocol {request.get('protocol')!r:.20}: {UPDATE}")
-    journal, voyage = open_voyage(home)
+    journal, voyage = open_voyage(home, clock)
     op = text(request, "op")
     if op == "log" and who != "captain":
         return append_log(journal, who, request)
@@ -77,8 +84,31 @@ def respond(
 def operations_of(who: str) -> Mapping[str, Operation]:
     """Return what somebody may ask for, apart from `log`."""
     if who == "captain":
-        return CAPTAIN_OPERATIONS
+        return captain_operations()
     return SHIP_OPERATIONS
+
+
+def captain_operations() -> Mapping[str, Operation]:
+    """Return what the captain may ask for."""
+    from . import fsck, orders, status  # for whose import no ship should have to wait
+
+    return {
+        "status": status.status,
+        "tasks": status.tasks,
+        "unfetched": status.unfetched,
+        "fetched": status.fetched,
+        "voyage_record": status.voyage_record,
+        "pause": orders.pause,
+        "halt": orders.halt,
+        "resume": orders.resume,
+        "relieve": orders.relieve,
+        "retry": orders.retry,
+        "release": orders.release,
+        "edit_task": orders.edit_task,
+        "hail": orders.hail,
+        "update_ships": orders.update_ships,
+        "fsck": fsck.fsck,
+    }
 
 
 def decide_in_time(journal: Journal, voyage: VoyageRecord, who: str, request: Json) -> Json:
@@ -116,16 +146,16 @@ def decide(
         call = Call(journal, voyage, who, request)
         if who != "captain" and who not in call.ships:
             return Decision(refusal("ship", LET_GO.format(who)), waits=False)
-        request_id = text(request, "id", harbor.SHORT)
-        kept_answers = call.sections["answers"].get(who, {})
+        request_id = text(request, "id", SHORT_LIMIT)
+        kept_answers = call.answers.get(who, {})
         if request_id in kept_answers:
             return Decision(dict(kept_answers[request_id]), waits=False)
         decision = decide_anew(call)
         in_vain_again = again and decision.waits
-        if call.sets and not in_vain_again:
+        if call.changes and not in_vain_again:
             if request_id and request["op"] not in REPEATABLE and not decision.waits:
                 keep_answer(call, request_id, decision.answer)
-            journal.commit(who, change_of(request), call.sets)
+            journal.commit(who, change_of(request), call.changes)
         return decision
 
 
@@ -133,9 +163,9 @@ def decide_anew(call: Call) -> Decision:
     """Decide what was not asked before. A ship's call also lets time pass, and says how it is."""
     if call.who == "captain":
         return run_operation(call)
-    harbor.arrive(call)
+    advance_clock(call)
     decision = run_operation(call)
-    harbor.see(call)
+    record_heartbeat(call)
     return decision
 
 
@@ -145,18 +175,18 @@ def run_operation(call: Call) -> Decision:
     operation = operations_of(call.who)[op]
     try:
         fields = operation(call)
-    except harbor.Refused as refused:
-        code, error = refused.args
-        return Decision(refusal(code, error), waits=code == "berth")
+    except Refused as refused:
+        answer = refusal(refused.code, str(refused))
+        return Decision(answer, waits=refused.code == "berth")
     has_no_claim = op == "claim" and fields["claim"] is None
     return Decision({"ok": True, **fields}, waits=has_no_claim)
 
 
 def keep_answer(call: Call, request_id: str, answer: Json) -> None:
     """Keep an answer, so that the same request gets it again. The oldest ones go."""
-    kept = {**call.sections["answers"].get(call.who, {}), request_id: answer}
+    kept = {**call.answers.get(call.who, {}), request_id: answer}
     latest = list(kept.items())[-KEPT_ANSWERS:]
-    call.put("answers", **{call.who: dict(latest)})
+    call.put_answers(dict(latest))
 
 
 def change_of(request: Json) -> Json:

@@ -9,13 +9,14 @@ import shlex
 import sys
 from compileall import compile_dir
 from pathlib import Path
+from typing import Any
 
 from ..files import put, write
 from ..process import run_or_exit
 from ..protocol import NewVoyage, Source, StorageBoot
 from . import accounts
-from .journal import Journal, Sections
-from .orders import starting_ship
+from .journal import Journal
+from .state import starting_ship
 
 REPOSITORY_CONFIG = {
     "core.logAllRefUpdates": "always",
@@ -74,7 +75,7 @@ def begin_voyage(home: Path, new: NewVoyage) -> None:
     write(folder / "voyage.json", voyage)
     with journal.locked():
         if not journal.sections["meta"]:
-            sets: Sections = {
+            sets: dict[str, dict[str, Any]] = {
                 "tasks": {task["id"]: task for task in new["tasks"]},
                 "ships": {name: starting_ship(name) for name in voyage["ships"]},
                 "meta": {"start": head, "head": head, "next_ship": len(voyage["ships"])},

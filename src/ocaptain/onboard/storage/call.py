@@ -1,0 +1,132 @@
+"""One request to storage: what it sees of the voyage, what it changes, and why it is refused.
+
+An operation is a function that takes a `Call`. It looks at the call's state, puts its changes there
+and returns its answer, or raises `Refused`. All changes of a call become one line of the journal,
+those of a refused call too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..text import clean
+
+# Start-up is most of a harbor call, and these cost a tenth of it.
+if TYPE_CHECKING:
+    from ..protocol import Claim, ErrorCode, Hail, Json, Meta, ShipRecord, Task, VoyageRecord
+    from .journal import Changes, Journal
+
+TEXT_LIMIT = 16_000
+"""Characters that are kept of a text that somebody sent: the last ones."""
+SHORT_LIMIT = 100
+"""The same of what is to identify something."""
+
+
+class Refused(Exception):
+    """A request that cannot be granted: a code for the program, a sentence for people."""
+
+    def __init__(self, code: ErrorCode, error: str) -> None:
+        super().__init__(error)
+        self.code = code
+        self.error = error
+
+
+class Call:
+    """One request under the lock, with the state as the request's own changes make it."""
+
+    def __init__(self, journal: Journal, voyage: VoyageRecord, who: str, request: Json) -> None:
+        self.journal = journal
+        self.voyage = voyage
+        self.who = who
+        self.request = request
+        self.now = journal.clock()
+        self.changes: Changes = {}
+        sections = journal.sections
+        self.tasks = sections["tasks"].copy()
+        self.claims = sections["claims"].copy()
+        self.ships = sections["ships"].copy()
+        self.hails = sections["hails"].copy()
+        self.answers = sections["answers"].copy()
+        self.meta = sections["meta"].copy()
+
+    # What it sees
+
+    def live_claims(self) -> list[Claim]:
+        """Return the claims that hold."""
+        return [claim for claim in self.claims.values() if claim["state"] == "live"]
+
+    def held_claim(self) -> Claim | None:
+        """Return the claim that the asking ship holds, if any: it is one at a time."""
+        for claim in self.live_claims():
+            if claim["ship"] == self.who:
+                return claim
+        return None
+
+    def git(self, *words: str) -> str:
+        """Return what a git command on the shared repository prints."""
+        return self.journal.git(*words)[1].strip()
+
+    # What it changes
+
+    def put_task(self, task: Task) -> None:
+        """Set a task, perhaps a new one."""
+        self.tasks[task["id"]] = task
+        self._set("tasks", task["id"], task)
+
+    def put_claim(self, claim: Claim) -> None:
+        """Set a claim, perhaps a new one."""
+        number = str(claim["number"])
+        self.claims[number] = claim
+        self._set("claims", number, claim)
+
+    def put_ship(self, ship: ShipRecord) -> None:
+        """Set what a ship, perhaps a new one, says of itself."""
+        self.ships[ship["id"]] = ship
+        self._set("ships", ship["id"], ship)
+
+    def remove_ship(self, name: str) -> None:
+        """Let a ship go."""
+        del self.ships[name]
+        self._set("ships", name, None)
+
+    def put_hail(self, number: str, hail: Hail) -> None:
+        """Set a message, perhaps a new one."""
+        self.hails[number] = hail
+        self._set("hails", number, hail)
+
+    def put_answers(self, answers: dict[str, Json]) -> None:
+        """Set the answers that the asker gets again, by the ids of its requests."""
+        self.answers[self.who] = answers
+        self._set("answers", self.who, answers)
+
+    def put_meta(self, entries: Meta) -> None:
+        """Set some of what is known of the voyage as a whole."""
+        self.meta.update(entries)
+        for name, value in entries.items():
+            self._set("meta", name, value)
+
+    def remove_meta(self, name: str) -> None:
+        """Forget an entry of what is known of the voyage as a whole."""
+        entries: dict[str, Any] = self.meta  # type: ignore[assignment]
+        entries.pop(name, None)
+        self._set("meta", name, None)
+
+    def _set(self, section: str, key: str, value: object) -> None:
+        self.changes.setdefault(section, {})[key] = value
+
+
+# What somebody sent, as far as it is of the right kind
+
+
+def text(fields: Json, name: str, limit: int = TEXT_LIMIT) -> str:
+    """Return the end of a text, without control characters; what is no text is empty."""
+    value = fields.get(name)
+    return clean(value[-limit:], keep="\n\t") if isinstance(value, str) else ""
+
+
+def amount(fields: Json, name: str) -> float:
+    """Return a number that is not negative, nor beyond measure; what is none of these is 0."""
+    value = fields.get(name)
+    if isinstance(value, (int, float)) and 0 <= value < 1e12:
+        return float(value)
+    return 0.0

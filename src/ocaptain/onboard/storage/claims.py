@@ -1,0 +1,238 @@
+"""What ships ask about claims: get one, keep it, give it back, add a task. To land: landing.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import tasklist
+from ..text import clean, several
+from .call import SHORT_LIMIT, Refused, amount, text
+from .leases import end_claim, renew, sweep
+from .state import (
+    all_completed,
+    budget_spent,
+    cost,
+    is_being_verified,
+    is_complete,
+    is_current,
+    voyage_state,
+    waiting_hails,
+    work_ref,
+    wrecks,
+)
+
+if TYPE_CHECKING:
+    from ..protocol import (
+        BeatAnswer,
+        Claim,
+        Json,
+        Message,
+        NoClaim,
+        Task,
+        TaskGrant,
+        VerificationGrant,
+    )
+    from .call import Call
+
+NOT_THE_AGENTS = ("", "infrastructure", "refused", "spent")
+"""Faults that do not use up an attempt."""
+FILES_LIMIT = 100
+"""How many paths an added task may name."""
+PATH_LIMIT = 300
+"""Characters that are kept of each."""
+REPAIR = "~/voyage/verify.sh fails on a fresh clone. Mend that; the script itself stays as it is."
+
+
+# Getting a claim
+
+
+def claim(call: Call) -> TaskGrant | VerificationGrant | NoClaim:
+    """Grant the claim that this run of helm has already, or a new one, if there is one to be had.
+
+    Request: `run_id`. The claim of an earlier run of the same ship ends."""
+    run_id = text(call.request, "run_id", SHORT_LIMIT)
+    held = call.held_claim()
+    if held and held["run_id"] == run_id:
+        renew(call, held)
+    elif held:
+        end_claim(call, held, "abandoned", f"{call.who} started anew")
+    sweep(call)
+    granted = call.held_claim() or new_claim(call, run_id)
+    if granted is None:
+        state, reason = voyage_state(call)
+        return {"claim": None, "state": state, "reason": reason}
+    if granted["task"] is None:
+        return {"claim": granted["number"], "head": call.meta["head"], "task": None}
+    return describe(call, granted, call.tasks[granted["task"]])
+
+
+def new_claim(call: Call, run_id: str) -> Claim | None:
+    """Claim the best task, or the verification. Returns None if there is nothing to hand out."""
+    is_relieved = call.ships[call.who].get("relieved", False)
+    if is_relieved or call.meta.get("paused") or call.meta.get("failed_reason"):
+        return None
+    task = None if budget_spent(call) else tasklist.choose(call.tasks)
+    if task is None and not verification_is_due(call):
+        return None
+    new: Claim = {
+        "number": len(call.claims) + 1,
+        "ship": call.who,
+        "run_id": run_id,
+        "state": "live",
+        "head": call.meta["head"],
+        "tasks": len(call.tasks),
+        "claimed_at": call.now,
+        "task": task["id"] if task else None,
+    }
+    if task:
+        taken = tasklist.patched(task, {"status": "in_progress", "owner": call.who})
+        call.put_task(tasklist.annotated(taken, {"claim": new["number"]}))
+    return renew(call, new)
+
+
+def verification_is_due(call: Call) -> bool:
+    """Whether verify.sh is to run now, and no ship is at it."""
+    return all_completed(call) and not is_complete(call) and not is_being_verified(call)
+
+
+def describe(call: Call, held: Claim, task: Task) -> TaskGrant:
+    """Return a claim of a task, with all that a ship needs to work on it."""
+    same_task = [c for c in call.claims.values() if c["task"] == task["id"]]
+    earlier = [c for c in same_task if c["number"] != held["number"]]
+    budget = call.voyage["budget_usd"]
+    return {
+        "claim": held["number"],
+        "head": call.meta["head"],
+        "task": task,
+        "ref": work_ref(held),
+        "landed": [call.tasks[blocker] for blocker in tasklist.blockers(task)],
+        "wrecks": wrecks(call, earlier),
+        "hails": waiting_hails(call, call.who),
+        "budget_usd": None if budget is None else budget - cost(call),
+    }
+
+
+# Keeping it, and giving it back
+
+
+def beat(call: Call) -> BeatAnswer:
+    """Renew a claim, or say why it is lost."""
+    held = own_claim(call)
+    if held["state"] == "live":
+        renew(call, held)
+    sweep(call)
+    return {"lost": held.get("why"), "hails": waiting_hails(call, call.who)}
+
+
+def release(call: Call) -> Json:
+    """Give a claim back: `why`, and whose `fault` it is (protocol.Fault).
+
+    If the agent's API refuses its credential, nothing more is handed out."""
+    held = own_claim(call)
+    fault = text(call.request, "fault")
+    why = text(call.request, "why") or "no reason given"
+    if held["state"] != "live":
+        return {}
+    if fault in NOT_THE_AGENTS:
+        end_claim(call, held, "released", why)
+    else:
+        end_claim(call, held, "released", why, "attempt")
+        if held["task"] is None and is_current(call, held["head"], held["tasks"]):
+            repair(call, why)
+    if fault == "refused":
+        call.put_meta({"paused": {"state": "paused", "reason": why}})
+    return {}
+
+
+def repair(call: Call, output: str) -> None:
+    """Make a task of what verify.sh printed; if there were enough of those, give the voyage up."""
+    limit = call.voyage["max_repairs"]
+    number = call.meta.get("repairs", 0) + 1
+    if number > limit:
+        count = several(limit, "repair task")
+        call.put_meta({"failed_reason": f"verify.sh is red after {count}: {output}"})
+        return
+    call.put_meta({"repairs": number})
+    task = tasklist.new_task(tasklist.new_id(call.tasks))
+    texts: Task = {
+        "subject": f"Make verify.sh pass (repair {number} of {limit})",
+        "description": f"{REPAIR}\n\n{output}",
+    }
+    call.put_task(tasklist.annotated(tasklist.patched(task, texts), {"repair": number}))
+
+
+# Adding a task
+
+
+def add(call: Call) -> Message:
+    """Bring a `task` that an agent found needs doing into the list."""
+    held = own_claim(call)
+    check_live(held)
+    fields = call.request.get("task")
+    if not call.journal.has_room():
+        raise Refused("room", "storage has no room for more tasks")
+    if not isinstance(fields, dict) or not text(fields, "subject").strip():
+        raise Refused("task", "a task needs a subject")
+    paths = tasklist.files(fields)[:FILES_LIMIT]
+    task = tasklist.new_task(tasklist.new_id(call.tasks))
+    worded = tasklist.patched(task, task_texts(fields))
+    call.put_task(
+        tasklist.annotated(
+            worded,
+            {
+                "files": [clean(path[:PATH_LIMIT]) for path in paths],
+                "addedBy": call.who,
+                "addedIn": held["number"],
+            },
+        )
+    )
+    return {"message": f"Task {task['id']} is in the fleet's list now."}
+
+
+def task_texts(fields: Json) -> Task:
+    """Return the texts of a task that somebody sent, those that there are."""
+    texts: Task = {}
+    if "subject" in fields:
+        texts["subject"] = text(fields, "subject")
+    if "description" in fields:
+        texts["description"] = text(fields, "description")
+    if "activeForm" in fields:
+        texts["activeForm"] = text(fields, "activeForm")
+    return texts
+
+
+# The claim that a request is about
+
+
+def own_claim(call: Call) -> Claim:
+    """Return the claim that a request names, with what the request says that it has cost.
+
+    The request may also say which hails the agent has taken in: `delivered`, their numbers.
+    Raises Refused if the claim is not the asking ship's."""
+    number = int(amount(call.request, "claim"))
+    held = call.claims.get(str(number))
+    if held is None or held["ship"] != call.who:
+        raise Refused("claim", f"{call.who} has no claim {number}")
+    note_delivered(call)
+    spent = max(amount(call.request, "cost_usd"), held.get("cost_usd", 0))
+    if spent:
+        held = {**held, "cost_usd": spent}
+        call.put_claim(held)
+    return held
+
+
+def note_delivered(call: Call) -> None:
+    """Note which of the captain's messages the ship's agent has taken in."""
+    numbers = call.request.get("delivered")
+    if not isinstance(numbers, list):
+        return
+    for number in map(str, numbers):
+        if number in waiting_hails(call, call.who):
+            call.put_hail(number, {**call.hails[number], "delivered_at": call.now})
+
+
+def check_live(held: Claim) -> None:
+    """Refuse what only a claim that holds may do."""
+    if held["state"] != "live":
+        why = held.get("why", "it has landed")
+        raise Refused("lost", f"claim {held['number']} is no longer live: {why}")

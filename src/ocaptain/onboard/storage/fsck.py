@@ -1,0 +1,78 @@
+"""The journal, what follows from it, and the repository, held against each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ..text import several
+from .journal import Damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..protocol import FsckAnswer, Sections
+    from .call import Call
+
+GIT_SAYS_LIMIT = 1000
+"""Characters that are shown of what git fsck prints."""
+
+
+def fsck(call: Call) -> FsckAnswer:
+    """Write anew what follows from the journal, and return what is wrong even then.
+
+    `mended` has what was wrong and is not any more."""
+    faults: list[str] = []
+    sections = call.journal.sections
+    note_misplaced_branch(call)
+    try:
+        sections = call.journal.reread()
+    except Damaged as damage:
+        faults.append(f"{damage}; state.json has what came of it")
+    if sections != call.journal.sections:
+        (call.journal.folder / "state.json").unlink(missing_ok=True)
+        call.journal.note("removed state.json, which was not what the journal makes")
+    faults.extend(claim_faults(sections))
+    faults.extend(branch_faults(call, sections))
+    faults.extend(repository_faults(call))
+    message = f"{several(len(faults), 'fault')}." if faults else "All is sound."
+    return {"message": message, "faults": faults, "mended": call.journal.notes}
+
+
+def note_misplaced_branch(call: Call) -> None:
+    """Note if the branch is not where the journal has it; `reread` puts it there."""
+    branch = call.git("rev-parse", f"refs/heads/{call.journal.voyage}")
+    head = call.meta["head"]
+    if branch != head:
+        call.journal.note(f"put the branch back to {head}, from {branch or 'nowhere'}")
+
+
+def claim_faults(sections: Sections) -> Iterator[str]:
+    """Yield each task that is in progress, or completed, without exactly one claim that says so."""
+    counts = Counter((claim["task"], claim["state"]) for claim in sections["claims"].values())
+    for task_id, task in sections["tasks"].items():
+        status = task["status"]
+        live = counts[task_id, "live"]
+        landed = counts[task_id, "landed"]
+        if live != (1 if status == "in_progress" else 0):
+            yield f"task {task_id} is {status}, and {live} of its claims are live"
+        if landed != (1 if status == "completed" else 0):
+            yield f"task {task_id} is {status}, and {landed} of its claims are landed"
+
+
+def branch_faults(call: Call, sections: Sections) -> Iterator[str]:
+    """Yield each commit that landed, and that the branch does not have."""
+    meta = sections["meta"]
+    commits = set(call.git("rev-list", meta["head"], f"^{meta['start']}").split())
+    for claim in sections["claims"].values():
+        has_landed = claim["state"] == "landed" and claim["task"] is not None
+        if has_landed and claim["commit"] is not None and claim["commit"] not in commits:
+            yield f"the branch lacks {claim['commit']}, with which task {claim['task']} landed"
+
+
+def repository_faults(call: Call) -> Iterator[str]:
+    """Yield what git says if it cannot read all that it keeps."""
+    done = call.journal.git("fsck", "--connectivity-only", "--no-dangling")
+    if done.status:
+        words = " ".join((done.stdout + done.stderr).split())
+        yield f"repo.git: git fsck says: {words[:GIT_SAYS_LIMIT]}"

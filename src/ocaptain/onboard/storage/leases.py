@@ -1,0 +1,113 @@
+"""Time and leases: each claim holds until its lease ends, and each call of a ship renews one.
+
+Leases are in seconds of the *voyage clock*, which goes only while ships call. What people read is
+UNIX time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import tasklist
+from ..text import several
+from .call import amount, text
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from ..protocol import Claim, ClaimState, ShipRecord, Task, TaskMetadata
+    from .call import Call
+
+    Cost = Literal["attempt", "interruption", "nothing"]
+    """What the end of a claim costs its task."""
+
+REPORTED_STATES = ("working", "landing", "verifying", "limited")
+"""What a ship that holds a claim may say that it is at."""
+REASON_LIMIT = 500
+"""Characters that are kept of the reason for a ship's wait."""
+
+
+def advance_clock(call: Call) -> None:
+    """Let the time pass since any ship last called: at least 0, at most a quarter of a lease.
+
+    So a reboot of storage, a paused VM or a jump of its clock expires no claim."""
+    since_last_call = call.now - call.meta.get("last_call_at", call.now)
+    limit = call.voyage["lease_seconds"] / 4
+    passed = min(max(since_last_call, 0), limit)
+    clock = call.meta.get("clock", 0) + passed
+    call.put_meta({"clock": round(clock, 3), "last_call_at": call.now})
+
+
+def renew(call: Call, claim: Claim) -> Claim:
+    """Give a claim, perhaps a new one, its full lease. Returns the claim with it."""
+    expires = call.meta["clock"] + call.voyage["lease_seconds"]
+    renewed: Claim = {**claim, "expires": expires}
+    call.put_claim(renewed)
+    return renewed
+
+
+def sweep(call: Call) -> None:
+    """End the claims whose leases have ended."""
+    for claim in call.live_claims():
+        if claim["expires"] < call.meta["clock"]:
+            end_claim(call, claim, "expired", f"{claim['ship']} was not heard from in time")
+
+
+def end_claim(
+    call: Call, claim: Claim, state: ClaimState, why: str, cost: Cost = "interruption"
+) -> None:
+    """End a live claim that has not landed; its task is pending again, or set aside."""
+    call.put_claim({**claim, "state": state, "why": why})
+    if claim["task"]:
+        task = call.tasks[claim["task"]]
+        call.put_task(_given_back(task, why, cost, call.voyage["max_attempts"]))
+
+
+def _given_back(task: Task, why: str, cost: Cost, max_attempts: int) -> Task:
+    notes = tasklist.metadata(task)
+    change: TaskMetadata
+    if cost == "attempt":
+        attempts = notes.get("attempts", 0) + 1
+        change = {"attempts": attempts}
+        if attempts >= max_attempts:
+            change["failed"] = f"after {several(attempts, 'attempt')}, the last: {why}"
+    else:
+        interruptions = notes.get("interruptions", 0)
+        if cost == "interruption":
+            interruptions += 1
+        change = {"interruptions": interruptions}
+        if interruptions >= 2 * max_attempts:
+            change["failed"] = f"after {several(interruptions, 'interruption')}, the last: {why}"
+    pending = tasklist.patched(task, {"status": "pending"})
+    return tasklist.annotated(tasklist.without_owner(pending), change)
+
+
+def record_heartbeat(call: Call) -> None:
+    """Keep what the asking ship says of itself, and that it called now."""
+    claim = call.held_claim()
+    before = call.ships[call.who]
+    state = _reported_state(call, claim)
+    number = claim["number"] if claim else None
+    task = call.tasks[claim["task"]] if claim and claim["task"] else None
+    unchanged = before["state"] == state and before["claim"] == number
+    record: ShipRecord = {
+        **before,
+        "state": state,
+        "claim": number,
+        "task": task["id"] if task else None,
+        "subject": task.get("subject") if task else None,
+        "since": before["since"] if unchanged else call.now,
+        "last_seen_at": call.now,
+        "reason": text(call.request, "reason")[:REASON_LIMIT],
+        "until": amount(call.request, "until"),
+    }
+    call.put_ship(record)
+
+
+def _reported_state(call: Call, claim: Claim | None) -> str:
+    if claim is None:
+        return "waiting"
+    state = text(call.request, "state")
+    if state in REPORTED_STATES:
+        return state
+    return "working" if claim["task"] else "verifying"

@@ -1,0 +1,137 @@
+"""What follows from a voyage's state: how it stands, what it cost, what is left of vain attempts.
+
+Nothing here changes anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import tasklist
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..protocol import Claim, ShipRecord, Wreck
+    from .call import Call
+
+LIST_WORK_REFS = ("for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/heads/work/")
+
+
+def voyage_state(call: Call) -> tuple[str, str | None]:
+    """Return the voyage's state and the reason for it, if there is one.
+
+    Whether the ships are being heard from is not looked at; see status.py."""
+    failed_reason = call.meta.get("failed_reason")
+    paused = call.meta.get("paused")
+    if is_complete(call):
+        return "complete", None
+    if failed_reason:
+        return "failed", failed_reason
+    if is_being_verified(call):
+        return "verifying", None
+    if is_stuck(call):
+        return "failed", "; ".join(set_aside(call).values()) or "no task can be claimed"
+    if budget_spent(call):
+        return (
+            "paused",
+            f"${cost(call):.2f} of the budget of ${call.voyage['budget_usd']:g} are spent",
+        )
+    if paused:
+        return paused["state"], paused["reason"]
+    return "running", None
+
+
+def all_completed(call: Call) -> bool:
+    """Whether every task is completed."""
+    return all(tasklist.state(task) == "completed" for task in call.tasks.values())
+
+
+def is_complete(call: Call) -> bool:
+    """Whether every task is completed, and verify.sh has passed on just that."""
+    verified = call.meta.get("verified")
+    if verified is None or not all_completed(call):
+        return False
+    return is_current(call, verified["head"], verified["tasks"])
+
+
+def is_current(call: Call, head: str, tasks: int) -> bool:
+    """Whether the branch is still at `head`, and there are still so many tasks."""
+    return call.meta["head"] == head and len(call.tasks) == tasks
+
+
+def is_being_verified(call: Call) -> bool:
+    """Whether a ship has the verification."""
+    return any(claim["task"] is None for claim in call.live_claims())
+
+
+def is_stuck(call: Call) -> bool:
+    """Whether there is something left to do, and nobody is at it, and nobody can be."""
+    if call.live_claims() or all_completed(call):
+        return False
+    return not any(tasklist.ready(call.tasks, call.tasks))
+
+
+def set_aside(call: Call) -> dict[str, str]:
+    """Return why each task failed that did, by its id."""
+    reasons = {}
+    for task_id, task in call.tasks.items():
+        if tasklist.state(task) == "failed":
+            reasons[task_id] = f"task {task_id} {tasklist.metadata(task)['failed']}"
+    return reasons
+
+
+def cost(call: Call) -> float:
+    """Return what the voyage has cost so far, in USD, as the agents' reports have it."""
+    return sum(claim_cost(claim) for claim in call.claims.values())
+
+
+def claim_cost(claim: Claim) -> float:
+    """Return what a claim has cost so far, in USD."""
+    return float(claim.get("cost_usd", 0))
+
+
+def budget_spent(call: Call) -> bool:
+    """Whether the voyage has a budget, and has cost as much as that."""
+    budget = call.voyage["budget_usd"]
+    return budget is not None and cost(call) >= budget
+
+
+def waiting_hails(call: Call, ship: str) -> dict[str, str]:
+    """Return the captain's messages that the ship's agent has not taken in, by number."""
+    waiting = {}
+    for number, hail in call.hails.items():
+        if hail["ship"] == ship and not hail["delivered_at"]:
+            waiting[number] = hail["text"]
+    return waiting
+
+
+def work_ref(claim: Claim) -> str:
+    """Return the ref that a claim of a task pushes to, without refs/heads/."""
+    return f"work/{claim['task']}-{claim['number']}"
+
+
+def wrecks(call: Call, claims: Iterable[Claim]) -> list[Wreck]:
+    """Return what these claims brought to storage that did not land, the latest first."""
+    left_behind = [claim for claim in claims if claim["task"] and claim["state"] != "landed"]
+    if not left_behind:
+        return []
+    commits = dict(line.split() for line in call.git(*LIST_WORK_REFS).splitlines())
+    found: list[Wreck] = []
+    for claim in reversed(left_behind):
+        ref = work_ref(claim)
+        if ref in commits:
+            found.append(
+                {
+                    "ref": ref,
+                    "commit": commits[ref],
+                    "number": claim["number"],
+                    "ship": claim["ship"],
+                    "why": claim.get("why", ""),
+                }
+            )
+    return found
+
+
+def starting_ship(name: str) -> ShipRecord:
+    """Return the record of a ship that has not called yet."""
+    return {"id": name, "state": "starting", "claim": None, "task": None, "last_seen_at": None}

@@ -1,0 +1,226 @@
+"""What the captain may look at: the voyage at a glance, its tasks, what is news, what is unfetched.
+
+docs/json.md explains what `status` and `tasks` have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import tasklist
+from ..text import several
+from .state import (
+    budget_spent,
+    claim_cost,
+    cost,
+    set_aside,
+    voyage_state,
+    waiting_hails,
+    wrecks,
+)
+
+if TYPE_CHECKING:
+    from ..protocol import (
+        Json,
+        NextCommand,
+        ShipRecord,
+        ShipStatus,
+        Status,
+        Task,
+        TaskCounts,
+        TaskRow,
+        TaskRows,
+        Unfetched,
+        VoyageRecordAnswer,
+    )
+    from .call import Call
+
+ENDED = ("complete", "failed", "paused", "halted", "stalled")
+"""States in which a voyage stands still."""
+SILENT = ("lost", "starting", "relieved")
+"""States of ships that will claim nothing, as far as anybody knows."""
+IDLE_STATES = {"complete": "done", "failed": "done", "paused": "paused", "halted": "paused"}
+"""The state of a ship with nothing to do, by the voyage's; it is `waiting` in others."""
+LEAST_SILENCE_S = 5.0
+"""No ship is lost that called since."""
+
+
+def status(call: Call) -> Status:
+    """Return the voyage at a glance."""
+    state, reason = voyage_state(call)
+    idle = IDLE_STATES.get(state, "waiting")
+    ships = [ship_status(call, call.ships[name], idle) for name in ship_names(call)]
+    verify = verify_state(call, state)
+    tasks = tasklist.counts(call.tasks)
+    if state not in ("complete", "failed") and all(ship["state"] in SILENT for ship in ships):
+        state, reason = silence(call)
+    return {
+        "voyage": call.voyage["voyage"],
+        "name": call.voyage["name"],
+        "objective": call.voyage["objective"],
+        "repo": call.voyage["repo"],
+        "branch": call.voyage["voyage"],
+        "agent": call.voyage["agent"],
+        "created": call.voyage["created"],
+        "state": state,
+        "reason": reason,
+        "next": next_commands(state, tasks, budget_is_spent=budget_spent(call)),
+        "tasks": tasks,
+        "verify": verify,
+        "cost_usd": round(cost(call), 4),
+        "budget_spent": budget_spent(call),
+        "head": call.meta["head"],
+        "mirrored": call.meta.get("mirrored"),
+        "pr_url": call.meta.get("pr_url"),
+        "mirror_fault": call.meta.get("mirror_fault"),
+        "notify_fault": call.meta.get("notify_fault"),
+        "ships": ships,
+    }
+
+
+def silence(call: Call) -> tuple[str, str]:
+    """Return the state, and its reason, of a voyage that only lacks ships to go on."""
+    if call.ships and "last_call_at" not in call.meta:
+        return "provisioning", "no ship has called in yet"
+    return "stalled", "no ship that takes tasks is being heard from"
+
+
+def verify_state(call: Call, state: str) -> str:
+    """Return how verify.sh did in a voyage of that state."""
+    if state == "complete":
+        return "passed"
+    if state == "verifying":
+        return "running"
+    if call.meta.get("repairs") or call.meta.get("failed_reason"):
+        return "failed"
+    return "pending"
+
+
+def next_commands(state: str, tasks: TaskCounts, *, budget_is_spent: bool) -> list[NextCommand]:
+    """Return what the captain may type to move the voyage on, with what each does."""
+    commands: list[NextCommand] = []
+    if state == "stalled":
+        commands.append({"command": "ocaptain reinforce", "why": "It makes new ships."})
+    elif state == "paused" and budget_is_spent:
+        why = "The budget is spent. This brings home what has landed."
+        commands.append({"command": "ocaptain fetch", "why": why})
+    elif state in ("paused", "halted"):
+        commands.append({"command": "ocaptain resume", "why": "Tasks are handed out again."})
+    if tasks["failed"]:
+        count = several(int(tasks["failed"]), "task")
+        why = f"It says why {count} failed, and how to bring each back."
+        commands.append({"command": "ocaptain tasks --status failed", "why": why})
+    elif state == "failed":
+        commands.append({"command": "ocaptain retry verify", "why": "verify.sh runs again."})
+    return commands
+
+
+# Ships
+
+
+def ship_names(call: Call) -> list[str]:
+    """Return the ships' names, by their numbers."""
+    return sorted(call.ships, key=lambda name: (len(name), name))
+
+
+def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
+    """Return a ship as it last said of itself, or as lost if that is too long ago.
+
+    `idle` is the state of a ship that has nothing to do."""
+    name = ship["id"]
+    state = ship["state"]
+    reason = ship.get("reason")
+    seen_s = seconds_since_seen(call, ship)
+    if state == "waiting":
+        state = "relieved" if ship.get("relieved") else idle
+    if seen_s is not None and seen_s > max(call.voyage["lease_seconds"] / 2, LEAST_SILENCE_S):
+        state = "lost"
+        reason = f"not heard from for {seen_s:.0f} s"
+    claims = [claim for claim in call.claims.values() if claim["ship"] == name]
+    completed = [claim for claim in claims if claim["state"] == "landed" and claim["task"]]
+    return {
+        "id": name,
+        "state": state,
+        "task": ship.get("task"),
+        "subject": ship.get("subject") or None,
+        "since": ship.get("since"),
+        "reason": reason or None,
+        "until": ship.get("until") or None,
+        "completed": len(completed),
+        "hails": len(waiting_hails(call, name)),
+        "cost_usd": round(sum(claim_cost(claim) for claim in claims), 4),
+        "seen_s": seen_s,
+    }
+
+
+def seconds_since_seen(call: Call, ship: ShipRecord) -> float | None:
+    """Return how long ago a ship called last; None if it never has."""
+    last_seen_at = ship["last_seen_at"]
+    if last_seen_at is None:
+        return None
+    return max(0.0, round(call.now - last_seen_at, 1))
+
+
+# Tasks
+
+
+def tasks(call: Call) -> TaskRows:
+    """Return every task, in the order of ids."""
+    ids = sorted(call.tasks, key=tasklist.order)
+    return {"tasks": [task_row(call, call.tasks[task_id]) for task_id in ids]}
+
+
+def task_row(call: Call, task: Task) -> TaskRow:
+    """Return a task as `tasks` lists it."""
+    notes = tasklist.metadata(task)
+    return {
+        "id": task["id"],
+        "subject": task.get("subject", ""),
+        "status": tasklist.state(task),
+        "owner": task.get("owner"),
+        "blocked_by": tasklist.waiting_for(task, call.tasks),
+        "claim": notes.get("claim"),
+        "attempts": notes.get("attempts", 0),
+        "commit": notes.get("commit"),
+        "reason": notes.get("failed") or notes.get("note"),
+    }
+
+
+# What the captain has, or is to be told
+
+
+def unfetched(call: Call) -> Unfetched:
+    """Return what storage alone has: commits of the branch, and wrecks."""
+    head = call.meta["head"]
+    fetched_refs = call.meta.get("fetched", {})
+    elsewhere = [fetched_refs.get("head"), call.meta.get("mirrored"), call.meta["start"]]
+    count = call.git("rev-list", "--count", head, "--not", *filter(None, elsewhere))
+    new_wrecks = {}
+    for wreck in sorted(wrecks(call, call.claims.values()), key=lambda wreck: wreck["ref"]):
+        if fetched_refs.get(wreck["ref"]) != wreck["commit"]:
+            new_wrecks[wreck["ref"]] = wreck["commit"]
+    return {"head": head, "commits": int(count or 0), "wrecks": new_wrecks}
+
+
+def fetched(call: Call) -> Json:
+    """Note what the captain has brought home: `refs`, commits of `head` and of wrecks by ref."""
+    call.put_meta({"fetched": {**call.meta.get("fetched", {}), **call.request["refs"]}})
+    return {}
+
+
+def voyage_record(call: Call) -> VoyageRecordAnswer:
+    """Return what another ship is made from."""
+    plan_files = (call.journal.folder / "artifacts").glob("*.[ms][dh]")
+    return {
+        "voyage": call.voyage,
+        "artifacts": {path.name: path.read_text() for path in plan_files},
+        "ships": ship_names(call),
+    }
+
+
+def news(call: Call) -> dict[str, str]:
+    """Return what a captain is to be told of, as it is now: sentences, by what each is about."""
+    sentences = {f"task {task_id}": why for task_id, why in set_aside(call).items()}
+    now = status(call)
+    if now["state"] in ENDED:
+        sentences[now["state"]] = now["reason"] or now["objective"]
+    return sentences
