@@ -1,15 +1,23 @@
-"""docs/json.md against what ocaptain prints: neither has a key or a value that the other lacks."""
+"""docs/json.md against what ocaptain prints, and against the types of that: none has a key more."""
 
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
 
+from ocaptain.onboard.protocol import Status, TaskRow
+from ocaptain.plan.plan import ReportJson
 from tests.support.captain import Captain, Json, Voyage, new_captain, task
 from tests.support.documented import example, section
 
+TYPES = {
+    "check": ReportJson,
+    "status": Status,
+    "tasks": list[TaskRow],
+}
 VERBS = ["check", "voyages", "status", "tasks", "logs"]
 VERBS += ["pause", "relieve", "tasks add", "hail", "reinforce", "fsck"]
 VOYAGE_STATES = "provisioning running stalled verifying complete failed paused halted"
@@ -39,6 +47,30 @@ def documented(verb: str) -> dict[str, tuple[str, list[str]]]:
     return {key: (kind, re.findall(r"`(\w+)`", listed[key])) for key, (kind, _) in rows.items()}
 
 
+def declared(kind: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every key of a type, as the tables write it, and what the type of its value is called."""
+    if is_typeddict(kind):
+        for key, inner in get_type_hints(kind).items():
+            place = f"{path}.{key}".lstrip(".")
+            yield place, called(inner)
+            yield from declared(inner, place)
+    elif get_origin(kind) is list:
+        yield from declared(get_args(kind)[0], f"{path}[]")
+
+
+def called(kind: Any) -> str:
+    """What the tables call a type."""
+    if is_typeddict(kind):
+        return "object"
+    if get_origin(kind) in (list, tuple):
+        noun, *rest = called(get_args(kind)[0]).split(" ", 1)
+        return " ".join(["array of", f"{noun}s", *rest])
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(map(called, get_args(kind)))
+    names = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
+    return names[kind]
+
+
 def places(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every key in a value, as the tables write it, and what stands there."""
     if isinstance(value, dict):
@@ -62,9 +94,12 @@ def fits(value: Any, kind: str) -> bool:
 
 
 def compare(verb: str, value: Any) -> None:
-    """Fail unless a value has just the documented keys, with documented types and values."""
+    """Fail unless a value has just the documented keys, with documented types and values.
+
+    Of what would be in an array that is empty, no key can be there."""
     rows, found = documented(verb), list(places(value))
-    assert {key for key, _ in found} == set(rows)
+    empty = tuple(f"{key}[]" for key, inner in found if inner == [])
+    assert {key for key, _ in found} == {key for key in rows if not key.startswith(empty)}
     for key, inner in found:
         kind, values = rows[key]
         assert fits(inner, kind), f"{key} is {inner!r}, no {kind}"
@@ -98,6 +133,12 @@ def voyage(captain: Captain) -> Voyage:
 def test_the_examples_are_as_the_tables_say(verb: str):
     """A reader may trust either."""
     compare(verb, example(verb))
+
+
+@pytest.mark.parametrize("verb", TYPES)
+def test_the_tables_say_what_the_types_say(verb: str):
+    """A key that is added to a type has to be explained, with its type."""
+    assert {key: kind for key, (kind, _) in documented(verb).items()} == dict(declared(TYPES[verb]))
 
 
 @pytest.mark.parametrize("verb", PROMISED)

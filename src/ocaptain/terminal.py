@@ -1,153 +1,259 @@
-"""What the captain sees: harbor's answers, and what was found, as text for a terminal."""
+"""What the captain sees: answers of storage, and what `check` found, as text for a terminal."""
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from .plan.plan import Report
-from .ssh import clean
-
-Answer = dict[str, Any]
+from .onboard.protocol import NextCommand, ShipStatus, Status, TaskCounts, TaskRow
+from .onboard.text import clean
+from .plan.plan import Forecast, Plan, Report
 
 ENDED = ("complete", "failed", "halted", "paused", "stalled")
-NEXT = {"stalled": "reinforce", "paused": "resume", "halted": "resume"}
-"""What moves a voyage in that state on."""
+"""States in which a voyage does not move on by itself."""
 
-STYLES = dict.fromkeys(("complete", "completed", "done"), "green")
-STYLES |= dict.fromkeys(("failed", "lost", "stalled", "unseen"), "red")
-STYLES |= dict.fromkeys(("limited", "paused"), "yellow")
-STYLES |= dict.fromkeys(("working", "in_progress", "landing", "verifying"), "cyan")
+STATE_STYLES = {
+    "complete": "green",
+    "completed": "green",
+    "done": "green",
+    "failed": "red",
+    "lost": "red",
+    "stalled": "red",
+    "unseen": "red",
+    "limited": "yellow",
+    "paused": "yellow",
+    "working": "cyan",
+    "in_progress": "cyan",
+    "landing": "cyan",
+    "verifying": "cyan",
+}
+
+PIPE_COLUMNS = 1000
 
 
-def show(what: RenderableType) -> None:
+class VoyageRow(TypedDict):
+    """A voyage in `voyages`."""
+
+    voyage: str
+    vms: int
+    state: str
+    reason: str | None
+    created: float | None
+    objective: str
+
+
+def show(content: RenderableType) -> None:
     """Print to the terminal; into a pipe without cutting anything off."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS)
     with console.capture() as capture:
-        console.print(what)
-    print("\n".join(line.rstrip() for line in capture.get().splitlines()), flush=True)
+        console.print(content)
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    print("\n".join(lines), flush=True)
 
 
 class Screen(Live):
-    """What shows each status in the place of the one before."""
+    """A place on the terminal where each status replaces the one before."""
 
-    def show(self, seen: Answer) -> bool:
-        """Show it; whether the voyage has ended."""
-        self.update(status(seen), refresh=True)
-        return seen["state"] in ENDED
+    def show(self, answer: Status) -> bool:
+        """Show a status. Returns whether the voyage has ended."""
+        self.update(status(answer), refresh=True)
+        return answer["state"] in ENDED
 
 
-def status(seen: Answer) -> RenderableType:
-    """A voyage at a glance, in 80 columns where that is what there is."""
-    tasks, colour = seen["tasks"], STYLES.get(seen["state"], "")
-    names = ("in_progress", "pending", "failed")
-    rest = "".join(f", {tasks[name]} {name.replace('_', ' ')}" for name in names if tasks[name])
-    red = "tasks --status failed" if tasks["failed"] else "retry verify"
-    spent = " of the budget of $" in (seen["reason"] or "")  # which no order brings back
-    hints = ["fetch" if spent else NEXT.get(seen["state"])]
-    hints += [red] if tasks["failed"] or seen["state"] == "failed" else []
-    origin = [(seen["mirrored"] or "")[:12], seen["pr_url"], seen["mirror_fault"]]
-    told = {"origin": "  ".join(filter(None, origin)), "notify": seen["notify_fault"]}
-    lines = [
-        (seen["reason"], colour),
-        *((f"→ ocaptain {hint}", "bold") for hint in hints if hint),
-        (f"tasks   {tasks['completed']} of {tasks['total']} completed{rest}", ""),
-        (f"verify  {seen['verify']}    cost ${seen['cost_usd']:.2f}", ""),
-        *((f"{name}  {what}", "") for name, what in told.items() if what),
+# A voyage
+
+
+def status(answer: Status) -> RenderableType:
+    """A voyage at a glance, which fits into 80 columns."""
+    state = answer["state"]
+    age = _age(answer["created"])
+    lines: list[RenderableType] = [
+        Text.assemble((answer["voyage"], "bold"), "  ", _state(state), f"  sailed {age} ago"),
+        _line(answer["objective"], "dim", cut=True),
     ]
-    since = f"  since {_since(seen['created'])}"
-    return Group(
-        Text.assemble((seen["voyage"], "bold"), "  ", (seen["state"], colour), since),
-        _line(seen["objective"], "dim", no_wrap=True, overflow="ellipsis"),
-        *(_line(text, style) for text, style in lines if text),
-        "",
-        _table("ship  state  for  done  seen  task", map(_ship, seen["ships"])),
-    )
+    if answer["reason"]:
+        lines.append(_line(answer["reason"], STATE_STYLES.get(state, "")))
+    if answer["next"]:
+        lines.append(_next(answer["next"]))
+    lines.append(_line(f"tasks   {_counts(answer['tasks'])}"))
+    lines.append(_line(f"verify  {answer['verify']}    cost ${answer['cost_usd']:.2f}"))
+    origin = _origin(answer)
+    if origin:
+        lines.append(_line(f"origin  {origin}"))
+    if answer["notify_fault"]:
+        lines.append(_line(f"notify  {answer['notify_fault']}"))
+    heads = ["ship", "state", "for", "done", "seen", "task"]
+    return Group(*lines, "", _table(heads, map(_ship, answer["ships"])))
 
 
-def _ship(ship: Answer) -> Sequence[str]:
-    seen = "never" if ship["seen_s"] is None else f"{_age(ship['seen_s'])} ago"
-    until = time.strftime("until %H:%M", time.localtime(ship["until"])) if ship["until"] else None
-    at = (ship["reason"], until) if ship["reason"] else (ship["task"], ship["subject"])
-    doing = " ".join(filter(None, at))
-    return ship["id"], ship["state"], _since(ship["since"]), str(ship["completed"]), seen, doing
-
-
-def voyages(rows: Sequence[Answer]) -> Table:
-    """The voyages there are."""
-    return _table("voyage  state  age  VMs  objective", map(_voyage, rows))
-
-
-def _voyage(row: Answer) -> Sequence[str]:
-    about = row["reason"] or row["objective"]
-    return row["voyage"], row["state"], _since(row["created"]), str(row["vms"]), about
-
-
-def tasks(rows: Sequence[Answer]) -> RenderableType:
-    """The task list."""
-    hints = [f"→ ocaptain retry {row['id']}" for row in rows if row["status"] == "failed"]
-    table = _table("id  status  owner  blocked by  commit  subject", map(_task, rows))
-    return Group(table, *(_line(hint, "bold") for hint in hints))
-
-
-def _task(row: Answer) -> Sequence[str]:
-    why = f" ({row['reason']})" if row["reason"] else ""
-    blockers, commit = ", ".join(row["blocked_by"]), (row["commit"] or "")[:10]
-    return row["id"], row["status"], row["owner"] or "", blockers, commit, row["subject"] + why
-
-
-def answer(told: Answer) -> RenderableType:
-    """What came of an order."""
-    late = "cannot be reached now; it will hear of this with its next beat"
-    lines = [told["message"], *(f"{vm} {late}" for vm in told.get("unheard", ()))]
-    for ship in told.get("ships", ()):
-        name, waits = ship["id"], "it is not taken in yet by {}'s agent"
-        waits = waits if ship["task"] else "it waits for {}'s next task"
-        lines.append((waits if ship["hails"] else "it was taken in by {}'s agent").format(name))
-    lines += [f"{key}: {what}" for key in ("mended", "faults") for what in told.get(key, ())]
-    return Group(*map(_line, lines))
-
-
-def report(found: Report) -> RenderableType:
-    """What `check` found in a plan; if it is sound, also what would sail."""
-    facts, plan, chain = dict[str, str](), found.plan, found.forecast.longest_chain
-    if plan:
-        facts = {
-            "plan": f"{plan.name}: {plan.objective}",
-            "repository": f"{plan.source.url} at {plan.source.head[:12]}",
-            "tasks": f"{found.forecast.tasks}, at most {found.forecast.max_parallel} of them at once",
-            "longest chain": f"{len(chain)}: {' → '.join(chain)}",
-            "ships": f"{plan.ships}, with the agent {plan.agent}",
-        }
-    told = [Text.assemble((f"{name:<15}", "dim"), _line(fact)) for name, fact in facts.items()]
-    return Group(*told, *(_line(f"note: {note}", "yellow") for note in found.notes))
-
-
-def _table(columns: str, rows: Iterable[Sequence[str]]) -> Table:
-    """A line for each row; a cell that is a state has its colour. Where there is no room, the last
-    of the columns, which are two spaces apart, gives way."""
-    heads = [Column(name, no_wrap=True, max_width=20) for name in columns.split("  ")]
-    heads[-1].max_width, heads[-1].ratio = None, 1
-    table = Table(*heads, box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True)
-    for cells in rows:
-        table.add_row(*(_line(cell, STYLES.get(cell, "")) for cell in cells))
+def _next(commands: Sequence[NextCommand]) -> Table:
+    """What to type, and beside it why."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for command in commands:
+        table.add_row(_line(f"→ {command['command']}", "bold"), _line(command["why"], "dim"))
     return table
 
 
-def _line(text: str, style: str = "", **how: Any) -> Text:
-    return Text(" ".join(clean(text).splitlines()), style, **how)
+def _counts(tasks: TaskCounts) -> str:
+    parts = [f"{tasks['completed']} of {tasks['total']} completed"]
+    if tasks["in_progress"]:
+        parts.append(f"{tasks['in_progress']} in progress")
+    if tasks["pending"]:
+        parts.append(f"{tasks['pending']} pending")
+    if tasks["failed"]:
+        parts.append(f"{tasks['failed']} failed")
+    return ", ".join(parts)
 
 
-def _since(at: float | None) -> str:
-    return _age(time.time() - at) if at else "-"
+def _origin(answer: Status) -> str:
+    """What the repository that the voyage came from has of it."""
+    mirrored = (answer["mirrored"] or "")[:12]
+    parts = [mirrored, answer["pr_url"], answer["mirror_fault"]]
+    return "  ".join(part for part in parts if part)
 
 
-def _age(seconds: float) -> str:
+def _ship(ship: ShipStatus) -> list[Text]:
+    return [
+        _line(ship["id"]),
+        _state(ship["state"]),
+        _line(_age(ship["since"])),
+        _line(f"{ship['completed']}"),
+        _line("never" if ship["seen_s"] is None else f"{_duration(ship['seen_s'])} ago"),
+        _line(_occupation(ship)),
+    ]
+
+
+def _occupation(ship: ShipStatus) -> str:
+    """What a ship waits for, or else the task that it holds."""
+    if not ship["reason"]:
+        parts = [ship["task"], ship["subject"]]
+    elif ship["until"]:
+        parts = [ship["reason"], time.strftime("until %H:%M", time.localtime(ship["until"]))]
+    else:
+        parts = [ship["reason"]]
+    return " ".join(part for part in parts if part)
+
+
+# Lists
+
+
+def voyages(rows: Sequence[VoyageRow]) -> RenderableType:
+    """The voyages there are."""
+    return _table(["voyage", "state", "age", "VMs", "objective"], map(_voyage, rows))
+
+
+def _voyage(row: VoyageRow) -> list[Text]:
+    return [
+        _line(row["voyage"]),
+        _state(row["state"]),
+        _line(_age(row["created"])),
+        _line(f"{row['vms']}"),
+        _line(row["reason"] or row["objective"]),
+    ]
+
+
+def tasks(rows: Sequence[TaskRow]) -> RenderableType:
+    """The task list, and how to bring those back that were set aside."""
+    heads = ["id", "status", "owner", "blocked by", "commit", "subject"]
+    failed = [row["id"] for row in rows if row["status"] == "failed"]
+    hints = [_line(f"→ ocaptain retry {task}", "bold") for task in failed]
+    return Group(_table(heads, map(_task, rows)), *hints)
+
+
+def _task(row: TaskRow) -> list[Text]:
+    subject = row["subject"]
+    if row["reason"]:
+        subject = f"{row['subject']} ({row['reason']})"
+    return [
+        _line(row["id"]),
+        _state(row["status"]),
+        _line(row["owner"] or ""),
+        _line(", ".join(row["blocked_by"])),
+        _line((row["commit"] or "")[:10]),
+        _line(subject),
+    ]
+
+
+# What came of what was typed
+
+
+def answer(order: Mapping[str, Any]) -> RenderableType:
+    """What came of an order."""
+    lines = [order["message"]]
+    for vm in order.get("unheard", []):
+        lines.append(f"{vm} cannot be reached now. It will hear of this with its next beat.")
+    for ship in order.get("ships", []):
+        lines.append(_hailed(ship))
+    for fault in order.get("mended", []):
+        lines.append(f"mended: {fault}")
+    for fault in order.get("faults", []):
+        lines.append(f"fault: {fault}")
+    return Group(*map(_line, lines))
+
+
+def _hailed(ship: Mapping[str, Any]) -> str:
+    if not ship["hails"]:
+        return f"It was taken in by {ship['id']}'s agent."
+    if ship["task"]:
+        return f"It is not yet taken in by {ship['id']}'s agent."
+    return f"It waits for {ship['id']}'s next task."
+
+
+def report(checked: Report) -> RenderableType:
+    """What `check` found in a plan: if it is sound, what would sail; and what is good to know."""
+    facts = _facts(checked.plan, checked.forecast) if checked.plan else {}
+    lines = [Text.assemble((f"{name:<15}", "dim"), _line(fact)) for name, fact in facts.items()]
+    notes = [_line(f"note: {note}", "yellow") for note in checked.notes]
+    return Group(*lines, *notes)
+
+
+def _facts(plan: Plan, forecast: Forecast) -> dict[str, str]:
+    chain = " → ".join(forecast.longest_chain)
+    return {
+        "plan": f"{plan.name}: {plan.objective}",
+        "repository": f"{plan.source.url} at {plan.source.head[:12]}",
+        "tasks": f"{forecast.tasks}, at most {forecast.max_parallel} of them at once",
+        "longest chain": f"{len(forecast.longest_chain)}: {chain}",
+        "ships": f"{plan.ships}, with the agent {plan.agent}",
+    }
+
+
+# Text
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[Text]]) -> Table:
+    """A line for each row. If there is no room, the last column gives way."""
+    columns = [Column(head, no_wrap=True, max_width=20) for head in heads[:-1]]
+    columns.append(Column(heads[-1], no_wrap=True, ratio=1))
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True)
+    for cells in rows:
+        table.add_row(*cells)
+    return table
+
+
+def _line(text: str, style: str = "", *, cut: bool = False) -> Text:
+    """Text on one line, without what could steer the terminal. It wraps, or is cut off."""
+    line = " ".join(clean(text).splitlines())
+    if cut:
+        return Text(line, style, no_wrap=True, overflow="ellipsis")
+    return Text(line, style)
+
+
+def _state(state: str) -> Text:
+    return _line(state, STATE_STYLES.get(state, ""))
+
+
+def _age(moment: float | None) -> str:
+    """How long ago a UNIX time was."""
+    return _duration(time.time() - moment) if moment else "-"
+
+
+def _duration(seconds: float) -> str:
     """A duration in the largest unit of which it has two: 42s, 119s, 7m, 47h, 3d."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds >= 2 * size:

@@ -36,6 +36,7 @@ class Range(NamedTuple):
 Name = Annotated[str, Pattern(r"[\w-]+")]
 ShipName = Annotated[str, Pattern(r"ship-\d{1,9}")]
 Amount = Annotated[float, Range(0, 1e15)]
+Count = Annotated[int, Range(0, 10**15)]
 
 # States
 
@@ -446,11 +447,11 @@ class FsckAnswer(Message):
 class TaskCounts(TypedDict):
     """How many tasks there are, in all and by state."""
 
-    total: Amount
-    pending: Amount
-    in_progress: Amount
-    completed: Amount
-    failed: Amount
+    total: Count
+    pending: Count
+    in_progress: Count
+    completed: Count
+    failed: Count
 
 
 class ShipStatus(TypedDict):
@@ -465,9 +466,9 @@ class ShipStatus(TypedDict):
     reason: str | None
     until: Amount | None
     """When a wait ends, in UNIX time."""
-    completed: Amount
+    completed: Count
     """Tasks that it has completed."""
-    hails: Amount
+    hails: Count
     """Messages that its agent has not taken in."""
     cost_usd: Amount
     seen_s: Amount | None
@@ -530,7 +531,7 @@ class Unfetched(TypedDict):
     """What storage alone has."""
 
     head: Name
-    commits: Amount
+    commits: Count
     """Of the branch."""
     wrecks: dict[str, str]
     """Commits by their ref."""

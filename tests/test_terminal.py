@@ -1,0 +1,199 @@
+"""What the captain is shown, as lines of text."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+
+from ocaptain import terminal
+from ocaptain.onboard.protocol import Status, TaskRow
+from ocaptain.plan.plan import Forecast, Plan, Report, Source
+from tests.support.documented import example
+
+
+@pytest.fixture
+def status() -> Status:
+    """A voyage under way that is one minute and a half old, and where all is well."""
+    status: Status = example("status")
+    status["created"] = time.time() - 90
+    status["next"] = []
+    status["tasks"] = {"total": 3, "pending": 1, "in_progress": 1, "completed": 1, "failed": 0}
+    return status
+
+
+def lines(content: RenderableType, columns: int = 80) -> list[str]:
+    """What stands on a terminal of that width."""
+    console = Console(width=columns)
+    with console.capture() as capture:
+        console.print(content)
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def test_a_voyage_at_a_glance(status: Status):
+    """State, objective, tasks, verification, cost, and a line for each ship."""
+    for ship in status["ships"]:
+        ship["since"] = ship["since"] and time.time() - 150
+    assert lines(terminal.status(status)) == [
+        "voyage-3f9a1c0b7d52  running  sailed 90s ago",
+        "Write a short guide for new contributors",
+        "tasks   1 of 3 completed, 1 in progress, 1 pending",
+        "verify  pending    cost $0.42",
+        "",
+        "ship    state     for  done  seen    task",
+        "ship-0  working   2m   1     3s ago  2 Say what is where",
+        "ship-1  starting  -    0     never",
+    ]
+
+
+def test_what_to_type_next(status: Status):
+    """Each command stands at the beginning of a line, and beside it why."""
+    status["state"] = "paused"
+    status["reason"] = "paused by ada"
+    status["next"] = [
+        {"command": "ocaptain resume", "why": "Tasks are handed out again."},
+        {"command": "ocaptain tasks --status failed", "why": "It says why 1 task failed."},
+    ]
+    assert lines(terminal.status(status))[2:5] == [
+        "paused by ada",
+        "→ ocaptain resume                 Tasks are handed out again.",
+        "→ ocaptain tasks --status failed  It says why 1 task failed.",
+    ]
+
+
+def test_what_became_of_origin_and_notify(status: Status):
+    """Each has a line if there is something to say of it."""
+    status["mirrored"] = "8c1f0b6a4de2395b7c60f1a2d4e88b3c5a917d02"
+    status["pr_url"] = "https://github.com/me/code/pull/7"
+    status["notify_fault"] = "failed: it took too long"
+    assert lines(terminal.status(status))[4:6] == [
+        "origin  8c1f0b6a4de2  https://github.com/me/code/pull/7",
+        "notify  failed: it took too long",
+    ]
+
+
+def test_a_ship_that_waits(status: Status):
+    """The reason and the end of the wait stand in the place of the task."""
+    ship = status["ships"][0]
+    ship["state"] = "limited"
+    ship["reason"] = "usage limit"
+    ship["until"] = time.mktime((2026, 11, 22, 19, 30, 0, 0, 0, -1))
+    row = lines(terminal.status(status))[-2]
+    assert row.endswith("usage limit until 19:30")
+    assert "Say what is where" not in row
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_ship_has_one_line(status: Status, columns: int):
+    """Long subjects are cut off, however wide the terminal is."""
+    status["objective"] = "guide " * 100
+    status["ships"][0]["subject"] = "page " * 100
+    shown = lines(terminal.status(status), columns)
+    assert len(shown) == 8
+    assert max(map(len, shown)) <= columns
+
+
+def test_nothing_steers_the_terminal(status: Status):
+    """What ships and plans say is shown without control characters."""
+    status["reason"] = "\x1b[2Jgone\nand more"
+    status["objective"] = "\x07"
+    status["ships"][0]["subject"] = "\x1b]0;title\x07"
+    shown = "\n".join(lines(terminal.status(status)))
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+
+
+def test_the_voyages():
+    """One a line; if storage does not answer, with why."""
+    rows = example("voyages")
+    rows[0]["created"] = time.time() - 3 * 3600
+    assert lines(terminal.voyages(rows), 120) == [
+        "voyage               state    age  VMs  objective",
+        "voyage-3f9a1c0b7d52  running  3h   3    Write a short guide for new contributors",
+        "voyage-a01b5e93c44d  unseen   -    1    voyage-a01b5e93c44d has no storage any more.",
+    ]
+
+
+def test_the_tasks():
+    """One a line; what was set aside comes with its reason, and with what brings it back."""
+    rows: list[TaskRow] = example("tasks")
+    rows[1]["subject"] = "Write the page"
+    rows[1]["status"] = "failed"
+    rows[1]["reason"] = "status 3"
+    assert lines(terminal.tasks(rows), 120) == [
+        "id  status     owner   blocked by  commit      subject",
+        "1   completed  ship-0              8c1f0b6a4d  Say how to build it",
+        "3   failed             2                       Write the page (status 3)",
+        "→ ocaptain retry 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (
+            {"message": "Stopped.", "unheard": ["vm-1"]},
+            [
+                "Stopped.",
+                "vm-1 cannot be reached now. It will hear of this with its next beat.",
+            ],
+        ),
+        (
+            {
+                "message": "Sent.",
+                "unheard": [],
+                "ships": [
+                    {"id": "ship-0", "task": "1", "hails": 0},
+                    {"id": "ship-1", "task": "2", "hails": 1},
+                    {"id": "ship-2", "task": None, "hails": 1},
+                ],
+            },
+            [
+                "Sent.",
+                "It was taken in by ship-0's agent.",
+                "It is not yet taken in by ship-1's agent.",
+                "It waits for ship-2's next task.",
+            ],
+        ),
+        (
+            {"message": "1 fault.", "mended": ["restored 3.json"], "faults": ["a ref is gone"]},
+            ["1 fault.", "mended: restored 3.json", "fault: a ref is gone"],
+        ),
+    ],
+)
+def test_what_came_of_an_order(answer: Mapping[str, Any], expected: list[str]):
+    """A sentence, and one for whatever else there is to know."""
+    assert lines(terminal.answer(answer)) == expected
+
+
+def test_what_check_found():
+    """A sound plan is summed up; of any other there are notes alone."""
+    plan = Plan(
+        name="guide",
+        repo=".",
+        objective="Write a guide",
+        source=Source("/code", None, "main", "4b0a30fb4299395b7c60f1a2d4e88b3c5a917d02"),
+        artifacts={},
+        tasks=[],
+        ships=2,
+    )
+    forecast = Forecast(tasks=3, longest_chain=["1", "3"], max_parallel=2)
+    report = Report(notes=["so and so"], plan=plan, forecast=forecast)
+    assert lines(terminal.report(report)) == [
+        "plan           guide: Write a guide",
+        "repository     /code at 4b0a30fb4299",
+        "tasks          3, at most 2 of them at once",
+        "longest chain  2: 1 → 3",
+        "ships          2, with the agent claude",
+        "note: so and so",
+    ]
+    unsound = Report(faults=["spec.md: is missing or empty"], notes=["so and so"])
+    assert lines(terminal.report(unsound)) == ["note: so and so"]
+
+
+def test_into_a_pipe_nothing_is_cut_off(status: Status, capsys: pytest.CaptureFixture[str]):
+    """Programs and people who redirect get whole lines."""
+    status["objective"] = "guide " * 100
+    terminal.show(terminal.status(status))
+    assert status["objective"].strip() in capsys.readouterr().out
