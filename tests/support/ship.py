@@ -1,4 +1,4 @@
-"""Ships for tests: one that asks whatever it is given, and what storage grants it."""
+"""Ships for tests, what they ask, and what storage grants them."""
 
 import json
 from collections.abc import Sequence
@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from ocaptain.onboard.protocol import Task, TaskGrant, VoyageRecord
+from ocaptain.onboard.ship.agents import Job
 from ocaptain.onboard.ship.ship import Ship
-from tests.support.storage import RECORD, VOYAGE, Json
+from tests.support.storage import RECORD, Json
 
 
 def a_voyage(**changes: Any) -> VoyageRecord:
@@ -31,6 +32,38 @@ def a_grant(
     }
 
 
+AGENT_SECRET = "sk-ant-oat01-secret"
+JOB = Job(
+    a_voyage(voyage="voyage-1f", model=None),
+    "ship-2",
+    a_grant({"id": "7", "metadata": {"run": "make it"}}),
+    hook=("python3", "-IS", "/home/a b/lib", "task-hook", "12", "ssh", "harbor"),
+    agent_env={"CLAUDE_CODE_OAUTH_TOKEN": AGENT_SECRET},
+)
+
+
+class Harbor:
+    """Storage, as far as work on a claim goes: it keeps what it is asked.
+
+    `answers` are its answers by operation; what has none is fine."""
+
+    def __init__(self, **answers: Json) -> None:
+        self.answers = answers
+        self.lost: str | None = None
+        self.hails: dict[str, str] = {}
+        self.asked: list[Json] = []
+
+    def ask(self, op: str, **fields: Any) -> Json:
+        """Answer a request."""
+        self.asked.append({"op": op, **fields})
+        answer = {"ok": True, "lost": self.lost, "hails": self.hails}
+        return {**answer, **self.answers.get(op, {})}
+
+    def requests(self, op: str) -> list[Json]:
+        """What it was asked of one kind."""
+        return [request for request in self.asked if request["op"] == op]
+
+
 def a_ship(home: Path, storage: Any = None, ship: str = "ship-0", **voyage: Any) -> Ship:
     """A ship that calls `storage.ask(op, **fields)`, if it is given, in place of SSH."""
     (home / "voyage").mkdir(exist_ok=True)
@@ -46,6 +79,3 @@ def a_ship(home: Path, storage: Any = None, ship: str = "ship-0", **voyage: Any)
         return answer
 
     return Ship(home, exchange)
-
-
-__all__ = ["VOYAGE", "a_grant", "a_ship", "a_voyage"]

@@ -1,171 +1,28 @@
 """Sessions with agents that are small programs: how turns end, and what is left afterwards."""
 
 import json
-import os
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from itertools import count
-from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import pytest
 
 from ocaptain.onboard import process
-from ocaptain.onboard.protocol import TaskGrant
-from ocaptain.onboard.ship.agents import AGENTS, Agent, Event, Job
-from ocaptain.onboard.ship.heartbeat import GiveUp, Heartbeat
+from ocaptain.onboard.ship.agents import AGENTS, Job
+from ocaptain.onboard.ship.heartbeat import GiveUp
 from ocaptain.onboard.ship.session import Session, Timing
+from tests.support.memory import forget_peak, memory
 from tests.support.rules import rule
-from tests.support.ship import a_grant, a_ship
+from tests.support.sessions import QUICK, Start, Talking, grant, logged, others, timed
+from tests.support.ship import Harbor
 
 MB = 1_000_000
-TALKING = """
-import json, os, subprocess, sys, time
-
-def emit(kind, **said):
-    print(json.dumps({"type": kind, **said}), flush=True)
-
-def begin():
-    emit("system", subtype="init")
-
-def say(text):
-    emit("assistant", message={"content": [{"type": "text", "text": text}]})
-
-def result(text="Done.", **more):
-    emit("result", **{"is_error": False, "result": text, "total_cost_usd": 0.25, **more})
-
-def background(tasks):
-    emit("system", subtype="background_tasks_changed", tasks=[{}] * tasks)
-
-def limit(resets_at):
-    emit("rate_limit_event", rate_limit_info={"status": "rejected", "resetsAt": resets_at})
-
-def hear():
-    said = json.loads(sys.stdin.readline())
-    emit("user", isReplay=True, uuid=said["uuid"])
-    return said["message"]["content"][0]["text"]
-
-def burn(seconds):
-    program = "import time\\nends = time.time() + %s\\nwhile time.time() < ends: pass" % seconds
-    return subprocess.Popen([sys.executable, "-c", program])
-
-"""
-numbers = count()
-
-
-class Talking:
-    """An agent that speaks Claude Code's language; the job's `run` is its program."""
-
-    interactive = True
-    message = staticmethod(AGENTS["claude"].message)
-    events = staticmethod(AGENTS["claude"].events)
-
-    def missing(self, _environ: Mapping[str, str]) -> str | None:
-        return None
-
-    def command(self, job: Job) -> list[str]:
-        return [sys.executable, "-c", TALKING + job.grant["task"]["metadata"]["run"]]
-
-    def environment(self, job: Job) -> dict[str, str]:
-        self.job = job
-        return {}
-
-
-class Harbor:
-    """Storage, as far as a session goes: keeps what it is asked; `lost` is what it answers."""
-
-    def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
-        self.lost: str | None = None
-        self.hails: dict[str, str] = {}
-
-    def ask(self, op: str, **fields: Any) -> dict[str, Any]:
-        self.asked.append({"op": op, **fields})
-        return {"ok": True, "lost": self.lost, "hails": self.hails}
-
-
-Start = Callable[..., Session]
-
-
-@pytest.fixture
-def harbor() -> Harbor:
-    """What the ship reports to."""
-    return Harbor()
-
-
-@pytest.fixture
-def start(
-    tmp_path: Path, harbor: Harbor, children: list[Popen[bytes]], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Start]:
-    """Starts an agent's session; whatever the agent leaves is killed."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    begun: list[Session] = []
-
-    def make(
-        run: str,
-        agent: Agent | None = None,
-        stall_s: float = 60,
-        limit_s: float = 60,
-        timing: Timing | None = None,
-    ) -> Session:
-        ship = a_ship(
-            tmp_path,
-            harbor,
-            agent="claude",
-            voyage=f"voyage-{os.getpid()}-{next(numbers)}",
-            stall_minutes=stall_s / 60,
-            lease_seconds=60,
-            time_limit_minutes=limit_s / 60,
-        )
-        ship.workspace.mkdir(exist_ok=True)
-        heartbeat = Heartbeat(ship, 1, "7", {})
-        begun.append(Session(ship, grant(run), agent or Talking(), heartbeat, lambda: None, timing))
-        return begun[-1]
-
-    yield make
-    for session in begun:
-        process.kill_marked(session.ship.marker)
-
-
-def grant(run: str) -> TaskGrant:
-    """A claim of a task that the agent does by running this."""
-    return a_grant({"id": "7", "metadata": {"run": run}})
-
-
-QUICK = Timing(background_s=1.0, quiet_s=0.5, close_s=1.0)
-"""What takes minutes takes a second."""
-
-
-def timed(act: Callable[[], Event]) -> tuple[Event, float]:
-    """What comes of something, and the seconds that it took."""
-    began = time.monotonic()
-    return act(), time.monotonic() - began
-
-
-def logged(of: Session) -> list[str]:
-    """What went into the ship's log, without the times."""
-    log = of.ship.log
-    return [line.partition(" ")[2] for line in log.read_text().splitlines()] if log.exists() else []
 
 
 def cost(of: Session, harbor: Harbor) -> Any:
     """What storage is told that the session has cost."""
     of.heartbeat.beat()
     return harbor.asked[-1]["cost_usd"]
-
-
-def others(of: Session) -> set[int]:
-    """What runs for the claim besides the agent's own process, in two seconds at the latest."""
-    ends = time.monotonic() + 2
-    while time.monotonic() < ends:
-        if not (found := process.marked(of.ship.marker)):
-            return found
-        time.sleep(0.05)
-    return process.marked(of.ship.marker)
 
 
 @rule("R84")
@@ -423,18 +280,12 @@ def test_a_wait_that_is_over_says_nothing_of_the_next_limit(start: Start):
 def test_a_flood_of_output_takes_no_memory_and_ends(start: Start, flood: str):
     """100 MB are read as they come: neither kept, nor waited for."""
     running = start(f"hear(); begin()\n{flood}\nsay('Over.'); result(); hear()")
-    Path("/proc/self/clear_refs").write_text("5")  # proc(5): forget the peak
+    forget_peak()
     before = memory("VmRSS")
     assert running.turn("go").outcome == "done"
     assert running.last_words == "Over."
     assert memory("VmHWM") - before < 60 * MB
     assert all(len(line) < 600 for line in logged(running))
-
-
-def memory(name: str) -> int:
-    """Memory of this process, in bytes, now (VmRSS) or at its peak (VmHWM)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 def test_close_lets_the_agent_end_by_itself(start: Start):
@@ -536,29 +387,6 @@ def test_an_agent_that_cannot_be_told_is_not(start: Start, harbor: Harbor):
     assert running.turn("go").outcome == "done"
     running.heartbeat.beat()
     assert took(harbor) == []
-
-
-@rule("R109")
-def test_a_knock_makes_a_ship_ask_at_once(start: Start, harbor: Harbor):
-    """Not only when the next beat is due, in 10 s; each knock counts once."""
-    heartbeat = start("hear()").heartbeat
-    with heartbeat:
-        time.sleep(1)
-        assert harbor.asked == []
-        (heartbeat.ship.folder / "knock").touch()
-        time.sleep(1.5)
-    assert [asked["op"] for asked in harbor.asked] == ["beat"]
-    assert not (heartbeat.ship.folder / "knock").exists()
-
-
-@rule("R109")
-def test_news_reach_storage_soon_and_once(start: Start, harbor: Harbor):
-    """A state or a message taken in does not wait for the next beat."""
-    heartbeat = start("hear()").heartbeat
-    with heartbeat:
-        heartbeat.report({"state": "landing"})
-        time.sleep(1.5)
-    assert [asked["state"] for asked in harbor.asked] == ["landing"]
 
 
 @rule("R36")

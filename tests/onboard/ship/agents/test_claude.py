@@ -1,32 +1,19 @@
-"""The agents on a ship: what they are started with, and what is read from what they print."""
+"""Claude Code: what it is started with, and what is read from what it prints."""
 
 import json
 import shlex
-import tempfile
 import time
-from io import StringIO
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocaptain.onboard.protocol import PROTOCOL
-from ocaptain.onboard.ship import taskhook
-from ocaptain.onboard.ship.agents import AGENTS, Event, Job
-from ocaptain.onboard.ship.client import Client, Unreachable, exchange
+from ocaptain.onboard.ship.agents import AGENTS, Event
+from tests.support.events import ODD, check
 from tests.support.rules import rule
-from tests.support.ship import a_grant, a_ship, a_voyage
+from tests.support.ship import AGENT_SECRET, JOB, a_grant, a_voyage
 
-claude, shell = AGENTS["claude"], AGENTS["shell"]
-SECRET = "sk-ant-oat01-secret"
-JOB = Job(
-    a_voyage(voyage="voyage-1f", model=None),
-    "ship-2",
-    a_grant({"id": "7", "metadata": {"run": "make it"}}),
-    hook=("python3", "-IS", "/home/a b/lib", "task-hook", "12", "ssh", "harbor"),
-    agent_env={"CLAUDE_CODE_OAUTH_TOKEN": SECRET},
-)
+claude = AGENTS["claude"]
 
 
 def heard(**said):
@@ -35,13 +22,6 @@ def heard(**said):
 
 def after(command: list[str], option: str) -> str:
     return command[command.index(option) + 1]
-
-
-@rule("R98")
-@pytest.mark.parametrize("name", AGENTS)
-def test_no_secret_stands_in_a_command_line(name):
-    """Tokens reach an agent through its environment only."""
-    assert SECRET not in " ".join(AGENTS[name].command(JOB))
 
 
 def test_claude_calls_the_hook_with_every_word_intact():
@@ -67,7 +47,7 @@ def test_claude_works_on_the_task_list_of_the_voyage():
     environment = claude.environment(JOB)
     assert environment["CLAUDE_CODE_TASK_LIST_ID"] == "voyage-1f-tasks"
     assert environment["CLAUDE_CODE_ENABLE_TODO_TOOLS"] == "1"
-    assert environment["CLAUDE_CODE_OAUTH_TOKEN"] == SECRET
+    assert environment["CLAUDE_CODE_OAUTH_TOKEN"] == AGENT_SECRET
 
 
 def test_telemetry_names_voyage_ship_and_task_besides_the_captains_attributes():
@@ -92,21 +72,6 @@ def test_claude_misses_a_credential_until_it_has_one(name):
     """Either kind of credential will do, and an empty one is none."""
     assert "CLAUDE_CODE_OAUTH_TOKEN" in (claude.missing({name: ""}) or "")
     assert claude.missing({name: "x"}) is None
-
-
-def test_shell_runs_the_tasks_command_and_gets_no_secret():
-    """`metadata.run` is what bash runs, with nothing of the captain's."""
-    assert shell.command(JOB) == ["bash", "-c", "make it"]
-    assert shell.environment(JOB) == {}
-    assert shell.missing({}) is None
-    assert shell.message("hello", "mark") is None
-
-
-def test_shell_output_is_logged_line_by_line():
-    """Every line with something on it is a text, whatever its bytes."""
-    printed = [b"one\n", b"\n", b"\xff two  \r\n"]
-    texts = [event.text for line in printed for event in shell.events(line)]
-    assert texts == ["one", "\ufffd two"]
 
 
 def test_what_claude_says_and_does_becomes_lines_for_the_log():
@@ -226,29 +191,23 @@ def test_every_turn_has_a_beginning():
     assert heard(type="system", subtype="init") == [Event("begin")]
 
 
-ODD = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
-JSON = st.recursive(ODD, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
 KEYS = [
     *("message", "content", "text", "name", "input", "error", "errors", "isReplay", "subtype"),
     *("tasks", "attempt", "retry_delay_ms", "error_status", "rate_limit_info", "status", "result"),
     *("resetsAt", "rateLimitType", "modelUsage", "inputTokens", "total_cost_usd", "is_error"),
     *("api_error_status", "a model", "uuid"),
 ]
+
+
 KNOWN = st.recursive(
     ODD
     | st.sampled_from(["text", "tool_use", "rejected", "api_retry", "background_tasks_changed"]),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*KEYS, "type"]), inner),
     max_leaves=20,
 )
+
+
 TYPES = st.sampled_from(["assistant", "user", "system", "rate_limit_event", "result"])
-
-
-@rule("R94")
-@pytest.mark.parametrize("name", AGENTS)
-@given(line=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
-def test_no_line_whatever_breaks_an_agents_reader(name, line):
-    """Hostile output yields events or nothing, never an exception."""
-    check(list(AGENTS[name].events(line.replace(b"\n", b""))))
 
 
 @rule("R94")
@@ -273,139 +232,3 @@ def test_no_message_of_a_known_type_breaks_claudes_reader(kind, said):
 def test_numbers_and_nesting_beyond_measure_do_no_harm(line):
     """What JSON allows and Python does not take easily is ignored."""
     check(list(claude.events(line)))
-
-
-def check(events: list[Event]) -> None:
-    for event in events:
-        assert event.kind in ("text", "tool", "wait", "background", "heard", "begin", "end")
-        assert "\n" not in event.text
-        event.text.encode()
-        assert 0 <= event.cost_usd < float("inf")
-        assert 0 <= event.until < float("inf")
-        assert isinstance(event.left, int)
-
-
-# The hook
-
-
-def call(tool: str, **arguments) -> str:
-    return json.dumps({"tool_name": tool, "tool_use_id": "toolu_1", "tool_input": arguments})
-
-
-ANSWERING = """\
-#!/bin/sh
-head -n 1 >>"$0.asked"; head -n 1 "${0%/*}/answers"; sed -i 1d "${0%/*}/answers"
-"""
-
-
-def harbor(tmp_path: Path, *answers: str, script: str = ANSWERING) -> None:
-    """A way to storage that keeps what it is asked and gives one answer after the other."""
-    (tmp_path / "answers").write_text("".join(f"{answer}\n" for answer in answers))
-    (tmp_path / "ssh").write_text(script)
-    (tmp_path / "ssh").chmod(0o755)
-
-
-@pytest.fixture
-def hook(tmp_path, monkeypatch, capsys):
-    """Calls the hook as Claude Code does, and returns what the model is told."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    harbor(tmp_path, script="#!/bin/false\n")
-    a_ship(tmp_path, None)
-    (tmp_path / "voyage" / "agent_env.json").write_text(json.dumps({"ANTHROPIC_API_KEY": SECRET}))
-
-    def told(stdin: str, patience_s: float = 40) -> str:
-        monkeypatch.setattr("sys.stdin", StringIO(stdin))
-        taskhook.main(tmp_path, 12, patience_s)
-        output = json.loads(capsys.readouterr().out)["hookSpecificOutput"]
-        assert output["hookEventName"] == "PreToolUse"
-        assert output["permissionDecision"] == "deny"
-        return output["permissionDecisionReason"]
-
-    return told
-
-
-@rule("R93")
-def test_a_native_task_create_becomes_harbors_add(tmp_path, hook):
-    """harbor gets the tool's arguments under the tool call's id, and the model harbor's words."""
-    harbor(tmp_path, '{"ok": true, "message": "Task 8 was added."}')
-    given = {"subject": "S", "description": "D", "metadata": {"files": ["a"]}}
-    assert hook(call("TaskCreate", **given)).endswith("Task 8 was added.")
-    asked = json.loads((tmp_path / "ssh.asked").read_text())
-    head = {"protocol": PROTOCOL, "id": "toolu_1", "claim": 12}
-    assert asked == {**head, "op": "add", "task": given}
-
-
-def test_a_native_task_create_that_is_refused_tells_the_reason(tmp_path, hook):
-    """harbor's reason is the model's."""
-    harbor(tmp_path, '{"ok": false, "code": "task", "error": "a task needs a subject"}')
-    assert "nothing was changed: a task needs a subject" in hook(call("TaskCreate"))
-
-
-@rule("R93")
-def test_a_native_task_update_is_refused_with_the_reason(tmp_path, hook):
-    """No model completes, takes or drops a task, its own or another's: harbor is not even asked."""
-    for fields in ({"status": "completed"}, {"owner": "me"}, {"status": "deleted"}):
-        harbor(tmp_path, '{"ok": true}')
-        assert hook(call("TaskUpdate", taskId="3", **fields)) == taskhook.REFUSED
-    assert not (tmp_path / "ssh.asked").exists()
-
-
-@rule("R18", "R92")
-def test_a_lost_answer_is_asked_for_again_under_the_same_id(tmp_path, monkeypatch, hook):
-    """Nothing and half an answer are no answer."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    harbor(tmp_path, "", '{"ok": tr', '{"ok": true, "message": "Once."}')
-    assert hook(call("TaskCreate", subject="S")).endswith("Once.")
-    asked = (tmp_path / "ssh.asked").read_text().splitlines()
-    assert len(asked) == 3
-    assert len(set(asked)) == 1
-
-
-@rule("R92")
-def test_only_an_answer_of_harbors_is_taken_for_one():
-    """JSON from another server, say of its own refusal, is no answer; it is passed on as said."""
-    answers = ['{"error": "no such user"}', '["ok"]', "[" * 100_000]
-    for answer in answers:
-        with pytest.raises(Unreachable) as silence:
-            exchange(["sh", "-c", f"read line; echo '{answer}'"], "{}")
-        assert str(silence.value) == answer[:300]
-    banner = """read line; echo Welcome; echo '{"motd": 1}'; echo '{"ok": false, "code": "x"}'"""
-    assert exchange(["sh", "-c", banner], "{}") == {"ok": False, "code": "x"}
-
-
-@rule("R91")
-def test_who_is_patient_says_what_keeps_it_waiting(tmp_path, monkeypatch, capsys):
-    """Why storage does not answer stands on stderr, where only the ship's own owner looks."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    gate = tmp_path / "gate"
-    ssh = f"read line; [ -e {gate} ] && echo '{{\"ok\": true}}' || echo no route; echo >>{gate}"
-    client = Client(["sh", "-c", ssh], [])
-    assert client.ask({"op": "beat"}) == {"ok": True}
-    assert capsys.readouterr().err == "storage cannot be reached: no route\n"
-    gate.unlink()
-    with pytest.raises(Unreachable):
-        client.ask({"op": "beat"}, patience_s=0)
-    assert capsys.readouterr().err == ""
-
-
-@rule("R98")
-def test_no_secret_goes_out_with_a_task(tmp_path, hook):
-    """A token that the model writes into a task stays on the ship."""
-    harbor(tmp_path, '{"ok": true}')
-    hook(call("TaskCreate", subject="S", description=f"use {SECRET}"))
-    assert json.loads((tmp_path / "ssh.asked").read_text())["task"]["description"] == "use ***"
-
-
-def test_without_harbor_the_model_is_told_to_carry_on(monkeypatch, hook):
-    """An unreachable task list stops a tool call and nothing else."""
-    assert hook(call("TaskCreate", subject="S"), patience_s=0) == taskhook.UNREACHABLE
-
-
-@rule("R93")
-@pytest.mark.parametrize(
-    "stdin", ["", "[]", "{}", '{"tool_use_id": "x", "tool_name": "TaskCreate"}']
-)
-def test_a_call_that_cannot_be_read_changes_nothing(stdin, hook):
-    """The tool is stopped all the same, as the hook failing would let it run."""
-    assert "nothing was changed" in hook(stdin)

@@ -1,104 +1,20 @@
-import json
+"""A ship's clone: real repositories, whatever an agent does to them."""
+
 import os
 import shutil
 import subprocess
-import tempfile
 import threading
-import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ocaptain.onboard import process
-from ocaptain.onboard.protocol import Task
-from ocaptain.onboard.ship.attempt import Attempt
 from ocaptain.onboard.ship.clone import Clone, GitFailed, pack_settings
-from ocaptain.onboard.ship.heartbeat import GiveUp
-from ocaptain.onboard.ship.helm import hold
-from ocaptain.onboard.ship.ship import Ship
+from tests.support.memory import forget_peak, memory
 from tests.support.rules import rule
-from tests.support.ship import a_grant, a_ship
-from tests.support.storage import AS_TEST, VOYAGE, git
+from tests.support.storage import VOYAGE, git
+from tests.support.yard import AUTHOR, Yard
 
 SECRET = "sk-secret-value-0123456789"
-AUTHOR = {"user.name": "Ada Captain", "user.email": "ada@example.com"}
-
-
-class Yard:
-    """A shared repository, a ship's clone of it, and somebody else who lands there."""
-
-    def __init__(self, root: Path) -> None:
-        self.root, self.bare, self.other = root, root / "repo.git", root / "other"
-        git(root, "init", "-q", "--bare", "-b", VOYAGE, str(self.bare))
-        git(root, "clone", "-q", str(self.bare), str(self.other))
-        git(self.other, "checkout", "-q", "-B", VOYAGE)
-        self.land(poem="one\ntwo\nthree\n", gone="old\n")
-        self.give_up = threading.Event()
-        settings = {**AUTHOR, **pack_settings([])}
-        workspace = root / "voyage" / "workspace"
-        self.clone = Clone(workspace, VOYAGE, "false", settings, self.give_up)
-        self.path = self.clone.path
-        self.path.parent.mkdir()
-        self.make()
-        self.clone.begin("work/1-1")
-
-    def make(self) -> None:
-        """A clone that is set up."""
-        self.clone.make()
-        shutil.copy(self.path / ".git" / "config", self.path / ".git" / "set-up")
-
-    def land(self, **files: str | None) -> str:
-        """Change files on the branch, as another ship; None removes one. The new head."""
-        for name, text in files.items():
-            path = self.other / name
-            path.unlink() if text is None else path.write_text(text)
-        git(self.other, "add", "-A")
-        git(self.other, "commit", "-q", "-m", f"Land {' '.join(files)}")
-        git(self.other, "push", "-q", "origin", VOYAGE)
-        return git(self.other, "rev-parse", "HEAD")
-
-    def write(self, name: str, text: str) -> None:
-        """What the agent writes."""
-        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.path / name).write_text(text)
-
-    def commit(self, message: str = "Agent's", **files: str) -> None:
-        """What the agent commits by itself."""
-        for name, text in files.items():
-            self.write(name, text)
-        git(self.path, "add", "-A")
-        git(self.path, "commit", "-q", "--allow-empty", "-m", message)
-
-    def commits(self, *messages: str, **versions: tuple[str, ...]) -> None:
-        """Commits of files, one version after the other."""
-        for number, message in enumerate(messages):
-            self.commit(message, **{name: texts[number] for name, texts in versions.items()})
-
-    def shown(self, commit: str, name: str) -> str:
-        """A file as it is in a commit of the shared repository."""
-        return git(self.bare, "show", f"{commit}:{name}")
-
-    def ready(self) -> list[str]:
-        """Commit, rebase, and the subjects of what is then on top of the branch."""
-        self.clone.commit_rest("Rest")
-        assert self.clone.rebase() == []
-        self.clone.tidy()
-        assert git(self.path, "status", "--porcelain") == ""
-        return git(self.path, "log", "--format=%s", f"{self.clone.upstream}..HEAD").splitlines()
-
-
-@pytest.fixture
-def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
-    for name, value in AS_TEST.items():
-        if "AUTHOR" not in name and "COMMITTER" not in name:
-            monkeypatch.setenv(name, value)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
-    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{tmp_path}/repo.git.insteadOf")
-    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "storage:repo.git")
-    return Yard(tmp_path)
 
 
 @rule("R49")
@@ -499,16 +415,10 @@ def test_a_large_file_is_looked_into_without_taking_memory(yard: Yard):
     (yard.path / "big").write_bytes(os.urandom(100_000_000) + SECRET.encode())
     git(yard.path, "add", "-A")
     git(yard.path, "commit", "-q", "-m", "Big")
-    Path("/proc/self/clear_refs").write_text("5")  # proc(5): forget the peak
+    forget_peak()
     before = memory("VmRSS")
     assert yard.clone.contains([SECRET])
     assert memory("VmHWM") - before < 30_000_000
-
-
-def memory(name: str) -> int:
-    """Memory of this process, in bytes, now (VmRSS) or at its peak (VmHWM)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 @rule("R100")
@@ -771,188 +681,3 @@ def test_what_needs_storage_waits_for_it(yard: Yard, monkeypatch: pytest.MonkeyP
     yard.give_up.set()
     with pytest.raises(GitFailed, match="Could not read from remote"):
         yard.clone.rebase()
-
-
-def test_the_words_before_commands_on_storage_come_from_ship_json(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """`sudo_prefix` stands before harbor and git's own programs there, each word intact."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    (tmp_path / "voyage").mkdir()
-    (tmp_path / "voyage" / "agent_env.json").write_text("{}")
-    told = {"ship": "ship-0", "accounts": False}
-    told |= {"voyage": {"voyage": VOYAGE, "author": AUTHOR}}
-    ways: list[dict[str, list[str]]] = [
-        {"sudo_prefix": []},
-        {"sudo_prefix": ["sudo", "-u", "ship 0", "login", "-c"]},
-    ]
-    found = []
-    for way in ways:
-        (tmp_path / "voyage" / "ship.json").write_text(json.dumps({**told, **way}))
-        ship = Ship(tmp_path)
-        settings = ship.open_clone(threading.Event()).settings
-        packs = [settings[f"remote.origin.{pack}pack"] for pack in ("upload", "receive")]
-        found.append([*ship.storage.command[-2:], *packs])
-    login = "sudo -u 'ship 0' login -c"
-    assert found == [
-        ["storage", "harbor", "git-upload-pack", "git-receive-pack"],
-        [
-            "storage",
-            *(f"{login} {word}" for word in ("harbor", "git-upload-pack", "git-receive-pack")),
-        ],
-    ]
-    [sockets] = tmp_path.glob("oc-*")  # each helm of a ship's uses the same
-    assert sockets.stat().st_mode & 0o777 == 0o700
-
-
-class Storage:
-    """What harbor answers a ship, by operation; the rest is fine. It keeps what it was asked."""
-
-    def __init__(self, **answers: dict[str, Any]) -> None:
-        self.answers = answers
-        self.asked: list[tuple[str, dict[str, Any]]] = []
-
-    def ask(self, op: str, **fields: Any) -> dict[str, Any]:
-        self.asked.append((op, fields))
-        return {"ok": True, "lost": None, "hails": {}, **self.answers.get(op, {})}
-
-
-def at_sea(yard: Yard, storage: Storage, run: str = "true", check: str | None = None) -> Attempt:
-    """A ship with this clone, and its claim of a task that runs a command."""
-    ship = a_ship(
-        yard.root,
-        storage,
-        ship=f"ship-{os.urandom(4).hex()}",
-        agent="shell",
-        lease_seconds=6,
-        stall_minutes=1,
-        time_limit_minutes=1,
-        check=check,
-    )
-    task: Task = {"id": "1", "subject": "Work", "metadata": {"run": run}}
-    return Attempt(ship, a_grant(task, ref="work/1-1"))
-
-
-pytestmark = pytest.mark.usefixtures("children")
-
-
-def wreck(yard: Yard) -> str:
-    """The paths in what was saved of the attempt."""
-    return git(yard.bare, "ls-tree", "-r", "--name-only", "work/1-1")
-
-
-@rule("R48")
-@pytest.mark.parametrize("code", ["lost", "claim", "unheard-of"])
-def test_a_completion_that_is_refused_is_none(yard: Yard, code: str):
-    """Where harbor does not take it that nothing had to change, whatever it says, the claim is
-    given up, and no log says that the task was completed."""
-    refused = {"ok": False, "code": code, "error": "no"}
-    work = at_sea(yard, Storage(land=refused))
-    work.begin()
-    with pytest.raises(GiveUp, match="no"):
-        work.land(last_words="")
-    assert not work.ship.log.exists() or "completed" not in work.ship.log.read_text()
-
-
-@rule("R117")
-def test_what_an_unknown_refusal_keeps_from_landing_is_a_wreck(yard: Yard):
-    """The claim goes back as this ship's trouble, and the work is there for the next."""
-    storage = Storage(land={"ok": False, "code": "unheard-of", "error": "no"})
-    work = at_sea(yard, storage, "echo x >a")
-    assert not hold(work.ship, work)
-    assert "a" in wreck(yard).split()
-    [(_, released)] = [asked for asked in storage.asked if asked[0] == "release"]
-    assert (released["fault"], released["why"]) == ("infrastructure", "no")
-
-
-@rule("R117")
-@pytest.mark.parametrize(
-    "beat",
-    [{"lost": "ann halted the voyage"}, {"ok": False, "code": "ship", "error": "no such ship"}],
-)
-def test_an_agent_that_is_told_to_stop_is_stopped_and_its_work_kept(
-    yard: Yard, beat: dict[str, Any]
-):
-    """Where the claim is lost nothing of it goes on, and what it had done is a wreck: commits, and
-    what was not committed yet."""
-    run = "echo x >a; git add a; git commit -qm A; echo x >b; sleep 600"
-    storage = Storage(beat=beat)
-    work = at_sea(yard, storage, run)
-    threading.Timer(1, (yard.root / "voyage" / "knock").touch).start()
-    began = time.monotonic()
-    assert hold(work.ship, work)
-    assert time.monotonic() - began < 10
-    assert not process.marked(work.ship.marker)
-    assert {"a", "b"} <= set(wreck(yard).split())
-    why = beat.get("lost") or beat["error"]
-    assert f"the claim is lost: {why}" in work.ship.log.read_text()
-
-
-@rule("R117")
-def test_what_an_agent_that_failed_had_done_is_kept(yard: Yard):
-    """Not only what the last save had found."""
-    work = at_sea(yard, Storage(), "echo x >a; exit 1")
-    assert hold(work.ship, work)
-    assert "a" in wreck(yard).split()
-
-
-@rule("R37")
-def test_what_a_command_that_failed_said_last_comes_with_the_reason(yard: Yard):
-    """It is why a task is set aside, and what its next attempt is told."""
-    storage = Storage()
-    work = at_sea(yard, storage, "seq 30; echo no such tool >&2; exit 3")
-    hold(work.ship, work)
-    [(_, released)] = [asked for asked in storage.asked if asked[0] == "release"]
-    lines = released["why"].splitlines()
-    assert lines[0] == "error: the agent exited with status 3"
-    assert lines[1:] == [*map(str, range(22, 31)), "no such tool"]
-
-
-def test_a_ship_is_not_told_that_it_lost_what_it_gave_back(
-    yard: Yard, monkeypatch: pytest.MonkeyPatch
-):
-    """A beat beside, or after, its own release logs no loss."""
-    storage = Storage()
-    lost = {"lost": "its command failed"}
-    work = at_sea(yard, storage, "exit 3")
-    asked = storage.ask
-
-    def ask(op: str, **fields: Any) -> dict[str, Any]:
-        if op == "release":
-            storage.answers["beat"] = lost
-            (yard.root / "voyage" / "knock").touch()
-            time.sleep(2)  # in which there is a beat
-        return asked(op, **fields)
-
-    monkeypatch.setattr(storage, "ask", ask)
-    assert hold(work.ship, work)
-    assert "gives up: error" in work.ship.log.read_text()
-    assert "the claim is lost" not in work.ship.log.read_text()
-
-
-def test_a_check_that_fails_leaves_nothing_in_the_tree(yard: Yard):
-    """What it wrote is not taken for the agent's work."""
-    work = at_sea(yard, Storage(), "echo x >a", check="echo x >rubbish; exit 1")
-    assert hold(work.ship, work)
-    assert "a" in wreck(yard).split()
-    assert "rubbish" not in wreck(yard).split()
-
-
-@rule("R117")
-def test_what_waits_for_the_berth_is_on_storage_meanwhile(
-    yard: Yard, monkeypatch: pytest.MonkeyPatch
-):
-    """Finished work does not die with its ship while others land."""
-    storage = Storage(land={"ok": False, "code": "berth", "error": "another lands"})
-    work = at_sea(yard, storage, "echo x >a")
-    really = storage.ask
-
-    def ask(op: str, **fields: Any) -> dict[str, Any]:
-        if op == "land" and "work/1-1" in git(yard.bare, "for-each-ref"):
-            storage.answers.clear()
-        return really(op, **fields)
-
-    monkeypatch.setattr(storage, "ask", ask)
-    assert hold(work.ship, work)
-    assert "a" in wreck(yard).split()
-    assert [op for op, _ in storage.asked if op == "release"] == []

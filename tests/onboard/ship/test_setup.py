@@ -1,0 +1,69 @@
+"""How a VM becomes a ship."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ocaptain.onboard.protocol import ShipBoot
+from ocaptain.onboard.ship import setup
+from tests.support.ship import a_voyage
+
+KEY = "the private key"
+TOKEN = "sk-ant-oat01-secret"
+
+
+@pytest.fixture
+def boot() -> ShipBoot:
+    """What `sail` sends along."""
+    return {
+        "ship": "ship-2",
+        "voyage": a_voyage(),
+        "accounts": True,
+        "sudo_prefix": ["sudo", "-n"],
+        "key": KEY,
+        "host_key": "ssh-ed25519 AAAA\nssh-rsa BBBB",
+        "ssh_options": [("HostName", "10.0.0.1"), ("ConnectTimeout", "5")],
+        "artifacts": {"spec.md": "Spec\n", "verify.sh": "true\n"},
+        "agent_env": {"CLAUDE_CODE_OAUTH_TOKEN": TOKEN},
+    }
+
+
+def test_what_a_ship_knows_of_itself_has_neither_key_nor_token(tmp_path: Path, boot: ShipBoot):
+    """Each secret has a file of its own, beside the plan's files."""
+    setup.write_files(tmp_path, boot)
+    record = (tmp_path / "ship.json").read_text()
+    assert json.loads(record)["ship"] == "ship-2"
+    assert KEY not in record
+    assert TOKEN not in record
+    assert (tmp_path / "key").read_text() == KEY
+    assert json.loads((tmp_path / "agent_env.json").read_text()) == boot["agent_env"]
+    assert (tmp_path / "verify.sh").read_text() == "true\n"
+    hosts = (tmp_path / "known_hosts").read_text()
+    assert hosts == "storage ssh-ed25519 AAAA\nstorage ssh-rsa BBBB\n"
+
+
+def test_what_the_provider_says_of_the_way_to_storage_wins(tmp_path: Path, boot: ShipBoot):
+    """ssh itself reads the file so, and trusts the voyage's host key alone."""
+    setup.write_files(tmp_path, boot)
+    ssh = ["ssh", "-G", "-F", str(tmp_path / "ssh_config"), "storage"]
+    printed = subprocess.run(ssh, capture_output=True, text=True, check=True).stdout
+    options = dict(line.split(" ", 1) for line in printed.splitlines() if " " in line)
+    assert options["hostname"] == "10.0.0.1"
+    assert options["connecttimeout"] == "5"
+    assert options["batchmode"] == "yes"
+    assert options["stricthostkeychecking"] == "true"
+    assert options["identityfile"] == f"{tmp_path}/key"
+    assert options["userknownhostsfile"] == f"{tmp_path}/known_hosts"
+
+
+def test_agents_find_storages_files_where_claude_code_looks(tmp_path: Path):
+    """The links are there before anything is mounted, and are made again without harm."""
+    (tmp_path / "voyage").mkdir()
+    for _ in range(2):
+        setup.link_mount(tmp_path, "voyage-1f")
+    mount = tmp_path / "voyage" / "storage"
+    tasks = tmp_path / ".claude" / "tasks" / "voyage-1f-tasks"
+    assert tasks.readlink() == mount / ".claude" / "tasks" / "voyage-1f-tasks"
+    assert (tmp_path / "voyage" / "logs").readlink() == mount / "voyage" / "logs"

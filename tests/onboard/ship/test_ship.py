@@ -1,0 +1,96 @@
+"""What a ship knows of itself, and its log."""
+
+import itertools
+import json
+import os
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocaptain.onboard.protocol import LOG_LIMIT
+from ocaptain.onboard.ship.client import Unreachable
+from ocaptain.onboard.ship.ship import Ship
+from tests.support.rules import rule
+from tests.support.ship import a_ship
+from tests.support.storage import VOYAGE, Sail, task
+from tests.support.yard import AUTHOR
+
+
+def test_the_words_before_commands_on_storage_come_from_ship_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """`sudo_prefix` stands before harbor and git's own programs there, each word intact."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "voyage").mkdir()
+    (tmp_path / "voyage" / "agent_env.json").write_text("{}")
+    told = {"ship": "ship-0", "accounts": False}
+    told |= {"voyage": {"voyage": VOYAGE, "author": AUTHOR}}
+    ways: list[dict[str, list[str]]] = [
+        {"sudo_prefix": []},
+        {"sudo_prefix": ["sudo", "-u", "ship 0", "login", "-c"]},
+    ]
+    found = []
+    for way in ways:
+        (tmp_path / "voyage" / "ship.json").write_text(json.dumps({**told, **way}))
+        ship = Ship(tmp_path)
+        settings = ship.open_clone(threading.Event()).settings
+        packs = [settings[f"remote.origin.{pack}pack"] for pack in ("upload", "receive")]
+        found.append([*ship.storage.command[-2:], *packs])
+    login = "sudo -u 'ship 0' login -c"
+    assert found == [
+        ["storage", "harbor", "git-upload-pack", "git-receive-pack"],
+        [
+            "storage",
+            *(f"{login} {word}" for word in ("harbor", "git-upload-pack", "git-receive-pack")),
+        ],
+    ]
+    [sockets] = tmp_path.glob("oc-*")  # each helm of a ship's uses the same
+    assert sockets.stat().st_mode & 0o777 == 0o700
+
+
+@rule("R20")
+def test_a_ships_log_is_brought_to_storage(sail: Sail, tmp_path: Path, monkeypatch):
+    """Line by line, the same on both sides: over lost answers, a helm that starts anew, a line
+    half-written by a crash, and whatever an agent prints."""
+    storage = sail(task("1"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    class Faltering:
+        """A storage whose third answer to a helm is lost."""
+
+        def __init__(self) -> None:
+            self.answers = itertools.count(1)
+
+        def ask(self, op: str, **fields: Any) -> dict[str, Any]:
+            answer = storage.ask("ship-0", op, **fields)
+            if next(self.answers) == 3:
+                raise Unreachable("the answer is lost")
+            return answer
+
+    there = storage.folder / "logs" / "ship-0.log"
+    for text in ("one é", "\x1b[2J\ud800\t\u2028x", "y" * 9_000, "z\n\n" * 20_000):
+        helm = a_ship(tmp_path, Faltering())
+        helm.say(text, "7")
+        with helm.log.open("a") as log:
+            log.write("torn")
+        for _ in range(3):
+            helm.send_log(0)
+        whole = helm.log.read_bytes()
+        assert there.read_bytes() == whole.removesuffix(b"torn")
+    assert b"[7] one \xc3\xa9\ntorn" in whole
+
+
+@rule("R20")
+def test_a_full_disk_does_not_stop_a_ship(tmp_path: Path, monkeypatch):
+    """What cannot be written to its log is not; a log at its limit grows no more."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    helm = a_ship(tmp_path, None)
+    helm.say("one")
+    os.truncate(helm.log, LOG_LIMIT)
+    helm.say("two")
+    assert helm.log.stat().st_size == LOG_LIMIT
+    helm.log = Path("/dev/full")
+    helm.say("three")

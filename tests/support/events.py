@@ -1,0 +1,20 @@
+"""What agents print, and the events that are read from it."""
+
+from hypothesis import strategies as st
+
+from ocaptain.onboard.ship.agents import Event
+
+ODD = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+
+
+JSON = st.recursive(ODD, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+
+
+def check(events: list[Event]) -> None:
+    for event in events:
+        assert event.kind in ("text", "tool", "wait", "background", "heard", "begin", "end")
+        assert "\n" not in event.text
+        event.text.encode()
+        assert 0 <= event.cost_usd < float("inf")
+        assert 0 <= event.until < float("inf")
+        assert isinstance(event.left, int)

@@ -1,0 +1,98 @@
+"""A shared repository, a ship's clone of it, and somebody else who lands there."""
+
+import os
+import shutil
+import threading
+from pathlib import Path
+
+from ocaptain.onboard.protocol import Task
+from ocaptain.onboard.ship.attempt import Attempt
+from ocaptain.onboard.ship.clone import Clone, pack_settings
+from tests.support.ship import Harbor, a_grant, a_ship
+from tests.support.storage import VOYAGE, git
+
+AUTHOR = {"user.name": "Ada Captain", "user.email": "ada@example.com"}
+
+
+class Yard:
+    """A shared repository, a ship's clone of it, and somebody else who lands there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.bare, self.other = root, root / "repo.git", root / "other"
+        git(root, "init", "-q", "--bare", "-b", VOYAGE, str(self.bare))
+        git(root, "clone", "-q", str(self.bare), str(self.other))
+        git(self.other, "checkout", "-q", "-B", VOYAGE)
+        self.land(poem="one\ntwo\nthree\n", gone="old\n")
+        self.give_up = threading.Event()
+        settings = {**AUTHOR, **pack_settings([])}
+        workspace = root / "voyage" / "workspace"
+        self.clone = Clone(workspace, VOYAGE, "false", settings, self.give_up)
+        self.path = self.clone.path
+        self.path.parent.mkdir()
+        self.make()
+        self.clone.begin("work/1-1")
+
+    def make(self) -> None:
+        """A clone that is set up."""
+        self.clone.make()
+        shutil.copy(self.path / ".git" / "config", self.path / ".git" / "set-up")
+
+    def land(self, **files: str | None) -> str:
+        """Change files on the branch, as another ship; None removes one. The new head."""
+        for name, text in files.items():
+            path = self.other / name
+            path.unlink() if text is None else path.write_text(text)
+        git(self.other, "add", "-A")
+        git(self.other, "commit", "-q", "-m", f"Land {' '.join(files)}")
+        git(self.other, "push", "-q", "origin", VOYAGE)
+        return git(self.other, "rev-parse", "HEAD")
+
+    def write(self, name: str, text: str) -> None:
+        """What the agent writes."""
+        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.path / name).write_text(text)
+
+    def commit(self, message: str = "Agent's", **files: str) -> None:
+        """What the agent commits by itself."""
+        for name, text in files.items():
+            self.write(name, text)
+        git(self.path, "add", "-A")
+        git(self.path, "commit", "-q", "--allow-empty", "-m", message)
+
+    def commits(self, *messages: str, **versions: tuple[str, ...]) -> None:
+        """Commits of files, one version after the other."""
+        for number, message in enumerate(messages):
+            self.commit(message, **{name: texts[number] for name, texts in versions.items()})
+
+    def shown(self, commit: str, name: str) -> str:
+        """A file as it is in a commit of the shared repository."""
+        return git(self.bare, "show", f"{commit}:{name}")
+
+    def ready(self) -> list[str]:
+        """Commit, rebase, and the subjects of what is then on top of the branch."""
+        self.clone.commit_rest("Rest")
+        assert self.clone.rebase() == []
+        self.clone.tidy()
+        assert git(self.path, "status", "--porcelain") == ""
+        return git(self.path, "log", "--format=%s", f"{self.clone.upstream}..HEAD").splitlines()
+
+
+def at_sea(yard: Yard, harbor: Harbor, run: str = "true", check: str | None = None) -> Attempt:
+    """A ship with this clone, and its claim of a task that runs a command."""
+    ship = a_ship(
+        yard.root,
+        harbor,
+        ship=f"ship-{os.urandom(4).hex()}",
+        agent="shell",
+        lease_seconds=6,
+        stall_minutes=1,
+        time_limit_minutes=1,
+        check=check,
+    )
+    task: Task = {"id": "1", "subject": "Work", "metadata": {"run": run}}
+    return Attempt(ship, a_grant(task, ref="work/1-1"))
+
+
+def wreck(yard: Yard) -> str:
+    """The paths in what was saved of the attempt."""
+    return git(yard.bare, "ls-tree", "-r", "--name-only", "work/1-1")
