@@ -1,14 +1,11 @@
 """Whatever another machine wrote, its reader neither crashes nor hangs, and says whose it is."""
 
 import asyncio
-import copy
 import io
 import json
-import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -16,12 +13,9 @@ from typing import Any
 from urllib import request
 
 import pytest
-from click.testing import CliRunner
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-import ocaptain.fleet.voyage
-from ocaptain.cli import cli
 from ocaptain.config import load
 from ocaptain.errors import Failure
 from ocaptain.onboard.protocol import LogQuery
@@ -36,51 +30,10 @@ from ocaptain.providers.exedev import Exedev
 from ocaptain.providers.exedev_lobby import Lobby
 from ocaptain.ssh import VM, Ssh
 from tests.support.crashes import FAST
-from tests.support.documented import example as documented
+from tests.support.odd import DEEP, FEW, JSON, VALUES, changed, written
 from tests.support.rules import rule
 from tests.support.ship import a_ship
 from tests.support.storage import VOYAGE, Json, Storage, assert_sound, fold, task, template
-
-DEEP = "[" * 100_000
-ODD = [0, -1, 2**70, 1e308, float("inf"), float("nan"), "\ud800", "\x1b]0;x\x07", "a" * 20_000]
-VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(ODD)
-JSON = st.recursive(
-    VALUES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=6,
-)
-FEW = settings(
-    max_examples=max(settings().max_examples // 2, 50),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-
-
-@st.composite
-def changed(draw: st.DrawFn, sound: Any) -> Any:
-    """A sound value of which up to two parts, anywhere in it, are missing or something else."""
-    value = copy.deepcopy(sound)
-    for _ in range(draw(st.integers(1, 2))):
-        place = value
-        while isinstance(place, dict | list) and place:
-            keys = list(place) if isinstance(place, dict) else range(len(place))
-            key = draw(st.sampled_from(keys))
-            if not place[key] or not isinstance(place[key], dict | list) or draw(st.booleans()):
-                if draw(st.booleans()):
-                    del place[key]
-                else:
-                    place[key] = draw(st.sampled_from(ODD) | JSON)
-                break
-            place = place[key]
-    return value
-
-
-def written(sound: Any) -> st.SearchStrategy[bytes]:
-    """What may stand where a sound value should: almost that, other JSON, or no JSON at all."""
-    whole = json.dumps(sound).encode()
-    cut = st.integers(0, len(whole) - 1).map(lambda size: whole[:size])
-    values = changed(sound) | JSON
-    return values.map(lambda value: json.dumps(value).encode()) | cut | st.binary()
-
 
 # Storage
 
@@ -313,132 +266,10 @@ def test_whatever_the_git_host_says_it_is_noted(storage: Storage, said: list[byt
         assert noted.isprintable()
 
 
-# What the captain hears
+# What the captain hears of exe.dev
 
 
 STORAGE = f"{VOYAGE}-storage"
-
-
-class Fleet:
-    """A provider with one voyage."""
-
-    python, accounts = "python3", False
-
-    def __init__(self, *_: Any) -> None:
-        """Like any other, it is called with the settings."""
-
-    async def list(self) -> list[VM]:
-        return [VM(STORAGE, (), ""), VM(f"{VOYAGE}-ship0", (), "")]
-
-    async def destroy(self, _: Any) -> dict[str, str]:
-        return {}
-
-    async def capacity(self, more: int = 0) -> str:
-        return f"Room for {more}"
-
-
-@pytest.fixture
-def captain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
-    """Somebody who types, and what storage answers: to one request, or to everything."""
-    said: dict[str, bytes] = {}
-
-    async def answer(_self: Ssh, _vm: str, _remote: str, **how: Any) -> Result:
-        op = json.loads(how.get("stdin") or "{}").get("op")
-        return Result(0, said.get(op) or said.get("said", b""), b"")
-
-    async def no_git(*_: Any, **__: Any) -> str:
-        return ""
-
-    for name in [name for name in os.environ if name.startswith(("OCAPTAIN_", "XDG_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(Ssh, "run", answer)
-    monkeypatch.setattr(ocaptain.fleet.voyage, "git", no_git)
-    monkeypatch.setattr(ocaptain.fleet.voyage, "open_provider", Fleet)
-    with tempfile.TemporaryDirectory(prefix="ocf-", dir="/tmp") as run:  # tmp_path is too long
-        monkeypatch.setenv("XDG_RUNTIME_DIR", run)
-        yield said
-
-
-VERBS = ["status", "status --json", "voyages", "wait --timeout 0", "tasks", "fetch", "pause"]
-NO_ANSWERS = st.binary() | JSON.map(lambda value: json.dumps(value).encode())
-REFUSALS = st.fixed_dictionaries({"ok": st.just(False)}, optional={"code": JSON, "error": JSON})
-
-
-@rule("R106")
-@pytest.mark.parametrize("verb", VERBS)
-@FEW
-@given(said=NO_ANSWERS | REFUSALS.map(lambda value: json.dumps(value).encode()))
-@example(said=DEEP.encode())
-def test_whatever_storage_says_instead_of_an_answer_the_captain_is_told(
-    captain: dict[str, bytes], verb: str, said: bytes
-):
-    """What is no answer of harbor's is a failure that names the storage, and no bug of ours; what
-    is shown steers no terminal."""
-    captain["said"] = said
-    done = CliRunner().invoke(cli, verb.split())
-    told = done.output + str(done.exception or "")
-    assert done.exception is None or isinstance(done.exception, Failure), done
-    assert VOYAGE in told or b'"ok": false' in said
-    assert clean(told, "\n\t") == told
-
-
-STATUS, ORDER = documented("status"), documented("pause")
-CHARTER = {"voyage": {"agent": "shell"}, "artifacts": {"spec.md": "x"}, "ships": ["ship-0"]}
-SOUND: dict[str, Json] = {
-    "status": STATUS,
-    "tasks": {"tasks": documented("tasks")},
-    "unfetched": {"head": "8c1f0b6a4d", "commits": 2, "wrecks": {"work/1-1": "8c1f0b6a4d"}},
-    "fetched": {},
-    "voyage_record": CHARTER,
-    "update_ships": {**ORDER, "new": []},
-    "hail": {**ORDER, "ships": ["ship-0"]},
-    "fsck": documented("fsck"),
-    "pause": ORDER,
-    "resume": ORDER,
-}
-READERS = {
-    "status": ["status", "status --json", "voyages", "wait --timeout 0", "resume", "hail Hello"],
-    "tasks": ["tasks", "tasks --json", "tasks --status failed"],
-    "unfetched": ["fetch", "sink -s -f"],
-    "voyage_record": ["reinforce"],
-    "update_ships": ["reinforce"],
-    "hail": ["hail Hello"],
-    "fsck": ["fsck", "fsck --json"],
-    "pause": ["pause", "pause --json"],
-}
-
-
-@rule("R106")
-@pytest.mark.parametrize(("op", "verb"), [(op, verb) for op in READERS for verb in READERS[op]])
-@FEW
-@given(data=st.data())
-def test_whatever_is_wrong_with_an_answer_the_captain_is_told_whose_it_is(
-    captain: dict[str, bytes], op: str, verb: str, data: st.DataObject
-):
-    """A key that is missing, and a value that cannot be, is no bug of ours; what is shown steers no
-    terminal."""
-    sound = {each: {"ok": True, **SOUND[each]} for each in SOUND}
-    captain.update({each: json.dumps(sound[each]).encode() for each in sound})
-    captain[op] = data.draw(written(sound[op]))
-    done = CliRunner().invoke(cli, verb.split())
-    told = done.output + str(done.exception or "")
-    assert isinstance(done.exception, Failure | SystemExit | None), done
-    assert not isinstance(done.exception, Failure) or VOYAGE in told
-    assert clean(told, "\n\t") == told
-
-
-@rule("R106")
-@pytest.mark.parametrize("name", ["storage", "ship-0/../../x", "ship-", "ship-0\n", "../ship-0"])
-def test_a_ship_that_storage_names_is_one(captain: dict[str, bytes], name: str):
-    """Its name becomes a part of paths, and its VM gets tokens: nothing else will do."""
-    captain.update({op: json.dumps({"ok": True, **SOUND[op]}).encode() for op in SOUND})
-    captain["update_ships"] = json.dumps({"ok": True, **ORDER, "new": [name]}).encode()
-    done = CliRunner().invoke(cli, ["reinforce", "-n", "1"])
-    assert isinstance(done.exception, Failure)
-    assert f"{STORAGE} gave no answer: Expected `str` matching regex" in str(done.exception)
-
-
 LS = {
     "vms": [
         {

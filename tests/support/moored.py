@@ -66,7 +66,7 @@ class Moored:
         return f"{self.name}:repo.git"
 
 
-def unpack(home: Path, told: Json, source: Path) -> None:
+def unpack(home: Path, told: Any, source: Path) -> None:
     """Put the real code on a storage, and set it up."""
     with tarfile.open(fileobj=io.BytesIO(pack(told, code=True, bundle=source))) as tar:
         tar.extractall(home / "voyage", filter="data")

@@ -29,6 +29,7 @@ RECORD: Json = {
     "agent": "claude",
     "model": None,
     "check": None,
+    "recommended_ships": None,
     "branch": None,
     "spec": "",
     "setup": False,

@@ -15,7 +15,9 @@ gc.disable()
 from onboard.programs import main
 main()
 """
-"""What Python runs when it is given ~/voyage/lib. Without the collector, a harbor call ends sooner."""
+"""What Python runs when it is given ~/voyage/lib.
+
+Without the garbage collector a harbor call ends sooner."""
 
 
 def pack(boot: StorageBoot | ShipBoot, *, code: bool, bundle: Path | None = None) -> bytes:

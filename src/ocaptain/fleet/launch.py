@@ -8,20 +8,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
 from ocaptain.config import Config
 from ocaptain.errors import Failure, progress
 from ocaptain.git import git
 from ocaptain.onboard.protocol import NewVoyage, ShipBoot, StorageBoot, VoyageRecord
 from ocaptain.onboard.ship.agents import AGENTS
-from ocaptain.plan.plan import Plan, Settings, Source
+from ocaptain.plan.plan import Plan, Source
 from ocaptain.process import wait_for_all
 from ocaptain.providers import VM, open_provider
 from ocaptain.ssh import Remote, Unreachable, new_key
 
 from .archive import pack
-from .voyage import LIB, Voyage
+from .voyage import LIB, Signature, Voyage, sign
 
 SET_UP_S = 1800
 REACH_S = 180
@@ -31,8 +29,8 @@ NO_AUTHOR = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
 MAX_REPAIRS = 3
 
 
-async def sail(config: Config, plan: Plan, ships: int, *, open_pr: bool = False) -> str:
-    """Make the VMs of a new voyage and set them up. Returns its id; if it fails, nothing is left.
+async def sail(config: Config, plan: Plan, ships: int, *, open_pr: bool = False) -> Voyage:
+    """Make the VMs of a new voyage and set them up. Returns it; if it fails, nothing is left.
 
     `ships` is how many. With `open_pr` the end of the voyage opens a pull request."""
     token = None
@@ -59,9 +57,9 @@ async def sail(config: Config, plan: Plan, ships: int, *, open_pr: bool = False)
             "token": token,
         },
     }
-    launch = Launch(voyage, record, plan.artifacts)
+    launch = Launch(voyage, record, plan.artifacts, sign())
     await launch.launch(names, new=new, checkout=plan.source)
-    return voyage.id
+    return voyage
 
 
 async def voyage_record(
@@ -72,34 +70,51 @@ async def voyage_record(
         key: await git("config", key, strict=False) or fallback
         for key, fallback in NO_AUTHOR.items()
     }
-    settings = {field: getattr(plan, field) for field in Settings.__struct_fields__}
-    return msgspec.convert(
-        {
-            **settings,
-            "voyage": voyage,
-            "spec": plan.artifacts["spec.md"],
-            "interactive": AGENTS[plan.agent].interactive,
-            "max_repairs": 0 if plan.agent == "shell" else MAX_REPAIRS,
-            "author": author,
-            "created": time.time(),
-            "origin": None if plan.source.path else plan.source.url,
-            "base_branch": plan.source.branch,
-            "open_pr": open_pr,
-            "ships": ships,
-        },
-        VoyageRecord,
-    )
+    return {
+        "voyage": voyage,
+        "name": plan.name,
+        "objective": plan.objective,
+        "spec": plan.artifacts["spec.md"],
+        "repo": plan.repo,
+        "branch": plan.branch,
+        "agent": plan.agent,
+        "model": plan.model,
+        "interactive": AGENTS[plan.agent].interactive,
+        "check": plan.check,
+        "recommended_ships": plan.recommended_ships,
+        "max_attempts": plan.max_attempts,
+        "max_repairs": 0 if plan.agent == "shell" else MAX_REPAIRS,
+        "stall_minutes": plan.stall_minutes,
+        "lease_seconds": plan.lease_seconds,
+        "time_limit_minutes": plan.time_limit_minutes,
+        "budget_usd": plan.budget_usd,
+        "notify": plan.notify,
+        "author": author,
+        "created": time.time(),
+        "origin": None if plan.source.path else plan.source.url,
+        "base_branch": plan.source.branch,
+        "open_pr": open_pr,
+        "ships": ships,
+    }
 
 
 class Launch:
     """The making of VMs for one voyage: storage if there is none yet, and some ships.
 
-    `record` and `artifacts` are what all ships are given of the plan."""
+    `record` and `artifacts` are what all ships are given of the plan. `signature` is under what
+    storage is told of ships that did not come up."""
 
-    def __init__(self, voyage: Voyage, record: VoyageRecord, artifacts: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        voyage: Voyage,
+        record: VoyageRecord,
+        artifacts: Mapping[str, str],
+        signature: Signature,
+    ) -> None:
         self.voyage = voyage
         self.record = record
         self.artifacts = dict(artifacts)
+        self.signature = signature
         self.began = time.monotonic()
         self.scratch = Path()
         self.keys: dict[str, str] = {}
@@ -160,7 +175,7 @@ class Launch:
     async def _let_go(self, ships: Sequence[str]) -> None:
         """Have storage forget ships; if it does not answer, the next `reinforce` will."""
         with suppress(Failure):
-            await self.voyage.order("update_ships", lost=ships, add=0)
+            await self.voyage.update_ships(self.signature, lost=ships)
 
     async def _make_keys(self, ships: Sequence[str]) -> None:
         making = [new_key(self.scratch / ship, self.voyage.vm(ship)) for ship in ships]

@@ -1,0 +1,72 @@
+"""Arguments and options that several commands have, as decorators, and how they print JSON."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+PATH = click.Path(path_type=Path)
+SHIPS = click.IntRange(1, 99)
+
+plan_argument = click.argument("plan", type=PATH)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
+ships_option = click.option("-n", "--ships", type=SHIPS, metavar="N", help="How many ships.")
+why_option = click.option(
+    "--why", default="", metavar="TEXT", help="Your reason; the voyage's journal keeps it."
+)
+
+
+class Fleet(NamedTuple):
+    """A voyage, or one ship of it, as they were named; None is what was not."""
+
+    voyage: str | None
+    ship: str | None
+
+
+def _voyage(ctx: click.Context, _: click.Parameter, words: tuple[str, ...]) -> str | None:
+    if len(words) > 1:
+        ctx.fail(f"Got unexpected extra arguments ({' '.join(words[1:])})")
+    return words[0] if words else None
+
+
+def _fleet(ctx: click.Context, _: click.Parameter, words: tuple[str, ...]) -> Fleet:
+    """Tell a ship from a voyage by its form."""
+    ships = [word for word in words if word.startswith("ship-")]
+    voyages = [word for word in words if not word.startswith("ship-")]
+    extra = [*ships[1:], *voyages[1:]]
+    if extra:
+        ctx.fail(f"Got unexpected extra arguments ({' '.join(extra)})")
+    return Fleet(voyages[0] if voyages else None, ships[0] if ships else None)
+
+
+# With nargs=-1, since click lets no other argument be left out before one that may not be.
+voyage_argument = click.argument("voyage", nargs=-1, callback=_voyage, metavar="[VOYAGE]")
+fleet_argument = click.argument("fleet", nargs=-1, callback=_fleet, metavar="[VOYAGE] [SHIP]")
+
+
+# What is in a task, besides its subject.
+description_option = click.option("-d", "--description", metavar="TEXT", help="What is to be done.")
+after_option = click.option(
+    "--after", multiple=True, metavar="ID", help="A task that it waits for."
+)
+files_option = click.option(
+    "--files", multiple=True, metavar="PATH", help="A path that it will touch."
+)
+run_option = click.option("--run", metavar="COMMAND", help="What the `shell` agent executes.")
+
+
+def regular_expression(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
+    """Refuse what is no regular expression, as click wants it of a callback."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise click.BadParameter(f"no regular expression: {error}") from None
+    return text
+
+
+def print_json(value: Any) -> None:
+    """Print a value for programs."""
+    click.echo(json.dumps(value, indent=2))

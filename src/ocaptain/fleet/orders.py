@@ -1,0 +1,279 @@
+"""The captain's orders to a voyage: a function each, which returns what came of it.
+
+`unheard` has VMs of ships that should have heard of it at once and could not be reached. What
+else is not urgent they hear of when they ask storage next."""
+
+import asyncio
+import json
+from collections.abc import Collection, Sequence
+from typing import TypedDict
+
+from ocaptain.errors import Failure, progress
+from ocaptain.onboard.protocol import (
+    EditAnswer,
+    FsckAnswer,
+    HailAnswer,
+    Json,
+    Message,
+    RelieveAnswer,
+    Status,
+)
+from ocaptain.ssh import Home, Remote, Unreachable
+
+from .launch import Launch
+from .voyage import ANSWER_S, LIB, Signature, Voyage
+
+HEAR_S = 15
+"""How long `hail` waits for agents to take the message in."""
+KNOCK_S = 5
+KNOCK = Remote("touch", Home("voyage/knock"))
+"""What has a ship ask storage at once."""
+WRITE_AGENT_ENV = Remote(
+    "sh", "-c", "umask 077 && cd ~/voyage && cat >agent_env.new && mv agent_env.new agent_env.json"
+)
+
+
+class Outcome(TypedDict):
+    """What came of an order."""
+
+    message: str
+    """A sentence for people."""
+    unheard: list[str]
+
+
+class TaskOutcome(Outcome):
+    """What came of adding or changing a task."""
+
+    id: str
+
+
+class Addressee(TypedDict):
+    """A ship that a message is for."""
+
+    id: str
+    task: str | None
+    hails: int
+    """Messages that its agent has not taken in."""
+
+
+class HailOutcome(Outcome):
+    """What came of a message to agents."""
+
+    ships: list[Addressee]
+
+
+class RelieveOutcome(Outcome):
+    """What came of sending a ship home."""
+
+    done: bool
+
+
+class FsckOutcome(Outcome):
+    """What came of looking storage through."""
+
+    faults: list[str]
+    mended: list[str]
+
+
+class ReinforceOutcome(TypedDict):
+    """What came of restarting, replacing and adding ships."""
+
+    message: str
+    lost: list[str]
+    new: list[str]
+
+
+async def pause(voyage: Voyage, signature: Signature) -> Outcome:
+    """Hand out no more tasks."""
+    answer = await voyage.order("pause", Message, signature)
+    return {"message": answer["message"], "unheard": []}
+
+
+async def halt(voyage: Voyage, signature: Signature) -> Outcome:
+    """Hand out no more tasks, and stop the agents."""
+    answer = await voyage.order("halt", Message, signature)
+    unheard = await _knock(voyage, voyage.ship_vms())
+    return {"message": answer["message"], "unheard": unheard}
+
+
+async def resume(voyage: Voyage, signature: Signature) -> Outcome:
+    """Hand out tasks again, once ships have the credentials that the captain has now."""
+    status = await voyage.ask_status()
+    unheard: list[str] = []
+    lack = voyage.config.lacks(status["agent"])
+    if lack:
+        progress(f"Ships keep the credentials that they have. None are sent from here: {lack}")
+    else:
+        agent_env = json.dumps(dict(voyage.config.agent_env)).encode()
+        faults = await voyage.run_on(
+            voyage.ship_vms(), WRITE_AGENT_ENV, stdin=agent_env, timeout=ANSWER_S
+        )
+        unheard = list(faults)
+    answer = await voyage.order("resume", Message, signature)
+    return {"message": answer["message"], "unheard": unheard}
+
+
+async def retry(voyage: Voyage, signature: Signature, task: str) -> Outcome:
+    """Bring back a task that was set aside, or the verification (`verify`)."""
+    answer = await voyage.order("retry", Message, signature, {"task": task})
+    return {"message": answer["message"], "unheard": []}
+
+
+async def release(voyage: Voyage, signature: Signature, task: str) -> Outcome:
+    """Take a task from the ship that has it."""
+    answer = await voyage.order("release", Message, signature, {"task": task})
+    unheard = await _knock(voyage, voyage.ship_vms())
+    return {"message": answer["message"], "unheard": unheard}
+
+
+async def hail(
+    voyage: Voyage, signature: Signature, message: str, ship: str | None = None
+) -> HailOutcome:
+    """Send a message to the agent of a ship, or of all; see for a while whether they take it in."""
+    fields = {"ship": ship or "", "text": message}
+    answer = await voyage.order("hail", HailAnswer, signature, fields)
+    unheard = await _knock(voyage, [voyage.vm(ship)] if ship else voyage.ship_vms())
+    status = await voyage.watch(_no_agent_has_mail, HEAR_S)
+    addressees: list[Addressee] = [
+        {"id": row["id"], "task": row["task"], "hails": row["hails"]}
+        for row in status["ships"]
+        if ship in (None, row["id"])
+    ]
+    return {"message": answer["message"], "ships": addressees, "unheard": unheard}
+
+
+def _no_agent_has_mail(status: Status) -> bool:
+    """Whether every agent at work has taken in all that it was told."""
+    return not any(ship["hails"] and ship["task"] for ship in status["ships"])
+
+
+async def add_task(
+    voyage: Voyage,
+    signature: Signature,
+    *,
+    subject: str,
+    description: str | None = None,
+    after: Sequence[str] = (),
+    files: Sequence[str] = (),
+    run: str | None = None,
+) -> TaskOutcome:
+    """Add a task."""
+    fields = _task_fields(subject, description, after, files, run)
+    return await _edit(voyage, signature, "", fields)
+
+
+async def edit_task(
+    voyage: Voyage,
+    signature: Signature,
+    task: str,
+    *,
+    subject: str | None = None,
+    description: str | None = None,
+    after: Sequence[str] = (),
+    files: Sequence[str] = (),
+    run: str | None = None,
+) -> TaskOutcome:
+    """Change what is given of a task. An empty id in `after` has it wait for nothing."""
+    fields = _task_fields(subject, description, after, files, run)
+    return await _edit(voyage, signature, task, fields)
+
+
+def _task_fields(
+    subject: str | None,
+    description: str | None,
+    after: Sequence[str],
+    files: Sequence[str],
+    run: str | None,
+) -> Json:
+    """What is given of a task, as a task file has it."""
+    metadata: Json = {}
+    if files:
+        metadata["files"] = list(files)
+    if run is not None:
+        metadata["run"] = run
+    fields: Json = {"metadata": metadata}
+    if subject is not None:
+        fields["subject"] = subject
+    if description is not None:
+        fields["description"] = description
+    if after:
+        fields["blockedBy"] = [task for task in after if task]
+    return fields
+
+
+async def _edit(voyage: Voyage, signature: Signature, task: str, fields: Json) -> TaskOutcome:
+    """Change a task, or with an empty id add one."""
+    request = {"task": task, "fields": fields}
+    answer = await voyage.order("edit_task", EditAnswer, signature, request)
+    return {"message": answer["message"], "id": answer["id"], "unheard": []}
+
+
+async def fsck(voyage: Voyage, signature: Signature) -> FsckOutcome:
+    """Have storage compare all that it has, and mend what it can."""
+    answer = await voyage.order("fsck", FsckAnswer, signature)
+    return {
+        "message": answer["message"],
+        "faults": answer["faults"],
+        "mended": answer["mended"],
+        "unheard": [],
+    }
+
+
+async def relieve(voyage: Voyage, signature: Signature, ship: str) -> RelieveOutcome:
+    """Give a ship nothing more to do, and remove it after its task."""
+    retry = f"relieve {voyage.id} {ship}"
+    answer = await voyage.order("relieve", RelieveAnswer, signature, {"ship": ship})
+    progress(
+        f"{answer['message']} Ctrl-C leaves the order standing; to finish it: ocaptain {retry}"
+    )
+    while not answer["done"]:
+        await asyncio.sleep(1)
+        try:
+            # No new order, and so without an id: storage need not remember that it was asked.
+            answer = await voyage.ask("relieve", RelieveAnswer, {"ship": ship})
+        except Unreachable:
+            continue  # the ship works on, and storage may be back soon
+    if await voyage.destroy([voyage.vm(ship)], retry):
+        raise Failure(f"{ship} has nothing more to do, and its VM is left.")
+    await voyage.update_ships(signature, lost=[ship])
+    message = f"{ship} has gone home, and its VM is destroyed."
+    return {"message": message, "done": True, "unheard": []}
+
+
+async def reinforce(voyage: Voyage, signature: Signature, more: int) -> ReinforceOutcome:
+    """Restart ships, replace those that are lost, and add `more`."""
+    answer = await voyage.ask_voyage_record()
+    ships = {voyage.vm(ship): ship for ship in answer["ships"]}
+    lost_vms = await _restart_helms(voyage, ships)
+    lost = [ships[vm] for vm in lost_vms]
+    missing = len(lost) + more
+    if missing:
+        lack = voyage.config.lacks(answer["voyage"]["agent"])
+        if lack:
+            raise Failure(f"No ship can be made from here: {lack}")
+    # Also the VMs of ships that storage has let go, if a reinforcement got no further than that.
+    doomed = [vm for vm in voyage.ship_vms() if vm in lost_vms or vm not in ships]
+    progress(await voyage.provider.capacity(more=missing - len(doomed)))
+    new = await voyage.update_ships(signature, lost=lost, add=missing)
+    await voyage.destroy(doomed, f"reinforce {voyage.id}")
+    made: list[str] = []
+    if new:
+        launch = Launch(voyage, answer["voyage"], answer["artifacts"], signature)
+        made = await launch.launch(new)
+    message = f"Of {len(ships)} ships {len(lost)} were lost; {len(made)} are new."
+    return {"message": message, "lost": lost, "new": made}
+
+
+async def _restart_helms(voyage: Voyage, vms: Collection[str]) -> list[str]:
+    """Restart helm where it has ended. Returns the VMs that are lost."""
+    restart = Remote(voyage.provider.python, *LIB, "restart-helm")
+    faults = await voyage.run_on(vms, restart, retries=ANSWER_S)
+    for vm, fault in faults.items():
+        progress(f"{vm} is lost: {fault}")
+    return list(faults)
+
+
+async def _knock(voyage: Voyage, vms: Sequence[str]) -> list[str]:
+    """Have ships ask storage at once. Returns the VMs that could not be told."""
+    faults = await voyage.run_on(vms, KNOCK, timeout=KNOCK_S)
+    return list(faults)
