@@ -1,0 +1,121 @@
+"""What the program says of itself, and of what cannot be meant."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from ocaptain import __version__
+from tests.support.shell import Shell
+
+ORDER = ["--why", "--json"]
+FIELDS = ["-d, --description", "--after", "--files", "--run"]
+OPTIONS: dict[str, list[str]] = {
+    "check": ["--json"],
+    "demo": ["-n, --ships"],
+    "doctor": [],
+    "fetch": ["--all", "--into"],
+    "fsck": ORDER,
+    "hail": ORDER,
+    "halt": ORDER,
+    "logs": ["-s, --ship", "-f, --follow", "-g, --grep", "-n, --tail", "--json"],
+    "pause": ORDER,
+    "plan init": [],
+    "plan skill": [],
+    "reinforce": ["-n, --ships", *ORDER],
+    "release": ORDER,
+    "relieve": ORDER,
+    "resume": ORDER,
+    "retry": ORDER,
+    "sail": ["-n, --ships", "--pr", "--cpu", "--memory", "--disk", "--image", "--pool", "--wait"],
+    "shell": ["--raw"],
+    "sink": ["-s, --include-storage", "--all", "-f, --force"],
+    "status": ["-w, --watch", "--json"],
+    "tasks": ["--status", "--json"],
+    "tasks add": [*FIELDS, *ORDER],
+    "tasks edit": ["--subject", *FIELDS, *ORDER],
+    "voyages": ["--json"],
+    "wait": ["-t, --timeout"],
+}
+NOT_AT_START = {"asyncio", "msgspec", "rich", "stamina", "ocaptain.config", "ocaptain.fleet.voyage"}
+
+
+# Help
+
+
+def test_help_names_every_verb(shell: Shell):
+    """`--help`, `-h` and `-h` of each verb are one another's company; each has a line."""
+    done = shell.type("--help")
+    assert (done.status, done.err) == (0, "")
+    assert done.out == shell.type("-h").out
+    commands = done.out.partition("Commands:\n")[2].splitlines()
+    rows = [re.split(r"  +", line.strip(), maxsplit=1) for line in commands]
+    assert [name for name, _ in rows] == sorted(OPTIONS)
+    assert all(len(about.split()) > 1 for _, about in rows)
+
+
+@pytest.mark.parametrize("verb", OPTIONS)
+def test_each_verb_has_help_with_its_options(shell: Shell, verb: str):
+    """A usage line, what it does, and every option with what it is for."""
+    done = shell.type(*verb.split(), "-h")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith(f"Usage: ocaptain {verb} ")
+    for option in [*OPTIONS[verb], "-h, --help"]:
+        assert re.search(rf"^  {re.escape(option)} .*\w", done.out, re.M), option
+
+
+def test_version(shell: Shell):
+    """`--version` prints the name and the version."""
+    done = shell.type("--version")
+    assert (done.status, done.out) == (0, f"ocaptain, version {__version__}\n")
+
+
+def test_python_m_ocaptain_is_the_same(shell: Shell):
+    """The package can be run as a module."""
+    command = [sys.executable, "-m", "ocaptain", "--version"]
+    done = subprocess.run(command, env=shell.env, capture_output=True, text=True, check=True)
+    assert done.stdout == shell.type("--version").out
+
+
+@pytest.mark.parametrize("words", [["--help"], ["status", "-h"], ["--version"]])
+def test_nothing_is_imported_that_help_does_not_need(shell: Shell, words: list[str]):
+    """Start-up is a part of the product."""
+    command = [sys.executable, "-X", "importtime", "-m", "ocaptain", *words]
+    done = subprocess.run(command, env=shell.env, capture_output=True, text=True, check=True)
+    names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "click" in names
+    assert not names & NOT_AT_START
+
+
+# Usage
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["frobnicate"], "No such command 'frobnicate'"),
+        (["statsu"], "status"),
+        (["status", "--frob"], "No such option"),
+        (["status", "a", "b"], "unexpected extra argument"),
+        (["check"], "Missing argument 'PLAN'"),
+        (["sail", "plan", "-n", "0"], "Invalid value for '-n' / '--ships'"),
+        (["logs", "-n", "many"], "'many' is not a valid integer"),
+        (["logs", "-g", "("], "no regular expression"),
+        (["plan", "burn"], "No such command 'plan'. Did you mean 'plan init'?"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_matter_of_usage(shell: Shell, words: list[str], complaint: str):
+    """Exit status 2, the usage, and what is wrong with it; nothing is done."""
+    done = shell.type(*words)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("Usage: ocaptain ")
+    assert complaint in done.err
+    assert not shell.vms.exists()
+
+
+def test_without_a_verb_the_verbs_are_shown(shell: Shell):
+    """As `--help` has them, though it is no success."""
+    done = shell.type()
+    assert done.status == 2
+    assert "Commands:" in done.err + done.out
