@@ -67,14 +67,21 @@ def modules(package: Path) -> list[str]:
 
 
 def test_code_map() -> None:
-    """The design's code map lists every module, in its place, and none that is not there."""
-    mapped, place = [], {0: ""}
+    """The design's code map lists every module in its folder, and none that is not there."""
+    mapped = []
+    folders: list[tuple[int, str]] = []
     for line in block(DESIGN, "src/ocaptain/").partition("src/ocaptain/")[2].splitlines()[1:]:
         depth = len(line) - len(line.lstrip())
-        if line.strip().endswith("/"):
-            place[depth + 2] = f"{place.get(depth, '')}{line.strip()}"
-        mapped += [f"{place.get(depth, '')}{name}" for name in re.findall(r"\b\w+\.py\b", line)]
-    assert sorted(mapped) == modules(SRC)
+        folders = [(indent, name) for indent, name in folders if indent < depth]
+        place = "".join(name for _, name in folders)
+        names = re.findall(r"\w+\.py\b", line)
+        mapped += [place + name for name in names]
+        folder = re.search(r"(\w+/)(?= |$)", line)
+        if folder:
+            folders.append((depth, folder[1]))
+    packages = [f"{name}/__init__.py" for name in ("plan", "fleet", "onboard")]
+    packages += ["__init__.py", "onboard/storage/__init__.py", "onboard/ship/__init__.py"]
+    assert sorted([*mapped, *packages]) == modules(SRC)
 
 
 def test_arrows() -> None:
