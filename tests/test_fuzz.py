@@ -17,7 +17,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ocaptain.config import load
-from ocaptain.errors import Failure
 from ocaptain.onboard.protocol import LogQuery
 from ocaptain.onboard.ship import client, taskhook
 from ocaptain.onboard.storage import background, logs, mirror, serve
@@ -25,15 +24,11 @@ from ocaptain.onboard.storage.job import USUAL_TIMING, Step
 from ocaptain.onboard.storage.journal import Damaged
 from ocaptain.onboard.text import clean
 from ocaptain.plan.check import check
-from ocaptain.process import Result
-from ocaptain.providers.exedev import Exedev
-from ocaptain.providers.exedev_lobby import Lobby
-from ocaptain.ssh import VM, Ssh
 from tests.support.crashes import FAST
 from tests.support.odd import DEEP, FEW, JSON, VALUES, changed, written
 from tests.support.rules import rule
 from tests.support.ship import a_ship
-from tests.support.storage import VOYAGE, Json, Storage, assert_sound, fold, task, template
+from tests.support.storage import Json, Storage, assert_sound, fold, task, template
 
 # Storage
 
@@ -264,62 +259,6 @@ def test_whatever_the_git_host_says_it_is_noted(storage: Storage, said: list[byt
         noted = twin.order("status")["pr_url" if went_well else "mirror_fault"]
         assert isinstance(noted, str)
         assert noted.isprintable()
-
-
-# What the captain hears of exe.dev
-
-
-STORAGE = f"{VOYAGE}-storage"
-LS = {
-    "vms": [
-        {
-            "vm_name": STORAGE,
-            "ssh_dest": f"me@{STORAGE}.exe.xyz",
-            "ssh_port": 22,
-            "status": "running",
-            "image": "x",
-        }
-    ]
-}
-KEYS = {"ssh_keys": [{"name": f"{VOYAGE}-ship0", "permissions": f"'{STORAGE}'"}]}
-ADDED = {"name": "comment", "permissions": f"{{'vms': ['{STORAGE}']}}"}
-CALLS: dict[str, tuple[Any, Any]] = {
-    "list": (LS, lambda lobby: lobby.list()),
-    "capacity": (LS, lambda lobby: lobby.capacity(1)),
-    "create": (LS["vms"][0], lambda lobby: lobby.create(STORAGE)),
-    "keys": (KEYS, lambda lobby: lobby.destroy([f"{VOYAGE}-ship0"])),
-    "authorize_key": (
-        ADDED,
-        lambda lobby: lobby.authorize_key(VM(STORAGE, (), ""), "ship-0", "a b comment"),
-    ),
-}
-
-
-@rule("R106")
-@pytest.mark.parametrize("call", CALLS)
-@FEW
-@given(data=st.data(), status=st.sampled_from([0, 0, 1, 255]))
-def test_whatever_the_lobby_says_the_captain_is_told_so(call: str, data, status, monkeypatch):
-    """Any answer to any question is understood, or a failure that names exe.dev."""
-    sound, ask = CALLS[call]
-    said, err = data.draw(written(sound)), data.draw(st.binary(max_size=20))
-
-    async def answer(*_: Any, **__: Any) -> Result:
-        return Result(status, said, err)
-
-    async def opened(_self: Lobby) -> Ssh:
-        return Ssh(Path())
-
-    monkeypatch.setattr(Ssh, "run", answer)
-    monkeypatch.setattr(Lobby, "_open", opened)
-    lobby = Exedev(load({"HOME": "/nowhere", "OCAPTAIN_PROVIDER": "exedev"}), running_s=0)
-    told = "exe.dev"
-    try:
-        asyncio.run(ask(lobby))
-    except Failure as failure:
-        told = str(failure)
-    assert "exe.dev" in told
-    assert clean(told, "\n\t") == told
 
 
 # Plans

@@ -15,8 +15,8 @@ from ocaptain.ssh import (
     Ssh,
     Unreachable,
     clean,
-    prepare,
     render,
+    write_config,
 )
 from tests.support.rules import rule
 
@@ -62,7 +62,7 @@ def test_our_options_come_first_and_the_users_own_still_count(tmp_path):
     folder = tmp_path / "s p%d" / "a b%d"
     vm = VM(SHIP, (("User", "me"), ("HostName", "h.example")), "ssh-ed25519 AAAA")
     other = VM("voyage-0123456789ab-storage", (("ProxyCommand", "nc %h 1"),), "ssh-ed25519 BBBB")
-    ssh = prepare(folder, [vm, other], user_config)
+    ssh = write_config(folder, [vm, other], user_config)
     options = effective(ssh.path, SHIP)
     assert options["user"] == "me"
     assert options["hostname"] == "h.example"
@@ -92,9 +92,9 @@ def test_a_configuration_as_text():
 def test_a_configuration_is_replaced_at_once(tmp_path):
     """A configuration is written anew by each command, while the ssh of another may read it."""
     vms = [VM(f"{SHIP}{n}", (("User", "me"),), "ssh-ed25519 AAAA") for n in range(200)]
-    path = prepare(tmp_path, vms, None).path
+    path = write_config(tmp_path, vms, None).path
     whole = path.read_text()
-    again = partial(prepare, tmp_path, vms, None)
+    again = partial(write_config, tmp_path, vms, None)
     with ThreadPoolExecutor(1) as pool:
         writing = [pool.submit(again) for _ in range(200)]
         while not writing[-1].done():
@@ -118,7 +118,7 @@ def dead(tmp_path: Path) -> Ssh:
     proxy = f"sh -c 'echo x >> {tmp_path}/tries; echo gone; exit 1'"
     options = (("ProxyCommand", proxy), ("ControlPath", "none"))
     vm = VM(SHIP, options, "ssh-ed25519 AAAA")
-    return prepare(tmp_path, [vm], tmp_path / "none")
+    return write_config(tmp_path, [vm], tmp_path / "none")
 
 
 def test_a_vm_that_cannot_be_reached_is_named(dead, tmp_path):

@@ -110,7 +110,7 @@ def _section(host: str, options: Options) -> str:
     return "\n".join(lines) + "\n"
 
 
-def prepare(folder: Path, vms: Collection[VM], user_config: Path | None) -> "Ssh":
+def write_config(folder: Path, vms: Collection[VM], user_config: Path | None) -> "Ssh":
     """Write an ssh_config for `vms`, and their host keys, into `folder`; sockets go beside it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _replace(folder / "known_hosts", "".join(_known_hosts(vm) for vm in vms))

@@ -4,19 +4,27 @@ tests/integration/test_exedev.py has whole voyages, on a stand-in for exe.dev.
 """
 
 import asyncio
+from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ocaptain.config import load
 from ocaptain.errors import Failure
+from ocaptain.onboard import text
 from ocaptain.process import Result
 from ocaptain.providers import StorageAccess
 from ocaptain.providers.exedev import Exedev, check_added_key
-from ocaptain.providers.exedev_lobby import Reply, json_objects, read_reply
+from ocaptain.providers.exedev_lobby import Lobby, Reply, json_objects, read_reply
 from ocaptain.ssh import VM, Ssh
+from tests.support.odd import FEW, written
+from tests.support.rules import rule
 
 STORAGE = "voyage-0123456789ab-storage"
-KEY = "ssh-ed25519 AAAA voyage-0123456789ab-ship0"
+SHIP = "voyage-0123456789ab-ship0"
+KEY = f"ssh-ed25519 AAAA {SHIP}"
 
 
 @pytest.mark.parametrize(
@@ -95,3 +103,55 @@ def test_an_old_lobby_gets_the_key_for_the_tag(sent, tmp_path):
         f"--vm={STORAGE}",
         "--tag=voyage-0123456789ab",
     ]
+
+
+LS = {
+    "vms": [
+        {
+            "vm_name": STORAGE,
+            "ssh_dest": f"me@{STORAGE}.exe.xyz",
+            "ssh_port": 22,
+            "status": "running",
+            "image": "x",
+        }
+    ]
+}
+KEYS = {"ssh_keys": [{"name": SHIP, "permissions": f"'{STORAGE}'"}]}
+ADDED = {"name": "comment", "permissions": f"{{'vms': ['{STORAGE}']}}"}
+CALLS: dict[str, tuple[Any, Any]] = {
+    "list": (LS, lambda lobby: lobby.list()),
+    "capacity": (LS, lambda lobby: lobby.capacity(1)),
+    "create": (LS["vms"][0], lambda lobby: lobby.create(STORAGE)),
+    "keys": (KEYS, lambda lobby: lobby.destroy([SHIP])),
+    "authorize_key": (
+        ADDED,
+        lambda lobby: lobby.authorize_key(VM(STORAGE, (), ""), "ship-0", "a b comment"),
+    ),
+}
+
+
+@rule("R106")
+@pytest.mark.parametrize("call", CALLS)
+@FEW
+@given(data=st.data(), status=st.sampled_from([0, 0, 1, 255]))
+def test_whatever_the_lobby_says_the_captain_is_told_so(call: str, data, status, monkeypatch):
+    """Any answer to any question is understood, or a failure that names exe.dev."""
+    sound, ask = CALLS[call]
+    said, err = data.draw(written(sound)), data.draw(st.binary(max_size=20))
+
+    async def answer(*_: Any, **__: Any) -> Result:
+        return Result(status, said, err)
+
+    async def opened(_self: Lobby) -> Ssh:
+        return Ssh(Path())
+
+    monkeypatch.setattr(Ssh, "run", answer)
+    monkeypatch.setattr(Lobby, "_open", opened)
+    lobby = Exedev(load({"HOME": "/nowhere", "OCAPTAIN_PROVIDER": "exedev"}), running_s=0)
+    told = "exe.dev"
+    try:
+        asyncio.run(ask(lobby))
+    except Failure as failure:
+        told = str(failure)
+    assert "exe.dev" in told
+    assert text.clean(told, "\n\t") == told

@@ -18,7 +18,7 @@ from ocaptain.onboard.process import marked
 from ocaptain.process import Result
 from ocaptain.providers import VM
 from ocaptain.providers.local import Local
-from ocaptain.ssh import Home, Remote, Ssh, prepare
+from ocaptain.ssh import Home, Remote, Ssh, write_config
 from tests.support.rules import rule
 from tests.support.storage import until
 
@@ -65,7 +65,7 @@ def fleet(config: Config, tmp_path: Path) -> Iterator[Fleet]:
         return list(await asyncio.gather(local.create(STORAGE), local.create(SHIP)))
 
     vms = asyncio.run(both())
-    ssh = prepare(config.run_dir() / "a voyage", vms, tmp_path / "none")
+    ssh = write_config(config.run_dir() / "a voyage", vms, tmp_path / "none")
     yield Fleet(local, ssh, vms, config.data_dir / "local")
     hang_up(ssh)
     assert asyncio.run(local.destroy([STORAGE, SHIP])) == {}
@@ -125,7 +125,7 @@ def test_the_host_key_is_pinned(fleet, tmp_path):
     """A VM whose host key is another one is not talked to."""
     options = (*fleet.vms[1].options, ("ControlPath", "none"))
     imposter = VM(SHIP, options, fleet.vms[0].host_key)
-    ssh = prepare(tmp_path / "other", [imposter], None)
+    ssh = write_config(tmp_path / "other", [imposter], None)
     with pytest.raises(Failure, match="Host key verification failed"):
         asyncio.run(ssh.run(SHIP, Remote("true")))
 
@@ -137,7 +137,7 @@ def test_other_keys_do_not_open_a_vm(fleet, tmp_path):
     own = {"IdentityFile": f"{tmp_path}/key", "IdentitiesOnly": "yes", "ControlPath": "none"}
     options = (*reach, *own.items())
     ship = VM(STORAGE, options, fleet.vms[0].host_key)
-    ssh = prepare(tmp_path / "ship", [ship], None)
+    ssh = write_config(tmp_path / "ship", [ship], None)
     with pytest.raises(Failure, match="Permission denied"):
         asyncio.run(ssh.run(STORAGE, Remote("echo", "hello")))
     key = (tmp_path / "key.pub").read_text()

@@ -20,7 +20,7 @@ from ocaptain.fleet.archive import pack
 from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import setup
 from ocaptain.providers.local import Local
-from ocaptain.ssh import VM, prepare
+from ocaptain.ssh import VM, write_config
 from tests.support.storage import AS_TEST, SHIPS, VOYAGE, Json, Storage, boot, bundle
 
 
@@ -114,7 +114,7 @@ def ssh_config(folder: Path, ship: str, way: VM, run_dir: Path) -> Path:
     """How one ship, with its own key and its own shared connection, reaches storage."""
     own = (("IdentityFile", f'"{folder / ship}"'), ("IdentitiesOnly", "yes"))
     reached = VM(way.name, (*way.options, *own), way.host_key)
-    return prepare(run_dir / ship / "storage", [reached], folder / "none").path
+    return write_config(run_dir / ship / "storage", [reached], folder / "none").path
 
 
 __all__ = ["VOYAGE", "Moored", "moored", "unpack"]

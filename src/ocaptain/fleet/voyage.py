@@ -28,7 +28,7 @@ from ocaptain.onboard.protocol import (
 )
 from ocaptain.process import attach, read_lines, wait_for_all
 from ocaptain.providers import VM, Provider
-from ocaptain.ssh import Home, Remote, Ssh, Unreachable, clean, prepare
+from ocaptain.ssh import Home, Remote, Ssh, Unreachable, clean, write_config
 
 from .answers import read_answer
 
@@ -79,7 +79,7 @@ class Voyage:
         """Have `ssh` reach these VMs as well."""
         for vm in vms:
             self.vms[vm.name] = vm
-        prepare(self.ssh.path.parent, self.vms.values(), self.config.ssh_config)
+        write_config(self.ssh.path.parent, self.vms.values(), self.config.ssh_config)
         return self
 
     async def destroy(self, names: Sequence[str], retry: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.process import Result
-from ocaptain.ssh import VM, Remote, Ssh, clean, prepare
+from ocaptain.ssh import VM, Remote, Ssh, clean, write_config
 
 from .known_host import resolve_known_host
 
@@ -81,7 +81,7 @@ class Lobby:
 
     async def _open(self) -> Ssh:
         self.machine = await resolve_known_host(self.config, LOBBY)
-        return prepare(self.config.run_dir() / LOBBY, [self.machine], self.config.ssh_config)
+        return write_config(self.config.run_dir() / LOBBY, [self.machine], self.config.ssh_config)
 
 
 def read_reply(result: Result) -> Reply:

@@ -21,7 +21,7 @@ from ocaptain.onboard.storage.accounts import (
     WORLD_WRITABLE,
 )
 from ocaptain.process import wait_for_all
-from ocaptain.ssh import VM, Home, Remote, Ssh, Unreachable, clean, prepare
+from ocaptain.ssh import VM, Home, Remote, Ssh, Unreachable, clean, write_config
 
 from . import VM_NAME, Provider, StorageAccess
 from .known_host import resolve_known_host
@@ -128,7 +128,7 @@ class Hosts(Provider):
         """Ask all machines whose they are. Those that do not answer are told of, and left out."""
         vms = await self._resolve(read_inventory(self.config.hosts))
         folder = self.config.run_dir() / "hosts"
-        self._ssh = prepare(folder, vms, self.config.ssh_config)
+        self._ssh = write_config(folder, vms, self.config.ssh_config)
         answers = await wait_for_all(*(self._run_as_root(vm, read_script("look")) for vm in vms))
         machines = []
         for vm, answer in zip(vms, answers, strict=True):
