@@ -8,8 +8,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddic
 
 import pytest
 
+from ocaptain.fleet import orders
 from ocaptain.onboard.protocol import Status, TaskRow
 from ocaptain.plan.plan import ReportJson
+from ocaptain.terminal import VoyageRow
 from tests.support.captain import Captain, Json, Voyage, new_captain, task
 from tests.support.documented import example, section
 
@@ -17,6 +19,13 @@ TYPES = {
     "check": ReportJson,
     "status": Status,
     "tasks": list[TaskRow],
+    "voyages": list[VoyageRow],
+    "pause": orders.Outcome,
+    "relieve": orders.RelieveOutcome,
+    "tasks add": orders.TaskOutcome,
+    "hail": orders.HailOutcome,
+    "reinforce": orders.ReinforceOutcome,
+    "fsck": orders.FsckOutcome,
 }
 VERBS = ["check", "voyages", "status", "tasks", "logs"]
 VERBS += ["pause", "relieve", "tasks add", "hail", "reinforce", "fsck"]

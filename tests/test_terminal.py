@@ -1,13 +1,12 @@
 """What the captain is shown, as lines of text."""
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 from rich.console import Console, RenderableType
 
 from ocaptain import terminal
+from ocaptain.fleet.orders import FsckOutcome, HailOutcome
 from ocaptain.onboard.protocol import Status, TaskRow
 from ocaptain.plan.plan import Forecast, Plan, Report, Source
 from tests.support.documented import example
@@ -129,42 +128,49 @@ def test_the_tasks():
     ]
 
 
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        (
-            {"message": "Stopped.", "unheard": ["vm-1"]},
-            [
-                "Stopped.",
-                "vm-1 cannot be reached now. It will hear of this with its next beat.",
-            ],
-        ),
-        (
-            {
-                "message": "Sent.",
-                "unheard": [],
-                "ships": [
-                    {"id": "ship-0", "task": "1", "hails": 0},
-                    {"id": "ship-1", "task": "2", "hails": 1},
-                    {"id": "ship-2", "task": None, "hails": 1},
-                ],
-            },
-            [
-                "Sent.",
-                "It was taken in by ship-0's agent.",
-                "It is not yet taken in by ship-1's agent.",
-                "It waits for ship-2's next task.",
-            ],
-        ),
-        (
-            {"message": "1 fault.", "mended": ["restored 3.json"], "faults": ["a ref is gone"]},
-            ["1 fault.", "mended: restored 3.json", "fault: a ref is gone"],
-        ),
-    ],
-)
-def test_what_came_of_an_order(answer: Mapping[str, Any], expected: list[str]):
-    """A sentence, and one for whatever else there is to know."""
-    assert lines(terminal.answer(answer)) == expected
+def test_what_came_of_an_order():
+    """A sentence, and which ships have yet to hear of it."""
+    assert lines(terminal.order({"message": "Stopped.", "unheard": ["vm-1"]})) == [
+        "Stopped.",
+        "vm-1 cannot be reached now. It will hear of this with its next beat.",
+    ]
+    assert lines(terminal.reinforce({"message": "All are new.", "lost": [], "new": []})) == [
+        "All are new."
+    ]
+
+
+def test_who_took_a_message_in():
+    """Each ship has a line."""
+    outcome: HailOutcome = {
+        "message": "Sent.",
+        "unheard": [],
+        "ships": [
+            {"id": "ship-0", "task": "1", "hails": 0},
+            {"id": "ship-1", "task": "2", "hails": 1},
+            {"id": "ship-2", "task": None, "hails": 1},
+        ],
+    }
+    assert lines(terminal.hail(outcome)) == [
+        "Sent.",
+        "It was taken in by ship-0's agent.",
+        "It is not yet taken in by ship-1's agent.",
+        "It waits for ship-2's next task.",
+    ]
+
+
+def test_what_fsck_found():
+    """What was mended, and then what was not."""
+    outcome: FsckOutcome = {
+        "message": "1 fault.",
+        "unheard": [],
+        "mended": ["restored 3.json"],
+        "faults": ["a ref is gone"],
+    }
+    assert lines(terminal.fsck(outcome)) == [
+        "1 fault.",
+        "mended: restored 3.json",
+        "fault: a ref is gone",
+    ]
 
 
 def test_what_check_found():

@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypedDict
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -13,6 +13,9 @@ from rich.text import Text
 from .onboard.protocol import NextCommand, ShipStatus, Status, TaskCounts, TaskRow
 from .onboard.text import clean
 from .plan.plan import Forecast, Plan, Report
+
+if TYPE_CHECKING:
+    from .fleet.orders import Addressee, FsckOutcome, HailOutcome, Outcome, ReinforceOutcome
 
 ENDED = ("complete", "failed", "halted", "paused", "stalled")
 """States in which a voyage does not move on by itself."""
@@ -182,21 +185,35 @@ def _task(row: TaskRow) -> list[Text]:
 # What came of what was typed
 
 
-def answer(order: Mapping[str, Any]) -> RenderableType:
+def order(outcome: "Outcome") -> RenderableType:
     """What came of an order."""
-    lines = [order["message"]]
-    for vm in order.get("unheard", []):
-        lines.append(f"{vm} cannot be reached now. It will hear of this with its next beat.")
-    for ship in order.get("ships", []):
-        lines.append(_hailed(ship))
-    for fault in order.get("mended", []):
-        lines.append(f"mended: {fault}")
-    for fault in order.get("faults", []):
-        lines.append(f"fault: {fault}")
-    return Group(*map(_line, lines))
+    return Group(*map(_line, _order(outcome)))
 
 
-def _hailed(ship: Mapping[str, Any]) -> str:
+def reinforce(outcome: "ReinforceOutcome") -> RenderableType:
+    """What came of restarting, replacing and adding ships."""
+    return _line(outcome["message"])
+
+
+def hail(outcome: "HailOutcome") -> RenderableType:
+    """What came of a message to agents."""
+    ships = [_addressee(ship) for ship in outcome["ships"]]
+    return Group(*map(_line, [*_order(outcome), *ships]))
+
+
+def fsck(outcome: "FsckOutcome") -> RenderableType:
+    """What came of looking storage through."""
+    mended = [f"mended: {fault}" for fault in outcome["mended"]]
+    faults = [f"fault: {fault}" for fault in outcome["faults"]]
+    return Group(*map(_line, [*_order(outcome), *mended, *faults]))
+
+
+def _order(outcome: "Outcome") -> list[str]:
+    late = "cannot be reached now. It will hear of this with its next beat."
+    return [outcome["message"], *(f"{vm} {late}" for vm in outcome["unheard"])]
+
+
+def _addressee(ship: "Addressee") -> str:
     if not ship["hails"]:
         return f"It was taken in by {ship['id']}'s agent."
     if ship["task"]:

@@ -1,7 +1,6 @@
 """Commands that are orders to a voyage."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,14 +20,17 @@ from .arguments import (
 from .statuses import FAILURE, SUCCESS
 from .voyages import find_voyage
 
+if TYPE_CHECKING:
+    from ocaptain.fleet.orders import Outcome
 
-def _show(outcome: Mapping[str, Any], as_json: bool) -> None:
+
+def _show(outcome: "Outcome", as_json: bool) -> None:
     from ocaptain import terminal
 
     if as_json:
         print_json(outcome)
     else:
-        terminal.show(terminal.answer(outcome))
+        terminal.show(terminal.order(outcome))
 
 
 @click.command()
@@ -81,12 +83,16 @@ async def hail(fleet: Fleet, message: str, why: str, as_json: bool) -> None:
     """Tell MESSAGE to the agent of SHIP, or of every ship.
 
     It says who took it in, and who gets it with the next task."""
+    from ocaptain import terminal
     from ocaptain.fleet import orders
     from ocaptain.fleet.voyage import sign
 
     voyage = await find_voyage(fleet.voyage)
     outcome = await orders.hail(voyage, sign(why), message, fleet.ship)
-    _show(outcome, as_json)
+    if as_json:
+        print_json(outcome)
+    else:
+        terminal.show(terminal.hail(outcome))
 
 
 @click.command()
@@ -115,11 +121,15 @@ async def reinforce(voyage: str | None, ships: int | None, why: str, as_json: bo
 
     A ship that can be reached is started again if it has stopped. One that cannot is lost: a new
     ship takes its place."""
+    from ocaptain import terminal
     from ocaptain.fleet import orders
     from ocaptain.fleet.voyage import sign
 
     outcome = await orders.reinforce(await find_voyage(voyage), sign(why), ships or 0)
-    _show(outcome, as_json)
+    if as_json:
+        print_json(outcome)
+    else:
+        terminal.show(terminal.reinforce(outcome))
 
 
 @click.command()
@@ -241,9 +251,13 @@ async def fsck(voyage: str | None, why: str, as_json: bool) -> int:
 
     Journal, task list and repository are compared. What follows from the journal is mended; what
     else is wrong are faults, and then the exit status is 1."""
+    from ocaptain import terminal
     from ocaptain.fleet import orders
     from ocaptain.fleet.voyage import sign
 
     outcome = await orders.fsck(await find_voyage(voyage), sign(why))
-    _show(outcome, as_json)
+    if as_json:
+        print_json(outcome)
+    else:
+        terminal.show(terminal.fsck(outcome))
     return FAILURE if outcome["faults"] else SUCCESS
