@@ -59,6 +59,10 @@ class Mirrored(Storage):
         self.home, self.voyage, self.token = home, told["new"]["voyage"], token
         self.start = self.head()
 
+    def time(self) -> float:
+        """UNIX time, which goes on."""
+        return time.time()
+
     @property
     def lib(self) -> list[str]:
         """The command that runs a program of ours."""

@@ -18,14 +18,12 @@ from tests.support.rules import rule
 from tests.support.storage import VOYAGE, Json, Sail, Storage, assert_sound, task, until
 
 APPEND = 'echo "$OCAPTAIN_VOYAGE|$OCAPTAIN_EVENT|$OCAPTAIN_TEXT" >>{}'
-
-
 HASTY = Timing(news_poll_s=0.02, retry_pause_s=0.02, notify_command_s=0.3)
 
 
 def run_job(storage: Storage) -> None:
     """Run the job to its end; it waits for next to nothing."""
-    background.main(storage.home, "notify", HASTY)
+    background.main(storage.home, "notify", HASTY, clock=storage.time)
 
 
 @pytest.fixture
@@ -87,7 +85,7 @@ def test_what_went_away_and_came_back_is_told_again(sail: Sail, told, tmp_path: 
             storage.claim("ship-0")
             assert until(lambda: "stalled" not in storage.sections()["meta"].get("notified", {}))
             storage.now += 31
-            assert until(lambda: len(told()) == times), told()  # noqa: B023
+            assert until(lambda: len(told()) == times, 60), told()  # noqa: B023
         storage.finish("ship-0")
         storage.verify()
     assert [line.split("|")[1] for line in told()] == ["stalled", "stalled", "complete"]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ocaptain.onboard.protocol import PROTOCOL
-from ocaptain.onboard.storage import journal, serve
+from ocaptain.onboard.storage import serve
 from ocaptain.onboard.storage.journal import Journal
 from tests.support.moored import VOYAGE, Moored, moored
 from tests.support.rules import rule
@@ -554,20 +554,26 @@ def test_a_log_has_a_limit(sail: Sail):
 
 
 @rule("R22")
-def test_no_room_no_logs_and_no_new_tasks(sail: Sail, monkeypatch):
+def test_no_room_no_logs_and_no_new_tasks(sail: Sail):
     """With little room left logs and new tasks are refused, claims and landings are not; a task
     that was added in time is still answered for."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     given = {"claim": 1, "task": {"subject": "more"}}
     added = storage.ask("ship-0", "add", id="x", **given)
-    monkeypatch.setattr(journal, "ROOM", 10**18)
-    assert storage.ask("ship-0", "log", offset=0, text="x\n")["code"] == "room"
+    full = Journal(storage.home, VOYAGE, storage.time, spare_bytes=10**18)
+
+    def ask(op: str, **fields: Any) -> Json:
+        return serve.decide(full, storage.voyage, "ship-0", {"op": op, **fields}).answer
+
+    log = {"offset": 0, "text": "x\n"}
+    assert serve.append_log(full, "ship-0", log)["code"] == "room"
     assert (storage.folder / "logs" / "ship-0.log").read_text() == ""
-    assert storage.ask("ship-0", "add", id="y", **given)["code"] == "room"
-    assert storage.ask("ship-0", "add", id="x", **given) == added
+    assert ask("add", id="y", **given)["code"] == "room"
+    assert ask("add", id="x", **given) == added
     assert storage.tasks().keys() == {"1", "2"}
-    storage.finish("ship-0")
+    assert ask("claim", run_id="another")["task"]["id"] == "1"
+    assert ask("land", claim=2, commit=None)["ok"]
 
 
 @rule("R15")

@@ -66,9 +66,10 @@ def main(
     name: str,
     timing: Timing = USUAL_TIMING,
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.time,
 ) -> None:
     """Do a job to its end, unless another process is at it."""
-    journal, voyage = open_voyage(home)
+    journal, voyage = open_voyage(home, clock)
     with lock_path(journal, name).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

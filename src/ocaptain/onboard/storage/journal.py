@@ -65,6 +65,7 @@ class Journal:
         *,
         boot: bytes | None = None,
         snapshot_bytes: int = SNAPSHOT_BYTES,
+        spare_bytes: int = SPARE_BYTES,
     ) -> None:
         """`clock` tells UNIX time; `boot` one boot of this machine from the next."""
         self.voyage = voyage
@@ -84,6 +85,7 @@ class Journal:
         self.notes: list[str] = []
         self._boot = boot or boot_id()
         self._snapshot_bytes = snapshot_bytes
+        self._spare_bytes = spare_bytes
         self._stamps: dict[str, int] = {}
         self._seq = 0
         self._offset = 0
@@ -126,7 +128,7 @@ class Journal:
     def has_room(self) -> bool:
         """Whether the disk has room for more than what voyages cannot do without."""
         disk = os.statvfs(self.folder)
-        return disk.f_bavail * disk.f_frsize >= SPARE_BYTES
+        return disk.f_bavail * disk.f_frsize >= self._spare_bytes
 
     def git(self, *words: str) -> Done:
         """Run git on the shared repository."""

@@ -176,7 +176,7 @@ def run_operation(call: Call) -> Decision:
     try:
         fields = operation(call)
     except Refused as refused:
-        answer = refusal(refused.code, str(refused))
+        answer = refusal(refused.code, refused.error)
         return Decision(answer, waits=refused.code == "berth")
     has_no_claim = op == "claim" and fields["claim"] is None
     return Decision({"ok": True, **fields}, waits=has_no_claim)

@@ -9,7 +9,6 @@ import shlex
 import sys
 from compileall import compile_dir
 from pathlib import Path
-from typing import Any
 
 from ..files import put, write
 from ..process import run_or_exit
@@ -75,12 +74,15 @@ def begin_voyage(home: Path, new: NewVoyage) -> None:
     write(folder / "voyage.json", voyage)
     with journal.locked():
         if not journal.sections["meta"]:
-            sets: dict[str, dict[str, Any]] = {
-                "tasks": {task["id"]: task for task in new["tasks"]},
-                "ships": {name: starting_ship(name) for name in voyage["ships"]},
-                "meta": {"start": head, "head": head, "next_ship": len(voyage["ships"])},
-            }
-            journal.commit("captain", {"op": "sail"}, sets)
+            journal.commit(
+                "captain",
+                {"op": "sail"},
+                {
+                    "tasks": {task["id"]: task for task in new["tasks"]},
+                    "ships": {name: starting_ship(name) for name in voyage["ships"]},
+                    "meta": {"start": head, "head": head, "next_ship": len(voyage["ships"])},
+                },
+            )
 
 
 def make_repository(folder: Path, repo: Path, branch: str, source: Source) -> None:
