@@ -1,5 +1,7 @@
 """Files that are replaced as a whole, on either side."""
 
+from __future__ import annotations
+
 import json
 import os
 from pathlib import Path

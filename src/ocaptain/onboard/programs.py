@@ -2,9 +2,14 @@
 
 Each imports what it needs when it runs, and nothing else: start-up is most of a harbor call."""
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Callable
 from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HOME = Path(__file__).resolve().parents[3]
 """The home directory that has the voyage. Another user may run this."""

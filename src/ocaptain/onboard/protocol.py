@@ -11,11 +11,8 @@ What arrives from another machine is not of these shapes before it has been chec
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
-PROTOCOL = 2
-"""The version of all that is here. Both sides must have the same."""
-
-LOG_LIMIT = 50_000_000
-"""Bytes that a ship's log may have, on the ship and on storage."""
+from . import LOG_LIMIT as LOG_LIMIT
+from . import PROTOCOL as PROTOCOL
 
 # Bounds that the captain holds an answer of storage to.
 

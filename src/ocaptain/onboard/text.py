@@ -1,8 +1,13 @@
 """Text that people will read, on either side, and the words in it that nobody may."""
 
+from __future__ import annotations
+
 import re
 import time
-from collections.abc import Iterable, Mapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASSWORD|HEADERS")
 SHORTEST_SECRET = 8

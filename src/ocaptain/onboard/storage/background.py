@@ -4,29 +4,42 @@ What a job does next follows from the journal alone, so it does not matter which
 process, or when that was killed. `meta` says how far the job is, and its fault why no further.
 """
 
+from __future__ import annotations
+
 import fcntl
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from typing import Literal, NamedTuple
 
-from ..protocol import Meta, VoyageRecord
 from ..text import one_line
 from . import mirror, notify
-from .job import USUAL_TIMING, Step, Timing
-from .journal import UNSOUND, Journal, open_voyage
+from .job import USUAL_TIMING
+from .journal import UNSOUND, open_voyage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Literal
+
+    from ..protocol import Meta, VoyageRecord
+    from .job import Step, Timing
+    from .journal import Journal
 
 FAULT_LIMIT = 300
 
 
-class Job(NamedTuple):
+class Job:
     """A kind of background work."""
 
-    next_step: Callable[[Journal, VoyageRecord, Timing], Step | None]
-    """Under the lock: what there is to do, if anything."""
-    fault_key: Literal["mirror_fault", "notify_fault"]
-    """The entry of `meta` that says why its last attempt failed."""
+    def __init__(
+        self,
+        next_step: Callable[[Journal, VoyageRecord, Timing], Step | None],
+        fault_key: Literal["mirror_fault", "notify_fault"],
+    ) -> None:
+        """`next_step` looks, under the lock, what there is to do, if anything. `fault_key` is the
+        entry of `meta` that says why the last attempt failed."""
+        self.next_step = next_step
+        self.fault_key: Literal["mirror_fault", "notify_fault"] = fault_key
 
 
 JOBS = {

@@ -7,12 +7,12 @@ those of a refused call too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ..text import clean
 
-# Start-up is most of a harbor call, and these cost a tenth of it.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..protocol import Claim, ErrorCode, Hail, Json, Meta, ShipRecord, Task, VoyageRecord
     from .journal import Changes, Journal
 
@@ -107,8 +107,8 @@ class Call:
 
     def remove_meta(self, name: str) -> None:
         """Forget an entry of what is known of the voyage as a whole."""
-        entries: dict[str, Any] = self.meta  # type: ignore[assignment]
-        entries.pop(name, None)
+        meta: Any = self.meta
+        meta.pop(name, None)
         self._set("meta", name, None)
 
     def _set(self, section: str, key: str, value: object) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .. import tasklist
 from ..text import clean, several
 from .call import SHORT_LIMIT, Refused, amount, text
@@ -21,6 +19,7 @@ from .state import (
     wrecks,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..protocol import (
         BeatAnswer,

@@ -1,38 +1,54 @@
 """What harbor's background jobs share: the step that each does next, their timing, and HTTP."""
 
-import json
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-from ..protocol import Meta
+import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from ..protocol import Meta
 
 HTTP_ANSWER_LIMIT = 1_000_000
 HTTP_ERROR_LIMIT = 9_999
 
 
-class Timing(NamedTuple):
+class Timing:
     """How often a job tries, and how many seconds it gives to what."""
 
-    attempts: int = 3
-    retry_pause_s: float = 30
-    news_poll_s: float = 5
-    notify_command_s: float = 60
-    push_s: float = 300
-    http_s: float = 60
+    def __init__(
+        self,
+        *,
+        attempts: int = 3,
+        retry_pause_s: float = 30,
+        news_poll_s: float = 5,
+        notify_command_s: float = 60,
+        push_s: float = 300,
+        http_s: float = 60,
+    ) -> None:
+        self.attempts = attempts
+        self.retry_pause_s = retry_pause_s
+        self.news_poll_s = news_poll_s
+        self.notify_command_s = notify_command_s
+        self.push_s = push_s
+        self.http_s = http_s
 
 
 USUAL_TIMING = Timing()
 
 
-class Step(NamedTuple):
+class Step:
     """What a job does next, outside the lock."""
 
-    action: Callable[[], Meta | None]
-    """Does it, and may return entries of `meta`. Raises OSError, HTTPException or UNSOUND."""
-    failure: str
-    """What has failed if it raises, in a word or two."""
-    outcome: Meta
-    """Entries of `meta` for when this step is over: done, or given up."""
+    def __init__(self, action: Callable[[], Meta | None], failure: str, outcome: Meta) -> None:
+        """`action` does it, and may return entries of `meta`. It raises OSError, HTTPException or
+        one of UNSOUND; then `failure` says in a word or two what has failed. `outcome` has entries
+        of `meta` for when the step is over: done, or given up."""
+        self.action = action
+        self.failure = failure
+        self.outcome = outcome
 
 
 def http_request(

@@ -22,14 +22,14 @@ import os
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
 
 from ..files import write
 from ..text import utc
 
-# Start-up is most of a harbor call, and these cost a tenth of it.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from ..process import Done
     from ..protocol import Claim, Json, Sections, VoyageRecord
@@ -144,9 +144,10 @@ class Journal:
         known = self._seq
         looked_at = self._offset
         followed = self._followed()
+        whole: Any = self.sections
         behind = [sets for sets in self._new_changes() if self._seq > followed]
         if not known <= followed <= self._seq:
-            behind = [cast("Changes", self.sections)]
+            behind = [whole]
         for section, key in {(name, key) for sets in behind for name in sets for key in sets[name]}:
             self._write(section, key)
         if behind:
@@ -209,7 +210,8 @@ class Journal:
 
     def _write(self, section: str, key: str) -> None:
         """Write what follows from an entry."""
-        value: Any = cast("Changes", self.sections)[section].get(key)
+        sections: Any = self.sections
+        value = sections[section].get(key)
         if section == "tasks":
             write(self.tasks_folder / f"{key}.json", value, ns=self._stamps[key])
         elif section == "ships":
@@ -266,7 +268,7 @@ def open_voyage(home: Path, clock: Callable[[], float] = time.time) -> tuple[Jou
 
 def fold(sections: Sections, sets: Changes) -> None:
     """Set entries of `sections` to what `sets` has."""
-    state = cast("Changes", sections)
+    state: Any = sections
     for name, entries in sets.items():
         for key, value in entries.items():
             state[name][key] = value

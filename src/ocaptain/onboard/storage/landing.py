@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .. import tasklist
 from .call import SHORT_LIMIT, Refused, text
 from .claims import check_live, own_claim
 from .leases import end_claim, renew
 from .state import is_current, work_ref
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..protocol import Claim, LandAnswer, TaskMetadata
     from .call import Call

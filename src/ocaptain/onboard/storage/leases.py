@@ -6,12 +6,11 @@ UNIX time.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .. import tasklist
 from ..text import several
 from .call import amount, text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 

@@ -1,17 +1,24 @@
 """The background job that brings the voyage's branch to origin, so that storage does not have the
 only copy. If the captain wants one, it opens a pull request in the end."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from .. import tasklist
-from ..protocol import Meta, Task, VoyageRecord
 from ..text import one_line
-from .job import Step, Timing, http_request
-from .journal import Journal
+from .job import Step, http_request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from ..protocol import Meta, Task, VoyageRecord
+    from .job import Timing
+    from .journal import Journal
 
 GITHUB = "https://github.com/"
 """The host that storage has a token for."""

@@ -1,13 +1,19 @@
 """The background job that tells the voyage's `notify` what is new: each news once, and again if it
 went away and came back."""
 
+from __future__ import annotations
+
 import time
 from functools import partial
 
-from ..protocol import VoyageRecord
 from .call import Call
-from .job import Step, Timing, http_request
-from .journal import Journal
+from .job import Step, http_request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..protocol import VoyageRecord
+    from .job import Timing
+    from .journal import Journal
 
 STDERR_LIMIT = 300
 

@@ -5,8 +5,6 @@ Its answer has `message`, a sentence for people. Given again, an order changes n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from .. import tasklist
 from ..text import several
 from .call import Refused, text
@@ -15,7 +13,10 @@ from .leases import end_claim
 from .state import starting_ship, voyage_state
 from .status import ship_names
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..protocol import (
         EditAnswer,
         Hail,

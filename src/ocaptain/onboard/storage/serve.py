@@ -1,20 +1,29 @@
 """The door to harbor: who asks, what they may, and one request from its line to its answer."""
 
+from __future__ import annotations
+
 import fcntl
 import json
 import os
 import select
 import sys
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
 
-from ..protocol import LOG_LIMIT, PROTOCOL, ErrorCode, Json, Refusal, VoyageRecord
+from .. import LOG_LIMIT, PROTOCOL
 from . import background, claims, landing
 from .call import SHORT_LIMIT, Call, Refused, amount, text
 from .journal import Journal, open_voyage
 from .leases import advance_clock, record_heartbeat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from ..protocol import ErrorCode, Json, Refusal, VoyageRecord
+
+    Operation = Callable[[Call], Mapping[str, Any]]
 
 REQUEST_LIMIT = 2_000_000
 """Bytes of a request."""
@@ -27,7 +36,6 @@ REPEATABLE = ("claim", "beat")
 LET_GO = "{} was let go: storage has no such ship"
 UPDATE = f"storage speaks {PROTOCOL}; use the version of ocaptain that the voyage was sailed with"
 
-Operation = Callable[[Call], Mapping[str, Any]]
 SHIP_OPERATIONS: Mapping[str, Operation] = {
     "claim": claims.claim,
     "beat": claims.beat,
@@ -37,12 +45,13 @@ SHIP_OPERATIONS: Mapping[str, Operation] = {
 }
 
 
-class Decision(NamedTuple):
+class Decision:
     """What was decided of a request."""
 
-    answer: Json
-    waits: bool
-    """Whether somebody else's change may bring a better answer."""
+    def __init__(self, answer: Json, *, waits: bool) -> None:
+        """`waits`: whether somebody else's change may bring a better answer."""
+        self.answer = answer
+        self.waits = waits
 
 
 def serve(home: Path, who: str) -> None:

@@ -4,10 +4,9 @@ Nothing here changes anything."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .. import tasklist
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

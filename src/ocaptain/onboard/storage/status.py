@@ -4,8 +4,6 @@ docs/json.md explains what `status` and `tasks` have."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .. import tasklist
 from ..text import several
 from .state import (
@@ -18,6 +16,7 @@ from .state import (
     wrecks,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..protocol import (
         Json,
