@@ -223,10 +223,13 @@ def _addressee(ship: "Addressee") -> str:
 
 def report(checked: Report) -> RenderableType:
     """What `check` found in a plan: if it is sound, what would sail; and what is good to know."""
-    facts = _facts(checked.plan, checked.forecast) if checked.plan else {}
-    lines = [Text.assemble((f"{name:<15}", "dim"), _line(fact)) for name, fact in facts.items()]
-    notes = [_line(f"note: {note}", "yellow") for note in checked.notes]
-    return Group(*lines, *notes)
+    lines: list[Text] = []
+    if checked.plan:
+        for name, fact in _facts(checked.plan, checked.forecast).items():
+            lines.append(Text.assemble((f"{name:<15}", "dim"), _line(fact)))
+    for note in checked.notes:
+        lines.append(_line(f"note: {note}", "yellow"))
+    return Group(*lines)
 
 
 def _facts(plan: Plan, forecast: Forecast) -> dict[str, str]:
