@@ -77,13 +77,15 @@ class Yard:
         return git(self.path, "log", "--format=%s", f"{self.clone.upstream}..HEAD").splitlines()
 
 
-def at_sea(yard: Yard, harbor: Harbor, run: str = "true", check: str | None = None) -> Attempt:
+def at_sea(
+    yard: Yard, harbor: Harbor, run: str = "true", check: str | None = None, agent: str = "shell"
+) -> Attempt:
     """A ship with this clone, and its claim of a task that runs a command."""
     ship = a_ship(
         yard.root,
         harbor,
         ship=f"ship-{os.urandom(4).hex()}",
-        agent="shell",
+        agent=agent,
         lease_seconds=6,
         stall_minutes=1,
         time_limit_minutes=1,

@@ -94,7 +94,7 @@ class Attempt:
                 self.answer_refusal(refusal)
 
     def reason_for_no_change(self, last_words: str) -> str:
-        """Why nothing had to change. Raises Feedback, once, if the agent did not say so."""
+        """Return why nothing had to change. Raises Feedback, once, if the agent did not say so."""
         if not self.agent.interactive:
             return "its command succeeded, and changed nothing"
         _, stated, reason = last_words.rpartition(prompt.NO_CHANGE)

@@ -75,7 +75,7 @@ def exchange(command: Sequence[str], line: str) -> Json:
 
 
 def _parsed(output: bytes) -> Json | None:
-    """The answer in a line. A banner, or another server's JSON, has no `ok` and is none."""
+    """Return the answer in a line. A banner, or another server's JSON, has no `ok` and is none."""
     with suppress(ValueError, RecursionError):
         answer = json.loads(output)
         if isinstance(answer, dict) and "ok" in answer:
@@ -104,7 +104,7 @@ class Client:
         return answer
 
     def beat(self, claim: int, report: Report) -> BeatAnswer:
-        """Renew a claim. Asks once only: the next beat comes soon enough."""
+        """Renew a claim. Ask once only: the next beat comes soon enough."""
         answer: BeatAnswer = self.ask({"op": "beat", "claim": claim, **report}, patience_s=0)
         return answer
 
@@ -145,7 +145,7 @@ class Client:
         return answer
 
     def send_log(self, offset: int, text: str) -> LogAnswer:
-        """Append to the ship's log on storage, if it has `offset` bytes there. Asks once only."""
+        """Append to the ship's log on storage, if it has `offset` bytes there. Ask once only."""
         answer: LogAnswer = self.ask({"op": "log", "offset": offset, "text": text}, patience_s=0)
         return answer
 

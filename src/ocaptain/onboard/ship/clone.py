@@ -51,7 +51,7 @@ class GitFailed(OSError):
 
 
 def pack_settings(sudo_prefix: Sequence[str]) -> dict[str, str]:
-    """Git's settings for a storage where these words go before every command."""
+    """Return git's settings for a storage where these words go before every command."""
     return {
         "remote.origin.uploadpack": shlex.join([*sudo_prefix, "git-upload-pack"]),
         "remote.origin.receivepack": shlex.join([*sudo_prefix, "git-receive-pack"]),
@@ -118,7 +118,7 @@ class Clone:
     # The agent's work
 
     def current_branch(self) -> str:
-        """The branch that is checked out, empty if there is none."""
+        """Return the branch that is checked out, empty if there is none."""
         return self._git("branch", "--show-current")
 
     def commit_rest(self, message: str) -> None:
@@ -134,7 +134,7 @@ class Clone:
         return (self._git_dir / "rebase-merge").exists()
 
     def tip(self) -> str:
-        """The commit with all the work: of a rebase that has stopped, what is being rebased."""
+        """Return the commit with all the work: if a rebase has stopped, what is being rebased."""
         commit = "HEAD"
         if self.is_rebasing():
             commit = (self._git_dir / "rebase-merge" / "orig-head").read_text().strip()
@@ -214,7 +214,7 @@ class Clone:
         self._git("clean", "--quiet", "-ffd")
 
     def _fork_point(self) -> str:
-        """The last commit that HEAD shares with the voyage branch."""
+        """Return the last commit that HEAD shares with the voyage branch."""
         return self._git("merge-base", self.upstream, "HEAD")
 
     def _has_conflict_markers(self) -> bool:
@@ -222,7 +222,6 @@ class Clone:
         return any(CONFLICT_MARKER.search(file.read_bytes()) for file in files if file.is_file())
 
     def _conflicts(self) -> list[str]:
-        """The paths in conflict."""
         words = ["-c", "core.quotePath=off", "diff", "--name-only", "--diff-filter=U"]
         return self._git(*words).splitlines()
 
@@ -240,7 +239,7 @@ class Clone:
         return True
 
     def _snapshot(self) -> str:
-        """A commit of the tree as it is, on top of HEAD; HEAD if they are the same."""
+        """Make a commit of the tree as it is, on top of HEAD. Returns HEAD if that is the same."""
         index = self._git_dir / "ocaptain-index"  # the agent's own stays as it is
         shutil.copyfile(self._git_dir / "index", index)
         self._git("add", "--all", index=index)

@@ -23,7 +23,7 @@ RULES = f"""\
 
 
 def first(voyage: VoyageRecord, grant: TaskGrant) -> str:
-    """The message that starts a session: objective, spec, task, what it builds on, wrecks, rules."""
+    """Make the message that starts a session, with all that there is to know about the task."""
     task = grant["task"]
     landed = [_landed(each) for each in grant["landed"]]
     wrecks = [_wreck(each) for each in grant["wrecks"]]
@@ -58,17 +58,17 @@ def _wreck(wreck: Wreck) -> str:
 
 
 def conflict(branch: str, paths: Sequence[str]) -> str:
-    """What to do about a rebase that has stopped."""
+    """Say what to do about a rebase that has stopped."""
     lines = "\n".join(paths)
     return f"While you worked, others landed. Rebasing your work onto {branch} stopped, with conflicts in:\n\n{lines}\n\nThe rebase is still under way in your clone. Resolve the conflicts in these files so that what both sides meant still holds, leave no conflict markers, and end your turn: ocaptain goes on with the rebase and runs the check. `git log` and `git show` tell what the others did."
 
 
 def red_check(check: str, status: int, output: str) -> str:
-    """What to do about a check that fails."""
+    """Say what to do about a check that fails."""
     return f"On top of the branch as it is now, the plan's check `{check}` fails with status {status}:\n\n{output}\n\nMend it and end your turn; then it is tried again."
 
 
 def commit_message(voyage: VoyageRecord, ship: str, task: Task) -> str:
-    """The message of a commit that ocaptain makes for an agent."""
+    """Make the message of a commit that ocaptain makes for an agent."""
     subject = " ".join(task.get("subject", "").split())[:72] or f"Task {task['id']}"
     return f"{subject}\n\nVoyage: {voyage['voyage']}\nShip: {ship}\nTask: {task['id']}\n"

@@ -154,7 +154,7 @@ class Session:
     # Whether a turn is over
 
     def _turn_end(self) -> Event | None:
-        """The end of the turn, once the agent will not go on by itself.
+        """Return the end of the turn, once the agent will not go on by itself.
 
         By then it has heard all that it was told, and nothing of it runs; or that took too long."""
         end = self._end
@@ -171,13 +171,13 @@ class Session:
         return None
 
     def _exited(self, silent_s: float) -> Event | None:
-        """The end of a turn whose agent is gone, though what it left holds its output open."""
+        """End a turn whose agent is gone, though what it left may hold its output open."""
         if silent_s > 1 and self._child.poll() is not None:
             return self._exit()
         return None
 
     def _overdue(self) -> Event | None:
-        """The end of a turn that takes far too long."""
+        """End a turn that takes far too long."""
         minutes = LIMITS_OF_A_TURN * self.ship.voyage["time_limit_minutes"]
         took_s = time.monotonic() - self._began_at
         if took_s > minutes * 60 and time.time() > self._wait_ends:
@@ -185,7 +185,7 @@ class Session:
         return None
 
     def _stalled(self, silent_s: float) -> Event | None:
-        """The end of a turn of silence, with no child at work and since no announced wait."""
+        """End a turn of silence, in which no child works, and that no announced wait explains."""
         minutes = self.ship.voyage["stall_minutes"]
         since_wait_s = time.time() - self._wait_ends
         if min(silent_s, since_wait_s) < minutes * 60:
@@ -218,7 +218,7 @@ class Session:
         self._take(self._exit())
 
     def _exit(self) -> Event:
-        """The end of the turn that comes of the end of the process."""
+        """Wait for the end of the process, which ends the turn."""
         status = self._child.wait()
         outcome: Outcome = "error"
         if status == 0 and not self.agent.interactive:

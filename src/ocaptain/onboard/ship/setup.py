@@ -68,7 +68,7 @@ def write_files(folder: Path, boot: ShipBoot) -> None:
 
 
 def ssh_config(folder: Path, provided: Mapping[str, str]) -> str:
-    """The ssh_config(5) that reaches storage; what the provider gave comes last, and wins."""
+    """Return the ssh_config(5) that reaches storage. What the provider gave wins."""
     options = {
         **STORAGE_SSH_OPTIONS,
         "UserKnownHostsFile": f'"{folder}/known_hosts"',
@@ -88,8 +88,10 @@ def link_mount(home: Path, voyage: str) -> None:
 
 
 def start_helm(home: Path) -> None:
-    """Start helm, unless it runs: as a system unit if systemd runs a machine of our own
-    (sd_booted(3)), else as a process, of which only one stays."""
+    """Start helm, unless it runs.
+
+    It is a system unit if systemd runs a machine of our own (sd_booted(3)), else a process, of
+    which only one stays."""
     ship: ShipFile = json.loads((home / "voyage" / "ship.json").read_text())
     if ship["accounts"] and Path("/run/systemd/system").is_dir():
         unit = home / "voyage" / "ocaptain-helm.service"

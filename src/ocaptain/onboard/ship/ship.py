@@ -65,7 +65,7 @@ class Ship:
         self.storage = Client([*self._shared_ssh, "storage", harbor], self.secrets, exchange)
 
     def _sockets_folder(self) -> Path:
-        """Where the shared SSH connection is; socket paths have to be short."""
+        """Make the folder of the shared SSH connection; socket paths have to be short."""
         name = f"oc-{self.voyage['voyage']}-{self.name}"
         folder = Path(tempfile.gettempdir(), name)
         folder.mkdir(exist_ok=True)  # by a helm that was killed, perhaps
@@ -80,7 +80,7 @@ class Ship:
             self.secrets[:] = sorted(known, key=len, reverse=True)
 
     def open_clone(self, give_up: Event) -> Clone:
-        """The clone at `workspace`, for as long as `give_up` is not set."""
+        """Return the clone at `workspace`. Once `give_up` is set it waits for storage no more."""
         settings = {
             **self.voyage["author"],
             "core.sshCommand": shlex.join(self._ssh),

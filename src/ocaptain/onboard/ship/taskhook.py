@@ -34,9 +34,10 @@ def main(home: Path, claim: int, patience_s: float = PATIENCE_S) -> None:
 
 
 def answer(ship: Ship, claim: int, call: Json, patience_s: float) -> str:
-    """What the model is told: Claude Code calls any stopped tool an error, even if it is none.
+    """Do what the call asks for, if that is allowed, and return what to tell the model.
 
-    The request has the call's own id: asking again changes nothing."""
+    Claude Code calls any stopped tool an error, even if it is none. The request has the call's own
+    id: asking again changes nothing."""
     if call["tool_name"] != "TaskCreate":
         return REFUSED
     try:
