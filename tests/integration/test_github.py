@@ -57,7 +57,7 @@ def at_once(voyage: Voyage) -> None:
     """Have the next call try the mirror again, as the one that waits to do so is killed."""
     assert isinstance(voyage.captain, ExeCaptain)
     machine = voyage.captain.exe.machines[f"{voyage.id}-storage"]
-    machine.run("sudo pkill -KILL -f '[e]rrands.main mirror'")
+    machine.run("sudo pkill -KILL -f '[b]ackground mirror'")
 
 
 def gate(number: int) -> str:
