@@ -4,7 +4,6 @@ import argparse
 import os
 import platform
 import re
-import signal
 import subprocess
 import sys
 import textwrap
@@ -12,11 +11,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import claims, exedev, fleet, memory, startup, table
-from .table import Row
-from .world import Trouble, World, private, stop
+from tests.support.machine import Trouble
 
-Measurement = Callable[[World, bool], Iterator[Row]]
+from . import claims, exedev, fleet, memory, startup, table
+from .effort import Effort
+from .table import Row
+from .world import stop_on_signals
+
+Measurement = Callable[[Effort], Iterator[Row]]
 
 MEASUREMENTS: dict[str, Measurement] = {
     "help": startup.help_,
@@ -35,35 +37,52 @@ PLACE = re.compile(r"(?<=<!-- script/bench --write -->\n).*?(?=<!-- end -->)", r
 
 
 def main() -> int:
-    """Exit status 1 where a target is missed, 2 where it could not be measured, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer runs")
-    parser.add_argument("--write", action="store_true", help=f"into docs/{DOCUMENT.name}")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS))
-    given = parser.parse_args()
-    unknown = set(given.names) - MEASUREMENTS.keys()
-    if unknown:
-        parser.error(f"no {', '.join(sorted(unknown))}; there is: {', '.join(MEASUREMENTS)}")
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)  # also where a script had us started with Ctrl-C ignored
+    """Exit status 1 if a target is missed, 2 if it could not be measured, 130 if interrupted."""
+    options = arguments()
+    stop_on_signals()
+    rows: list[Row] = []
     try:
-        rows = [row for name in given.names or MEASUREMENTS for row in measure(name, given.quick)]
+        for name in options.names or MEASUREMENTS:
+            print(f"bench: {name} …", file=sys.stderr, flush=True)
+            rows += MEASUREMENTS[name](options.effort)
     except KeyboardInterrupt:
         return 130
     except Trouble as trouble:
         print(f"bench: {trouble}", file=sys.stderr)
         return 2
     print(f"\n{machine()}\n\n{table.text(rows)}")
-    if given.write:
+    if options.write:
         write(rows)
+    if options.effort is Effort.SMOKE:
+        return 0
     return 1 if any(row.missed for row in rows) else 0
 
 
-def measure(name: str, quick: bool) -> list[Row]:
-    """One measurement, in a world of its own."""
-    print(f"bench: {name} …", file=sys.stderr, flush=True)
-    with private() as world:
-        return list(MEASUREMENTS[name](world, quick))
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
+    parser.add_argument(
+        "--quick",
+        action="store_const",
+        dest="effort",
+        const=Effort.QUICK,
+        default=Effort.FULL,
+        help="fewer runs",
+    )
+    parser.add_argument(
+        "--smoke",
+        action="store_const",
+        dest="effort",
+        const=Effort.SMOKE,
+        help="only whether it runs: no figure means anything, and no target counts",
+    )
+    parser.add_argument("--write", action="store_true", help=f"into docs/{DOCUMENT.name}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS))
+    options = parser.parse_args()
+    unknown = set(options.names) - MEASUREMENTS.keys()
+    if unknown:
+        parser.error(f"no {', '.join(sorted(unknown))}; there is: {', '.join(MEASUREMENTS)}")
+    return options
 
 
 def machine() -> str:
@@ -92,7 +111,8 @@ def paragraph(text: str) -> str:
 
 def write(rows: list[Row]) -> None:
     """Put the table into the document, in the place of the one there."""
-    page = f"\n{paragraph(machine())}\n\n{table.markdown(rows)}\n\n"
+    rows_as_text = table.markdown(table.HEADS, [row.cells() for row in rows])
+    page = f"\n{paragraph(machine())}\n\n{rows_as_text}\n\n"
     DOCUMENT.write_text(PLACE.sub(lambda _: page, DOCUMENT.read_text()))
 
 

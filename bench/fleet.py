@@ -1,80 +1,90 @@
 """Whole voyages: how soon the fleet is at work, how fast it lands, how close to the ideal."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from statistics import median
 
+from tests.support.captain import Json, Voyage
+from tests.support.machine import until
+
 from . import plans
+from .effort import Effort
 from .table import Row, Target
-from .world import Json, World, until
+from .world import ENDS_S, Skipper, new_skipper, until_complete
 
 
-def sail(world: World, quick: bool) -> Iterator[Row]:
+def sail(effort: Effort) -> Iterator[Row]:
     """From `ocaptain sail` to the last ship's first claim, and the SSH commands that took."""
-    world.count_ssh()
-    times, returned, commands = [], [], 0
-    for _ in range(2 if quick else 5):
-        voyage = world.sail(world.plan(plans.apart(3, 30)), 3)
-        times.append(last_first_claim(partial(world.journal, voyage.id), 3) - voyage.began)
-        returned.append(voyage.returned - voyage.began)
-        vms = [f"{voyage.id}-{vm}" for vm in ("storage", "ship0", "ship1", "ship2")]
-        commands = max(commands, *map(world.ssh_commands, vms))
-        world.sink()
-    yield Row("SSH commands to bootstrap a VM", [commands], "", Target(1))
-    beside = "sail returns", median(returned)
-    yield Row("sail to the last ship's first claim, 3 ships", times, "s", None, beside)
+    ships = effort.choose(smoke=1, quick=3, full=3)
+    to_work = []
+    to_return = []
+    commands = []
+    with new_skipper() as captain:
+        captain.count_ssh()
+        for _ in range(effort.choose(smoke=1, quick=2, full=5)):
+            sailed = captain.sail_timed(plans.apart(ships, 30), ships)
+            voyage = sailed.voyage
+            to_work.append(last_first_claim(voyage, ships) - sailed.began)
+            to_return.append(sailed.returned - sailed.began)
+            commands += [captain.ssh_commands(f"{voyage.id}-{vm}") for vm in voyage.vms]
+            captain.sink_all()
+    yield Row("SSH commands to bootstrap a VM", [max(commands)], "", Target(1))
+    what = f"sail to the last ship's first claim, {ships} ships"
+    yield Row(what, to_work, "s", None, ("sail returns", median(to_return)))
 
 
-def last_first_claim(journal: Callable[[], list[Json]], ships: int) -> float:
-    """When the last of the ships made its first claim (UNIX time, in s)."""
+def last_first_claim(voyage: Voyage, ships: int) -> float:
+    """Wait until each ship has claimed; when the last of them did (UNIX time, in s)."""
 
-    def look() -> dict[str, float]:
-        first = {line["who"]: moment(line) for line in reversed(claims(journal()))}
-        return first if len(first) == ships else {}
+    def first_claims() -> list[float]:
+        moments = {line["who"]: moment(line) for line in reversed(claims(voyage.journal()))}
+        return list(moments.values()) if len(moments) == ships else []
 
-    return max(until("every ship's first claim", look).values())
+    return max(until(first_claims, ENDS_S, "every ship's first claim"))
 
 
-def landings(world: World, quick: bool) -> Iterator[Row]:
+def landings(effort: Effort) -> Iterator[Row]:
     """Tasks that take no time, so that landing is all there is."""
-    tasks = plans.apart(40 if quick else 80)
+    ships = effort.choose(smoke=2, quick=8, full=8)
+    tasks = plans.apart(effort.choose(smoke=4, quick=40, full=80))
     rates = []
-    for _ in range(1 if quick else 3):
-        lines = voyage_of(world, tasks, 8)
-        landed = [moment(line) for line in lines if lands_a_task(line)]
-        rates.append((len(landed) - 1) / (max(landed) - min(landed)))
-    yield Row("landings a second, 8 ships", rates, "/s")
+    with new_skipper() as captain:
+        for _ in range(effort.choose(smoke=1, quick=1, full=3)):
+            landed = landings_of(journal_of(captain, tasks, ships))
+            rates.append((len(landed) - 1) / (max(landed) - min(landed)))
+    yield Row(f"landings a second, {ships} ships", rates, "/s")
 
 
-def makespan_1(world: World, quick: bool) -> Iterator[Row]:
+def makespan_1(effort: Effort) -> Iterator[Row]:
     """Sixty tasks of a second."""
-    yield from spans(world, 1, 1.6, 1 if quick else 3)
+    yield makespan(effort, effort.choose(smoke=0.1, quick=1, full=1), Target(1.6, ratio=True))
 
 
-def makespan_5(world: World, quick: bool) -> Iterator[Row]:
+def makespan_5(effort: Effort) -> Iterator[Row]:
     """Sixty tasks of five seconds."""
-    yield from spans(world, 5, 1.2, 1 if quick else 3)
+    yield makespan(effort, effort.choose(smoke=0.1, quick=5, full=5), Target(1.2, ratio=True))
 
 
-def spans(world: World, seconds: float, most: float, runs: int) -> Iterator[Row]:
+def makespan(effort: Effort, seconds: float, target: Target) -> Row:
     """From the first claim to the last landing, beside what no fleet can beat."""
-    tasks, ships = plans.graph(60, seconds), 6
+    ships = effort.choose(smoke=2, quick=6, full=6)
+    tasks = plans.graph(effort.choose(smoke=2, quick=60, full=60), seconds)
     times = []
-    for _ in range(runs):
-        lines = voyage_of(world, tasks, ships)
-        landed = [moment(line) for line in lines if lands_a_task(line)]
-        times.append(max(landed) - min(map(moment, claims(lines))))
-    bound = "the lower bound", plans.lower_bound(tasks, seconds, ships)
+    with new_skipper() as captain:
+        for _ in range(effort.choose(smoke=1, quick=1, full=3)):
+            lines = journal_of(captain, tasks, ships)
+            first = min(moment(line) for line in claims(lines))
+            times.append(max(landings_of(lines)) - first)
+    bound = ("the lower bound", plans.lower_bound(tasks, seconds, ships))
     what = f"{len(tasks)} tasks of {seconds:g} s on {ships} ships"
-    yield Row(what, times, "s", Target(most, ratio=True), bound)
+    return Row(what, times, "s", target, bound)
 
 
-def voyage_of(world: World, tasks: list[Json], ships: int) -> list[Json]:
+def journal_of(captain: Skipper, tasks: list[Json], ships: int) -> list[Json]:
     """The journal of a whole voyage."""
-    voyage = world.sail(world.plan(tasks), ships).id
-    until("the end of the voyage", lambda: world.completed(voyage))
-    lines = world.journal(voyage)
-    world.sink()
+    voyage = captain.sail(captain.plan_of(tasks), ships)
+    until_complete(voyage)
+    lines = voyage.journal()
+    captain.sink_all()
     return lines
 
 
@@ -83,9 +93,10 @@ def claims(lines: list[Json]) -> list[Json]:
     return [line for line in lines if line["op"] == "claim" and line["set"].get("claims")]
 
 
-def lands_a_task(line: Json) -> bool:
-    """Whether a line completes a task."""
-    return line["op"] == "land" and "tasks" in line["set"]
+def landings_of(lines: list[Json]) -> list[float]:
+    """When each task was completed (UNIX time, in s)."""
+    landed = [line for line in lines if line["op"] == "land" and "tasks" in line["set"]]
+    return [moment(line) for line in landed]
 
 
 def moment(line: Json) -> float:

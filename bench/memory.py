@@ -4,78 +4,74 @@ PSS (proc(5), smaps_rollup) counts a page that several processes share as a frac
 this one machine ships share the interpreter, on VMs they do not, so helm's RSS is shown too.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from ocaptain.onboard import process
+from tests.support.captain import Voyage
+from tests.support.machine import serving_sshds, until
 
 from . import plans
+from .effort import Effort
 from .table import Row, Target
-from .world import World, until
-
-SHIPS = 16
+from .world import ENDS_S, new_skipper
 
 
-def memory(world: World, quick: bool) -> Iterator[Row]:
+@dataclass
+class Peak:
+    """The most that a ship was seen to hold, in MB (of a million bytes)."""
+
+    helm_pss: float = 0.0
+    helm_rss: float = 0.0
+    all_pss: float = 0.0
+
+    def look(self, voyage: Voyage, ship: str) -> None:
+        """Take in what the ship holds now."""
+        helms = voyage.helms(ship)
+        self.helm_pss = max(self.helm_pss, held(helms, "Pss"))
+        self.helm_rss = max(self.helm_rss, held(helms, "Rss"))
+        self.all_pss = max(self.all_pss, held(voyage.pids(ship), "Pss"))
+
+
+def memory(effort: Effort) -> Iterator[Row]:
     """The most that helms and storage were seen to hold, while ships work, land and wait."""
-    tasks = plans.apart(SHIPS if quick else 3 * SHIPS, 2)
-    voyage = world.sail(world.plan(tasks), SHIPS).id
-    most: dict[str, float] = defaultdict(float)
+    ships = effort.choose(smoke=2, quick=16, full=16)
+    tasks = plans.apart(effort.choose(smoke=2, quick=16, full=48), 2)
+    storage_peak = 0.0
+    with new_skipper() as captain:
+        voyage = captain.sail(captain.plan_of(tasks), ships)
+        peaks = {ship: Peak() for ship in voyage.ships}
 
-    def look() -> bool:
-        for what, held in holdings(world, voyage):
-            most[what] = max(most[what], held)
-        return world.completed(voyage)
+        def look_until_complete() -> bool:
+            nonlocal storage_peak
+            for ship, peak in peaks.items():
+                peak.look(voyage, ship)
+            storage_peak = max(storage_peak, held_by_storage(voyage))
+            return voyage.is_complete()
 
-    until("the end of the voyage", look)
-    ships = [f"ship{n}" for n in range(SHIPS)]
-    yield Row("memory of a ship's helm (PSS)", [most[f"{s} Pss"] for s in ships], "MB", Target(40))
-    yield Row("… its RSS", [most[f"{s} Rss"] for s in ships], "MB")
-    yield Row("… with ssh, sshfs and its agent (PSS)", [most[s] for s in ships], "MB")
-    yield Row(f"memory of storage with {SHIPS} ships (PSS)", [most["storage"]], "MB")
-
-
-def holdings(world: World, voyage: str) -> Iterator[tuple[str, float]]:
-    """What there is on each VM now, in MB: by its name all of it, and of helm Pss and Rss."""
-    for number in range(SHIPS):
-        ship = f"ship{number}"
-        pids = process.marked(f"OCAPTAIN_VM={voyage}-{ship}")
-        yield ship, sum(held(pid, "Pss") for pid in pids)
-        for key in ("Pss", "Rss"):
-            yield f"{ship} {key}", sum(held(pid, key) for pid in pids if runs_helm(pid))
-    storage = f"{voyage}-storage"
-    pids = process.marked(f"OCAPTAIN_VM={storage}") | serving(world.home(storage).parent)
-    yield "storage", sum(held(pid, "Pss") for pid in pids)
+        until(look_until_complete, ENDS_S, "the end of the voyage")
+    helm_pss = [peak.helm_pss for peak in peaks.values()]
+    helm_rss = [peak.helm_rss for peak in peaks.values()]
+    all_pss = [peak.all_pss for peak in peaks.values()]
+    yield Row("memory of a ship's helm (PSS)", helm_pss, "MB", Target(40))
+    yield Row("… its RSS", helm_rss, "MB")
+    yield Row("… with ssh, sshfs and its agent (PSS)", all_pss, "MB")
+    yield Row(f"memory of storage with {ships} ships (PSS)", [storage_peak], "MB")
 
 
-def held(pid: int, key: str) -> float:
-    """Memory of a process in MB (of a million bytes), 0 where it has ended."""
-    with suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith(f"{key}:"):
-                return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
+def held_by_storage(voyage: Voyage) -> float:
+    """What all of storage holds, in MB."""
+    sshds = serving_sshds(voyage.home().parent)
+    return held(voyage.pids("storage") | sshds, "Pss")
 
 
-def runs_helm(pid: int) -> bool:
-    """Whether a process is a helm."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().find(b"/voyage/lib\0helm") > 0
-    return False
-
-
-def serving(vm: Path) -> set[int]:
-    """The sshd processes that serve a VM: they have its log open."""
-    found = set()
-    for comm in Path("/proc").glob("[0-9]*/comm"):
+def held(pids: Iterable[int], key: str) -> float:
+    """Memory of processes in MB, of those that have not ended; `key` is Pss or Rss."""
+    kilobytes = 0
+    for pid in pids:
         with suppress(OSError):
-            if comm.read_text().startswith("sshd") and vm / "sshd.log" in opened(comm.parent):
-                found.add(int(comm.parent.name))
-    return found
-
-
-def opened(process_folder: Path) -> Iterable[Path]:
-    """Files that a process has open."""
-    return [fd.readlink() for fd in (process_folder / "fd").iterdir()]
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            amounts = [line.split()[1] for line in rollup.splitlines() if line.startswith(key)]
+            kilobytes += int(amounts[0])
+    return kilobytes * 1024 / 1e6

@@ -1,15 +1,16 @@
 """Task lists to measure with, and what the best of schedules could make of them."""
 
 import random
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from ocaptain.onboard import tasklist
+from ocaptain.onboard.protocol import Task
 
 Json = dict[str, Any]
 
 SEED = 20
 BLOCKERS = (0, 0, 1, 1, 2)
+"""How many tasks one waits for, to choose from."""
 
 
 def task(number: int, run: str, blockers: list[str]) -> Json:
@@ -26,38 +27,42 @@ def task(number: int, run: str, blockers: list[str]) -> Json:
 
 def writing(number: int, seconds: float = 0) -> str:
     """A command that takes so long and changes a file of its own."""
-    wait = f"sleep {seconds:g}; " if seconds else ""
-    return f"{wait}echo {number} > file-{number}.txt"
+    write = f"echo {number} > file-{number}.txt"
+    if not seconds:
+        return write
+    return f"sleep {seconds:g}; {write}"
 
 
 def apart(count: int, seconds: float = 0) -> list[Json]:
     """Tasks none of which waits for another."""
-    return [task(n, writing(n, seconds), []) for n in range(1, count + 1)]
+    return [task(number, writing(number, seconds), []) for number in range(1, count + 1)]
 
 
 def graph(count: int, seconds: float = 0) -> list[Json]:
     """Tasks that wait for up to two earlier ones each, at random but always the same."""
-    chance, made = random.Random(SEED), []  # noqa: S311 - nothing secret
+    chance = random.Random(SEED)  # noqa: S311 - nothing secret
+    tasks = []
     for number in range(1, count + 1):
-        wanted = min(chance.choice(BLOCKERS), number - 1)
-        blockers = [str(n) for n in sorted(chance.sample(range(1, number), wanted))]
-        made.append(task(number, writing(number, seconds), blockers))
-    return made
+        blockers = some_before(number, chance)
+        tasks.append(task(number, writing(number, seconds), blockers))
+    return tasks
+
+
+def some_before(number: int, chance: random.Random) -> list[str]:
+    """Choose up to two of the tasks before one."""
+    count = min(chance.choice(BLOCKERS), number - 1)
+    return [str(blocker) for blocker in sorted(chance.sample(range(1, number), count))]
 
 
 def idle(count: int) -> list[Json]:
     """The same graph, of tasks that nobody will see the end of."""
-    return [{**each, "metadata": {"run": "sleep 86400"}} for each in graph(count)]
+    return [{**task, "metadata": {"run": "sleep 86400"}} for task in graph(count)]
 
 
 def longest_chain(tasks: list[Json]) -> int:
     """The number of tasks on it."""
-    return max(tasklist.chains(by_id(tasks)).values())
-
-
-def by_id(tasks: list[Json]) -> Mapping[str, Json]:
-    """Tasks by their ids."""
-    return {each["id"]: each for each in tasks}
+    by_id = {task["id"]: cast(Task, task) for task in tasks}
+    return max(tasklist.chains(by_id).values())
 
 
 def lower_bound(tasks: list[Json], seconds: float, ships: int) -> float:

@@ -83,7 +83,7 @@ def text(rows: Iterable[Row]) -> str:
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
-def markdown(rows: Iterable[Row]) -> str:
-    """The table, for a document."""
-    lines = [HEADS, ("---",) * len(HEADS), *(row.cells() for row in rows)]
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table for a document."""
+    lines = [heads, ("---",) * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,183 +1,117 @@
-"""A private world to measure in: a home of its own, its voyages, and nothing left of either."""
+"""What measurements share: a captain of whom nothing is left, and voyages for them."""
 
-import json
-import os
-import shutil
+import itertools
 import signal
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from ocaptain.onboard import process
+from tests.support.captain import Captain, Json, Voyage, captain_of
+from tests.support.machine import until
 
-Json = dict[str, Any]
 T = TypeVar("T")
 
-OCAPTAIN = str(Path(sys.executable).with_name("ocaptain"))
-OURS = ("PYTHON", "OCAPTAIN", "ANTHROPIC", "CLAUDE", "OTEL", "XDG", "GIT", "GH_")
 COUNTING_SSH = '#!/bin/sh\necho "$*" >> "{log}"\nexec "{ssh}" "$@"\n'
 ENDS_S = 900.0
-
-
-class Trouble(Exception):
-    """A measurement could not be made; the message says why."""
 
 
 @dataclass(frozen=True)
 class Sailed:
     """A voyage under way, and when `ocaptain sail` was started and had ended (UNIX time, in s)."""
 
-    id: str
+    voyage: Voyage
     began: float
     returned: float
 
 
-class World:
-    """A folder that is home, data and scratch, with the environment that keeps to it."""
+@dataclass
+class Skipper(Captain):
+    """A captain who sails the same repository again and again."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.ssh_log = folder, folder / "ssh.log"
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
-        run, data = folder / "run", folder / "data"
-        run.mkdir(mode=0o700)
-        # The bench's mark, by which whatever is left at the end is found.
-        self.mark = f"OCAPTAIN_BENCH={folder.name}"
-        own = {"HOME": folder, "XDG_RUNTIME_DIR": run, "XDG_DATA_HOME": data}
-        self.env = {**kept, **{k: str(v) for k, v in own.items()}, "OCAPTAIN_PROVIDER": "local"}
-        self.env["OCAPTAIN_BENCH"] = folder.name
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def run(self, *argv: str) -> str:
-        """What a program prints; raises Trouble where it fails."""
-        done = subprocess.run(argv, env=self.env, stdin=subprocess.DEVNULL, capture_output=True)
-        if done.returncode:
-            raise Trouble(f"{' '.join(argv)}: {done.stderr.decode().strip()}")
-        return done.stdout.decode()
-
-    def ocaptain(self, *words: str) -> str:
-        """What a verb prints."""
-        return self.run(OCAPTAIN, *words)
+    @property
+    def ssh_log(self) -> Path:
+        """Where ssh commands are noted, a line each."""
+        return self.root / "ssh.log"
 
     def count_ssh(self) -> None:
-        """From here on, note every ssh command that is started, in `ssh_log`."""
-        folder = self.folder / "counting"
-        folder.mkdir()
-        script = folder / "ssh"
-        script.write_text(COUNTING_SSH.format(log=self.ssh_log, ssh=shutil.which("ssh")))
-        script.chmod(0o755)
-        self.env["PATH"] = f"{folder}:{self.env['PATH']}"
+        """From here on, note every ssh command that is started."""
+        self.path_first("ssh", COUNTING_SSH.format(log=self.ssh_log, ssh=self.real("ssh")))
 
     def ssh_commands(self, vm: str) -> int:
-        """How many commands the captain has sent to a VM since `count_ssh`."""
+        """How many commands were sent to a VM since `count_ssh`."""
         return self.ssh_log.read_text().count(f" {vm} -- ")
 
-    # Voyages
-
-    def plan(self, tasks: Sequence[Json], **settings: Any) -> Path:
-        """Write a plan of the shell agent's, with a repository for it."""
-        plan = Path(tempfile.mkdtemp(prefix="plan-", dir=self.folder))
-        facts: Json = {"name": plan.name, "repo": str(self._repository()), "agent": "shell"}
-        facts |= {"recommended_ships": 1, **settings}
-        (plan / "tasks").mkdir()
-        (plan / "spec.md").write_text("Measure it.\n")
-        (plan / "verify.sh").write_text("true\n")
-        (plan / "voyage.json").write_text(json.dumps(facts))
-        for task in tasks:
-            (plan / "tasks" / f"{task['id']}.json").write_text(json.dumps(task))
-        return plan
-
-    def _repository(self) -> Path:
-        repo = self.folder / "repo"
+    def plan_of(self, tasks: Sequence[Json], *, lease_seconds: float = 300) -> Path:
+        """Write a plan of the shell agent's."""
+        repo = self.home / "repo"
         if not repo.exists():
-            repo.mkdir()
-            (repo / "README.md").write_text("To measure with.\n")
-            who = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
-            for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "Begin"]):
-                self.run("git", "-C", str(repo), *who, *words)
-        return repo
+            self.repository()
+        return self.plan(
+            repo,
+            {task["id"]: task for task in tasks},
+            name=f"plan-{next(self.numbers)}",
+            lease_seconds=lease_seconds,
+            time_limit_minutes=60,
+        )
 
-    def sail(self, plan: Path, ships: int) -> Sailed:
-        """Set sail; the voyage is the one that has come."""
-        before = set(self.voyages())
+    def sail_timed(self, tasks: Sequence[Json], ships: int) -> Sailed:
+        """Set sail for these tasks."""
+        plan = self.plan_of(tasks)
         began = time.time()
-        self.ocaptain("sail", str(plan), "--ships", str(ships))
-        returned = time.time()
-        (new,) = set(self.voyages()) - before
-        return Sailed(new, began, returned)
+        voyage = self.sail(plan, ships)
+        return Sailed(voyage, began, time.time())
 
-    def voyages(self) -> list[str]:
-        """Ids of the voyages that have storage."""
-        folders = (self.folder / "data" / "ocaptain" / "local").glob("*-storage")
-        return [folder.name.removesuffix("-storage") for folder in folders]
-
-    def home(self, vm: str) -> Path:
-        """Home directory on a VM."""
-        return self.folder / "data" / "ocaptain" / "local" / vm / "home"
-
-    def journal(self, voyage: str) -> list[Json]:
-        """Whole lines of a voyage's journal."""
-        return lines_of(self.home(f"{voyage}-storage") / "voyage" / "journal.jsonl")
-
-    def completed(self, voyage: str) -> bool:
-        """Whether the voyage is complete. Raises Trouble where it never will be."""
-        folder = self.home(f"{voyage}-storage") / "voyage"
-        return (folder / "artifacts" / "voyage-complete.marker").exists()
-
-    def sink(self) -> None:
-        """Destroy all voyages, and end whatever was started here."""
-        if self.voyages():
-            self.ocaptain("sink", "--all", "--force")
-        process.kill_marked(self.mark)
+    def sink_all(self) -> None:
+        """Destroy all voyages."""
+        self.run("sink", "--all", "--force")
 
 
-def lines_of(journal: Path) -> list[Json]:
-    """Whole lines of a journal."""
-    raw = journal.read_bytes().splitlines(keepends=True)
-    return [json.loads(line) for line in raw if line.endswith(b"\n")]
+def until_complete(voyage: Voyage) -> None:
+    """Wait for the end of a voyage. Raises Trouble if it does not come."""
+    until(voyage.is_complete, ENDS_S, "the end of the voyage")
 
 
-def until(what: str, look: Callable[[], T], within_s: float = ENDS_S) -> T:
-    """Look until there is something to see, and return it; raises Trouble after `within_s`."""
-    ends = time.monotonic() + within_s
-    while not (seen := look()):
-        if time.monotonic() > ends:
-            raise Trouble(f"{what} did not come within {within_s:g} s")
-        time.sleep(0.1)
-    return seen
+def new_skipper() -> AbstractContextManager[Skipper]:
+    """A captain to measure with, of whom nothing is left afterwards, whatever is typed."""
+    return ended_in_peace(captain_of(Skipper, {}))
 
 
 @contextmanager
-def private() -> Iterator[World]:
-    """A world that is gone afterwards, with all that ran in it, also when we are stopped."""
-    folder = Path(tempfile.mkdtemp(prefix="ocb-"))
+def ended_in_peace(manager: AbstractContextManager[T]) -> Iterator[T]:
+    """The same context, whose end no Ctrl-C cuts short."""
+    stack = ExitStack()
+    value = stack.enter_context(manager)
     try:
-        world = World(folder)
-        try:
-            yield world
-        finally:
-            with undisturbed():
-                world.sink()
+        yield value
     finally:
-        shutil.rmtree(folder)
+        with undisturbed():
+            stack.close()
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Finish this, whatever is typed meanwhile."""
-    before = {s: signal.signal(s, signal.SIG_IGN) for s in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
+def stop_on_signals() -> None:
+    """Be stopped as by Ctrl-C, also if a script had us started with Ctrl-C ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+
+
 def stop(_number: int, _frame: FrameType | None) -> None:
-    """A signal handler: be stopped as by Ctrl-C."""
+    """A signal handler."""
     raise KeyboardInterrupt

@@ -3,8 +3,6 @@
 import argparse
 import random
 import re
-import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -13,38 +11,46 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.__main__ import machine, paragraph
-from bench.world import Json, Trouble, World, stop, undisturbed
-from ocaptain.onboard import process
+from bench.world import Skipper, stop_on_signals, undisturbed
+from tests.support.captain import clear_away, make_captain
+from tests.support.machine import Trouble
 
 from . import orders, reclaim, tasks
 from .audit import audit, gather
-from .fleet import Fleet
+from .lookout import Lookout
 from .storm import Storm
 from .tally import Tally, table
-from .watch import Watch
+from .victim import Victim
 
-CALM_S, PER_TASK_S = 180.0, 4.0
+CALM_S = 180.0
+PER_TASK_S = 4.0
+"""How long a voyage may take to its end once there are no more faults: at least, and for each task
+that is left."""
 DOCUMENT = Path(__file__).parent.parent / "docs" / "reliability.md"
 
 
+class Kept(Exception):
+    """There is something to be looked at."""
+
+
 def main() -> int:
-    """Exit status 1 where a promise was broken, 2 where it could not be tried, 130 interrupted."""
-    given = arguments()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+    """Exit status 1 if a promise was broken, 2 if it could not be tried, 130 if interrupted."""
+    options = arguments()
+    stop_on_signals()
     try:
-        with private() as world:
-            name, page = reclaimed(world, given) if given.reclaim else run(world, given)
+        with new_skipper() as captain:
+            if options.reclaim is None:
+                page = batter(captain, options)
+            else:
+                page = measure_reclaim(captain, options.reclaim or [10, 60])
     except KeyboardInterrupt:
         print("chaos: stopped; nothing is left", file=sys.stderr)
         return 130
     except Trouble as trouble:
         print(f"chaos: {trouble}", file=sys.stderr)
         return 2
-    if given.write:
-        place = re.compile(f"(?<=<!-- script/chaos{name} -->\n).*?(?=<!-- end -->)", re.DOTALL)
-        # Once: an empty place would be found again, up to the end of the next.
-        DOCUMENT.write_text(place.sub(lambda _: f"\n{page}\n\n", DOCUMENT.read_text(), count=1))
+    if options.write:
+        write(page, "" if options.reclaim is None else " --reclaim")
     return 0
 
 
@@ -55,83 +61,121 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="one after the other")
     parser.add_argument("--ships", type=int, default=8)
     parser.add_argument("--tasks", type=int, default=200, help="of each voyage")
-    leases: Json = {"type": float, "nargs": "*", "metavar": "LEASE_S", "default": []}
-    why = "instead measure how soon another ship has a dead one's task, with these leases (10 60)"
-    parser.add_argument("--reclaim", **leases, help=why)
+    parser.add_argument(
+        "--reclaim",
+        type=float,
+        nargs="*",
+        metavar="LEASE_S",
+        help="instead measure how soon another ship has a dead one's task, "
+        "with these leases (10 60)",
+    )
     parser.add_argument("--write", action="store_true", help=f"into docs/{DOCUMENT.name}")
-    given = parser.parse_args()
-    given.reclaim = (given.reclaim or [10, 60]) if "--reclaim" in sys.argv else []
-    return given
+    return parser.parse_args()
 
 
-def reclaimed(world: World, given: argparse.Namespace) -> tuple[str, str]:
-    """Measure reclaim time: what it is called in the document, and the table."""
-    page = f"{paragraph(machine())}\n\n{reclaim.table(world, given.reclaim)}"
+def write(page: str, option: str) -> None:
+    """Put a page into the document, in the place of the one there."""
+    place = re.compile(f"(?<=<!-- script/chaos{option} -->\n).*?(?=<!-- end -->)", re.DOTALL)
+    # Once: an empty place would be found again, up to the end of the next.
+    DOCUMENT.write_text(place.sub(lambda _: f"\n{page}\n\n", DOCUMENT.read_text(), count=1))
+
+
+def measure_reclaim(captain: Skipper, leases_s: list[float]) -> str:
+    """Measure reclaim time, and return the page about it."""
+    page = f"{paragraph(machine())}\n\n{reclaim.table(captain, leases_s)}"
     print(page)
-    return " --reclaim", page
+    return page
 
 
-def run(world: World, given: argparse.Namespace) -> tuple[str, str]:
-    """Sail voyages until the time is up, for each seed: the same for the tally. Raises Kept."""
-    tallies, repo = dict[int, Tally](), tasks.repository(world)
-    for seed in given.seed:
-        tally = tallies[seed] = Tally()
-        ends = time.monotonic() + given.minutes * 60
-        while not tally.violations and (not tally.counted or time.monotonic() < ends):
-            sail(world, given, repo, f"{seed}/{tally.counted['voyages']}", ends, tally)
-        if tally.violations:
-            break
-    what = f"{given.ships} ships, {given.minutes:g} minutes of faults for each seed"
-    page = f"{paragraph(f'{machine()}; {what}')}\n\n{table(tallies)}"
+def batter(captain: Skipper, options: argparse.Namespace) -> str:
+    """Sail voyages until the time is up, for each seed, and return the page about it. Raises Kept
+    if a promise was broken."""
+    repo = tasks.repository(captain)
+    tallies: dict[int, Tally] = {}
+    for seed in options.seed:
+        tallies[seed] = Tally()
+        ends = time.monotonic() + options.minutes * 60
+        while not tallies[seed].counted or time.monotonic() < ends:
+            name = f"{seed}/{tallies[seed].counted['voyages']}"
+            Run(captain, repo, name, tallies[seed], ends).sail(options.tasks, options.ships)
+            if tallies[seed].violations:
+                show(options, tallies)
+                raise Kept
+    return show(options, tallies)
+
+
+def show(options: argparse.Namespace, tallies: dict[int, Tally]) -> str:
+    """Print the page about what was done so far, and return it."""
+    setting = f"{options.ships} ships, {options.minutes:g} minutes of faults for each seed"
+    page = f"{paragraph(f'{machine()}; {setting}')}\n\n{table(tallies)}"
     print(page)
-    for violation in tally.violations:
-        print(f"VIOLATION: {violation}")
-    if tally.violations:
-        raise Kept
-    return "", page
+    for tally in tallies.values():
+        for violation in tally.violations:
+            print(f"VIOLATION: {violation}")
+    return page
 
 
-def sail(
-    world: World, given: argparse.Namespace, repo: str, seed: str, ends: float, tally: Tally
-) -> None:
-    """One voyage, from its sail to its audit."""
-    scratch = Path(tempfile.mkdtemp(prefix="tried-", dir=world.folder))
-    listed = tasks.listed(given.tasks, random.Random(seed), scratch)
-    fleet = Fleet(world, world.sail(tasks.plan(world, listed, repo), given.ships).id)
-    say(f"{fleet.id} is under way, seed {seed}")
-    with Watch(fleet) as watch:
+class Run:
+    """One voyage, from its sail to its audit; faults end at `ends` (of time.monotonic)."""
 
-        def captain() -> None:
-            orders.answer(fleet, scratch, watch.last)
+    def __init__(self, captain: Skipper, repo: Path, seed: str, tally: Tally, ends: float) -> None:
+        self.captain = captain
+        self.repo = repo
+        self.seed = seed
+        self.tally = tally
+        self.ends = ends
+        self.scratch = Path(tempfile.mkdtemp(prefix="tried-", dir=captain.root))
 
-        def over() -> bool:
-            return time.monotonic() > ends or world.completed(fleet.id)
+    def sail(self, task_count: int, ships: int) -> None:
+        """Do it all. What is wrong is added to the tally; then the voyage is not sunk."""
+        listed = tasks.listed(task_count, random.Random(self.seed), self.scratch)
+        plan = tasks.plan(self.captain, listed, self.repo, f"chaos-{self.seed}".replace("/", "-"))
+        victim = Victim(self.captain, self.captain.sail(plan, ships).id)
+        say(f"{victim.id} is under way, seed {self.seed}")
+        lookout = Lookout(victim)
+        self.weather(victim, lookout)
+        lookout.look()
+        tell_failures(victim, lookout)
+        planned = {task["id"]: task["id"] for task in listed}
+        evidence = gather(lookout, planned | victim.added)
+        self.tally.add(evidence)
+        self.tally.violations += audit(evidence)
+        if not self.tally.violations:
+            self.captain.sink_all()
 
-        Storm(fleet, seed, say, tally.faults).rage(over, captain)
-        end(fleet, captain, tally)
-    watch.look()
-    unanswered = [look.done for look in watch.looks if look.seen is None]
-    failed = [done for done in fleet.ordered if done.status]
-    for told in sorted({f"{done.words[0]}: {done.err.strip()}" for done in unanswered + failed}):
-        say(f"could not be had: {told}")
-    found = gather(fleet, watch, {task["id"]: task["id"] for task in listed} | fleet.added)
-    tally.add(found)
-    tally.violations += audit(found)
-    if not tally.violations:
-        world.sink()
+    def weather(self, victim: Victim, lookout: Lookout) -> None:
+        """Break what can be broken while the voyage goes on, and wait for its end."""
+
+        def answer() -> None:
+            orders.answer(victim, self.scratch, lookout.last_status)
+
+        def is_over() -> bool:
+            return time.monotonic() > self.ends or victim.is_complete()
+
+        with lookout:
+            Storm(victim, self.seed, say, self.tally.faults).rage(is_over, answer)
+            self.wait_for_end(victim, answer)
+
+    def wait_for_end(self, victim: Victim, answer: Callable[[], None]) -> None:
+        """Wait for a voyage to end by itself, or with what the captain does if it has failed."""
+        say("no more faults")
+        left = sum(task["status"] != "completed" for task in victim.tasks().values())
+        ends = time.monotonic() + CALM_S + PER_TASK_S * left
+        while not victim.is_complete():
+            if time.monotonic() > ends:
+                fault = f"{victim.id} did not end by itself, with {left} tasks to do"
+                self.tally.violations.append(fault)
+                return
+            time.sleep(1)
+            answer()
 
 
-def end(fleet: Fleet, captain: Callable[[], object], tally: Tally) -> None:
-    """Wait for a voyage to end by itself, or with what the captain does where it has failed."""
-    say("no more faults")
-    left = sum(task["status"] != "completed" for task in fleet.tasks().values())
-    ends = time.monotonic() + CALM_S + PER_TASK_S * left
-    while not fleet.world.completed(fleet.id):
-        if time.monotonic() > ends:
-            tally.violations.append(f"{fleet.id} did not end by itself, with {left} tasks to do")
-            return
-        time.sleep(1)
-        captain()
+def tell_failures(victim: Victim, lookout: Lookout) -> None:
+    """Log each kind of question and order that failed, once."""
+    unanswered = [look.done for look in lookout.looks if look.status is None]
+    failed = [done for done in victim.ordered if done.status != 0]
+    for failure in sorted({f"{done.words[0]}: {done.err.strip()}" for done in unanswered + failed}):
+        say(f"could not be had: {failure}")
 
 
 def say(text: str) -> None:
@@ -139,43 +183,33 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-class Kept(Exception):
-    """There is something to be looked at."""
-
-
 @contextmanager
-def private() -> Iterator[World]:
-    """A world that is gone afterwards, with all that ran in it, unless it is to be looked at."""
-    folder = Path(tempfile.mkdtemp(prefix="occ-"))
-    world = World(folder)
+def new_skipper() -> Iterator[Skipper]:
+    """A captain of whom nothing is left afterwards, unless there is something to be looked at."""
+    captain = make_captain(Path(tempfile.mkdtemp(prefix="occ-")), Skipper, {})
     try:
-        yield world
+        yield captain
     except Kept:
         with undisturbed():
-            keep(world)
+            keep(captain)
         sys.exit(1)
     except BaseException:
         with undisturbed():
-            remove(world)
+            captain.leave()
+            clear_away(captain)
         raise
-    remove(world)
+    with undisturbed():
+        captain.leave()
+        clear_away(captain)
 
 
-def remove(world: World) -> None:
-    """End all that runs, and remove all files."""
-    world.sink()
-    shutil.rmtree(world.folder)
-
-
-def keep(world: World) -> None:
+def keep(captain: Skipper) -> None:
     """End all that runs, and say where the files are."""
-    voyages = world.voyages()
+    voyages = [folder.name.removesuffix("-storage") for folder in captain.vms.glob("*-storage")]
     for voyage in voyages:
-        Fleet(world, voyage).abandon()
-    process.kill_marked(world.mark)
-    local = world.folder / "data" / "ocaptain" / "local"
+        Victim(captain, voyage).abandon()
     temporary = " ".join(f"/tmp/{voyage}-*" for voyage in voyages)  # noqa: S108 - to be typed
-    print(f"kept: {local}\nto remove it: rm -rf {world.folder} {temporary}")
+    print(f"kept: {captain.vms}\nto remove it: rm -rf {captain.root} {temporary}")
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ocaptain.onboard.storage.journal import boot_id
+from tests.support.machine import signal_all
 
 from . import tasks
-from .fleet import Fleet, send
+from .victim import Victim
 
 NONSENSE = (b"[]", b"null", b'{"id": 7, "status": "done"}', b"\xff\xfe\x00", b'"completed"')
 TORN = (b"{", b'{"seq":', b'{"seq":1,"time":"20', b"\x00\x00\x00\x00", b"}\xff")
@@ -27,78 +28,80 @@ class Broken(NamedTuple):
     mend: Callable[[], object] | None = None
 
 
-Fault = Callable[[Fleet, random.Random], Broken | None]
+Fault = Callable[[Victim, random.Random], Broken | None]
 
 
-def a_ship(fleet: Fleet, chance: random.Random) -> str:
+def a_ship(victim: Victim, chance: random.Random) -> str:
     """One of the ships."""
-    return chance.choice(fleet.ships)
+    return chance.choice(victim.ships)
 
 
 # Ships
 
 
-def agent_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
+def agent_killed(victim: Victim, chance: random.Random) -> Broken | None:
     """`kill -9` of an agent, with all that it started."""
     ends = time.monotonic() + 3
     while time.monotonic() < ends:
-        ship = a_ship(fleet, chance)
-        if send(signal.SIGKILL, fleet.at_work(ship)):
+        ship = a_ship(victim, chance)
+        if signal_all(signal.SIGKILL, victim.agents(ship)):
             return Broken(f"{ship}'s agent")
     return None
 
 
-def helm_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
+def helm_killed(victim: Victim, chance: random.Random) -> Broken | None:
     """`kill -9` of helm alone; somebody starts it again."""
-    ship, after_s = a_ship(fleet, chance), chance.uniform(0.5, 6)
-    if not send(signal.SIGKILL, fleet.running(ship, "helm")):
+    ship, after_s = a_ship(victim, chance), chance.uniform(0.5, 6)
+    if not signal_all(signal.SIGKILL, victim.running(ship, "helm")):
         return None
-    return Broken(f"{ship}'s helm", after_s, lambda: fleet.start_helm(ship))
+    return Broken(f"{ship}'s helm", after_s, lambda: victim.start_helm(ship))
 
 
-def ship_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
+def ship_killed(victim: Victim, chance: random.Random) -> Broken | None:
     """The plug of a ship's VM is pulled; it boots after a while."""
-    ship, after_s = a_ship(fleet, chance), chance.uniform(1, 2 * tasks.LEASE_S)
-    if not fleet.kill(ship):
+    ship, after_s = a_ship(victim, chance), chance.uniform(1, 2 * tasks.LEASE_S)
+    if not victim.kill(ship):
         return None
-    return Broken(ship, after_s, lambda: fleet.start_helm(ship))
+    return Broken(ship, after_s, lambda: victim.start_helm(ship))
 
 
-def part_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
+def part_killed(victim: Victim, chance: random.Random) -> Broken | None:
     """`kill -9` of any one process on a ship that is not helm: its git, ssh, sshfs …"""
-    ship = a_ship(fleet, chance)
-    parts = sorted(fleet.pids(ship) - fleet.running(ship, "helm"))
-    if not parts or not send(signal.SIGKILL, [chance.choice(parts)]):
+    ship = a_ship(victim, chance)
+    parts = sorted(victim.pids(ship) - victim.running(ship, "helm"))
+    if not parts or not signal_all(signal.SIGKILL, [chance.choice(parts)]):
         return None
     return Broken(f"a process on {ship}")
 
 
-def ship_cut_off(fleet: Fleet, chance: random.Random) -> Broken | None:
+def ship_cut_off(victim: Victim, chance: random.Random) -> Broken | None:
     """All that runs on a ship stands still for longer than the lease, and then goes on."""
-    ship, after_s = a_ship(fleet, chance), tasks.LEASE_S * chance.uniform(1.2, 2)
-    if not sum(send(signal.SIGSTOP, fleet.pids(ship)) for _ in range(3)):
+    ship, after_s = a_ship(victim, chance), tasks.LEASE_S * chance.uniform(1.2, 2)
+    if not sum(signal_all(signal.SIGSTOP, victim.pids(ship)) for _ in range(3)):
         return None
-    return Broken(ship, after_s, lambda: send(signal.SIGCONT, fleet.pids(ship)))
+    return Broken(ship, after_s, lambda: signal_all(signal.SIGCONT, victim.pids(ship)))
 
 
-def view_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
+def view_killed(victim: Victim, chance: random.Random) -> Broken | None:
     """A ship's SSHFS dies."""
-    ship = a_ship(fleet, chance)
-    return Broken(ship) if send(signal.SIGKILL, fleet.running(ship, "sshfs -f")) else None
+    ship = a_ship(victim, chance)
+    return Broken(ship) if signal_all(signal.SIGKILL, victim.running(ship, "sshfs -f")) else None
 
 
-def view_hung(fleet: Fleet, chance: random.Random) -> Broken | None:
+def view_hung(victim: Victim, chance: random.Random) -> Broken | None:
     """A ship's SSHFS answers nothing for a while."""
-    ship, after_s = a_ship(fleet, chance), chance.uniform(2, 20)
-    if not send(signal.SIGSTOP, fleet.running(ship, "sshfs -f")):
+    ship, after_s = a_ship(victim, chance), chance.uniform(2, 20)
+    if not signal_all(signal.SIGSTOP, victim.running(ship, "sshfs -f")):
         return None
-    return Broken(ship, after_s, lambda: send(signal.SIGCONT, fleet.running(ship, "sshfs -f")))
+    return Broken(
+        ship, after_s, lambda: signal_all(signal.SIGCONT, victim.running(ship, "sshfs -f"))
+    )
 
 
-def view_unmounted(fleet: Fleet, chance: random.Random) -> Broken | None:
+def view_unmounted(victim: Victim, chance: random.Random) -> Broken | None:
     """A ship's SSHFS is unmounted under whoever looks."""
-    ship = a_ship(fleet, chance)
-    mount = str(fleet.home(ship) / "voyage" / "storage")
+    ship = a_ship(victim, chance)
+    mount = str(victim.home(ship) / "voyage" / "storage")
     done = subprocess.run(["fusermount3", "-u", "-z", mount], capture_output=True)
     return None if done.returncode else Broken(ship)
 
@@ -106,43 +109,43 @@ def view_unmounted(fleet: Fleet, chance: random.Random) -> Broken | None:
 # Storage
 
 
-def storage_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
+def storage_killed(victim: Victim, chance: random.Random) -> Broken | None:
     """All that runs on storage dies at once, and every connection to it."""
-    killed = fleet.hang_up() + fleet.kill("storage")
+    killed = victim.hang_up() + victim.kill("storage")
     return Broken(f"{killed} processes") if killed else None
 
 
-def calls_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
+def calls_killed(victim: Victim, chance: random.Random) -> Broken | None:
     """For two seconds every call of harbor is killed, each at some moment of its life."""
     killed, ends = 0, time.monotonic() + 2
     while time.monotonic() < ends:
-        calls = fleet.running("storage", "harbor")
+        calls = victim.running("storage", "harbor")
         time.sleep(chance.uniform(0, 0.12))
-        killed += send(signal.SIGKILL, calls)
+        killed += signal_all(signal.SIGKILL, calls)
     return Broken(f"{killed} calls") if killed else None
 
 
-def git_killed(fleet: Fleet, chance: random.Random) -> Broken | None:
+def git_killed(victim: Victim, chance: random.Random) -> Broken | None:
     """For two seconds every git on storage is killed, each at some moment of its life."""
     killed, ends = 0, time.monotonic() + 2
     while time.monotonic() < ends:
-        gits = fleet.running("storage", "git ", "git-")
+        gits = victim.running("storage", "git ", "git-")
         time.sleep(chance.uniform(0, 0.03))
-        killed += send(signal.SIGKILL, gits)
+        killed += signal_all(signal.SIGKILL, gits)
     return Broken(f"{killed} processes") if killed else None
 
 
-def storage_away(fleet: Fleet, chance: random.Random) -> Broken | None:
+def storage_away(victim: Victim, chance: random.Random) -> Broken | None:
     """No ship gets in to storage for a while, and who was in is out."""
     keys, after_s = (
-        fleet.home() / ".ssh" / "authorized_keys",
+        victim.home() / ".ssh" / "authorized_keys",
         chance.uniform(1, 1.5 * tasks.LEASE_S),
     )
     away = keys.with_name("away")
     if not keys.exists():
         return None
     keys.rename(away)
-    fleet.hang_up()
+    victim.hang_up()
 
     def back() -> None:
         if away.exists():
@@ -151,19 +154,19 @@ def storage_away(fleet: Fleet, chance: random.Random) -> Broken | None:
     return Broken(f"for {after_s:.0f} s", after_s, back)
 
 
-def storage_rebooted(fleet: Fleet, chance: random.Random) -> Broken | None:
+def storage_rebooted(victim: Victim, chance: random.Random) -> Broken | None:
     """Storage loses its power, and of all that was not synced some: files are empty, with the mtime
     that they should have, and it comes back in another boot."""
-    fleet.hang_up()
-    fleet.kill("storage")
-    with fleet.locked() as lock:
-        files = [*fleet.task_files.glob("[!.]*.json"), *fleet.storage.glob("ships/*.json")]
+    victim.hang_up()
+    victim.kill("storage")
+    with victim.locked() as lock:
+        files = [*victim.task_files.glob("[!.]*.json"), *victim.storage.glob("ships/*.json")]
         lost = chance.sample(sorted(files), min(5, len(files)))
         for path in lost:
             stamp = path.stat().st_mtime_ns
             path.write_bytes(path.read_bytes()[: chance.randrange(20)])
             os.utime(path, ns=(stamp, stamp))
-        (fleet.storage / "state.json").unlink(missing_ok=True)
+        (victim.storage / "state.json").unlink(missing_ok=True)
         os.ftruncate(lock, 0)
         os.pwrite(lock, b"%020d %s" % (1, b"another-boot"), 0)
     return Broken(f"without {' '.join(path.name for path in lost)}")
@@ -172,9 +175,9 @@ def storage_rebooted(fleet: Fleet, chance: random.Random) -> Broken | None:
 # Files on storage
 
 
-def task_file(fleet: Fleet, chance: random.Random, body: Callable[[bytes], bytes | None]) -> str:
+def task_file(victim: Victim, chance: random.Random, body: Callable[[bytes], bytes | None]) -> str:
     """Do something to a task's file, whatever harbor is at; None removes it. Its name."""
-    path = chance.choice(sorted(fleet.task_files.glob("[!.]*.json")))
+    path = chance.choice(sorted(victim.task_files.glob("[!.]*.json")))
     after = body(path.read_bytes() if path.exists() else b"")
     if after is None:
         path.unlink(missing_ok=True)
@@ -183,46 +186,46 @@ def task_file(fleet: Fleet, chance: random.Random, body: Callable[[bytes], bytes
     return path.name
 
 
-def task_torn(fleet: Fleet, chance: random.Random) -> Broken | None:
+def task_torn(victim: Victim, chance: random.Random) -> Broken | None:
     """A task file ends in the middle."""
-    return Broken(task_file(fleet, chance, lambda body: body[: chance.randrange(1, 60)]))
+    return Broken(task_file(victim, chance, lambda body: body[: chance.randrange(1, 60)]))
 
 
-def task_emptied(fleet: Fleet, chance: random.Random) -> Broken | None:
+def task_emptied(victim: Victim, chance: random.Random) -> Broken | None:
     """A task file is empty."""
-    return Broken(task_file(fleet, chance, lambda _: b""))
+    return Broken(task_file(victim, chance, lambda _: b""))
 
 
-def task_deleted(fleet: Fleet, chance: random.Random) -> Broken | None:
+def task_deleted(victim: Victim, chance: random.Random) -> Broken | None:
     """A task file is gone."""
-    return Broken(task_file(fleet, chance, lambda _: None))
+    return Broken(task_file(victim, chance, lambda _: None))
 
 
-def task_nonsense(fleet: Fleet, chance: random.Random) -> Broken | None:
+def task_nonsense(victim: Victim, chance: random.Random) -> Broken | None:
     """A task file says something else, which may even parse."""
-    return Broken(task_file(fleet, chance, lambda _: chance.choice(NONSENSE)))
+    return Broken(task_file(victim, chance, lambda _: chance.choice(NONSENSE)))
 
 
-def task_forged(fleet: Fleet, chance: random.Random) -> Broken | None:
+def task_forged(victim: Victim, chance: random.Random) -> Broken | None:
     """Somebody writes into a task's file that it is completed."""
 
     def forged(body: bytes) -> bytes:
         return body.replace(b'"pending"', b'"completed"').replace(b'"in_progress"', b'"completed"')
 
-    return Broken(task_file(fleet, chance, forged))
+    return Broken(task_file(victim, chance, forged))
 
 
-def journal_torn(fleet: Fleet, chance: random.Random) -> Broken | None:
+def journal_torn(victim: Victim, chance: random.Random) -> Broken | None:
     """Somebody died while writing a line of the journal."""
-    with fleet.locked(), (fleet.storage / "journal.jsonl").open("ab") as journal:
+    with victim.locked(), (victim.storage / "journal.jsonl").open("ab") as journal:
         torn = chance.choice(TORN)
         journal.write(torn)
     return Broken(repr(torn))
 
 
-def state_lost(fleet: Fleet, chance: random.Random) -> Broken | None:
+def state_lost(victim: Victim, chance: random.Random) -> Broken | None:
     """state.json is gone, or nonsense."""
-    path, body = fleet.storage / "state.json", chance.choice([*STATES, None])
+    path, body = victim.storage / "state.json", chance.choice([*STATES, None])
     if body is None:
         path.unlink(missing_ok=True)
     else:
@@ -230,19 +233,19 @@ def state_lost(fleet: Fleet, chance: random.Random) -> Broken | None:
     return Broken("gone" if body is None else repr(body))
 
 
-def lock_lost(fleet: Fleet, chance: random.Random) -> Broken | None:
+def lock_lost(victim: Victim, chance: random.Random) -> Broken | None:
     """What stands in the lock file is nonsense."""
-    with fleet.locked() as lock:
+    with victim.locked() as lock:
         os.ftruncate(lock, 0)
         os.pwrite(lock, chance.choice([b"", b"x", b"99999999 " + boot_id()]), 0)
     return Broken("rewritten")
 
 
-def git_locks_left(fleet: Fleet, chance: random.Random) -> Broken | None:
+def git_locks_left(victim: Victim, chance: random.Random) -> Broken | None:
     """A git that died left its locks on the branch and on HEAD."""
-    with fleet.locked():
-        for ref in (f"refs/heads/{fleet.id}", "HEAD"):
-            (fleet.storage / "repo.git" / f"{ref}.lock").touch()
+    with victim.locked():
+        for ref in (f"refs/heads/{victim.id}", "HEAD"):
+            (victim.storage / "repo.git" / f"{ref}.lock").touch()
     return Broken("on the branch and HEAD")
 
 

@@ -7,33 +7,35 @@ import random
 import threading
 from pathlib import Path
 
+from tests.support.captain import Json
+
 from . import tasks
 from .faults import Broken, Fault, a_ship
-from .fleet import Fleet, Json
+from .victim import Victim
 
 
-def pause(fleet: Fleet, chance: random.Random) -> Broken | None:
+def pause(victim: Victim, chance: random.Random) -> Broken | None:
     """Nothing is handed out for a while."""
-    fleet.order("pause")
-    return Broken("and resume", chance.uniform(1, 5), lambda: fleet.order("resume"))
+    victim.order("pause")
+    return Broken("and resume", chance.uniform(1, 5), lambda: victim.order("resume"))
 
 
-def halt(fleet: Fleet, chance: random.Random) -> Broken | None:
+def halt(victim: Victim, chance: random.Random) -> Broken | None:
     """All agents are stopped, and go on after a while."""
-    fleet.order("halt")
-    return Broken("and resume", chance.uniform(1, 5), lambda: fleet.order("resume"))
+    victim.order("halt")
+    return Broken("and resume", chance.uniform(1, 5), lambda: victim.order("resume"))
 
 
-def release(fleet: Fleet, chance: random.Random) -> Broken | None:
+def release(victim: Victim, chance: random.Random) -> Broken | None:
     """A task is taken from its ship, if it has one."""
-    task_id = chance.choice(sorted(fleet.tasks()))
-    fleet.order("release", in_progress(fleet, chance) or task_id)
+    task_id = chance.choice(sorted(victim.tasks()))
+    victim.order("release", in_progress(victim, chance) or task_id)
     return Broken(f"task {task_id}")
 
 
-def in_progress(fleet: Fleet, chance: random.Random) -> str | None:
+def in_progress(victim: Victim, chance: random.Random) -> str | None:
     """A task that some ship has."""
-    held = [i for i, task in fleet.tasks().items() if is_held(task)]
+    held = [i for i, task in victim.tasks().items() if is_held(task)]
     return chance.choice(sorted(held)) if held else None
 
 
@@ -42,65 +44,65 @@ def is_held(task: object) -> bool:
     return isinstance(task, dict) and task.get("status") == "in_progress"
 
 
-def retry(fleet: Fleet, chance: random.Random) -> Broken | None:
+def retry(victim: Victim, chance: random.Random) -> Broken | None:
     """A task is to be retried, though it was not set aside."""
-    task_id = chance.choice(sorted(fleet.tasks()))
-    fleet.order("retry", task_id)
+    task_id = chance.choice(sorted(victim.tasks()))
+    victim.order("retry", task_id)
     return Broken(f"task {task_id}")
 
 
-def add(fleet: Fleet, chance: random.Random) -> Broken | None:
+def add(victim: Victim, chance: random.Random) -> Broken | None:
     """A task is added, which waits for another."""
-    name, after = f"x{chance.randrange(10**9)}", chance.choice(sorted(fleet.tasks()))
-    run = tasks.running(name, chance.uniform(0.1, 2), chance.random() < 0.5, "", Path())
-    done = fleet.order("tasks add", f"Task {name}", "--run", run, "--after", after)
+    name, after = f"x{chance.randrange(10**9)}", chance.choice(sorted(victim.tasks()))
+    run = tasks.running(name, chance.uniform(0.1, 2), "", Path(), commits=chance.random() < 0.5)
+    done = victim.order("tasks add", f"Task {name}", "--run", run, "--after", after)
     if done.status == 0:
-        fleet.added[json.loads(done.out)["id"]] = name
+        victim.added[json.loads(done.out)["id"]] = name
     return Broken(name)
 
 
-def edit(fleet: Fleet, chance: random.Random) -> Broken | None:
+def edit(victim: Victim, chance: random.Random) -> Broken | None:
     """A task has another subject now, if it is not completed."""
-    task_id = chance.choice(sorted(fleet.tasks()))
-    fleet.order("tasks edit", task_id, "--subject", f"Task {task_id}, edited")
+    task_id = chance.choice(sorted(victim.tasks()))
+    victim.order("tasks edit", task_id, "--subject", f"Task {task_id}, edited")
     return Broken(f"task {task_id}")
 
 
-def hail(fleet: Fleet, _chance: random.Random) -> Broken | None:
+def hail(victim: Victim, _chance: random.Random) -> Broken | None:
     """A message for agents that cannot be told anything; it is refused."""
-    fleet.order("hail", "Hurry up.")
+    victim.order("hail", "Hurry up.")
     return Broken("to all")
 
 
-def fsck(fleet: Fleet, _chance: random.Random) -> Broken | None:
+def fsck(victim: Victim, _chance: random.Random) -> Broken | None:
     """An audit in the middle of it all."""
-    done = fleet.order("fsck")
+    done = victim.order("fsck")
     return Broken(f"exit status {done.status}")
 
 
-def reinforce(fleet: Fleet, _chance: random.Random) -> Broken | None:
+def reinforce(victim: Victim, _chance: random.Random) -> Broken | None:
     """Helm is started where it does not run."""
-    return Broken("all ships", 0, lambda: fleet.order("reinforce"))
+    return Broken("all ships", 0, lambda: victim.order("reinforce"))
 
 
-def relieve(fleet: Fleet, chance: random.Random) -> Broken | None:
+def relieve(victim: Victim, chance: random.Random) -> Broken | None:
     """A ship goes home after its task, and another comes in its place."""
-    ship = a_ship(fleet, chance).replace("ship", "ship-")
+    ship = a_ship(victim, chance).replace("ship", "ship-")
 
     def replace() -> None:
-        if fleet.order("relieve", ship).status == 0:
-            fleet.order("reinforce", "-n", "1")
+        if victim.order("relieve", ship).status == 0:
+            victim.order("reinforce", "-n", "1")
 
     return Broken(ship, 0, replace)
 
 
-def two_captains(fleet: Fleet, _chance: random.Random) -> Broken | None:
+def two_captains(victim: Victim, _chance: random.Random) -> Broken | None:
     """Two captains order different things at once."""
-    pausing = threading.Thread(target=fleet.order, args=("pause",))
+    pausing = threading.Thread(target=victim.order, args=("pause",))
     pausing.start()
-    fleet.order("resume")
+    victim.order("resume")
     pausing.join()
-    return Broken("pause and resume", 1, lambda: fleet.order("resume"))
+    return Broken("pause and resume", 1, lambda: victim.order("resume"))
 
 
 ORDERS: dict[str, Fault] = {
@@ -118,18 +120,18 @@ ORDERS: dict[str, Fault] = {
 }
 
 
-def answer(fleet: Fleet, scratch: Path, seen: Json) -> None:
+def answer(victim: Victim, scratch: Path, seen: Json) -> None:
     """What a captain does where `status` says so: of a voyage that has failed the cause is mended,
     and what was set aside is tried again; one that is stalled is reinforced, for no system starts
     a helm of `local`'s again that a task has killed."""
     if seen.get("state") == "stalled":
-        fleet.order("reinforce")
+        victim.order("reinforce")
     if seen.get("state") != "failed":
         return
     (scratch / "antidote").touch()
-    rows = json.loads(fleet.type("tasks", fleet.id, "--json").out or "[]")
+    rows = json.loads(victim.type("tasks", victim.id, "--json").out or "[]")
     for row in rows:
         if row["status"] == "failed":
-            fleet.order("retry", row["id"])
+            victim.order("retry", row["id"])
     if seen["verify"] == "failed":
-        fleet.order("retry", "verify")
+        victim.order("retry", "verify")

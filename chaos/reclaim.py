@@ -2,32 +2,33 @@
 
 import random
 import time
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from statistics import median
 
 from bench import plans
-from bench.table import number
-from bench.world import Json, World, until
-
-from .fleet import Fleet
-from .tally import markdown
+from bench.table import markdown, number
+from bench.world import ENDS_S, Skipper
+from tests.support.captain import Json, Voyage
+from tests.support.machine import until
 
 DEATHS = 5
 HEADS = ("`lease_seconds`", "bounds", "measured: median (least-most, of)")
 
 
-def table(world: World, leases_s: Sequence[float]) -> str:
+def table(captain: Skipper, leases_s: Sequence[float]) -> str:
     """A row for each lease, as a table for a document."""
-    rows = [HEADS, ("---",) * 3, *(row(lease_s, measured(world, lease_s)) for lease_s in leases_s)]
-    return markdown(rows)
+    return markdown(HEADS, [row(lease_s, measure(captain, lease_s)) for lease_s in leases_s])
 
 
 def row(lease_s: float, times: list[float]) -> tuple[str, str, str]:
     """What was measured, beside what it should be."""
     least, most = bounds(lease_s)
-    seen = f"{number(min(times))}-{number(max(times))}, of {len(times)}"
-    return f"{lease_s:g}", f"{least:.1f}-{most:.1f} s", f"{number(median(times))} s ({seen})"
+    spread = f"{number(min(times))}-{number(max(times))}, of {len(times)}"
+    return (
+        f"{lease_s:g}",
+        f"{least:.1f}-{most:.1f} s",
+        f"{number(median(times))} s ({spread})",
+    )
 
 
 def bounds(lease_s: float) -> tuple[float, float]:
@@ -37,44 +38,31 @@ def bounds(lease_s: float) -> tuple[float, float]:
     return lease_s * 5 / 6, lease_s + min(lease_s / 8, 25)
 
 
-def measured(world: World, lease_s: float) -> list[float]:
+def measure(captain: Skipper, lease_s: float) -> list[float]:
     """Seconds from each ship's death to its task's next claim."""
-    tasks, chance = plans.apart(DEATHS, 3600), random.Random(DEATHS)
-    voyage = world.sail(world.plan(tasks, lease_seconds=lease_s), 2 * DEATHS)
-    fleet = Fleet(world, voyage.id)
-    claims = partial(claimed, world, voyage.id)
-    until("a claim on each task", lambda: len(claims()) == DEATHS)
+    chance = random.Random(DEATHS)
+    tasks = plans.apart(DEATHS, 3600)
+    plan = captain.plan_of(tasks, lease_seconds=lease_s)
+    voyage = captain.sail(plan, 2 * DEATHS)
+    until(lambda: len(claims(voyage)) == DEATHS, ENDS_S, "a claim on each task")
     time.sleep(lease_s / 3)
-    died = []
-    for line in claims():
+    died = {}
+    for claim in claims(voyage):
         time.sleep(chance.uniform(0, lease_s / 6))
-        died.append(time.time())
-        fleet.kill(line["who"].replace("-", ""))
-    until("as many claims again", lambda: len(claims()) == 2 * DEATHS)
-    times = list(pairs(claims(), died))
-    world.sink()
-    return times
+        died[claim["task"]] = time.time()
+        voyage.kill(claim["ship"].replace("-", ""))
+    until(lambda: len(claims(voyage)) == 2 * DEATHS, ENDS_S, "as many claims again")
+    again = {claim["task"]: claim["granted_at"] for claim in claims(voyage)[DEATHS:]}
+    captain.sink_all()
+    return [again[task] - moment for task, moment in died.items()]
 
 
-def pairs(claims: list[Json], died: list[float]) -> Iterator[float]:
-    """How long after each death, in the order of first claims, its task was claimed again."""
-    for (task, _), death in zip(map(task_of, claims), died, strict=False):
-        (again,) = [at for other, at in map(task_of, claims[DEATHS:]) if other == task]
-        yield again - death
-
-
-def claimed(world: World, voyage: str) -> list[Json]:
-    """Lines of the journal that grant a claim, in order."""
-    lines = world.journal(voyage)
-    return [line for line in lines if line["op"] == "claim" and granted(line)]
-
-
-def granted(line: Json) -> list[Json]:
-    """Claims that a line makes."""
-    claims = line["set"].get("claims", {}).values()
-    return [claim for claim in claims if claim["state"] == "live" and claim["ship"] == line["who"]]
-
-
-def task_of(line: Json) -> tuple[str, float]:
-    """What a line's claim is on, and when it was granted."""
-    return granted(line)[0]["task"], line["ns"] / 1e9
+def claims(voyage: Voyage) -> list[Json]:
+    """All claims in order, each with `granted_at`, when that was (UNIX time, in s)."""
+    granted = []
+    for line in voyage.journal():
+        if line["op"] == "claim":
+            for claim in line["set"].get("claims", {}).values():
+                if claim["state"] == "live" and claim["ship"] == line["who"]:
+                    granted.append({**claim, "granted_at": line["ns"] / 1e9})
+    return granted

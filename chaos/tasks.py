@@ -3,8 +3,8 @@
 import random
 from pathlib import Path
 
-from bench.plans import BLOCKERS, task
-from bench.world import Json, World
+from bench.plans import some_before, task
+from tests.support.captain import Captain, Json
 
 SHARED = "shared.txt"
 ATTRIBUTES = f"{SHARED} merge=union\n"  # which a rebase can follow where two ships appended
@@ -39,47 +39,55 @@ POISON = "poison"
 def listed(count: int, chance: random.Random, scratch: Path) -> list[Json]:
     """So many tasks, each waiting for up to two earlier ones; `scratch` is where they note that
     they ran, and the last of them fails until a file there says otherwise."""
-    return [one(number, count, chance, scratch) for number in range(1, count + 1)]
+    tasks = [random_task(number, chance, scratch) for number in range(1, count)]
+    last = random_task(count, chance, scratch, poisoned=True)
+    return [*tasks, last]
 
 
-def one(number: int, count: int, chance: random.Random, scratch: Path) -> Json:
+def random_task(
+    number: int, chance: random.Random, scratch: Path, *, poisoned: bool = False
+) -> Json:
     """A task; every sixth is hostile when it first runs, and half of all commit."""
-    wanted = min(chance.choice(BLOCKERS), number - 1)
-    blockers = [str(n) for n in sorted(chance.sample(range(1, number), wanted))]
-    what = chance.choice(list(HOSTILE)) if number % 6 == 0 else ""
-    seconds = chance.uniform(0.1, 2) if number % 8 else 8  # long enough to leave a wreck
-    run = running(str(number), seconds, chance.random() < 0.5, what, scratch)
-    if number == count:
-        what, run = POISON, f"[ -e {scratch}/antidote ] || exit 1\n{run}"
-    return {**task(number, run, blockers), "subject": f"Task {number} {what}".strip()}
+    blockers = some_before(number, chance)
+    deed = chance.choice(list(HOSTILE)) if number % 6 == 0 else ""
+    seconds = chance.uniform(0.1, 2)
+    if number % 8 == 0:
+        seconds = 8  # long enough to leave a wreck
+    run = running(str(number), seconds, deed, scratch, commits=chance.random() < 0.5)
+    if poisoned:
+        deed = POISON
+        run = f"[ -e {scratch}/antidote ] || exit 1\n{run}"
+    return {**task(number, run, blockers), "subject": f"Task {number} {deed}".strip()}
 
 
-def running(task_id: str, seconds: float, commits: bool, first: str, scratch: Path) -> str:
+def running(task_id: str, seconds: float, deed: str, scratch: Path, *, commits: bool) -> str:
     """What a task's agent runs: it writes a file of its own, and appends to one that all share;
-    half-way, so that there is work to be lost."""
-    tried, commit = scratch / task_id, f"git add -A; git commit -qm 'Work on {task_id}'"
+    half-way, so that there is work to be lost. A hostile `deed` is done the first time only."""
+    tried = scratch / task_id
     write = f"mkdir -p done; echo {task_id} >done/{task_id}.txt; echo {task_id} >>{SHARED}"
     lines = [f"work() {{ sleep {seconds / 2:.2f}; {write}; }}"]
-    if first:
-        lines.append(f"[ -e {tried} ] || {{ touch {tried}; {HOSTILE[first]}; exit; }}")
-    return "\n".join([*lines, "work", *[commit] * commits, f"sleep {seconds / 2:.2f}"])
+    if deed:
+        lines.append(f"[ -e {tried} ] || {{ touch {tried}; {HOSTILE[deed]}; exit; }}")
+    lines.append("work")
+    if commits:
+        lines.append(f"git add -A; git commit -qm 'Work on {task_id}'")
+    lines.append(f"sleep {seconds / 2:.2f}")
+    return "\n".join(lines)
 
 
-def plan(world: World, tasks: list[Json], repo: str) -> Path:
+def plan(captain: Captain, tasks: list[Json], repo: Path, name: str) -> Path:
     """A plan of these tasks for this repository."""
-    settings = {"lease_seconds": LEASE_S, "max_attempts": ATTEMPTS, "stall_minutes": 0.25}
-    made = world.plan(tasks, repo=repo, time_limit_minutes=1, **settings)
-    (made / "verify.sh").write_text(VERIFY)
-    return made
+    return captain.plan(
+        repo,
+        {task["id"]: task for task in tasks},
+        verify=VERIFY,
+        name=name,
+        lease_seconds=LEASE_S,
+        max_attempts=ATTEMPTS,
+        stall_minutes=0.25,
+    )
 
 
-def repository(world: World) -> str:
-    """A repository whose shared file git merges by itself; its path."""
-    repo = world.folder / "shared"
-    repo.mkdir()
-    (repo / ".gitattributes").write_text(ATTRIBUTES)
-    (repo / SHARED).write_text("0\n")
-    who = ("-c", "user.name=chaos", "-c", "user.email=chaos@localhost")
-    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "Begin"]):
-        world.run("git", "-C", str(repo), *who, *words)
-    return str(repo)
+def repository(captain: Captain) -> Path:
+    """A repository whose shared file git merges by itself."""
+    return captain.repository("shared", **{".gitattributes": ATTRIBUTES, SHARED: "0\n"})

@@ -15,7 +15,8 @@ from ocaptain.onboard.protocol import PROTOCOL
 from tests.fakes import messages_api as api
 from tests.fakes.exedev import Machine
 from tests.fakes.exedev.lobby import Lost
-from tests.support.captain import OCAPTAIN, Voyage, await_end, task
+from tests.support.captain import OCAPTAIN, Voyage, task
+from tests.support.commands import await_end
 from tests.support.exe_captain import Ending, ExeCaptain, at, connections, exe_captain, on_new
 from tests.support.machine import put, until
 from tests.support.rules import rule

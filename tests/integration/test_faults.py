@@ -8,8 +8,9 @@ import pytest
 
 from ocaptain.onboard.process import marked
 from tests.fakes import messages_api as api
-from tests.support.captain import Captain, Voyage, await_end, task
-from tests.support.machine import cmdline, put, until
+from tests.support.captain import Captain, Voyage, task
+from tests.support.commands import await_end
+from tests.support.machine import command_line, put, until
 from tests.support.rules import rule
 
 # Stands before ssh, and lets one of a ship's questions about a landing come to grief: the first
@@ -167,7 +168,7 @@ def test_a_voyage_goes_on_without_storages_view(captain):
     """With its sshfs killed, a ship works and lands as before."""
     voyage = looking(captain)
     pids = marked(f"OCAPTAIN_VM={voyage.id}-ship0")
-    mounts = [str(pid) for pid in pids if cmdline(pid).startswith("sshfs")]
+    mounts = [str(pid) for pid in pids if command_line(pid).startswith("sshfs")]
     assert mounts
     voyage.ssh("ship0", f"kill -9 {' '.join(mounts)}")
     (captain.root / "gate").touch()

@@ -20,7 +20,8 @@ import pytest
 
 from ocaptain.onboard.protocol import PROTOCOL
 from tests.fakes.exedev import Machine
-from tests.support.captain import Captain, Done, Json, Voyage, new_captain, task
+from tests.support.captain import Captain, Json, Voyage, new_captain, task
+from tests.support.commands import Done
 from tests.support.exe_captain import ExeCaptain, exe_captain
 from tests.support.machine import put
 from tests.support.rules import rule

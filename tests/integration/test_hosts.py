@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.exedev import ExeDev, Machine, lacking
-from tests.support.captain import Captain, Done, Voyage, await_end, new_captain, task
+from tests.support.captain import Captain, Voyage, captain_of, task
+from tests.support.commands import Done, await_end
 from tests.support.exe_captain import owner
 from tests.support.machine import put, until
 
@@ -117,7 +118,7 @@ def elsewhere(exe: ExeDev) -> Iterator[Owner]:
         "OCAPTAIN_HOSTS": exe.folder / "inventory",
     }
     env = {name: str(value) for name, value in told.items()}
-    with new_captain(Owner, OCAPTAIN_PROVIDER="hosts", **env) as captain:
+    with captain_of(Owner, {"OCAPTAIN_PROVIDER": "hosts", **env}) as captain:
         assert isinstance(captain, Owner)
         captain.exe = exe
         yield captain

@@ -17,10 +17,11 @@ from ocaptain.onboard.process import marked
 from tests.fakes import messages_api as api
 from tests.fakes.exedev import Machine
 from tests.support.audit import assert_nothing_lost, assert_status_true, present
-from tests.support.captain import Captain, Done, Json, Voyage, await_end, task
+from tests.support.captain import Captain, Json, Voyage, task
+from tests.support.commands import Done, await_end
 from tests.support.disk import Disk, small_disk
 from tests.support.exe_captain import ExeCaptain, exe_captain
-from tests.support.machine import cmdline, processes, put, until
+from tests.support.machine import command_line, processes, put, until
 from tests.support.rules import rule
 from tests.support.tripwires import Trips, before_ssh, before_ssh_on
 
@@ -292,7 +293,7 @@ def sailed(captain: Captain, plan: Path, ships: int) -> Voyage:
 def sshfs_of(voyage: Voyage, vm: str) -> list[int]:
     """The processes that mount storage on a ship."""
     pids = marked(f"OCAPTAIN_VM={voyage.id}-{vm}")
-    return [pid for pid in pids if cmdline(pid).startswith("sshfs")]
+    return [pid for pid in pids if command_line(pid).startswith("sshfs")]
 
 
 @rule("R89", "R114")

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.fakes import messages_api as api
-from tests.support.captain import Captain, Json, Voyage, await_end, task
+from tests.support.captain import Captain, Json, Voyage, task
+from tests.support.commands import await_end
 from tests.support.exe_captain import at, exe_captain
 from tests.support.machine import put, until
 from tests.support.rules import rule

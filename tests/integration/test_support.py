@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from tests.support.captain import Captain, await_end
+from tests.support.captain import Captain
+from tests.support.commands import await_end
 
 HANGS = """
 import time

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ocaptain.onboard.protocol import PROTOCOL
-from tests.support.captain import Captain, Voyage, await_end, task
+from tests.support.captain import Captain, Voyage, task
+from tests.support.commands import await_end
 from tests.support.machine import processes, until
 from tests.support.rules import rule
 from tests.support.terminal import Terminal

@@ -11,7 +11,7 @@ from subprocess import DEVNULL, PIPE
 import pytest
 
 from ocaptain.onboard import process
-from tests.support.storage import until
+from tests.support.machine import until
 
 
 def python(code: str) -> list[str]:

@@ -19,8 +19,8 @@ from ocaptain.process import Result
 from ocaptain.providers import VM
 from ocaptain.providers.local import Local
 from ocaptain.ssh import Home, Remote, Ssh, write_config
+from tests.support.machine import until
 from tests.support.rules import rule
-from tests.support.storage import until
 
 # Of each test process its own, so that they can run side by side.
 VOYAGE = f"voyage-{secrets.token_hex(6)}"

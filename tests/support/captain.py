@@ -7,20 +7,36 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ocaptain.onboard.process import marked
-from tests.support.machine import cmdline, kill_all, mounts, processes, put, until
+from ocaptain.onboard.process import kill_marked, marked
+from tests.support.commands import Done, await_end
+from tests.support.machine import (
+    Trouble,
+    command_line,
+    hang_up,
+    mounts,
+    processes,
+    put,
+    signal_all,
+    until,
+)
 
 Json = dict[str, Any]
 
 OCAPTAIN = Path(sys.executable).with_name("ocaptain")
-KEEP = ("PATH", "PYTHONPATH", "LANG", "TZ", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+INHERITED = (
+    "PATH",
+    "PYTHONPATH",
+    "LANG",
+    "TZ",
+    "COVERAGE_PROCESS_START",
+    "COVERAGE_PROCESS_CONFIG",
+)
 IDENTITY = """\
 [user]
 	name = Ada Captain
@@ -30,15 +46,6 @@ IDENTITY = """\
 [safe]
 	directory = *
 """
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
 
 
 @dataclass
@@ -61,13 +68,15 @@ class Captain:
         """The home directory of whoever the voyage belongs to on a VM, as this machine sees it."""
         return self.vms / vm / "home"
 
+    # Programs
+
     def run(
         self, *words: str, status: int | None = 0, stdin: str = "", timeout: float = 90
     ) -> Done:
-        """Type `ocaptain WORDS`, at home."""
+        """Type `ocaptain WORDS`, at home. Raises Trouble unless it exits with `status`."""
         done = self.sh([str(OCAPTAIN), *words], stdin=stdin, timeout=timeout)
-        said = f"ocaptain {' '.join(words)} exited {done.status}\n{done.out}\n{done.err}"
-        assert status in (None, done.status), said
+        if status not in (None, done.status):
+            raise Trouble(f"ocaptain {' '.join(words)}: {done.status}\n{done.out}\n{done.err}")
         return done
 
     def json(self, *words: str) -> Any:
@@ -91,15 +100,33 @@ class Captain:
         return await_end(child, timeout, stdin)
 
     def git(self, repo: Path, *words: str) -> str:
-        """What git prints in a repository of the captain's."""
+        """What git prints in a repository of the captain's. Raises Trouble if it fails."""
         done = self.sh(["git", "-C", str(repo), *words])
-        assert done.status == 0, done.err
+        if done.status != 0:
+            raise Trouble(f"git {' '.join(words)}: {done.err}")
         return done.out.strip()
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Type `ocaptain WORDS`, and do not wait."""
-        streams: Json = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen([OCAPTAIN, *words], env=self.env, cwd=self.home, **streams)
+        return subprocess.Popen(
+            [OCAPTAIN, *words],
+            env=self.env,
+            cwd=self.home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def path_first(self, name: str, script: str) -> None:
+        """Put a program of the test's before the real one, on this machine and on its VMs."""
+        put(self.root / "bin" / name, script)
+        (self.root / "bin" / name).chmod(0o755)
+
+    def real(self, name: str) -> str:
+        """The path of the program that `path_first` hides."""
+        return str(shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin"))
+
+    # Voyages
 
     def repository(self, name: str = "repo", **files: str) -> Path:
         """A repository of theirs, with one commit."""
@@ -124,8 +151,14 @@ class Captain:
     ) -> Path:
         """A plan of theirs; a task is what its file says besides its id."""
         folder = self.home / name
-        quick = {"lease_seconds": 6, "time_limit_minutes": 1, "agent": "shell"}
-        record = {"name": name, "repo": str(repo), **quick, **settings}
+        record = {
+            "name": name,
+            "repo": str(repo),
+            "agent": "shell",
+            "lease_seconds": 6,
+            "time_limit_minutes": 1,
+            **settings,
+        }
         put(folder / "voyage.json", json.dumps(record))
         put(folder / "spec.md", "# A small objective\n\nDo what the tasks say.\n")
         put(folder / "verify.sh", verify)
@@ -138,29 +171,25 @@ class Captain:
     def sail(self, plan: Path, ships: int = 1) -> "Voyage":
         """Set sail, and return the voyage."""
         done = self.run("sail", str(plan), "-n", str(ships))
-        return Voyage(self, next(w for w in done.out.split() if w.startswith("voyage-")))
+        names = [word for word in done.out.split() if word.startswith("voyage-")]
+        return Voyage(self, names[0])
 
-    def path_first(self, name: str, script: str) -> None:
-        """Put a program of the test's before the real one, on this machine and on its VMs."""
-        put(self.root / "bin" / name, script)
-        (self.root / "bin" / name).chmod(0o755)
-
-    def real(self, name: str) -> str:
-        """The path of the program that `path_first` hides."""
-        return str(shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin"))
+    # The end
 
     def leave(self) -> None:
         """Sink all voyages, and end whatever runs here."""
         self.run("sink", "--all", "--force", status=None)
-        kill_all(f"HOME={self.home}")
+        kill_marked(f"HOME={self.home}")
 
     def remains(self) -> list[str]:
         """Whatever of this captain's still runs, is mounted or listens."""
-        found = [f"VM {vm.name}" for vm in self.vms.glob("*")]
-        found += [f"mount {line}" for line in mounts() if str(self.root) in line]
-        found += [f"process {process}" for process in processes(str(self.root))]
         sockets = [path for path in (self.root / "run").rglob("*") if path.is_socket()]
-        return found + [f"socket {path}" for path in sockets]
+        return [
+            *(f"VM {vm.name}" for vm in self.vms.glob("*")),
+            *(f"mount {line}" for line in mounts() if str(self.root) in line),
+            *(f"process {process}" for process in processes(str(self.root))),
+            *(f"socket {path}" for path in sockets),
+        ]
 
 
 @dataclass(frozen=True)
@@ -170,48 +199,41 @@ class Voyage:
     captain: Captain
     id: str
 
+    # What is there
+
     def home(self, vm: str = "storage") -> Path:
         """The home directory of `storage`, `ship0` …"""
         return self.captain.home_on(f"{self.id}-{vm}")
 
     @property
     def storage(self) -> Path:
+        """Where storage has the voyage."""
         return self.home() / "voyage"
 
-    def status(self) -> Json:
-        return dict(self.captain.json("status", self.id))
-
-    def task(self, task_id: str) -> Json:
-        """A task as `tasks --json` has it."""
-        rows: list[Json] = self.captain.json("tasks", self.id)
-        return next(row for row in rows if row["id"] == task_id)
+    @property
+    def task_files(self) -> Path:
+        """Where storage has the task list."""
+        return self.home() / ".claude" / "tasks" / f"{self.id}-tasks"
 
     def task_file(self, task_id: str) -> Json:
         """A task as storage's task list has it."""
-        path = self.home() / ".claude" / "tasks" / f"{self.id}-tasks" / f"{task_id}.json"
-        return dict(json.loads(path.read_text()))
+        return dict(json.loads((self.task_files / f"{task_id}.json").read_text()))
 
-    def log(self) -> str:
-        return self.captain.run("logs", self.id).out
+    def journal(self) -> list[Json]:
+        """The journal's whole lines."""
+        raw = (self.storage / "journal.jsonl").read_bytes()
+        return [json.loads(x) for x in raw.splitlines(keepends=True) if x.endswith(b"\n")]
 
-    def wait(self, status: int = 0, timeout: float = 60) -> Json:
-        """Wait for the end with `ocaptain wait`, which has to exit so; the last status."""
-        done = self.captain.run("wait", self.id, "-t", str(timeout), status=None)
-        told = f"{done}\n{self.captain.run('tasks', self.id).out}\n{self.log()[-6000:]}"
-        assert done.status == status, told
-        return self.status()
+    def is_complete(self) -> bool:
+        """Whether storage has the mark of a complete voyage."""
+        return (self.storage / "artifacts" / "voyage-complete.marker").exists()
 
-    def until(self, condition: Callable[[Json], Any], timeout: float = 30) -> Json:
-        """Look at the status until it is as wanted; that status."""
-        deadline = time.monotonic() + timeout
-        while not condition(seen := self.status()):
-            assert time.monotonic() < deadline, f"{json.dumps(seen, indent=1)}\n{self.log()}"
-        return seen
-
-    def until_log(self, text: str, timeout: float = 30) -> None:
-        """Wait until some ship's log has `text`."""
-        logs = self.storage / "logs"
-        until(lambda: any(text in log.read_text() for log in logs.glob("ship-*.log")), timeout)
+    def ends(self, task_id: str) -> list[str]:
+        """How each claim of a task ended, in order."""
+        claims: dict[str, Json] = {}
+        for line in self.journal():
+            claims |= line["set"].get("claims", {})
+        return [claim["state"] for claim in claims.values() if claim["task"] == task_id]
 
     def git(self, *words: str) -> str:
         """What git prints in storage's repository."""
@@ -226,25 +248,86 @@ class Voyage:
         """A file on the branch."""
         return self.git("show", f"{self.id}:{path}")
 
-    def journal(self) -> list[Json]:
-        return [json.loads(x) for x in (self.storage / "journal.jsonl").read_text().splitlines()]
+    def work_refs(self) -> dict[str, str]:
+        """The commit that each work ref is at."""
+        refs = self.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/work/")
+        return dict(line.split() for line in refs.splitlines())
 
-    def ends(self, task_id: str) -> list[str]:
-        """How each claim of a task ended, in order."""
-        claims: dict[str, Json] = {}
-        for line in self.journal():
-            claims |= line["set"].get("claims", {})
-        return [claim["state"] for claim in claims.values() if claim["task"] == task_id]
+    # What the captain is told
 
-    def kill(self, vm: str) -> None:
-        """Pull the plug: SIGKILL for all that runs on a VM."""
-        kill_all(f"OCAPTAIN_VM={self.id}-{vm}")
+    def status(self) -> Json:
+        return dict(self.captain.json("status", self.id))
+
+    def task(self, task_id: str) -> Json:
+        """A task as `tasks --json` has it."""
+        rows: list[Json] = self.captain.json("tasks", self.id)
+        return next(row for row in rows if row["id"] == task_id)
+
+    def log(self) -> str:
+        return self.captain.run("logs", self.id).out
+
+    def wait(self, status: int = 0, timeout: float = 60) -> Json:
+        """Wait for the end with `ocaptain wait`, which has to exit so; the last status."""
+        done = self.captain.run("wait", self.id, "-t", str(timeout), status=None)
+        if done.status != status:
+            tasks = self.captain.run("tasks", self.id).out
+            raise Trouble(f"{done}\n{tasks}\n{self.log()[-6000:]}")
+        return self.status()
+
+    def until(self, condition: Callable[[Json], Any], timeout: float = 30) -> Json:
+        """Look at the status until it is as wanted; that status."""
+        status: Json = {}
+
+        def is_as_wanted() -> Any:
+            status.clear()
+            status.update(self.status())
+            return condition(status)
+
+        try:
+            until(is_as_wanted, timeout)
+        except Trouble as trouble:
+            raise Trouble(f"{trouble}: {json.dumps(status, indent=1)}\n{self.log()}") from None
+        return status
+
+    def until_log(self, text: str, timeout: float = 30) -> None:
+        """Wait until some ship's log has `text`."""
+        logs = self.storage / "logs"
+        until(lambda: any(text in log.read_text() for log in logs.glob("ship-*.log")), timeout)
+
+    # VMs and their processes
+
+    @property
+    def vms(self) -> list[str]:
+        """Every VM that there is of it, ships first."""
+        folders = self.captain.vms.glob(f"{self.id}-*")
+        return sorted(folder.name.rpartition("-")[2] for folder in folders)
+
+    @property
+    def ships(self) -> list[str]:
+        """Its ships' VMs."""
+        return [vm for vm in self.vms if vm != "storage"]
+
+    def pids(self, vm: str) -> set[int]:
+        """What runs on a VM."""
+        return marked(f"OCAPTAIN_VM={self.id}-{vm}")
+
+    def helms(self, vm: str) -> set[int]:
+        """The helm that runs on a VM; it may be one that just starts, or has not ended yet."""
+        return {pid for pid in self.pids(vm) if command_line(pid).endswith("\0helm\0")}
+
+    def kill(self, vm: str) -> int:
+        """Pull the plug: SIGKILL for all that runs on a VM; how many processes that were."""
+        running = len(self.pids(vm))
+        kill_marked(f"OCAPTAIN_VM={self.id}-{vm}")
+        return running
 
     def kill_helm(self, vm: str) -> None:
         """Kill a ship's helm alone; its agent goes on."""
-        for pid in marked(f"OCAPTAIN_VM={self.id}-{vm}"):
-            if cmdline(pid).endswith("\0helm\0"):
-                os.kill(pid, 9)
+        signal_all(signal.SIGKILL, self.helms(vm))
+
+    def hang_up(self) -> int:
+        """Cut all connections to storage; how many there were."""
+        return hang_up(self.home().parent)
 
     def ssh(self, vm: str, command: str) -> Done:
         """Run a command on a VM, as the captain."""
@@ -252,58 +335,65 @@ class Voyage:
         return self.captain.sh(["ssh", "-F", str(config), f"{self.id}-{vm}", command])
 
     def start_helm(self, vm: str) -> None:
-        """Start a ship's helm again."""
+        """Start a ship's helm again; where one runs, the new one ends at once."""
         helm = "python3 -IS ~/voyage/lib helm >>~/voyage/helm.out 2>&1 </dev/null &"
-        assert self.ssh(vm, helm).status == 0
+        done = self.ssh(vm, helm)
+        if done.status != 0:
+            raise Trouble(f"helm on {vm}: {done.err}")
 
 
-def await_end(child: subprocess.Popen[str], timeout: float, stdin: str | None = None) -> Done:
-    """Wait for the end of a command. Raises subprocess.TimeoutExpired if it does not come in time.
-
-    If we do not wait any longer, also because the test's own time is up, all that it wrote is
-    shown, and with that the stacks of its threads, if it is Python's."""
-    with child:
-        try:
-            out, err = child.communicate(stdin, timeout)
-        except BaseException:
-            print(last_words(child), file=sys.stderr)
-            raise
-        return Done(child.returncode, out, err or "")
+SomeCaptain = TypeVar("SomeCaptain", bound=Captain)
 
 
-def last_words(child: subprocess.Popen[str]) -> str:
-    """Abort a command, and return all that it wrote. PYTHONFAULTHANDLER has Python show its stacks
-    then."""
-    for sign in (signal.SIGABRT, signal.SIGKILL):
-        child.send_signal(sign)
-        with suppress(subprocess.TimeoutExpired):
-            out, err = child.communicate(timeout=5)
-            return f"{out}\n{err or ''}"
-    return "(somebody else holds its pipes)"
-
-
-@contextmanager
-def new_captain(kind: type[Captain] = Captain, **env: str) -> Iterator[Captain]:
-    """A captain, whose VMs are all sunk in the end; nothing may be left of them then."""
-    root = Path(tempfile.mkdtemp(prefix="oct-", dir="/tmp"))  # pytest's paths are too long
-    kept = {name: os.environ[name] for name in KEEP if name in os.environ}
-    kept["PATH"] = f"{root / 'bin'}:{kept['PATH']}"
+def make_captain(root: Path, kind: type[SomeCaptain], env: Mapping[str, str]) -> SomeCaptain:
+    """A captain who has all that is theirs in the folder `root`, and exports `env` besides."""
     places = {"HOME": root / "home", "XDG_RUNTIME_DIR": root / "run", "TMPDIR": root / "tmp"}
     for path in (root / "bin", *places.values()):
         path.mkdir(mode=0o700)
-    texts = {name: str(path) for name, path in places.items()}
-    settings = {"OCAPTAIN_PROVIDER": "local", "PYTHONFAULTHANDLER": "1"}
-    captain = kind(root, {**kept, **texts, **settings, **env})
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    environment = {
+        **inherited,
+        "PATH": f"{root / 'bin'}:{inherited['PATH']}",
+        **{name: str(path) for name, path in places.items()},
+        "OCAPTAIN_PROVIDER": "local",
+        "PYTHONFAULTHANDLER": "1",
+        **env,
+    }
+    captain = kind(root, environment)
     (captain.home / ".gitconfig").write_text(IDENTITY)
+    return captain
+
+
+def new_captain(**env: str) -> AbstractContextManager[Captain]:
+    """A captain, whose VMs are all sunk in the end; nothing may be left of them then."""
+    return captain_of(Captain, env)
+
+
+@contextmanager
+def captain_of(kind: type[SomeCaptain], env: Mapping[str, str]) -> Iterator[SomeCaptain]:
+    """A captain of some kind, whose VMs are all sunk in the end."""
+    root = Path(tempfile.mkdtemp(prefix="oct-", dir="/tmp"))  # pytest's paths are too long
+    captain = make_captain(root, kind, env)
     try:
         yield captain
     finally:
         captain.leave()
-    until(lambda: not captain.remains() or print(captain.remains()), 5)
-    shutil.rmtree(root)
+    clear_away(captain)
+
+
+def clear_away(captain: Captain) -> None:
+    """Remove what a captain had. Raises Trouble if anything of theirs still runs."""
+    with suppress(Trouble):
+        until(lambda: not captain.remains(), 5)
+    remains = captain.remains()
+    if remains:
+        raise Trouble(f"this is left of {captain.root}: {remains}")
+    shutil.rmtree(captain.root)
 
 
 def task(subject: str, run: str = "", after: Sequence[str] = (), **more: Any) -> Json:
     """What a task's file says; `run` is for the shell agent."""
-    given = {"subject": subject, "blockedBy": list(after), **more}
-    return {**given, "metadata": {"run": run}} if run else given
+    fields: Json = {"subject": subject, "blockedBy": list(after), **more}
+    if run:
+        fields["metadata"] = {"run": run}
+    return fields

@@ -6,16 +6,16 @@ import shlex
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.fakes.exedev import ExeDev, Machine, lacking
-from tests.support.captain import Captain, Done, new_captain
+from tests.support.captain import Captain, captain_of
+from tests.support.commands import Done
+from tests.support.machine import Trouble
 
 HASTY = """
 from ocaptain import cli, ssh
@@ -48,16 +48,17 @@ class ExeCaptain(Captain):
     def git(self, repo: Path, *words: str) -> str:
         for name, machine in self.exe.machines.items():
             if repo.is_relative_to(machine.root):  # where git of this machine loses its way
-                there = Path("/") / repo.relative_to(machine.root)
-                command = shlex.join(["git", "-C", str(there), *words])
-                said = machine.run(command, user=owner(name)).stdout
-                return said.decode(errors="replace").strip()
+                inside = Path("/") / repo.relative_to(machine.root)
+                command = shlex.join(["git", "-C", str(inside), *words])
+                stdout = machine.run(command, user=owner(name)).stdout
+                return stdout.decode(errors="replace").strip()
         return super().git(repo, *words)
 
     def account(self) -> list[str]:
         """What there is at exe.dev, but for the captain's own key."""
-        there = [f"VM {name}" for name in self.exe.machines]
-        return there + [f"key {key.name}" for key in self.exe.keys if key.name != "captain"]
+        machines = [f"VM {name}" for name in self.exe.machines]
+        keys = [f"key {key.name}" for key in self.exe.keys if key.name != "captain"]
+        return machines + keys
 
     def leave(self) -> None:
         for name in list(self.exe.machines):
@@ -66,14 +67,15 @@ class ExeCaptain(Captain):
 
     def hang_up(self) -> None:
         """Close connections that later commands would have shared."""
-        for path in (self.root / "run" / "ocaptain").glob("*"):
+        for path in (self.root / "run" / "ocaptain").rglob("*"):
             if path.is_socket():
                 self.sh(["ssh", "-F", "none", "-S", str(path), "-O", "exit", "it"])
 
     def hasty(self, *words: str, status: int | None = 0) -> Done:
         """Type `ocaptain WORDS`, of an ocaptain that waits two seconds for what never comes."""
         done = self.sh([sys.executable, "-c", HASTY, *words], timeout=90)
-        assert status in (None, done.status), f"{done.out}\n{done.err}"
+        if status not in (None, done.status):
+            raise Trouble(f"{done.out}\n{done.err}")
         return done
 
     def count_connections(self) -> Path:
@@ -98,23 +100,40 @@ class Visitor(ExeCaptain):
 
 
 @contextmanager
-def exe_captain(env: dict[str, str] | None = None, **how: Any) -> Iterator[ExeCaptain]:
-    """A captain with an account of their own; `how` is what ExeDev takes."""
+def exe_captain(
+    env: Mapping[str, str] | None = None,
+    *,
+    rtt_s: float = 0.0,
+    boot_s: float = 0.2,
+    hosts: Mapping[str, str] | None = None,
+    ca: Path | None = None,
+    claude: Path | None = None,
+) -> Iterator[ExeCaptain]:
+    """A captain with an account of their own, at an exe.dev that is as `ExeDev` says."""
     if reason := lacking():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+        go_without(reason)
     folder = Path(tempfile.mkdtemp(prefix="exe-", dir="/tmp"))  # pytest's paths are too long
-    with ExeDev(folder, **how) as exe, at(exe, ExeCaptain, env) as captain:
+    stand_in = ExeDev(folder, rtt_s=rtt_s, boot_s=boot_s, hosts=hosts, ca=ca, claude=claude)
+    with stand_in as exe, at(exe, ExeCaptain, env) as captain:
         yield captain
+
+
+def go_without(reason: str) -> None:
+    """Skip the test that cannot be run here; in CI it fails."""
+    import pytest  # script/bench has none
+
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @contextmanager
 def at(
-    exe: ExeDev, kind: type[ExeCaptain] = Visitor, env: dict[str, str] | None = None
+    exe: ExeDev, kind: type[ExeCaptain] = Visitor, env: Mapping[str, str] | None = None
 ) -> Iterator[ExeCaptain]:
     """Somebody at a machine with the key to an account that there is, and nothing else."""
-    told = {"OCAPTAIN_PROVIDER": "exedev", "OCAPTAIN_SSH_CONFIG": str(exe.ssh_config)}
-    with new_captain(kind, **told, **(env or {})) as captain:
-        assert isinstance(captain, ExeCaptain)
+    settings = {"OCAPTAIN_PROVIDER": "exedev", "OCAPTAIN_SSH_CONFIG": str(exe.ssh_config)}
+    with captain_of(kind, {**settings, **(env or {})}) as captain:
         captain.exe = exe
         yield captain
 

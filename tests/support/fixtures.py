@@ -16,6 +16,12 @@ TOKEN = "sk-ant-oat01-of-this-test"
 CACHE = Path("~/.cache/ocaptain-test/claude-code").expanduser()
 
 
+@pytest.fixture(scope="session")
+def is_long(pytestconfig: pytest.Config) -> bool:
+    """Whether `script/test --long` asked for more than what is tried each time."""
+    return bool(pytestconfig.getoption("--long"))
+
+
 @pytest.fixture
 def model() -> Iterator[ScriptedModel]:
     """A model that says what a test scripted; it listens on loopback."""

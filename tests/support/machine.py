@@ -1,65 +1,97 @@
-"""What runs and stands on the machine that tests run on."""
+"""The machine that tests run on: its files and processes, and waiting for them."""
 
 import os
+import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from ocaptain.onboard.process import marked
+T = TypeVar("T")
+
+PROC = Path("/proc")
+
+
+class Trouble(AssertionError):
+    """Something that had to come about did not. The message says what."""
 
 
 def put(path: Path, body: str) -> None:
-    """Write a file, and the directories that it is in."""
+    """Write a file, and make the directories that it is in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(body)
 
 
-def until(condition: Callable[[], Any], seconds: float = 10) -> None:
-    """Wait for something; it has to come."""
+def until(condition: Callable[[], T], seconds: float = 20, what: str = "it") -> T:
+    """Wait until a condition holds, and return what it returned. Raises Trouble if it does not."""
     deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come in time"
-        time.sleep(0.05)
-
-
-def cmdline(pid: int) -> str:
-    """A process's arguments, each ended by a NUL; empty where it is gone."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def kill_all(entry: str) -> None:
-    """Kill all processes that carry an entry in their environment."""
-    while pids := marked(entry):
-        for pid in pids:
-            with suppressed():
-                os.kill(pid, 9)
-        time.sleep(0.02)
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Trouble(f"{what} did not come within {seconds:g} s")
+        time.sleep(0.03)
 
 
 @contextmanager
 def suppressed() -> Iterator[None]:
     """Let processes and files be gone."""
-    try:
+    with suppress(OSError):
         yield
-    except OSError:
-        return
+
+
+def command_line(pid: int) -> str:
+    """Return a process's arguments, each ended by a NUL; nothing if it is gone."""
+    with suppress(OSError):
+        return (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace")
+    return ""
 
 
 def processes(text: str) -> list[str]:
-    """Processes that have `text` in their arguments or environment."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with suppressed():
-            words, env = (path / "cmdline").read_bytes(), (path / "environ").read_bytes()
-            if text.encode() in words + env and int(path.name) != os.getpid():
-                found.append(f"{path.name} {words.decode(errors='replace')}")
-    return found
+    """Describe the processes that have `text` in their arguments or environment, but not us."""
+    described = []
+    for path in PROC.glob("[0-9]*"):
+        with suppress(OSError):
+            arguments = (path / "cmdline").read_bytes()
+            environment = (path / "environ").read_bytes()
+            if text.encode() in arguments + environment and int(path.name) != os.getpid():
+                described.append(f"{path.name} {arguments.decode(errors='replace')}")
+    return described
 
 
 def mounts() -> list[str]:
-    return Path("/proc/mounts").read_text().splitlines()
+    """Return what is mounted, a line each."""
+    return (PROC / "mounts").read_text().splitlines()
+
+
+def signal_all(number: int, pids: Iterable[int]) -> int:
+    """Send processes a signal, and return how many there still were."""
+    sent = 0
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+            sent += 1
+    return sent
+
+
+def serving_sshds(vm: Path) -> set[int]:
+    """Return the sshd processes that serve a VM of `local`: they have its log open."""
+    serving = set()
+    for process in PROC.glob("[0-9]*"):
+        with suppress(OSError):
+            is_sshd = (process / "comm").read_text().startswith("sshd")
+            if is_sshd and vm / "sshd.log" in open_files(process):
+                serving.add(int(process.name))
+    return serving
+
+
+def open_files(process: Path) -> list[Path]:
+    """Return the files that a process has open; `process` is its folder in /proc."""
+    return [descriptor.readlink() for descriptor in (process / "fd").iterdir()]
+
+
+def hang_up(vm: Path) -> int:
+    """Kill the sshd processes that serve a VM of `local`, and return how many there were."""
+    return signal_all(signal.SIGKILL, serving_sshds(vm))

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ocaptain.config import load
 from ocaptain.fleet.archive import pack
-from ocaptain.onboard.protocol import PROTOCOL
+from ocaptain.onboard.protocol import PROTOCOL, StorageBoot
 from ocaptain.onboard.storage import setup
 from ocaptain.providers.local import Local
 from ocaptain.ssh import VM, write_config
@@ -68,7 +68,9 @@ class Moored:
 
 def unpack(home: Path, told: Any, source: Path) -> None:
     """Put the real code on a storage, and set it up."""
-    with tarfile.open(fileobj=io.BytesIO(pack(told, code=True, bundle=source))) as tar:
+    with tarfile.open(
+        fileobj=io.BytesIO(pack(cast(StorageBoot, told), code=True, bundle=source))
+    ) as tar:
         tar.extractall(home / "voyage", filter="data")
     setup.main(home)
 

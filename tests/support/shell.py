@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.captain import Done
+from tests.support.commands import Done
 
 OCAPTAIN = Path(sys.executable).with_name("ocaptain")
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -271,13 +270,3 @@ def assert_sound(storage: Storage) -> None:
     assert all(busy[claim["task"]]["owner"] == claim["ship"] for claim in live if claim["task"])
     numbers = range(1, len(state["claims"]) + 1)
     assert sorted(state["claims"], key=int) == [str(number) for number in numbers]
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> bool:
-    """Whether something comes true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ocaptain.onboard.process import marked
-from tests.support.storage import until
+from tests.support.machine import until
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from ocaptain.onboard.process import marked
 from ocaptain.onboard.protocol import Meta
 from ocaptain.onboard.storage import background
 from ocaptain.onboard.storage.job import Step
+from tests.support.machine import until
 from tests.support.rules import rule
-from tests.support.storage import Sail, Storage, task, until
+from tests.support.storage import Sail, Storage, task
 
 # Who does them
 

@@ -15,18 +15,9 @@ import pytest
 from ocaptain.onboard.storage import background, mirror
 from ocaptain.onboard.storage.job import Timing
 from tests.fakes.github import USER, GitHub
+from tests.support.machine import until
 from tests.support.rules import rule
-from tests.support.storage import (
-    VOYAGE,
-    Json,
-    Storage,
-    assert_sound,
-    boot,
-    git,
-    set_up,
-    task,
-    until,
-)
+from tests.support.storage import VOYAGE, Json, Storage, assert_sound, boot, git, set_up, task
 
 NAME = "owner/name"
 URL = f"https://github.com/{NAME}.git"

@@ -14,8 +14,9 @@ import pytest
 from ocaptain.onboard.process import marked
 from ocaptain.onboard.storage import background
 from ocaptain.onboard.storage.job import Timing
+from tests.support.machine import until
 from tests.support.rules import rule
-from tests.support.storage import VOYAGE, Json, Sail, Storage, assert_sound, task, until
+from tests.support.storage import VOYAGE, Json, Sail, Storage, assert_sound, task
 
 APPEND = 'echo "$OCAPTAIN_VOYAGE|$OCAPTAIN_EVENT|$OCAPTAIN_TEXT" >>{}'
 HASTY = Timing(news_poll_s=0.02, retry_pause_s=0.02, notify_command_s=0.3)

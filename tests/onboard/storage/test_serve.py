@@ -18,9 +18,10 @@ import pytest
 from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import serve
 from ocaptain.onboard.storage.journal import Journal
+from tests.support.machine import until
 from tests.support.moored import VOYAGE, Moored, moored
 from tests.support.rules import rule
-from tests.support.storage import Json, Sail, Storage, assert_sound, git, task, until
+from tests.support.storage import Json, Sail, Storage, assert_sound, git, task
 
 
 @pytest.fixture(scope="module")
