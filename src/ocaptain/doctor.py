@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .config import Config
 from .errors import Failure
-from .git import git
+from .git import try_git
 from .process import where
 from .providers import open_provider
 
@@ -72,7 +72,7 @@ def _claude() -> Finding:
 
 
 async def _git_setting(key: str, example: str) -> Finding:
-    value = await git("config", key, strict=False)
+    value = await try_git("config", key)
     return Finding(f"git {key}", value or None, f"not set → git config --global {key} '{example}'")
 
 

@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from .errors import Failure
 from .onboard import text
@@ -177,6 +177,6 @@ class Ssh(NamedTuple):
         look_closer = shlex.join(["ssh", "-v", "-F", str(self.path), vm])
         raise Unreachable(f"{vm} cannot be reached: {last_line or 'no answer'}", hint=look_closer)
 
-    def git_env(self) -> dict[str, Any]:
+    def git_env(self) -> dict[str, str]:
         """The environment that has git reach VMs by this configuration."""
         return {"GIT_SSH_COMMAND": shlex.join(["ssh", "-F", str(self.path)])}

@@ -57,7 +57,7 @@ async def _fetch_refs(voyage: Voyage, into: Path, *, wrecks: bool) -> None:
         f"{voyage.storage}:voyage",
         *refs,
         timeout=FETCH_S,
-        **voyage.ssh.git_env(),
+        env=voyage.ssh.git_env(),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure, progress
-from ocaptain.git import git
+from ocaptain.git import git, try_git
 from ocaptain.onboard.protocol import NewVoyage, ShipBoot, StorageBoot, VoyageRecord
 from ocaptain.onboard.ship.agents import AGENTS
 from ocaptain.plan.plan import Plan, Source
@@ -66,10 +66,7 @@ async def voyage_record(
     plan: Plan, voyage: str, ships: list[str], *, open_pr: bool
 ) -> VoyageRecord:
     """What storage and ships know of a plan, besides its files and tasks."""
-    author = {
-        key: await git("config", key, strict=False) or fallback
-        for key, fallback in NO_AUTHOR.items()
-    }
+    author = {key: await try_git("config", key) or fallback for key, fallback in NO_AUTHOR.items()}
     return {
         "voyage": voyage,
         "name": plan.name,

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from ocaptain.errors import Failure
-from ocaptain.git import git
+from ocaptain.git import git, try_git
 
 from .plan import Source
 
@@ -49,7 +49,7 @@ async def locate(repo: str, branch: str | None, token: str | None) -> Source:
 
 async def _list_refs(url: str, ref: str, token: str | None, *, folder: Path) -> str:
     words = ("ls-remote", "--symref", "--", url, ref)
-    return await git("-C", str(folder), *AS_STORAGE, *words, GH_TOKEN=token or "")
+    return await git("-C", str(folder), *AS_STORAGE, *words, env={"GH_TOKEN": token or ""})
 
 
 async def _end_of_history(checkout: Path) -> str:
@@ -62,7 +62,7 @@ async def left_behind(checkout: Path, head: str) -> list[str]:
     """Say what of a checkout will not come along with the commit `head`."""
 
     async def ask(*words: str) -> str:
-        return await git("-C", str(checkout), *words, strict=False)
+        return await try_git("-C", str(checkout), *words)
 
     notes = []
     if await ask("rev-parse", "--is-shallow-repository") == "true":
