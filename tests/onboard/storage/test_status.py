@@ -3,7 +3,12 @@
 import pytest
 
 from ocaptain.onboard.protocol import TaskCounts
+from ocaptain.onboard.storage import status
+from ocaptain.onboard.storage.call import Call
 from ocaptain.onboard.storage.status import next_commands
+from ocaptain.onboard.tasklist import order
+from tests.support.rules import rule
+from tests.support.storage import VOYAGE, Sail, assert_sound, git, task
 
 FETCH = "ocaptain fetch"
 RESUME = "ocaptain resume"
@@ -38,3 +43,175 @@ def test_what_to_type_next(state: str, failed: int, budget_is_spent: bool, comma
     suggested = next_commands(state, tasks, budget_is_spent=budget_is_spent)
     assert [command["command"] for command in suggested] == commands
     assert all(command["why"].endswith(".") for command in suggested)
+
+
+@rule("R69")
+def test_status_before_any_ship_calls(sail: Sail):
+    """A voyage that nobody has called in for is provisioning, and its ships are starting."""
+    storage = sail(task("1"), task("2", "1"))
+    status = storage.order("status")
+    assert (status["voyage"], status["state"], status["branch"]) == (VOYAGE, "provisioning", VOYAGE)
+    assert status["objective"] == "try it"
+    assert [ship["state"] for ship in status["ships"]] == ["starting"] * 3
+    assert {ship["seen_s"] for ship in status["ships"]} == {None}
+    assert status["tasks"] == {
+        "total": 2,
+        "pending": 2,
+        "in_progress": 0,
+        "completed": 0,
+        "failed": 0,
+    }
+    assert (status["verify"], status["cost_usd"], status["head"]) == ("pending", 0, storage.start)
+
+
+@rule("R68", "R69")
+def test_a_fleet_that_is_gone_is_stalled_until_a_new_ship_calls(sail: Sail):
+    """Also where the captain died between having ships enlisted and making them: somebody who
+    waits is told, and can reinforce again."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    [new] = storage.order("update_ships", lost=["ship-0", "ship-1", "ship-2"], add=1)["new"]
+    assert (storage.order("status")["state"], new) == ("stalled", "ship-3")
+    storage.claim(new)
+    assert storage.order("status")["state"] == "running"
+
+
+@rule("R69")
+def test_status_of_ships(sail: Sail):
+    """A ship is shown with its task, what it has completed, its cost and when it was heard."""
+    storage = sail(task("1"), task("2"), task("3"))
+    storage.finish("ship-0", cost_usd=0.5)
+    storage.claim("ship-0")
+    storage.claim("ship-1")
+    storage.ask("ship-1", "beat", claim=3, state="limited", reason="5-hour limit", until=2e6)
+    storage.now += 4
+    first, second, third = storage.order("status")["ships"]
+    assert (first["state"], first["task"], first["completed"]) == ("working", "2", 1)
+    assert (first["cost_usd"], first["seen_s"]) == (0.5, 4.0)
+    assert (second["state"], second["reason"]) == ("limited", "5-hour limit")
+    assert second["until"] == 2e6
+    assert third["state"] == "starting"
+    assert storage.order("status")["state"] == "running"
+
+
+@rule("R68")
+def test_a_ship_that_is_not_heard_is_lost(sail: Sail):
+    """A ship out of sight is lost with the reason, whatever it said last; its task is its own."""
+    storage = sail(task("1"), task("2"))
+    storage.claim("ship-0")
+    storage.now += 40
+    storage.claim("ship-1")
+    status = storage.order("status")
+    assert [ship["state"] for ship in status["ships"]] == ["lost", "working", "starting"]
+    assert status["ships"][0]["reason"] == "not heard from for 40 s"
+    assert status["ships"][0]["task"] == "1"
+    assert status["state"] == "running"
+    storage.now += 40
+    assert storage.order("status")["state"] == "stalled"
+    assert storage.order("status")["reason"]
+
+
+@rule("R68")
+def test_a_clock_put_back_shows_nobody_in_the_future(sail: Sail):
+    """Where storage's clock went back, a ship was seen 0 s ago."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    storage.now -= 3_600
+    assert storage.order("status")["ships"][0]["seen_s"] == 0
+
+
+@rule("R69")
+def test_status_of_an_ended_voyage(sail: Sail):
+    """Complete is complete also when its ships are long gone."""
+    storage = sail(task("1"))
+    storage.finish("ship-0")
+    check = storage.claim("ship-0")
+    assert storage.order("status")["verify"] == "running"
+    assert storage.order("status")["state"] == "verifying"
+    storage.ask("ship-0", "land", claim=check["claim"], commit=storage.start)
+    storage.now += 10_000
+    status = storage.order("status")
+    assert (status["state"], status["verify"], status["reason"]) == ("complete", "passed", None)
+
+
+@rule("R66")
+def test_status_of_a_failed_voyage(sail: Sail):
+    """Failed says which task stopped it, and which tasks are failed."""
+    storage = sail(task("1"), task("2", "1"), max_attempts=1)
+    storage.claim("ship-0")
+    storage.ask("ship-0", "release", claim=1, fault="agent", why="exit 1")
+    status = storage.order("status")
+    assert status["state"] == "failed"
+    assert "task 1" in status["reason"]
+    assert status["tasks"]["failed"] == 1
+    rows = storage.order("tasks")["tasks"]
+    assert rows[0]["status"] == "failed"
+    assert rows[0]["attempts"] == 1
+    assert "exit 1" in rows[0]["reason"]
+
+
+@rule("R69")
+def test_tasks_are_listed_in_order(sail: Sail):
+    """`tasks` has each task with what it waits for, its owner, claim and commit."""
+    storage = sail(task("10", "2"), task("2"), task("b"))
+    claim = storage.claim("ship-0")
+    rows = storage.order("tasks")["tasks"]
+    assert [row["id"] for row in rows] == ["2", "10", "b"] == sorted(storage.tasks(), key=order)
+    assert rows[0]["owner"] == "ship-0"
+    assert (rows[0]["status"], rows[0]["claim"], rows[1]["blocked_by"]) == ("in_progress", 1, ["2"])
+    commit = storage.push(claim["ref"])
+    storage.ask("ship-0", "land", claim=1, commit=commit)
+    rows = storage.order("tasks")["tasks"]
+    assert (rows[0]["status"], rows[0]["commit"], rows[1]["blocked_by"]) == (
+        "completed",
+        commit,
+        [],
+    )
+
+
+@rule("R58")
+def test_what_nobody_has_fetched(sail: Sail):
+    """Commits on the branch and wrecks are unfetched until the captain says that they are home."""
+    storage = sail(task("1"), task("2"), max_attempts=5)
+    assert storage.order("unfetched") == {
+        "ok": True,
+        "head": storage.start,
+        "commits": 0,
+        "wrecks": {},
+    }
+    claim = storage.claim("ship-0")
+    storage.ask("ship-0", "land", claim=1, commit=storage.push(claim["ref"]))
+    wreck = storage.claim("ship-0")["ref"]
+    lost = storage.push(wreck)
+    storage.ask("ship-0", "release", claim=2, fault="agent", why="no")
+    found = storage.order("unfetched")
+    assert (found["commits"], found["wrecks"]) == (1, {wreck: lost})
+    storage.order("fetched", refs={"head": found["head"]})
+    assert storage.order("unfetched")["commits"] == 0
+    assert storage.order("unfetched")["wrecks"] == {wreck: lost}
+    storage.order("fetched", refs={wreck: lost})
+    assert storage.order("unfetched")["wrecks"] == {}
+    assert storage.order("unfetched")["commits"] == 0
+    again = storage.push(wreck, lost)
+    assert storage.order("unfetched")["wrecks"] == {wreck: again}
+    assert git(storage.repo, "rev-parse", wreck) == again
+    assert_sound(storage)
+
+
+@rule("R108")
+def test_news_are_ends_and_tasks_set_aside(sail: Sail):
+    """What a captain is notified of: how the voyage stands where it stands still, and failures."""
+    storage = sail(task("1"), task("2"), max_attempts=1)
+    storage.claim("ship-0")
+
+    def news() -> dict[str, str]:
+        with (journal := storage.journal()).locked():
+            call = Call(journal, storage.voyage, "captain", {})
+            return status.news(call)
+
+    assert news() == {}
+    storage.ask("ship-0", "release", claim=1, why="at a loss", fault="agent")
+    told = "task 1 after 1 attempt, the last: at a loss"
+    assert news() == {"task 1": told}
+    storage.now += 1_000
+    assert set(news()) == {"task 1", "stalled"}

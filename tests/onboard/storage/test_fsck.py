@@ -1,0 +1,86 @@
+"""The journal, what follows from it, and the repository, held against each other."""
+
+import json
+
+import pytest
+
+from ocaptain.onboard.storage.journal import Damaged
+from tests.support.rules import rule
+from tests.support.storage import VOYAGE, Sail, assert_sound, git, task
+
+
+@rule("R81")
+def test_a_sound_voyage_has_no_faults(sail: Sail):
+    """fsck finds nothing where all is as harbor left it."""
+    storage = sail(task("1"), task("2"))
+    held = storage.claim("ship-0")
+    commit = storage.push("work/1-1")
+    assert storage.ask("ship-0", "land", claim=held["claim"], commit=commit)["ok"]
+    storage.claim("ship-1")
+    answer = storage.order("fsck")
+    assert (answer["message"], answer["faults"], answer["mended"]) == ("All is sound.", [], [])
+
+
+@rule("R81")
+def test_fsck_mends_what_follows_from_the_journal(sail: Sail):
+    """The branch, task files, ships' files and state.json are put back, and it says so."""
+    storage = sail(task("1"), task("2"))
+    held = storage.claim("ship-0")
+    commit = storage.push("work/1-1")
+    storage.ask("ship-0", "land", claim=held["claim"], commit=commit)
+    whole = storage.sections()
+    stamps = {i: (storage.tasks_folder / f"{i}.json").stat().st_mtime_ns for i in whole["tasks"]}
+    git(storage.repo, "update-ref", f"refs/heads/{VOYAGE}", storage.start)
+    (storage.tasks_folder / "1.json").write_text("{}")
+    (storage.folder / "ships" / "ship-0.json").unlink()
+    size = storage.journal_file.stat().st_size
+    state = [whole | {"claims": {}}, stamps, len(storage.lines()), size]
+    (storage.folder / "state.json").write_text(json.dumps(state))
+    first = storage.order("fsck")
+    assert {word for note in first["mended"] for word in note.split()} >= {"branch", "state.json,"}
+    again = storage.order("fsck")
+    assert (again["faults"], again["mended"]) == ([], [])
+    assert (storage.folder / "ships" / "ship-0.json").exists()
+    assert storage.sections() == whole
+    assert storage.head() == commit
+    assert_sound(storage)
+
+
+@rule("R81")
+def test_fsck_names_what_it_cannot_mend(sail: Sail):
+    """A commit that the branch lacks, a claim too many and an object that is gone are told."""
+    storage = sail(task("1"), task("2"))
+    held = storage.claim("ship-0")
+    commit = storage.push("work/1-1")
+    storage.ask("ship-0", "land", claim=held["claim"], commit=commit)
+    with (journal := storage.journal()).locked():
+        claim = {**journal.sections["claims"]["1"], "commit": "0" * 40, "task": "2", "number": 2}
+        journal.commit("nobody", {"op": "x"}, {"claims": {"2": claim}})
+    faults = storage.order("fsck")["faults"]
+    assert faults == [
+        "task 2 is pending, and 1 of its claims are landed",
+        f"the branch lacks {'0' * 40}, with which task 2 landed",
+    ]
+    (storage.repo / "objects" / commit[:2] / commit[2:]).unlink()
+    assert any("git fsck says" in fault for fault in storage.order("fsck")["faults"])
+
+
+@rule("R6", "R81")
+def test_fsck_names_a_damaged_journal(sail: Sail):
+    """A line that nobody can read any more is named: what comes before state.json by fsck alone."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    whole = storage.sections()
+    good = storage.journal_file.read_bytes().splitlines(keepends=True)
+    for bad in (good[0] + b"nonsense\n" + good[-1], good[0] + good[-1]):
+        storage.journal_file.write_bytes(bad)
+        with pytest.raises(Damaged, match="damaged after change 1"):
+            storage.order("fsck")
+    bad = good[0] + b"x" * (len(good[1]) - 1) + b"\n" + b"".join(good[2:])
+    storage.journal_file.write_bytes(bad)
+    stamps = {"1": (storage.tasks_folder / "1.json").stat().st_mtime_ns}
+    state = (whole, stamps, len(good), len(bad))
+    (storage.folder / "state.json").write_text(json.dumps(state))
+    told = storage.order("fsck")["faults"]
+    assert told == ["journal.jsonl: damaged after change 1; state.json has what came of it"]
+    assert storage.claim("ship-1")["ok"]
