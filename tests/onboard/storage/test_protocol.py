@@ -816,11 +816,13 @@ class Protocol(RuleBasedStateMachine):
 @rules.rule("R64", "R65", "R66", "R67", "R68", "R69", "R70", "R72", "R73", "R74", "R75", "R76")
 @rules.rule("R77", "R78", "R79", "R80", "R81")
 @pytest.mark.timeout(3_600)
-def test_the_protocol_keeps_its_promises(tmp_path: Path):
+def test_the_protocol_keeps_its_promises(tmp_path: Path, is_long: bool):
     """Through any interleaving of requests, lost answers, crashes, damage and jumps of the clock,
     what is promised holds, and the voyage can still be brought to its end."""
     small = template(tmp_path)
     for spare in ("voyage/lib", "voyage/repo.git/hooks"):
         shutil.rmtree(small / spare)
     machine = type("Protocol", (Protocol,), {"template": small})
-    run_state_machine_as_test(machine, settings=settings(stateful_step_count=30))
+    voyages = 2_000 if is_long else 50
+    length = settings(max_examples=voyages, stateful_step_count=30)
+    run_state_machine_as_test(machine, settings=length)
