@@ -103,7 +103,10 @@ def test_resume_says_what_is_so(sail: Sail):
     claim = storage.claim("ship-0")["claim"]
     storage.ask("ship-0", "beat", claim=claim, cost_usd=0.5)
     spent = "Nothing is handed out: the voyage is paused, $1.00 of the budget of $1 are spent. "
-    assert resumed() == f"{spent}See: ocaptain status; to have it: ocaptain fetch"
+    assert (
+        resumed()
+        == f"{spent}To see all: ocaptain status. To bring home what there is: ocaptain fetch"
+    )
     storage.ask("ship-0", "release", claim=claim, why="at a loss", fault="agent")
     why = "task 2 after 1 attempt, the last: at a loss"
     assert resumed().startswith(f"Nothing is handed out: the voyage is failed, {why}. ")
@@ -134,7 +137,7 @@ def test_a_relieved_ship_gets_nothing_more(sail: Sail):
     )
     answer = storage.order("relieve", ship="ship-9")
     assert answer["code"] == "ship"
-    assert answer["error"] == "there is no ship 'ship-9'; those that there are: ocaptain status"
+    assert answer["error"] == "there is no ship 'ship-9'; to see them: ocaptain status"
 
 
 @rule("R75")
@@ -152,7 +155,7 @@ def test_a_task_set_aside_comes_back(sail: Sail):
     assert "attempts" not in storage.tasks()["1"]["metadata"]
     assert storage.order("status")["state"] == "running"
     assert storage.finish("ship-0")["task"]["id"] == "1"
-    told = "there is no task '7'; those that there are: ocaptain tasks"
+    told = "there is no task '7'; to see them: ocaptain tasks"
     assert storage.order("retry", task="7")["error"] == told
     assert_sound(storage)
 
@@ -222,21 +225,21 @@ def test_tasks_that_cannot_be_are_refused(sail: Sail):
         storage.order("edit_task", task="9", fields={"subject": "x"}),
     ]
     assert {answer["code"] for answer in refused} == {"task"}
-    assert refused[0]["error"] == "a circle of blockers: 1 → 2 → 1"
+    assert refused[0]["error"] == "these tasks would wait for one another: 1 → 2 → 1"
     assert storage.tasks() == before
     storage.finish("ship-0")
     assert "completed" in storage.order("edit_task", task="1", fields={"subject": "x"})["error"]
 
 
 FAULTY: dict[str, Any] = {
-    "blockedBy of a task is like ['1', '2'], not '12'": {"blockedBy": "12"},
-    "blockedBy of a task is like ['1', '2'], not [1]": {"blockedBy": [1]},
-    "blockedBy of a task is like ['1', '2'], not None": {"blockedBy": None},
-    "files of a task is like ['src/a.py'], not 'src'": {"metadata": {"files": "src"}},
-    "run of a task is like make, not ['make']": {"metadata": {"run": ["make"]}},
-    "subject of a task is like some text, not 5": {"subject": 5},
-    "description of a task is like some text, not None": {"description": None},
-    "metadata of a task is like {}, not 'x'": {"metadata": "x"},
+    "blockedBy has to be like ['1', '2'], not '12'": {"blockedBy": "12"},
+    "blockedBy has to be like ['1', '2'], not [1]": {"blockedBy": [1]},
+    "blockedBy has to be like ['1', '2'], not None": {"blockedBy": None},
+    "files has to be like ['src/a.py'], not 'src'": {"metadata": {"files": "src"}},
+    "run has to be like 'make', not ['make']": {"metadata": {"run": ["make"]}},
+    "subject has to be like 'some text', not 5": {"subject": 5},
+    "description has to be like 'some text', not None": {"description": None},
+    "metadata has to be like {}, not 'x'": {"metadata": "x"},
 }
 
 

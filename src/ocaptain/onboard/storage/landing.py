@@ -61,7 +61,8 @@ def check_berth(call: Call, held: Claim) -> None:
         return
     holder = call.claims[str(berth["claim"])]
     if holder["state"] == "live" and call.ships[holder["ship"]]["state"] == "landing":
-        raise Refused("berth", f"claim {holder['number']} of {holder['ship']} has the berth")
+        who = f"claim {holder['number']} of {holder['ship']}"
+        raise Refused("berth", f"{who} has the berth: nobody else may land for now")
 
 
 def grant_berth(call: Call, held: Claim) -> None:

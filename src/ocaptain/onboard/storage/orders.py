@@ -74,7 +74,7 @@ def resume(call: Call) -> Message:
     why = f"{state}, {reason}" if reason else state
     return {
         "message": f"Nothing is handed out: the voyage is {why}. "
-        "See: ocaptain status; to have it: ocaptain fetch"
+        "To see all: ocaptain status. To bring home what there is: ocaptain fetch"
     }
 
 
@@ -137,7 +137,7 @@ def lookup_ship(call: Call) -> ShipRecord:
     """Return the ship that the request names."""
     name = text(call.request, "ship")
     if name not in call.ships:
-        raise Refused("ship", f"there is no ship {name!r}; those that there are: ocaptain status")
+        raise Refused("ship", f"there is no ship {name!r}; to see them: ocaptain status")
     return call.ships[name]
 
 
@@ -180,7 +180,8 @@ def edit_task(call: Call) -> EditAnswer:
     task_id = task["id"]
     state = tasklist.state(task)
     if state == "completed":
-        raise Refused("task", f"task {task_id} is completed; add one that mends what it did")
+        advice = "to mend what it did, add another: ocaptain tasks add SUBJECT"
+        raise Refused("task", f"task {task_id} is completed; {advice}")
     changed = tasklist.annotated(tasklist.patched(task, task_texts(fields)), planned_notes(fields))
     set_blockers(call, changed, fields.get("blockedBy", tasklist.blockers(task)))
     if state == "in_progress":
@@ -195,7 +196,7 @@ def check_fields(fields: Json) -> None:
     values = {**fields, **tasklist.metadata(fields)}
     for name, example in FIELD_EXAMPLES.items():
         if name in values and not is_like(example, values[name]):
-            raise Refused("task", f"{name} of a task is like {example}, not {values[name]!r:.60}")
+            raise Refused("task", f"{name} has to be like {example!r}, not {values[name]!r:.60}")
 
 
 def is_like(example: object, value: object) -> bool:
@@ -227,7 +228,8 @@ def set_blockers(call: Call, task: Task, blockers: list[str]) -> None:
     try:
         tasklist.chains(tasks)
     except ValueError as circle:
-        raise Refused("task", f"a circle of blockers: {' → '.join(circle.args[1])}") from None
+        ring = " → ".join(circle.args[1])
+        raise Refused("task", f"these tasks would wait for one another: {ring}") from None
     for task_id, blocks in tasklist.dependants(tasks).items():
         listed = tasks[task_id]
         if task_id == task["id"] or {*blocks} != {*(listed.get("blocks") or ())}:
@@ -237,5 +239,5 @@ def set_blockers(call: Call, task: Task, blockers: list[str]) -> None:
 def lookup_task(call: Call, task_id: str) -> Task:
     """Return the task of that id."""
     if task_id not in call.tasks:
-        raise Refused("task", f"there is no task {task_id!r}; those that there are: ocaptain tasks")
+        raise Refused("task", f"there is no task {task_id!r}; to see them: ocaptain tasks")
     return call.tasks[task_id]
