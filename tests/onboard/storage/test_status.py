@@ -215,3 +215,16 @@ def test_news_are_ends_and_tasks_set_aside(sail: Sail):
     assert news() == {"task 1": told}
     storage.now += 1_000
     assert set(news()) == {"task 1", "stalled"}
+
+
+def test_a_spent_budget_is_told_with_what_to_type(sail: Sail):
+    """A voyage without a budget cannot have spent it; of one that has, only the work is left."""
+    storage = sail(task("1"), task("2"))
+    storage.finish("ship-0", cost_usd=5)
+    assert storage.order("status")["budget_spent"] is False
+    storage = sail(task("1"), task("2"), budget_usd=1.0)
+    assert storage.order("status")["budget_spent"] is False
+    storage.finish("ship-0", cost_usd=1)
+    seen = storage.order("status")
+    assert (seen["state"], seen["budget_spent"]) == ("paused", True)
+    assert [command["command"] for command in seen["next"]] == [FETCH]
