@@ -160,6 +160,13 @@ def test_a_file_that_does_not_parse(environ):
         load(environ)
 
 
+def test_a_file_that_cannot_be_looked_for(environ):
+    """A place that cannot be looked at, such as somebody else's after su, is a Failure too."""
+    environ["XDG_CONFIG_HOME"] = f"/{'long' * 100}"
+    with pytest.raises(Failure, match=r"config\.toml cannot be read: .*File name too long"):
+        load(environ)
+
+
 def test_a_token_that_others_can_read(environ):
     """A config.toml with a token has to be private; one without need not be."""
     path = write(environ, 'claude_code_oauth_token = "t"', mode=0o640)

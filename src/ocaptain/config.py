@@ -140,9 +140,9 @@ def _number(values: Mapping[str, str], key: str, *, most: int, default: int) -> 
 
 def _read_file(path: Path) -> dict[str, str]:
     """Return what config.toml says, by the names that the environment has for it."""
-    if not path.exists():
-        return {}
     try:
+        if not path.exists():
+            return {}
         table = tomllib.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise Failure(f"{path} cannot be read: {error}") from None

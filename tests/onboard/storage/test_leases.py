@@ -94,6 +94,17 @@ def test_an_agents_failures_use_up_the_attempts(sail: Sail):
     assert state(storage) == ("failed", "task 1 after 2 attempts, the last: exit 1")
 
 
+@rule("R37", "R38")
+@pytest.mark.parametrize(("fault", "kind"), [("agent", "attempts"), ("", "interruptions")])
+def test_counts_that_a_plan_left_null(sail: Sail, fault: str, kind: str):
+    """Null counts as none: a plan that says so keeps no ship from calling."""
+    storage = sail(task("1", attempts=None, interruptions=None))
+    assert storage.order("tasks")["tasks"][0]["attempts"] == 0
+    give_up(storage, "ship-0", fault)
+    assert storage.tasks()["1"]["metadata"][kind] == 1
+    assert storage.claim("ship-1")["claim"] == 2
+
+
 @rule("R38")
 def test_interruptions_use_up_no_attempt(sail: Sail):
     """Infrastructure trouble sets a task aside only after twice max_attempts interruptions."""

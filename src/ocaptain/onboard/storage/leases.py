@@ -66,12 +66,12 @@ def _given_back(task: Task, why: str, cost: Cost, max_attempts: int) -> Task:
     notes = tasklist.metadata(task)
     change: TaskMetadata
     if cost == "attempt":
-        attempts = notes.get("attempts", 0) + 1
+        attempts = (notes.get("attempts") or 0) + 1  # a plan may say null
         change = {"attempts": attempts}
         if attempts >= max_attempts:
             change["failed"] = f"after {several(attempts, 'attempt')}, the last: {why}"
     else:
-        interruptions = notes.get("interruptions", 0)
+        interruptions = notes.get("interruptions") or 0
         if cost == "interruption":
             interruptions += 1
         change = {"interruptions": interruptions}

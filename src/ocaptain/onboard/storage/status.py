@@ -178,7 +178,7 @@ def task_row(call: Call, task: Task) -> TaskRow:
         "owner": task.get("owner"),
         "blocked_by": tasklist.waiting_for(task, call.tasks),
         "claim": notes.get("claim"),
-        "attempts": notes.get("attempts", 0),
+        "attempts": notes.get("attempts") or 0,
         "commit": notes.get("commit"),
         "reason": notes.get("failed") or notes.get("note"),
     }
