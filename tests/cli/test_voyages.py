@@ -84,7 +84,7 @@ def test_sink_destroys_what_it_names_and_nothing_else(shell: Shell):
     kept = [shell.vm(f"voyage-{name}") for name in ("111111111111-storage", "111111111112-ship0")]
     done = shell.type("sink", "111111111111", stdin="y\n")
     assert (done.status, done.err) == (0, "")
-    assert done.out.endswith("Destroyed 1 VMs.\n")
+    assert done.out.endswith("Destroyed 1 VM.\n")
     assert not ship.exists()
     assert all(vm.exists() for vm in kept)
 

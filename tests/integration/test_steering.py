@@ -273,7 +273,7 @@ def test_a_ship_that_does_not_come_up_is_let_go(captain):
     captain.path_first("tar", f'#!/bin/sh\n{broken}\nexec {captain.real("tar")} "$@"\n')
     done = captain.run("reinforce", "-n", "2", "--json")
     told = json.loads(done.out)
-    assert (told["new"], told["message"]) == (["ship-2"], "Of 1 ships 0 were lost; 1 are new.")
+    assert (told["new"], told["message"]) == (["ship-2"], "0 ships lost of 1; 1 new ship.")
     assert "ship-1 is given up; the others sail on without it" in done.err
     assert set(ship_states(voyage.status())) == {"ship-0", "ship-2"}
     path.touch()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ocaptain.errors import Failure
+from ocaptain.onboard.text import several
 
 from .arguments import (
     PATH,
@@ -295,7 +296,7 @@ async def sink(voyage: str | None, include_storage: bool, every_voyage: bool, fo
         survivors += await found.destroy(vms[found.id], f"{verb} {found.id}")
     if survivors:
         return FAILURE
-    click.echo(f"Destroyed {len(names)} VMs.")
+    click.echo(f"Destroyed {several(len(names), 'VM')}.")
     return SUCCESS
 
 

@@ -18,6 +18,7 @@ from ocaptain.onboard.protocol import (
     RelieveAnswer,
     Status,
 )
+from ocaptain.onboard.text import several
 from ocaptain.ssh import Home, Remote, Unreachable
 
 from .launch import Launch
@@ -260,7 +261,9 @@ async def reinforce(voyage: Voyage, signature: Signature, more: int) -> Reinforc
     if new:
         launch = Launch(voyage, answer["voyage"], answer["artifacts"], signature)
         made = await launch.launch(new)
-    message = f"Of {len(ships)} ships {len(lost)} were lost; {len(made)} are new."
+    count_lost = several(len(lost), "ship")
+    count_new = several(len(made), "new ship")
+    message = f"{count_lost} lost of {len(ships)}; {count_new}."
     return {"message": message, "lost": lost, "new": made}
 
 

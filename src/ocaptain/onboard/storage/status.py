@@ -98,7 +98,8 @@ def next_commands(state: str, tasks: TaskCounts, *, budget_is_spent: bool) -> li
     """Return what the captain may type to move the voyage on, with what each does."""
     commands: list[NextCommand] = []
     if state == "stalled":
-        commands.append({"command": "ocaptain reinforce", "why": "It makes new ships."})
+        why = "It starts ships again, and replaces those that are lost."
+        commands.append({"command": "ocaptain reinforce", "why": why})
     elif state == "paused" and budget_is_spent:
         why = "The budget is spent. This brings home what has landed."
         commands.append({"command": "ocaptain fetch", "why": why})
