@@ -1,5 +1,7 @@
 """What all tests share."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
@@ -16,3 +18,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("long" if config.getoption("--long") else "ci")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Three workers for two cores: a test of a voyage waits for almost half of its time."""
+    return (os.cpu_count() or 2) * 3 // 2
