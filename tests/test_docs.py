@@ -48,6 +48,14 @@ def test_requests() -> None:
     assert orders == {*serve.operations_of("captain")}
 
 
+def test_orders() -> None:
+    """docs/protocol.md says of each request from `pause` on what it changes, and of no other."""
+    _, _, captains = PROTOCOL.partition("What the captain may ask.")
+    requests = [name for row in documented_requests(captains) for name in row]
+    explained = [row[0].strip("`") for row in table(PROTOCOL, "Order |")]
+    assert {*explained} == {*requests[requests.index("pause") :]}
+
+
 def test_refusals() -> None:
     """docs/protocol.md explains every code with which a request is refused, and no other."""
     _, _, codes = PROTOCOL.partition("Any request can be refused as")
@@ -81,7 +89,8 @@ def test_code_map() -> None:
             folders.append((depth, folder[1]))
     packages = [f"{name}/__init__.py" for name in ("plan", "fleet", "onboard")]
     packages += ["__init__.py", "onboard/storage/__init__.py", "onboard/ship/__init__.py"]
-    assert sorted([*mapped, *packages]) == modules(SRC)
+    assert {*mapped, *packages} == {*modules(SRC)}
+    assert sorted([*mapped, *packages]) == modules(SRC)  # each once
 
 
 def test_arrows() -> None:

@@ -8,12 +8,13 @@ from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddic
 
 import pytest
 
+from ocaptain.cli import cli
 from ocaptain.fleet import orders
 from ocaptain.onboard.protocol import Status, TaskRow
 from ocaptain.plan.plan import ReportJson
 from ocaptain.terminal import VoyageRow
 from tests.support.captain import Captain, Json, Voyage, new_captain, task
-from tests.support.documented import example, section
+from tests.support.documented import DOC, example, section
 
 TYPES = {
     "check": ReportJson,
@@ -148,6 +149,17 @@ def test_the_examples_are_as_the_tables_say(verb: str):
 def test_the_tables_say_what_the_types_say(verb: str):
     """A key that is added to a type has to be explained, with its type."""
     assert {key: kind for key, (kind, _) in documented(verb).items()} == dict(declared(TYPES[verb]))
+
+
+def test_each_verb_that_prints_json_is_named():
+    """In a heading, or as one that prints the same as another."""
+    printing = {
+        name
+        for name, command in cli.commands.items()
+        if any("--json" in param.opts for param in command.params)
+    }
+    named = re.findall(r"`(?:ocaptain )?([a-z]+(?: [a-z]+)?)[ `]", DOC.read_text())
+    assert printing - {*named} == set()
 
 
 @pytest.mark.parametrize("verb", PROMISED)

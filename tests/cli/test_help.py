@@ -38,6 +38,7 @@ OPTIONS: dict[str, list[str]] = {
     "voyages": ["--json"],
     "wait": ["-t, --timeout"],
 }
+"""Every verb, with its options besides --help."""
 NOT_AT_START = {"asyncio", "msgspec", "rich", "stamina", "ocaptain.config", "ocaptain.fleet.voyage"}
 
 
@@ -51,6 +52,7 @@ def test_help_names_every_verb(shell: Shell):
     assert done.out == shell.type("-h").out
     commands = done.out.partition("Commands:\n")[2].splitlines()
     rows = [re.split(r"  +", line.strip(), maxsplit=1) for line in commands]
+    assert {name for name, _ in rows} == {*OPTIONS}
     assert [name for name, _ in rows] == sorted(OPTIONS)
     assert all(len(about.split()) > 1 for _, about in rows)
 
