@@ -13,7 +13,7 @@ settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="try ten times as much, and more")
+    parser.addoption("--long", action="store_true", help="try twenty times as much, and more")
 
 
 def pytest_configure(config: pytest.Config) -> None:

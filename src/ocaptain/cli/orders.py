@@ -249,8 +249,8 @@ async def tasks_edit(
 async def fsck(voyage: str | None, why: str, as_json: bool) -> int:
     """Compare all that storage has, and mend what does not agree.
 
-    Journal, task list and repository are compared. What follows from the journal is mended; what
-    else is wrong are faults, and then the exit status is 1."""
+    Journal, task list and repository are compared. What follows from the journal is mended. All
+    else that is wrong is a fault, and with faults the exit status is 1."""
     from ocaptain import terminal
     from ocaptain.fleet import orders
     from ocaptain.fleet.voyage import sign
