@@ -98,8 +98,8 @@ async def voyage_record(
 class Launch:
     """The making of VMs for one voyage: storage if there is none yet, and some ships.
 
-    `record` and `artifacts` are what all ships are given of the plan. `signature` is under what
-    storage is told of ships that did not come up."""
+    `record` and `artifacts` are what all ships are given of the plan. `signature` signs the order
+    to let ships go that did not come up."""
 
     def __init__(
         self,

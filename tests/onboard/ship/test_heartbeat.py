@@ -65,7 +65,7 @@ def test_storage_that_is_out_of_reach_loses_no_claim(tmp_path: Path):
     ship = a_ship(tmp_path, Silent(), lease_seconds=60)
     heartbeat = Heartbeat(ship, 1, "7", {})
     heartbeat.beat()
-    heartbeat.pause()
+    heartbeat.check_claim()
     assert "[7] storage is out of reach: no route" in ship.log.read_text()
 
 

@@ -86,6 +86,7 @@ class Attempt:
             note = self.reason_for_no_change(last_words)
         elif self.clone.is_rebasing() or self.ship.voyage["check"]:
             self.rebase_and_check()
+        # Without a check storage is asked at once, and says whether to push or to rebase first.
         while True:
             try:
                 self.ask_to_land(note)
@@ -114,10 +115,10 @@ class Attempt:
         check = self.ship.voyage["check"]
         if check is None:
             return
-        self.heartbeat.pause()
+        self.heartbeat.check_claim()
         done = self.ship.run(check)
         self.clone.tidy()  # or what it left is saved as the agent's
-        self.heartbeat.pause()
+        self.heartbeat.check_claim()
         self.say(f"check exited {done.status}")
         if done.status:
             raise Feedback(prompt.red_check(check, done.status, done.stdout[-8000:].strip()))
@@ -147,7 +148,7 @@ class Attempt:
         match refusal.code:
             case "stale":
                 self.rebase_and_check()
-            case "ref" | "berth":  # finished work is on storage, whoever else lands meanwhile
+            case "ref" | "berth":  # while another ship lands, what is finished is safe on storage
                 self.push()
             case _:
                 raise GiveUp(refusal.error, "infrastructure")

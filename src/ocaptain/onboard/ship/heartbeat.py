@@ -61,7 +61,11 @@ class Heartbeat:
         self.over.set()
         process.kill_marked(self.ship.marker)
 
-    def pause(self, seconds: float = 0) -> None:
+    def check_claim(self) -> None:
+        """Raise GiveUp if the claim is lost."""
+        self.pause(0)
+
+    def pause(self, seconds: float) -> None:
         """Wait. Raises GiveUp as soon as the claim is lost."""
         if self.over.wait(max(0.0, seconds)):
             raise GiveUp("the claim is lost", "lost")

@@ -26,11 +26,11 @@ def main(home: Path) -> None:
     gc.enable()  # programs that end at once do without
     with (home / "voyage" / "helm.lock").open("w") as lock, suppress(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        sail(Ship(home))
+        keep_racing(Ship(home))
 
 
-def sail(ship: Ship) -> NoReturn:
-    """Race for tasks, for ever; more and more slowly while this ship is in trouble."""
+def keep_racing(ship: Ship) -> NoReturn:
+    """Race for tasks, for ever; while this ship is in trouble, with longer and longer pauses."""
     ship.say(f"{ship.name} is under way")
     clean_up(ship)
     threading.Thread(target=keep_mounted, args=[ship], daemon=True).start()
@@ -60,7 +60,7 @@ def race(ship: Ship, run_id: str) -> bool:
     except Refused as refusal:
         ship.say(f"storage refuses: {refusal.error}")
         return False
-    if grant["claim"] is None:
+    if grant["claim"] is None:  # and storage has waited for something to do
         return True
     if grant["task"] is None:
         return hold(ship, Verification(ship, grant))

@@ -109,7 +109,7 @@ class Session:
         self.last_words = ""
         self._send(text)
         end = self._wait_for_end()
-        self.heartbeat.pause()
+        self.heartbeat.check_claim()
         if end.outcome == "limited":
             self._wait_out(end)
         return end

@@ -26,7 +26,7 @@ class Verification:
         self.clone.make()
         self.clone.check_out(self.head)
         done = self.ship.run(VERIFY)
-        self.heartbeat.pause()
+        self.heartbeat.check_claim()
         self.ship.say(f"verify.sh exited {done.status}\n{done.stdout[-4000:]}")
         if done.status:
             raise GiveUp(f"verify.sh exited {done.status}:\n{done.stdout[-8000:]}", "agent")

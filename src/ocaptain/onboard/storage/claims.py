@@ -48,7 +48,8 @@ REPAIR = "~/voyage/verify.sh fails on a fresh clone. Mend that; the script itsel
 def claim(call: Call) -> TaskGrant | VerificationGrant | NoClaim:
     """Grant the claim that this run of helm has already, or a new one, if there is one to be had.
 
-    Request: `run_id`. The claim of an earlier run of the same ship ends."""
+    Request: `run_id`; with `wait`, serve.py asks again while there is none to be had. The claim of
+    an earlier run of the same ship ends."""
     run_id = text(call.request, "run_id", SHORT_LIMIT)
     held = call.held_claim()
     if held and held["run_id"] == run_id:

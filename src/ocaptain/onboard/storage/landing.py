@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def land(call: Call) -> LandAnswer:
-    """Move the branch to `commit` and complete the claim's task; or the voyage, if the claim is of
-    the verification, which passed on `commit`.
+    """Move the branch to `commit` and complete the claim's task.
 
-    `commit` is null if the task needed no change, and `note` says why."""
+    `commit` is null if the task needed no change, and `note` says why. If the claim is of the
+    verification, that passed on `commit`: complete the voyage."""
     held = own_claim(call)
     commit = None
     if call.request.get("commit") is not None:

@@ -149,8 +149,8 @@ def decide(
 ) -> Decision:
     """Decide a request under the lock and commit its change, if it makes one.
 
-    A request whose answer is kept makes none, nor does one that is decided `again`, still in vain.
-    """
+    A request whose answer is kept changes nothing. Nor does one that is decided `again` and is
+    still in vain."""
     with journal.locked():
         call = Call(journal, voyage, who, request)
         if who != "captain" and who not in call.ships:
