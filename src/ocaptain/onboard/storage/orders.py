@@ -1,6 +1,7 @@
 """What the captain may order: each order is a function of a `Call`.
 
-Its answer has `message`, a sentence for people. Given again, an order changes nothing.
+Its answer has `message`, a sentence for people. A request that is sent again under its id does not
+get here: serve.py has kept the answer.
 """
 
 from __future__ import annotations
