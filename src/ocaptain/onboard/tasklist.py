@@ -76,6 +76,26 @@ def metadata(task: Mapping[str, object]) -> TaskMetadata:
     return notes  # type: ignore[return-value]  # of any kind that a plan has
 
 
+def claim_number(task: Task) -> int | None:
+    """Return the number of the claim that had the task last; None if none ever had."""
+    return _whole_number(metadata(task).get("claim"))
+
+
+def attempts(task: Task) -> int:
+    """Return how many attempts at the task have failed."""
+    return _whole_number(metadata(task).get("attempts")) or 0
+
+
+def interruptions(task: Task) -> int:
+    """Return how many attempts at the task were interrupted."""
+    return _whole_number(metadata(task).get("interruptions")) or 0
+
+
+def _whole_number(note: object) -> int | None:
+    """Return a note that ocaptain makes; a plan may have one of another kind by the same name."""
+    return note if isinstance(note, int) else None
+
+
 def files(task: Mapping[str, object]) -> list[str]:
     """Return the paths that the task says it will touch."""
     paths: Any = metadata(task).get("files")

@@ -95,11 +95,13 @@ def test_an_agents_failures_use_up_the_attempts(sail: Sail):
 
 
 @rule("R37", "R38")
+@pytest.mark.parametrize("count", [None, "two", 1.5, [3]])
 @pytest.mark.parametrize(("fault", "kind"), [("agent", "attempts"), ("", "interruptions")])
-def test_counts_that_a_plan_left_null(sail: Sail, fault: str, kind: str):
-    """Null counts as none: a plan that says so keeps no ship from calling."""
-    storage = sail(task("1", attempts=None, interruptions=None))
-    assert storage.order("tasks")["tasks"][0]["attempts"] == 0
+def test_counts_of_another_kind(sail: Sail, fault: str, kind: str, count: object):
+    """What is no count counts as none: a plan that has one keeps nobody from calling."""
+    storage = sail(task("1", attempts=count, interruptions=count, claim=count))
+    [row] = storage.order("tasks")["tasks"]
+    assert (row["attempts"], row["claim"]) == (0, None)
     give_up(storage, "ship-0", fault)
     assert storage.tasks()["1"]["metadata"][kind] == 1
     assert storage.claim("ship-1")["claim"] == 2

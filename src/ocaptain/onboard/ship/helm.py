@@ -32,9 +32,9 @@ def main(home: Path) -> None:
 def keep_racing(ship: Ship) -> NoReturn:
     """Race for tasks, for ever; while this ship is in trouble, with longer and longer pauses."""
     ship.say(f"{ship.name} is under way")
-    clean_up(ship)
     threading.Thread(target=keep_mounted, args=[ship], daemon=True).start()
     threading.Thread(target=ship.keep_log_sent, daemon=True).start()
+    clean_up(ship)
     run_id = uuid4().hex
     pause_s = 0.0
     while True:

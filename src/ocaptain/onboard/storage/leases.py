@@ -63,15 +63,14 @@ def end_claim(
 
 
 def _given_back(task: Task, why: str, cost: Cost, max_attempts: int) -> Task:
-    notes = tasklist.metadata(task)
     change: TaskMetadata
     if cost == "attempt":
-        attempts = (notes.get("attempts") or 0) + 1  # a plan may say null
+        attempts = tasklist.attempts(task) + 1
         change = {"attempts": attempts}
         if attempts >= max_attempts:
             change["failed"] = f"after {several(attempts, 'attempt')}, the last: {why}"
     else:
-        interruptions = notes.get("interruptions") or 0
+        interruptions = tasklist.interruptions(task)
         if cost == "interruption":
             interruptions += 1
         change = {"interruptions": interruptions}

@@ -178,8 +178,8 @@ def task_row(call: Call, task: Task) -> TaskRow:
         "status": tasklist.state(task),
         "owner": task.get("owner"),
         "blocked_by": tasklist.waiting_for(task, call.tasks),
-        "claim": notes.get("claim"),
-        "attempts": notes.get("attempts") or 0,
+        "claim": tasklist.claim_number(task),
+        "attempts": tasklist.attempts(task),
         "commit": notes.get("commit"),
         "reason": notes.get("failed") or notes.get("note"),
     }
