@@ -1,0 +1,61 @@
+"""What a VM is sent, unpacked as the VM unpacks it."""
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any, cast
+
+import ocaptain.onboard
+from ocaptain.fleet.archive import pack
+from ocaptain.onboard.protocol import StorageBoot
+from tests.support.storage import boot
+
+BOOT = cast(StorageBoot, boot([], {"url": None, "ref": "HEAD", "shallow": ""}, name="größer"))
+SOURCES = Path(ocaptain.onboard.__file__).parent
+
+
+def unpack(folder: Path, **contents: Any) -> set[str]:
+    """Unpack an archive in a folder. Returns the paths of its files."""
+    with tarfile.open(fileobj=io.BytesIO(pack(BOOT, **contents)), mode="r:gz") as tar:
+        tar.extractall(folder, filter="data")
+        return {entry.name for entry in tar.getmembers() if entry.isfile()}
+
+
+def test_boot_json_is_for_its_owner_alone(tmp_path: Path):
+    """It holds tokens; without code and bundle there is nothing else."""
+    assert unpack(tmp_path, code=False) == {"boot.json"}
+    assert json.loads((tmp_path / "boot.json").read_bytes()) == BOOT
+    assert (tmp_path / "boot.json").stat().st_mode & 0o077 == 0
+
+
+def test_the_code_is_whole_and_has_nothing_of_this_machines_python(tmp_path: Path):
+    """What this machine has compiled stays here."""
+    wanted = {
+        f"lib/onboard/{path.relative_to(SOURCES)}"
+        for path in SOURCES.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    }
+    assert unpack(tmp_path, code=True) == {"boot.json", "lib/__main__.py", *wanted}
+
+
+def test_what_was_unpacked_runs_without_a_package(tmp_path: Path):
+    """The system's own python runs a program of it, and no site-packages are looked at."""
+    unpack(tmp_path / "voyage", code=True)
+    (tmp_path / "voyage" / "logs").mkdir()
+    (tmp_path / "voyage" / "logs" / "ship-0.log").write_text("2026-01-01T00:00:01.000Z Hello\n")
+    query = '{"ship": "", "pattern": "", "tail": 0, "follow": false}'
+    argv = [sys.executable, "-IS", str(tmp_path / "voyage" / "lib"), "logs", query]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout == "2026-01-01T00:00:01.000Z ship-0 Hello\n"
+
+
+def test_a_bundle_goes_along_if_there_is_one(tmp_path: Path):
+    """A repository that storage clones by itself has none."""
+    bundle = tmp_path / "any.bundle"
+    assert unpack(tmp_path / "without", code=False, bundle=bundle) == {"boot.json"}
+    bundle.write_bytes(b"# v2 git bundle\n")
+    unpack(tmp_path / "with", code=False, bundle=bundle)
+    assert (tmp_path / "with" / "source.bundle").read_bytes() == bundle.read_bytes()
