@@ -2,6 +2,7 @@
 
 import io
 import json
+import py_compile
 import subprocess
 import sys
 import tarfile
@@ -33,6 +34,7 @@ def test_boot_json_is_for_its_owner_alone(tmp_path: Path):
 
 def test_the_code_is_whole_and_has_nothing_of_this_machines_python(tmp_path: Path):
     """What this machine has compiled stays here."""
+    py_compile.compile(str(SOURCES / "text.py"), doraise=True)
     wanted = {
         f"lib/onboard/{path.relative_to(SOURCES)}"
         for path in SOURCES.rglob("*")

@@ -90,7 +90,13 @@ def test_if_several_were_reached_the_provider_says_which_there_is(sailing: Saili
     gone = sailing.config.run_dir() / ONE
     gone.mkdir()
     (gone / "ssh_config").write_text("")
-    assert asyncio.run(ask_cached(sailing.config, None, state)) == "running"
+    asked: list[tuple[str, int]] = []
+
+    async def ask(voyage: Voyage) -> None:
+        asked.append((voyage.id, len(voyage.vms)))
+
+    asyncio.run(ask_cached(sailing.config, None, ask))
+    assert asked == [(sailing.voyage.id, 2)]
     shutil.rmtree(gone)
 
 

@@ -16,7 +16,7 @@ from ocaptain.onboard.protocol import Status, TaskRow
 from ocaptain.ssh import VM
 from tests.support.machine import command_line, put, until
 from tests.support.rules import rule
-from tests.support.sailing import Sailing, under_way
+from tests.support.sailing import Sailing, half_made, under_way
 
 ME = Signature("me@here", "lunch")
 
@@ -214,8 +214,8 @@ def test_fsck_says_what_it_mended(sailing: Sailing, voyage: Voyage):
 def test_ships_are_restarted_replaced_and_relieved(
     tools: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    """A helm that ended is started again, a ship without a VM gives way to a new one, and a VM
-    goes with a ship that is relieved."""
+    """A helm that ended is started again, a ship without a VM gives way to a new one, and a VM that
+    no ship has goes, as does that of a ship that is relieved."""
     with under_way(tmp_path) as sailing:
         voyage = sailing.voyage
         outcome = asyncio.run(orders.reinforce(voyage, ME, 0))
@@ -223,10 +223,13 @@ def test_ships_are_restarted_replaced_and_relieved(
         until(lambda: has_helm(voyage, "ship-0"))
 
         asyncio.run(voyage.destroy([voyage.vm("ship-0")], "sink"))
+        stray = half_made(sailing.config, voyage.vm("ship-7"))
+        voyage.add_vms(*asyncio.run(voyage.provider.list()))
         outcome = asyncio.run(orders.reinforce(voyage, ME, 0))
         assert (outcome["lost"], outcome["new"]) == (["ship-0"], ["ship-1"])
         assert f"{voyage.vm('ship-0')} is lost: " in capsys.readouterr().err
         assert set(voyage.vms) == {voyage.storage, voyage.vm("ship-1")}
+        assert not stray.exists()
 
         asyncio.run(orders.halt(voyage, ME))
         relieved = asyncio.run(orders.relieve(voyage, ME, "ship-1"))
