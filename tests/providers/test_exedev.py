@@ -1,4 +1,4 @@
-"""How answers of exe.dev's lobby are read.
+"""VMs and keys of exe.dev, as its lobby speaks of them.
 
 tests/integration/test_exedev.py has whole voyages, on a stand-in for exe.dev.
 """
@@ -17,7 +17,7 @@ from ocaptain.onboard import text
 from ocaptain.process import Result
 from ocaptain.providers import StorageAccess
 from ocaptain.providers.exedev import Exedev, check_added_key
-from ocaptain.providers.exedev_lobby import Lobby, Reply, json_objects, read_reply
+from ocaptain.providers.exedev_lobby import Lobby
 from ocaptain.ssh import VM, Ssh
 from tests.support.odd import FEW, written
 from tests.support.rules import rule
@@ -25,32 +25,6 @@ from tests.support.rules import rule
 STORAGE = "voyage-0123456789ab-storage"
 SHIP = "voyage-0123456789ab-ship0"
 KEY = f"ssh-ed25519 AAAA {SHIP}"
-
-
-@pytest.mark.parametrize(
-    ("status", "out", "err", "reply"),
-    [
-        (0, b'{"vms": []}', b"", Reply({"vms": []}, "")),
-        (0, b'{\n  "vms": []\n}\n', b"a warning", Reply({"vms": []}, "")),
-        (0, b'{"deleted": ["a"]}\n{"error": "no b"}\n', b"", Reply({"deleted": ["a"]}, "no b")),
-        (1, b"", b'{"error": "no\\u001b[2J"}', Reply({"error": "no\x1b[2J"}, "no\ufffd[2J")),
-        (0, b'{"vm_name": "a", "error": "b"}', b"", Reply({"vm_name": "a", "error": "b"}, "")),
-        (1, b'{"vms": []}', b"broken", Reply({"vms": []}, "broken")),
-        (2, b"usage: ls", b"", Reply({}, "usage: ls")),
-        (0, b"", b"", Reply({}, "it said nothing")),
-        (0, b"[1, 2]", b"", Reply({}, "[1, 2]")),
-    ],
-)
-def test_an_answer_and_what_is_wrong_with_it(status, out, err, reply):
-    """An object with `error` alone is a refusal, on either stream, and so is an exit status."""
-    assert read_reply(Result(status, out, err)) == reply
-
-
-def test_objects_begin_lines():
-    """One that is spread over lines is one; what is no JSON makes all of it none."""
-    assert json_objects(b'{"a":\n {"b": 1}}\n{"c": 2}\n') == [{"a": {"b": 1}}, {"c": 2}]
-    assert json_objects(b'{"a": 1}\n{"b') == []
-    assert json_objects(b"[" * 100_000) == []
 
 
 def test_a_key_is_for_what_the_lobby_says_alone():

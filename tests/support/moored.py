@@ -26,11 +26,14 @@ from tests.support.storage import AS_TEST, SHIPS, VOYAGE, Json, Storage, boot, b
 
 @dataclass
 class Moored:
-    """Storage on a VM of `local`; `ships` are the ssh_config of each ship."""
+    """Storage on a VM of `local`; `ships` are the ssh_config of each ship.
+
+    `environ` is what its captain exports."""
 
     storage: Storage
     name: str
     ships: dict[str, Path]
+    environ: dict[str, str]
 
     def ssh(self, ship: str, *words: str) -> list[str]:
         """The command by which a ship runs something on storage."""
@@ -104,7 +107,7 @@ def moored(
         reach, _ = asyncio.run(local.authorize_key(vm, "ship-0", ""))
         way = VM(vm_name, reach, vm.host_key)
         ways = {ship: ssh_config(folder, ship, way, config.run_dir()) for ship in ships}
-        fleet = Moored(storage, vm_name, ways)
+        fleet = Moored(storage, vm_name, ways, environ)
         try:
             yield fleet
         finally:

@@ -24,8 +24,10 @@ command -v sshfs || {
 """
 
 
-def keep_mounted(ship: Ship) -> None:
-    """Mount storage at ~/voyage/storage, again whenever that ends; return if sshfs is missing."""
+def keep_mounted(ship: Ship, retry_s: float = RETRY_S) -> None:
+    """Mount storage at ~/voyage/storage, again `retry_s` seconds after each end of that.
+
+    Returns if sshfs is missing."""
     source = "storage:"
     if ship.accounts:
         source = "storage:/home/harbor"
@@ -36,5 +38,5 @@ def keep_mounted(ship: Ship) -> None:
         process.run(["fusermount3", "-u", "-z", place])
         done = process.run(["sshfs", "-f", "-F", config, "-o", ",".join(OPTIONS), source, place])
         ship.say(f"sshfs ended: {done.stderr}")
-        time.sleep(RETRY_S)
+        time.sleep(retry_s)
     ship.say("sshfs is missing: the agent sees no task list, artifacts and logs")

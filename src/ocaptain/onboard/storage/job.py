@@ -66,5 +66,6 @@ def http_request(
         with request.urlopen(question, timeout=timeout_s) as answer:  # noqa: S310
             return bytes(answer.read(HTTP_ANSWER_LIMIT))
     except error.HTTPError as refusal:
-        said = refusal.read(HTTP_ERROR_LIMIT).decode(errors="replace")
+        with refusal:
+            said = refusal.read(HTTP_ERROR_LIMIT).decode(errors="replace")
         raise OSError(f"{refusal.code} {said}") from None

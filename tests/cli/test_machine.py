@@ -1,0 +1,65 @@
+"""Commands about this machine."""
+
+import os
+import shutil
+from pathlib import Path
+
+from tests.support.captain import Captain
+from tests.support.machine import until
+from tests.support.shell import Shell
+
+
+def rows(stdout: str) -> dict[str, tuple[str, str]]:
+    """What `doctor` printed: its mark and the rest, by what was looked at."""
+    parts = [(line[:2], line[4:26].strip(), line[26:]) for line in stdout.splitlines()]
+    return {subject: (mark, rest) for mark, subject, rest in parts}
+
+
+def test_doctor_fails_with_a_command_for_each_thing_that_is_missing(shell: Shell):
+    """A row for each thing, with what is there or what to type, and exit status 1."""
+    (shell.root / "bin" / "git").symlink_to(str(shutil.which("git")))
+    done = shell.type("doctor", PATH=str(shell.root / "bin"))
+    assert (done.status, done.err) == (1, "")
+    found = rows(done.out)
+    mark, remedy = found["programs"]
+    assert mark == "no"
+    assert remedy.startswith("missing: ssh, ssh-keygen, ")
+    assert "→ sudo apt-get install -y openssh-client " in remedy
+    assert found["claude"] == ("no", "missing → npm install -g @anthropic-ai/claude-code")
+    assert found["git user.name"] == ("ok", "Ada")
+
+
+def test_doctor_succeeds_if_nothing_is_missing(shell: Shell, tools: None):
+    """Each row has what was found; all that keeps the status from 0 is a device of this machine."""
+    shell.program("claude", "#!/bin/sh\n")
+    done = shell.type("doctor", ANTHROPIC_API_KEY="sk-ant-hush")
+    found = rows(done.out)
+    device, _ = found.pop("/dev/fuse")
+    assert {mark for mark, _ in found.values()} == {"ok"}
+    has_device = os.access("/dev/fuse", os.R_OK | os.W_OK)
+    assert (device, done.status) == (("ok", 0) if has_device else ("no", 1))
+    assert found["claude"] == ("ok", str(shell.root / "bin" / "claude"))
+    assert "hush" not in done.out
+
+
+def test_a_demo_sails_to_its_end_and_brings_home_what_landed(captain: Captain):
+    """Its tasks need nothing but a shell; the branch is in a new repository, and VMs are left."""
+    captain.path_first("sleep", "#!/bin/sh\n")  # its tasks take their time, to be looked at
+    done = captain.run("demo", "-n", "1")
+    repo = Path(done.out.splitlines()[0].removeprefix("A repository with a plan in it is at "))
+    voyage = done.out.split()[-1]
+    assert voyage in captain.git(repo, "branch", "--format=%(refname:short)").split()
+    assert "# O Captain! My Captain!" in captain.git(repo, "show", f"{voyage}:poem.md")
+    assert "Ada Captain  Assemble the poem" in done.out
+    assert "export OCAPTAIN_PROVIDER=local" in done.out
+    assert len(list(captain.vms.iterdir())) == 2
+
+
+def test_a_demo_that_does_not_come_to_its_end_says_where_to_look(captain: Captain):
+    """It fails, and names the command that shows why; nothing is fetched."""
+    child = captain.start("demo", "-n", "1")
+    until(lambda: captain.run("halt", status=None).status == 0)
+    out, _ = child.communicate(timeout=30)
+    assert child.returncode == 1
+    assert "ocaptain: The demo did not come to its end.\nocaptain logs voyage-" in out
+    assert "What landed" not in out
