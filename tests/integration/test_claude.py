@@ -216,7 +216,7 @@ def test_a_revoked_credential_is_refused_within_seconds(sessions, model, job, cr
 def test_a_session_that_has_used_its_budget_up_says_so(sessions, model, job):
     """`--max-budget-usd` ends the turn, as neither done nor failed."""
     model.on("task 7", [api.bash("true"), api.bash("true"), api.bash("true")])
-    session = sessions(job._replace(claim={**job.claim, "budget_usd": 0.01}))
+    session = sessions(job._replace(grant={**job.grant, "budget_usd": 0.01}))
     session.say("task 7")
     assert session.until("end").outcome == "spent"
 

@@ -453,7 +453,9 @@ def test_a_task_that_kills_every_ship_that_takes_it_is_set_aside(exe):
         "2": task("Sound", "echo 2 >two"),
         "3": task("Wait for the poison", "echo 3 >three", after=["1"]),
     }
-    voyage = exe.sail(exe.plan(exe.repository(), tasks, max_attempts=1))
+    # helm comes back after 3 s and more: a ship with a short lease would be lost by then.
+    settings = {"max_attempts": 1, "lease_seconds": 30}
+    voyage = exe.sail(exe.plan(exe.repository(), tasks, **settings))
     seen = voyage.wait(status=4)
     assert (seen["state"], seen["tasks"]["failed"]) == ("failed", 1)
     assert seen["reason"].startswith("task 1 after 2 interruptions, the last: ship-0 started anew")

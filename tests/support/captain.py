@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import signal
 import subprocess
 import sys
@@ -183,7 +184,7 @@ class Captain:
 
     def remains(self) -> list[str]:
         """Whatever of this captain's still runs, is mounted or listens."""
-        sockets = [path for path in (self.root / "run").rglob("*") if path.is_socket()]
+        sockets = [path for path in (self.root / "run").rglob("*") if listens(path)]
         return [
             *(f"VM {vm.name}" for vm in self.vms.glob("*")),
             *(f"mount {line}" for line in mounts() if str(self.root) in line),
@@ -340,6 +341,16 @@ class Voyage:
         done = self.ssh(vm, helm)
         if done.status != 0:
             raise Trouble(f"helm on {vm}: {done.err}")
+
+
+def listens(path: Path) -> bool:
+    """Whether somebody answers at a socket. An ssh that is killed while it makes one leaves it."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        try:
+            asking.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 SomeCaptain = TypeVar("SomeCaptain", bound=Captain)

@@ -225,7 +225,7 @@ def test_tasks_that_cannot_be_are_refused(sail: Sail):
         storage.order("edit_task", task="9", fields={"subject": "x"}),
     ]
     assert {answer["code"] for answer in refused} == {"task"}
-    assert refused[0]["error"] == "these tasks would wait for one another: 1 → 2 → 1"
+    assert refused[0]["error"] == "these tasks would wait for one another in a circle: 1 → 2 → 1"
     assert storage.tasks() == before
     storage.finish("ship-0")
     assert "completed" in storage.order("edit_task", task="1", fields={"subject": "x"})["error"]

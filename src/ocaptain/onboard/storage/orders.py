@@ -230,7 +230,9 @@ def set_blockers(call: Call, task: Task, blockers: list[str]) -> None:
         tasklist.chains(tasks)
     except ValueError as circle:
         ring = " → ".join(circle.args[1])
-        raise Refused("task", f"these tasks would wait for one another: {ring}") from None
+        raise Refused(
+            "task", f"these tasks would wait for one another in a circle: {ring}"
+        ) from None
     for task_id, blocks in tasklist.dependants(tasks).items():
         listed = tasks[task_id]
         if task_id == task["id"] or {*blocks} != {*(listed.get("blocks") or ())}:
