@@ -24,15 +24,19 @@ def put(path: Path, body: str) -> None:
 
 
 def until(condition: Callable[[], T], seconds: float = 20, what: str = "it") -> T:
-    """Wait until a condition holds, and return what it returned. Raises Trouble if it does not."""
+    """Wait until a condition holds, and return what it returned. Raises Trouble if it does not.
+
+    It rests as long as a look takes: to look all the time would slow down what it waits for."""
     deadline = time.monotonic() + seconds
     while True:
+        began = time.monotonic()
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             raise Trouble(f"{what} did not come within {seconds:g} s")
-        time.sleep(0.03)
+        time.sleep(max(0.03, now - began))
 
 
 @contextmanager
