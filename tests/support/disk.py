@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,14 @@ class Disk:
         self.place, self._filler = place, place / "filler"
 
     def leave(self, size: int) -> None:
-        """Fill it, but for so many bytes."""
-        self.clear()
-        disk = os.statvfs(self.place)
-        with self._filler.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(disk.f_bavail * disk.f_frsize - size, 1))
+        """Fill it, but for so many bytes: again, if somebody wrote in between."""
+        while True:
+            self.clear()
+            disk = os.statvfs(self.place)
+            free = disk.f_bavail * disk.f_frsize
+            with self._filler.open("wb") as file, suppress(OSError):
+                os.posix_fallocate(file.fileno(), 0, max(free - size, 1))
+                return
 
     def clear(self) -> None:
         """Make room again."""
