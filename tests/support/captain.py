@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -28,6 +29,8 @@ from tests.support.machine import (
 )
 
 Json = dict[str, Any]
+SSH_DRAFT = re.compile(r"[0-9a-f]{40}\.\w{16}")
+"""What ssh calls its shared socket until it is whole: %C, and 16 characters of chance."""
 
 OCAPTAIN = Path(sys.executable).with_name("ocaptain")
 INHERITED = (
@@ -183,8 +186,11 @@ class Captain:
         kill_marked(f"HOME={self.home}")
 
     def remains(self) -> list[str]:
-        """Whatever of this captain's still runs, is mounted or listens."""
-        sockets = [path for path in (self.root / "run").rglob("*") if listens(path)]
+        """Whatever of this captain's still runs, is mounted or listens; and each socket of theirs.
+
+        An ssh that is killed while it makes its socket leaves a draft, at which nobody answers."""
+        sockets = [path for path in (self.root / "run").rglob("*") if path.is_socket()]
+        sockets = [path for path in sockets if not SSH_DRAFT.fullmatch(path.name) or answers(path)]
         return [
             *(f"VM {vm.name}" for vm in self.vms.glob("*")),
             *(f"mount {line}" for line in mounts() if str(self.root) in line),
@@ -343,8 +349,8 @@ class Voyage:
             raise Trouble(f"helm on {vm}: {done.err}")
 
 
-def listens(path: Path) -> bool:
-    """Whether somebody answers at a socket. An ssh that is killed while it makes one leaves it."""
+def answers(path: Path) -> bool:
+    """Whether somebody answers at a socket."""
     with socket.socket(socket.AF_UNIX) as asking:
         try:
             asking.connect(str(path))
