@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ocaptain.onboard.protocol import Task
 from ocaptain.onboard.ship.attempt import Attempt
-from ocaptain.onboard.ship.clone import Clone, pack_settings
+from ocaptain.onboard.ship.clone import Clone
+from ocaptain.onboard.ship.git import pack_settings
 from tests.support.ship import Harbor, a_grant, a_ship
 from tests.support.storage import VOYAGE, git
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ocaptain.onboard.ship.clone import Clone, GitFailed, pack_settings
+from ocaptain.onboard.ship.clone import Clone
+from ocaptain.onboard.ship.git import GitFailed, pack_settings
 from tests.support.memory import forget_peak, memory
 from tests.support.rules import rule
 from tests.support.storage import VOYAGE, git

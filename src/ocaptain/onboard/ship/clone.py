@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -10,27 +9,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from threading import Event
 
-from .. import process
-
-SETTINGS = (
-    "core.hooksPath=/dev/null",  # the repository's own hooks are the agent's to run
-    "core.editor=true",
-    "commit.gpgSign=false",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "fetch.recurseSubmodules=false",
-)
-"""Settings of every git command here."""
-
-# Not what git says as well of a clone that has lost its origin.
-OUT_OF_REACH = re.compile(
-    "(?!.*'origin' does not appear).*"
-    "(Could not read from remote|storage has no room|unexpected disconnect)",
-    re.DOTALL,
-)
-LONGEST_PAUSE_S = 30.0
-LATE_S = 60
-"""Seconds that a git command may take once the claim is over."""
+from .git import Git, GitFailed
 
 IGNORED = """\
 __pycache__/
@@ -44,18 +23,6 @@ CONFLICT_MARKER = re.compile(rb"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
 
 # All that is in commits, whatever attributes say.
 ALL_OF_COMMITS = ("-p", "-m", "--format=%an%n%ae%n%B", "--text", "--no-textconv", "--no-ext-diff")
-
-
-class GitFailed(OSError):
-    """A git command failed; the message is what git said."""
-
-
-def pack_settings(sudo_prefix: Sequence[str]) -> dict[str, str]:
-    """Return git's settings for a storage where these words go before every command."""
-    return {
-        "remote.origin.uploadpack": shlex.join([*sudo_prefix, "git-upload-pack"]),
-        "remote.origin.receivepack": shlex.join([*sudo_prefix, "git-receive-pack"]),
-    }
 
 
 class Clone:
@@ -76,16 +43,7 @@ class Clone:
         self.settings = settings
         self.upstream = f"refs/remotes/origin/{branch}"
         """The voyage branch's commit, as last fetched."""
-        self._give_up = give_up
-        self._git_dir = path / ".git"
-        self._environment = {
-            "GIT_SSH_COMMAND": ssh,
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "LC_ALL": "C",
-        }
-        # No other repository or tree, whatever the agent deletes or configures.
-        self._this_clone = {"GIT_DIR": str(self._git_dir), "GIT_WORK_TREE": str(path)}
+        self.git = Git(path, ssh, give_up)
 
     # Beginning
 
@@ -98,47 +56,46 @@ class Clone:
         self.path.mkdir()
         settings = [f"--config={key}={value}" for key, value in self.settings.items()]
         upload_pack = ["--upload-pack", self.settings["remote.origin.uploadpack"]]
-        words = ["clone", "--quiet", *settings, *upload_pack, "storage:repo.git", "."]
-        self._run_with_storage(words, self._environment)
-        (self._git_dir / "info" / "exclude").write_text(IGNORED)
+        self.git.clone("--quiet", *settings, *upload_pack, "storage:repo.git", ".")
+        (self.git.directory / "info" / "exclude").write_text(IGNORED)
 
     def check_out(self, commit: str) -> None:
         """Make the tree what a commit has, on no branch."""
-        self._git("checkout", "--quiet", "--detach", commit)
+        self.git.run("checkout", "--quiet", "--detach", commit)
 
     def begin(self, ref: str) -> None:
         """Start a fresh branch `ref` at the voyage branch's head; ignored files stay."""
         for half_done in ("rebase-merge", "rebase-apply"):
-            shutil.rmtree(self._git_dir / half_done, ignore_errors=True)
+            shutil.rmtree(self.git.directory / half_done, ignore_errors=True)
         self._mend()
         self._fetch()
-        self._git("checkout", "--quiet", "--force", "-B", ref, self.upstream)
+        self.git.run("checkout", "--quiet", "--force", "-B", ref, self.upstream)
         self._remove_untracked()
 
     # The agent's work
 
     def current_branch(self) -> str:
         """Return the branch that is checked out, empty if there is none."""
-        return self._git("branch", "--show-current")
+        return self.git.run("branch", "--show-current")
 
     def commit_rest(self, message: str) -> None:
         """Commit whatever the agent left uncommitted, unless that belongs to a rebase."""
         self._mend()
         if not self.is_rebasing():
-            self._git("add", "--all")
-            if self._git("diff", "--cached", "--name-only"):
-                self._git("commit", "--quiet", "-m", message)
+            self.git.run("add", "--all")
+            if self.git.run("diff", "--cached", "--name-only"):
+                self.git.run("commit", "--quiet", "-m", message)
 
     def is_rebasing(self) -> bool:
         """Whether a rebase has stopped half-way."""
-        return (self._git_dir / "rebase-merge").exists()
+        return (self.git.directory / "rebase-merge").exists()
 
     def tip(self) -> str:
         """Return the commit with all the work: if a rebase has stopped, what is being rebased."""
         commit = "HEAD"
         if self.is_rebasing():
-            commit = (self._git_dir / "rebase-merge" / "orig-head").read_text().strip()
-        return self._git("rev-parse", commit)
+            commit = (self.git.directory / "rebase-merge" / "orig-head").read_text().strip()
+        return self.git.run("rev-parse", commit)
 
     def contains(self, secrets: Sequence[str], commit: str = "HEAD") -> bool:
         """Whether a commit, or one before it that is not on the branch, holds a secret."""
@@ -147,18 +104,18 @@ class Clone:
         keys = [secret.encode() for secret in secrets]
         with NamedTemporaryFile() as log:  # it may be too long for memory
             span = f"{self.upstream}..{commit}"
-            self._git("log", *ALL_OF_COMMITS, f"--output={log.name}", span)
+            self.git.run("log", *ALL_OF_COMMITS, f"--output={log.name}", span)
             return any(key in line for line in log for key in keys)
 
     def uncommit(self) -> None:
         """Undo the commits, and keep what they changed in the working tree."""
         if self.is_rebasing():
-            self._git("rebase", "--abort")
-        self._git("reset", "--quiet", self._fork_point())
+            self.git.run("rebase", "--abort")
+        self.git.run("reset", "--quiet", self._fork_point())
 
     def tidy(self) -> None:
         """Make the tree what HEAD says it is; ignored files stay."""
-        self._git("reset", "--quiet", "--hard")
+        self.git.run("reset", "--quiet", "--hard")
         self._remove_untracked()
 
     # To the branch
@@ -170,11 +127,11 @@ class Clone:
             return self._conflicts()
         try:
             if self.is_rebasing():
-                self._git("add", "--all")
-                self._git("rebase", "--continue")
-            if self._git("rev-list", "--max-count=1", self.upstream, "--not", "HEAD"):
+                self.git.run("add", "--all")
+                self.git.run("rebase", "--continue")
+            if self.git.run("rev-list", "--max-count=1", self.upstream, "--not", "HEAD"):
                 self._flatten()
-                self._git("rebase", self.upstream)
+                self.git.run("rebase", self.upstream)
         except GitFailed:
             if not self._conflicts():
                 raise
@@ -189,7 +146,7 @@ class Clone:
 
         What holds a secret stays here."""
         commit = self.tip() if self.is_rebasing() else self._snapshot()
-        if self._git("rev-list", "--max-count=1", commit, "--not", "--remotes=origin"):
+        if self.git.run("rev-list", "--max-count=1", commit, "--not", "--remotes=origin"):
             self._push(commit, ref, secrets)
 
     # What these share
@@ -199,23 +156,22 @@ class Clone:
 
         `set-up` has the settings as they were after the plan's set-up. Raises OSError if there is
         no such file."""
-        locks = [*self._git_dir.glob("*.lock")]
-        locks += (self._git_dir / "refs" / "heads").rglob("*.lock")
+        locks = [*self.git.directory.glob("*.lock")]
+        locks += (self.git.directory / "refs" / "heads").rglob("*.lock")
         for lock in locks:
             lock.unlink(missing_ok=True)
-        shutil.copyfile(self._git_dir / "set-up", self._git_dir / "config")
+        shutil.copyfile(self.git.directory / "set-up", self.git.directory / "config")
 
     def _fetch(self) -> None:
-        words = ["fetch", "--quiet", "origin", self.branch]
-        self._run_with_storage(words, {**self._environment, **self._this_clone})
-        self.upstream = self._git("rev-parse", "FETCH_HEAD")
+        self.git.run_with_storage("fetch", "--quiet", "origin", self.branch)
+        self.upstream = self.git.run("rev-parse", "FETCH_HEAD")
 
     def _remove_untracked(self) -> None:
-        self._git("clean", "--quiet", "-ffd")
+        self.git.run("clean", "--quiet", "-ffd")
 
     def _fork_point(self) -> str:
         """Return the last commit that HEAD shares with the voyage branch."""
-        return self._git("merge-base", self.upstream, "HEAD")
+        return self.git.run("merge-base", self.upstream, "HEAD")
 
     def _has_conflict_markers(self) -> bool:
         files = [self.path / name for name in self._conflicts()]
@@ -223,59 +179,28 @@ class Clone:
 
     def _conflicts(self) -> list[str]:
         words = ["-c", "core.quotePath=off", "diff", "--name-only", "--diff-filter=U"]
-        return self._git(*words).splitlines()
+        return self.git.run(*words).splitlines()
 
     def _flatten(self) -> None:
         """Make one commit of a history with merges: a rebase would drop what was done in them."""
-        if self._git("rev-list", "--max-count=1", "--merges", f"{self.upstream}..HEAD"):
-            self._git("reset", "--quiet", "--soft", self._fork_point())
-            self._git("commit", "--quiet", "--allow-empty", "--reuse-message=ORIG_HEAD")
+        if self.git.run("rev-list", "--max-count=1", "--merges", f"{self.upstream}..HEAD"):
+            self.git.run("reset", "--quiet", "--soft", self._fork_point())
+            self.git.run("commit", "--quiet", "--allow-empty", "--reuse-message=ORIG_HEAD")
 
     def _push(self, commit: str, ref: str, secrets: Sequence[str]) -> bool:
         if self.contains(secrets, commit):
             return False
-        words = ["push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{ref}"]
-        self._run_with_storage(words, {**self._environment, **self._this_clone})
+        refs = f"{commit}:refs/heads/{ref}"
+        self.git.run_with_storage("push", "--quiet", "--force", "origin", refs)
         return True
 
     def _snapshot(self) -> str:
         """Make a commit of the tree as it is, on top of HEAD. Returns HEAD if that is the same."""
-        index = self._git_dir / "ocaptain-index"  # the agent's own stays as it is
-        shutil.copyfile(self._git_dir / "index", index)
-        self._git("add", "--all", index=index)
-        tree = self._git("write-tree", index=index)
-        if tree == self._git("rev-parse", "HEAD^{tree}"):
+        index = self.git.directory / "ocaptain-index"  # the agent's own stays as it is
+        shutil.copyfile(self.git.directory / "index", index)
+        self.git.run("add", "--all", index=index)
+        tree = self.git.run("write-tree", index=index)
+        if tree == self.git.run("rev-parse", "HEAD^{tree}"):
             return "HEAD"
         message = "Unfinished work, saved by ocaptain"
-        return self._git("commit-tree", tree, "-p", "HEAD", "-m", message)
-
-    # Running git
-
-    def _git(self, *words: str, index: Path | None = None) -> str:
-        """Run git in the clone, perhaps on another index, and return what it printed."""
-        env = {**self._environment, **self._this_clone}
-        if index:
-            env["GIT_INDEX_FILE"] = str(index)
-        return self._run(words, env)
-
-    def _run_with_storage(self, words: Sequence[str], env: Mapping[str, str]) -> str:
-        """Run git, again while storage is out of reach."""
-        pause_s = 1.0
-        while True:
-            try:
-                return self._run(words, env)
-            except GitFailed as failure:
-                if not OUT_OF_REACH.match(str(failure)) or self._give_up.wait(pause_s):
-                    raise
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-
-    def _run(self, words: Sequence[str], env: Mapping[str, str]) -> str:
-        argv = ["git"]
-        for setting in SETTINGS:
-            argv += ["-c", setting]
-        argv += words
-        limit_s = LATE_S if self._give_up.is_set() else None
-        done = process.run(argv, cwd=self.path, env=env, timeout=limit_s)
-        if done.status:
-            raise GitFailed((done.stderr or done.stdout).strip()[-2000:])
-        return done.stdout.strip()
+        return self.git.run("commit-tree", tree, "-p", "HEAD", "-m", message)

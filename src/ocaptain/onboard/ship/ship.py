@@ -14,7 +14,8 @@ from .. import process
 from ..protocol import LOG_LIMIT, ShipFile
 from ..text import clean, redacted, secret_values, utc
 from .client import Client, Exchange, Refused, exchange
-from .clone import Clone, pack_settings
+from .clone import Clone
+from .git import pack_settings
 
 LOG_PERIOD_S = 2.0
 LOG_LINE_LIMIT = 500
