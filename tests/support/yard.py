@@ -9,6 +9,7 @@ from ocaptain.onboard.protocol import Task
 from ocaptain.onboard.ship.attempt import Attempt
 from ocaptain.onboard.ship.clone import Clone
 from ocaptain.onboard.ship.git import pack_settings
+from ocaptain.onboard.ship.work import Work
 from tests.support.ship import Harbor, a_grant, a_ship
 from tests.support.storage import VOYAGE, git
 
@@ -28,6 +29,7 @@ class Yard:
         settings = {**AUTHOR, **pack_settings([])}
         workspace = root / "voyage" / "workspace"
         self.clone = Clone(workspace, VOYAGE, "false", settings, self.give_up)
+        self.work = Work(self.clone)
         self.path = self.clone.path
         self.path.parent.mkdir()
         self.make()
@@ -71,8 +73,8 @@ class Yard:
 
     def ready(self) -> list[str]:
         """Commit, rebase, and the subjects of what is then on top of the branch."""
-        self.clone.commit_rest("Rest")
-        assert self.clone.rebase() == []
+        self.work.commit_rest("Rest")
+        assert self.work.rebase() == []
         self.clone.tidy()
         assert git(self.path, "status", "--porcelain") == ""
         return git(self.path, "log", "--format=%s", f"{self.clone.upstream}..HEAD").splitlines()

@@ -10,6 +10,7 @@ import pytest
 
 from ocaptain.onboard.ship.clone import Clone
 from ocaptain.onboard.ship.git import GitFailed, pack_settings
+from ocaptain.onboard.ship.work import Work
 from tests.support.memory import forget_peak, memory
 from tests.support.rules import rule
 from tests.support.storage import VOYAGE, git
@@ -55,7 +56,7 @@ def test_work_on_another_branch_counts(yard: Yard, where: list[str]):
     yard.commit("Elsewhere", a="a")
     yard.land(other="x")
     assert yard.ready() == ["Elsewhere"]
-    yard.clone.push("work/1-1", [])
+    yard.work.push("work/1-1", [])
     assert yard.shown("work/1-1", "a") == "a"
     assert yard.shown("work/1-1", "other") == "x"
     yard.clone.begin("work/2-2")
@@ -80,9 +81,9 @@ def test_a_conflict_is_resolved_and_goes_on(yard: Yard):
     yard.commit("Mine", poem="one\nmine\nthree\n")
     yard.commit("After", b="b")
     yard.land(poem="one\ntheirs\nthree\n")
-    yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == ["poem"]
-    assert yard.clone.is_rebasing()
+    yard.work.commit_rest("Rest")
+    assert yard.work.rebase() == ["poem"]
+    assert yard.work.is_rebasing()
     yard.write("poem", "one\ntheirs\nmine\nthree\n")
     assert yard.ready() == ["After", "Mine", "Before"]
     assert (yard.path / "poem").read_text() == "one\ntheirs\nmine\nthree\n"
@@ -94,13 +95,13 @@ def test_left_markers_are_still_a_conflict(yard: Yard):
     """While markers stand in a file nothing goes on, and the path is named again."""
     yard.commit("Mine", poem="mine\n")
     yard.land(poem="theirs\n")
-    yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == ["poem"]
-    yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == ["poem"]
+    yard.work.commit_rest("Rest")
+    assert yard.work.rebase() == ["poem"]
+    yard.work.commit_rest("Rest")
+    assert yard.work.rebase() == ["poem"]
     assert "<<<<<<< " in (yard.path / "poem").read_text()
     yard.land(unrelated="x")
-    assert yard.clone.rebase() == ["poem"]
+    assert yard.work.rebase() == ["poem"]
     yard.write("poem", "both\n")
     assert yard.ready() == ["Mine"]
     assert (yard.path / "unrelated").exists()
@@ -111,11 +112,11 @@ def test_two_conflicts_one_after_the_other(yard: Yard):
     yard.commit("Mine 1", poem="mine 1\n")
     yard.commit("Mine 2", poem="mine 2\n", gone="mine\n")
     yard.land(poem="theirs\n", gone="theirs\n")
-    yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == ["poem"]
+    yard.work.commit_rest("Rest")
+    assert yard.work.rebase() == ["poem"]
     yard.write("poem", "both 1\n")
-    yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == ["gone", "poem"]
+    yard.work.commit_rest("Rest")
+    assert yard.work.rebase() == ["gone", "poem"]
     yard.write("poem", "both 2\n")
     yard.write("gone", "both\n")
     assert yard.ready() == ["Mine 2", "Mine 1"]
@@ -125,10 +126,10 @@ def test_the_agent_may_go_on_or_give_up_itself(yard: Yard):
     """An agent that runs `rebase --continue`, or `--abort`, itself confuses nobody."""
     yard.commit("Mine", poem="mine\n")
     yard.land(poem="theirs\n")
-    assert yard.clone.rebase() == ["poem"]
+    assert yard.work.rebase() == ["poem"]
     git(yard.path, "rebase", "--abort")
-    yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == ["poem"]
+    yard.work.commit_rest("Rest")
+    assert yard.work.rebase() == ["poem"]
     yard.write("poem", "both\n")
     git(yard.path, "add", "-A")
     git(yard.path, "-c", "core.editor=true", "rebase", "--continue")
@@ -140,8 +141,8 @@ def test_a_file_changed_here_and_deleted_there(yard: Yard, keep: bool):
     """Where one changed what another deleted, the agent decides, and either way lands."""
     yard.commit("Mine", gone="changed\n", other="x")
     yard.land(gone=None)
-    yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == ["gone"]
+    yard.work.commit_rest("Rest")
+    assert yard.work.rebase() == ["gone"]
     if not keep:
         (yard.path / "gone").unlink()
     assert yard.ready() == ["Mine"]
@@ -154,8 +155,8 @@ def test_a_file_deleted_here_and_changed_there(yard: Yard):
     git(yard.path, "rm", "-q", "gone")
     yard.commit("Mine", other="x")
     yard.land(gone="changed\n")
-    yard.clone.commit_rest("Rest")
-    assert yard.clone.rebase() == ["gone"]
+    yard.work.commit_rest("Rest")
+    assert yard.work.rebase() == ["gone"]
     (yard.path / "gone").unlink(missing_ok=True)
     assert yard.ready() == ["Mine"]
     assert not (yard.path / "gone").exists()
@@ -174,7 +175,7 @@ def test_a_conflict_resolved_to_what_is_there_is_empty(yard: Yard):
     """Where the agent takes the others' version nothing is left to land."""
     yard.commit("Mine", poem="mine\n")
     yard.land(poem="theirs\n")
-    yard.clone.rebase()
+    yard.work.rebase()
     yard.write("poem", "theirs\n")
     assert yard.ready() == []
 
@@ -188,7 +189,7 @@ def test_a_pick_that_fails_without_a_conflict_is_not_dropped(yard: Yard):
     (yard.path / ".git" / "info" / "attributes").write_text("poem merge=meanwhile\n")
     git(yard.path, "config", "merge.meanwhile.driver", "cp %B %A; echo stray >late")
     with pytest.raises(GitFailed, match="late"):
-        yard.clone.rebase()
+        yard.work.rebase()
     assert "More" in git(yard.path, "status")
     (yard.path / "late").unlink()
     assert yard.ready() == ["More", "Mine"]
@@ -203,11 +204,11 @@ def test_a_step_that_becomes_empty_drops_no_other(yard: Yard):
     yard.commit("Mine too", gone="mine\n")
     yard.commit("After", c="c")
     yard.land(poem="theirs\n", gone="theirs\n")
-    yard.clone.commit_rest("Rest")
+    yard.work.commit_rest("Rest")
     for path in ("poem", "gone"):
-        assert yard.clone.rebase() == [path]
+        assert yard.work.rebase() == [path]
         yard.write(path, "theirs\n")
-        yard.clone.commit_rest("Rest")
+        yard.work.commit_rest("Rest")
     assert yard.ready() == ["After", "Between", "Before"]
 
 
@@ -258,8 +259,8 @@ def test_history_that_the_agent_rewrote_lands(yard: Yard, rewrite: Callable, mov
     rewrite(yard)
     yard.write("a", "a")
     head = yard.land(b="b") if moved else head
-    yard.clone.commit_rest("Rest")
-    assert yard.clone.tip() != yard.clone.upstream
+    yard.work.commit_rest("Rest")
+    assert yard.work.tip() != yard.clone.upstream
     assert len(yard.ready()) == 1
     assert git(yard.path, "rev-parse", "HEAD~1") == head
     assert git(yard.path, "diff", "--name-only", "HEAD~1") == "a"
@@ -271,10 +272,10 @@ def test_the_branch_is_what_was_fetched_whatever_the_agent_makes_of_its_name(yar
     yard.commit("Mine", a="a")
     git(yard.path, "update-ref", f"refs/remotes/origin/{VOYAGE}", "HEAD")
     git(yard.path, "update-ref", "refs/remotes/origin/work/1-1", "HEAD")
-    yard.clone.commit_rest("Rest")
-    assert yard.clone.tip() != yard.clone.upstream
+    yard.work.commit_rest("Rest")
+    assert yard.work.tip() != yard.clone.upstream
     assert yard.ready() == ["Mine"]
-    yard.clone.push("work/1-1", [])
+    yard.work.push("work/1-1", [])
     assert yard.shown("work/1-1", "a") == "a"
 
 
@@ -318,7 +319,7 @@ def test_an_agents_settings_keep_nothing_from_landing(yard: Yard, monkeypatch: p
         for path in (yard.path / ".git" / "config", mine):
             git(yard.root, "config", "--file", str(path), key, value)
     assert yard.ready() == ["Rest"]
-    yard.clone.push("work/1-1", [SECRET])
+    yard.work.push("work/1-1", [SECRET])
     assert yard.shown("work/1-1", "a") == "a"
     assert git(yard.path, "log", "-1", "--format=%ae") == "ada@example.com"
     yard.clone.begin("work/2-2")
@@ -374,7 +375,7 @@ def test_a_clone_left_half_way_begins_anew(yard: Yard, what: str):
 @rule("R100")
 def test_a_secret_is_found(yard: Yard):
     """A secret in a commit, also an undone one, in a message or in a name is found; then undone."""
-    assert not yard.clone.contains([SECRET])
+    assert not yard.work.contains([SECRET])
     hide: list[Callable[[], object]] = [
         lambda: yard.commit("Plain", config=f"token={SECRET}\n"),
         lambda: yard.commit(f"With {SECRET}", a="a"),
@@ -384,12 +385,12 @@ def test_a_secret_is_found(yard: Yard):
     ]
     for number, act in enumerate(hide, 1):
         act()
-        yard.clone.commit_rest("Rest")
-        assert yard.clone.contains([SECRET]), number
-        assert not yard.clone.contains(["another-secret"])
-        assert not yard.clone.contains([])
-        yard.clone.uncommit()
-        assert yard.clone.tip() == yard.clone.upstream
+        yard.work.commit_rest("Rest")
+        assert yard.work.contains([SECRET]), number
+        assert not yard.work.contains(["another-secret"])
+        assert not yard.work.contains([])
+        yard.work.uncommit()
+        assert yard.work.tip() == yard.clone.upstream
         yard.clone.begin("work/1-1")
 
 
@@ -398,8 +399,8 @@ def test_a_secret_in_a_merge_is_found(yard: Yard):
     """A secret that came in with the resolution of a merge is found as well."""
     half(yard, "merge")
     yard.write("poem", f"{SECRET}\n")
-    yard.clone.commit_rest("Rest")
-    assert yard.clone.contains([SECRET])
+    yard.work.commit_rest("Rest")
+    assert yard.work.contains([SECRET])
 
 
 @rule("R100")
@@ -408,7 +409,7 @@ def test_attributes_hide_no_secret(yard: Yard):
     yard.write(".gitattributes", "* -diff binary diff=quiet\n")
     git(yard.path, "config", "diff.quiet.textconv", "true")
     yard.commit("Hidden", a=SECRET)
-    assert yard.clone.contains([SECRET])
+    assert yard.work.contains([SECRET])
 
 
 def test_a_large_file_is_looked_into_without_taking_memory(yard: Yard):
@@ -418,7 +419,7 @@ def test_a_large_file_is_looked_into_without_taking_memory(yard: Yard):
     git(yard.path, "commit", "-q", "-m", "Big")
     forget_peak()
     before = memory("VmRSS")
-    assert yard.clone.contains([SECRET])
+    assert yard.work.contains([SECRET])
     assert memory("VmHWM") - before < 30_000_000
 
 
@@ -426,10 +427,10 @@ def test_a_large_file_is_looked_into_without_taking_memory(yard: Yard):
 def test_undoing_keeps_the_work(yard: Yard):
     """Without its commits, what the agent did is in the tree, to be mended."""
     yard.commit("Mine", a=SECRET, poem="mine\n")
-    yard.clone.uncommit()
+    yard.work.uncommit()
     yard.write("a", "clean")
     assert yard.ready() == ["Rest"]
-    assert not yard.clone.contains([SECRET])
+    assert not yard.work.contains([SECRET])
     assert (yard.path / "poem").read_text() == "mine\n"
 
 
@@ -459,11 +460,11 @@ def test_what_is_being_rebased_is_saved_whole(yard: Yard):
     """While a rebase waits for the agent, storage has all of what it had done before."""
     yard.commit("Mine", poem="mine\n")
     yard.commit("More", a="a")
-    mine = yard.clone.tip()
+    mine = yard.work.tip()
     yard.land(poem="theirs\n")
-    assert yard.clone.rebase() == ["poem"]
-    assert yard.clone.tip() == mine
-    yard.clone.save("work/1-1", [])
+    assert yard.work.rebase() == ["poem"]
+    assert yard.work.tip() == mine
+    yard.work.save("work/1-1", [])
     assert git(yard.bare, "rev-parse", "work/1-1") == mine
 
 
@@ -473,10 +474,10 @@ def test_a_secret_in_what_is_being_rebased_is_found_and_undone(yard: Yard):
     yard.commit("Mine", poem="mine\n")
     yard.commit("More", a=SECRET)
     yard.land(poem="theirs\n")
-    assert yard.clone.rebase() == ["poem"]
-    assert not yard.clone.push("work/1-1", [SECRET])
-    yard.clone.uncommit()
-    assert not yard.clone.is_rebasing()
+    assert yard.work.rebase() == ["poem"]
+    assert not yard.work.push("work/1-1", [SECRET])
+    yard.work.uncommit()
+    assert not yard.work.is_rebasing()
     assert (yard.path / "a").read_text() == SECRET
     assert (yard.path / "poem").read_text() == "mine\n"
 
@@ -504,7 +505,7 @@ def test_a_snapshot_disturbs_nothing(yard: Yard):
     yard.write("untracked", "3")
     yard.write("__pycache__/x.pyc", "junk")
     before, index = git(yard.path, "status", "--porcelain"), git(yard.path, "ls-files", "-s")
-    yard.clone.save("work/1-1", [SECRET])
+    yard.work.save("work/1-1", [SECRET])
     assert git(yard.path, "status", "--porcelain") == before
     assert git(yard.path, "ls-files", "-s") == index
     assert git(yard.bare, "ls-tree", "-r", "--name-only", "work/1-1").split() == [
@@ -526,7 +527,7 @@ def test_a_tree_elsewhere_is_neither_saved_nor_written_to(yard: Yard):
     (elsewhere / "private").write_text("not the task's")
     git(yard.path, "config", "core.worktree", str(elsewhere))
     yard.write("mine", "of the task")
-    yard.clone.save("work/1-1", [])
+    yard.work.save("work/1-1", [])
     assert yard.shown("work/1-1", "mine") == "of the task"
     yard.clone.tidy()
     assert [path.name for path in elsewhere.iterdir()] == ["private"]
@@ -535,13 +536,13 @@ def test_a_tree_elsewhere_is_neither_saved_nor_written_to(yard: Yard):
 @rule("R54")
 def test_commits_are_saved_once(yard: Yard):
     """New commits are pushed with the next save; without one, or a change, nothing is."""
-    yard.clone.save("work/1-1", [])
+    yard.work.save("work/1-1", [])
     assert git(yard.bare, "for-each-ref", "refs/heads/work") == ""
     yard.commit("Mine", a="a")
-    yard.clone.save("work/1-1", [])
+    yard.work.save("work/1-1", [])
     assert git(yard.bare, "rev-parse", "work/1-1") == git(yard.path, "rev-parse", "HEAD")
     git(yard.bare, "update-ref", "-d", "refs/heads/work/1-1")
-    yard.clone.save("work/1-1", [])
+    yard.work.save("work/1-1", [])
     assert git(yard.bare, "for-each-ref", "refs/heads/work") == ""
 
 
@@ -553,7 +554,7 @@ def test_a_secret_is_never_saved(yard: Yard, committed: bool):
     if committed:
         yard.commit("Mine")
         yard.write("b", "b")
-    yard.clone.save("work/1-1", [SECRET])
+    yard.work.save("work/1-1", [SECRET])
     dump = ["git", "-C", str(yard.bare), "cat-file", "--batch-all-objects", "--batch"]
     assert SECRET.encode() not in subprocess.run(dump, capture_output=True, check=True).stdout
 
@@ -565,7 +566,7 @@ def test_a_snapshot_goes_on_after_a_crash(yard: Yard):
     (yard.path / ".git" / "ocaptain-index.lock").touch()
     yard.clone.begin("work/2-2")
     yard.write("a", "a")
-    yard.clone.save("work/2-2", [])
+    yard.work.save("work/2-2", [])
     assert yard.shown("work/2-2", "a") == "a"
 
 
@@ -584,7 +585,7 @@ def test_hooks_are_ignored(yard: Yard):
         yard.write("a", f"{path}")
         yard.land(b=f"{path}")
         assert "Rest" in yard.ready()
-        yard.clone.push("work/1-1", [])
+        yard.work.push("work/1-1", [])
         yard.clone.begin("work/1-1")
     assert not (yard.root / "ran").exists()
 
@@ -598,7 +599,7 @@ def test_a_broken_clone_is_made_anew(yard: Yard, what: str):
     with pytest.raises(OSError, match="git"):
         yard.clone.begin("work/2-2")
     with pytest.raises(OSError, match="git"):
-        yard.clone.commit_rest("Rest")
+        yard.work.commit_rest("Rest")
     yard.make()
     yard.clone.begin("work/2-2")
     yard.commit("Mine", a="a")
@@ -621,7 +622,7 @@ def test_no_other_repository_is_taken_for_the_clone(yard: Yard):
     before = git(yard.path.parent, "rev-parse", "HEAD")
     shutil.rmtree(yard.path / ".git")
     yard.write("a", "a")
-    for act in (lambda: yard.clone.commit_rest("Rest"), yard.clone.tidy):
+    for act in (lambda: yard.work.commit_rest("Rest"), yard.clone.tidy):
         with pytest.raises(OSError, match="git"):
             act()
     assert git(yard.path.parent, "rev-parse", "HEAD") == before
@@ -635,9 +636,9 @@ def test_a_repository_inside_the_clone(yard: Yard):
     yard.write("a", "a")
     git(yard.path / "inner", "add", "-A")
     git(yard.path / "inner", "commit", "-q", "-m", "Inner")
-    yard.clone.commit_rest("Rest")
+    yard.work.commit_rest("Rest")
     yard.write("inner/x", "dirty")
-    yard.clone.commit_rest("Rest")
+    yard.work.commit_rest("Rest")
     assert "a" in git(yard.path, "ls-tree", "--name-only", "HEAD").split()
 
 
@@ -660,7 +661,7 @@ def test_storages_git_is_run_as_the_way_there_wants(yard: Yard):
     shutil.copy(clone.path / ".git" / "config", clone.path / ".git" / "set-up")
     assert ran() == ["git-upload-pack"]
     clone.begin("work/1-1")
-    clone.push("work/1-1", [])
+    Work(clone).push("work/1-1", [])
     assert ran() == ["git-upload-pack", "git-receive-pack"]
     git(clone.path, "fetch", "-q", "origin")
     assert ran() == ["git-upload-pack"]
@@ -674,11 +675,11 @@ def test_what_needs_storage_waits_for_it(yard: Yard, monkeypatch: pytest.MonkeyP
     timer = threading.Timer(0.5, monkeypatch.setenv, ("GIT_CONFIG_COUNT", "1"))
     timer.start()
     try:
-        yard.clone.push("work/1-1", [])
+        yard.work.push("work/1-1", [])
     finally:
         timer.join()  # before the environment is put back
     assert git(yard.bare, "rev-parse", "work/1-1") == git(yard.path, "rev-parse", "HEAD")
     monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
     yard.give_up.set()
     with pytest.raises(GitFailed, match="Could not read from remote"):
-        yard.clone.rebase()
+        yard.work.rebase()

@@ -7,6 +7,7 @@ from .client import Refused
 from .heartbeat import GiveUp, Heartbeat
 from .session import Session, Timing
 from .ship import SET_UP, Ship
+from .work import Work
 
 FEEDBACKS = 3
 """How often an agent is told what keeps its work from landing."""
@@ -33,6 +34,7 @@ class Attempt:
         self.agent = AGENTS[ship.voyage["agent"]]
         self.heartbeat = Heartbeat(ship, grant["claim"], grant["task"]["id"], grant["hails"])
         self.clone = ship.open_clone(self.heartbeat.over)
+        self.work = Work(self.clone)
         self.message = ""
         """What the agent was told last."""
         self._timing = timing
@@ -80,11 +82,11 @@ class Attempt:
     def land(self, last_words: str) -> None:
         """Bring the work to the branch. Raises Feedback if the agent has to mend it first."""
         self.heartbeat.report({"state": "landing"})
-        self.clone.commit_rest(prompt.commit_message(self.ship.voyage, self.ship.name, self.task))
+        self.work.commit_rest(prompt.commit_message(self.ship.voyage, self.ship.name, self.task))
         note = "the branch has all that it did"
-        if self.clone.tip() == self.clone.upstream:
+        if self.work.tip() == self.clone.upstream:
             note = self.reason_for_no_change(last_words)
-        elif self.clone.is_rebasing() or self.ship.voyage["check"]:
+        elif self.work.is_rebasing() or self.ship.voyage["check"]:
             self.rebase_and_check()
         # Without a check storage is asked at once, and says whether to push or to rebase first.
         while True:
@@ -107,7 +109,7 @@ class Attempt:
 
     def rebase_and_check(self) -> None:
         """Put the work on top of the branch, push it, and run the plan's check on it."""
-        conflicts = self.clone.rebase()
+        conflicts = self.work.rebase()
         self.push()
         if conflicts:
             self.say(f"is in conflict over {' '.join(conflicts)}")
@@ -125,8 +127,8 @@ class Attempt:
 
     def push(self) -> None:
         """Bring the commits to the claim's work ref, unless they hold a secret."""
-        if not self.clone.push(self.ref, self.ship.secrets):
-            self.clone.uncommit()
+        if not self.work.push(self.ref, self.ship.secrets):
+            self.work.uncommit()
             raise Feedback(prompt.LEAKED)
 
     def ask_to_land(self, note: str) -> None:
@@ -135,7 +137,7 @@ class Attempt:
         Raises Refused."""
         report = self.heartbeat.take_report()
         base = self.clone.upstream
-        head = self.clone.tip()
+        head = self.work.tip()
         if head == base:
             self.ship.storage.land(self.claim, report, commit=None, base_commit=base, note=note)
             self.say(f"completed without a change: {note}")
@@ -156,7 +158,7 @@ class Attempt:
     def save(self) -> None:
         """Bring to storage what the agent did so far."""
         try:
-            self.clone.save(self.ref, self.ship.secrets)
+            self.work.save(self.ref, self.ship.secrets)
         except OSError as failure:
             self.say(f"what is done so far could not be saved: {failure}")
 

@@ -16,6 +16,7 @@ from .heartbeat import GiveUp
 from .mount import keep_mounted
 from .ship import Ship
 from .verification import Verification
+from .work import Work
 
 FIRST_PAUSE_S = 5.0
 """How long to wait after trouble, in seconds. It doubles while the trouble lasts."""
@@ -50,7 +51,7 @@ def clean_up(ship: Ship) -> None:
     process.kill_marked(ship.marker)
     clone = ship.open_clone(threading.Event())
     with suppress(OSError):
-        clone.save(clone.current_branch(), ship.secrets)
+        Work(clone).save(clone.current_branch(), ship.secrets)
 
 
 def race(ship: Ship, run_id: str) -> bool:
