@@ -112,6 +112,7 @@ def test_what_agents_are_given(environ):
     write(environ, 'gh_token = "g"\nanthropic_api_key = "k"\notel_metrics_exporter = "otlp"')
     environ |= {
         "CLAUDE_CODE_OAUTH_TOKEN": "t",
+        "ANTHROPIC_AUTH_TOKEN": "a",
         "ANTHROPIC_BASE_URL": "http://localhost",
         "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
         "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=x",
@@ -121,6 +122,7 @@ def test_what_agents_are_given(environ):
         "ANTHROPIC_API_KEY": "k",
         "OTEL_METRICS_EXPORTER": "otlp",
         "CLAUDE_CODE_OAUTH_TOKEN": "t",
+        "ANTHROPIC_AUTH_TOKEN": "a",
         "ANTHROPIC_BASE_URL": "http://localhost",
         "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
         "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=x",
@@ -168,10 +170,12 @@ def test_a_file_that_cannot_be_looked_for(environ):
 
 
 def test_a_token_that_others_can_read(environ):
-    """A config.toml with a token has to be private; one without need not be."""
+    """A config.toml with a token, or a password in a URL, has to be private; no other need be."""
     path = write(environ, 'claude_code_oauth_token = "t"', mode=0o640)
-    with pytest.raises(Failure, match=f"chmod 600 {path}"):
-        load(environ)
+    for secret in ('claude_code_oauth_token = "t"', 'anthropic_base_url = "https://a:b@gw"'):
+        path.write_text(secret)
+        with pytest.raises(Failure, match=f"chmod 600 {path}"):
+            load(environ)
     path.write_text('provider = "local"')
     assert load(environ).provider == "local"
 

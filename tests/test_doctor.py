@@ -48,8 +48,15 @@ def test_tokens_are_told_of_but_not_shown(environ):
     without = findings(environ)["Claude's credentials"]
     assert not without.found
     assert "`claude setup-token`" in without.remedy
-    found = findings(environ | {"ANTHROPIC_API_KEY": "hush", "GH_TOKEN": "hush"})
+    token = "sk-ant-api03-hush-5Kd92"
+    found = findings(environ | {"ANTHROPIC_API_KEY": token, "GH_TOKEN": "hush"})
     assert found["Claude's credentials"].found == "set"
+    assert "hush" not in str(found)
+    found = findings(environ | {"ANTHROPIC_API_KEY": token, "ANTHROPIC_AUTH_TOKEN": "hush"})
+    told = found["Claude's credentials"].found
+    assert told
+    assert "ANTHROPIC_AUTH_TOKEN and ANTHROPIC_API_KEY are both set" in told
+    assert "ANTHROPIC_AUTH_TOKEN is short" in told
     assert "hush" not in str(found)
     found = findings(environ | {"CLAUDE_CODE_OAUTH_TOKEN": "hush"})
     assert not found["Claude's credentials"].found

@@ -41,6 +41,15 @@ def test_all_faults_are_shown():
     assert ended.stderr == "ocaptain: a.json: no id\nb.json: no subject\n"
 
 
+@rule("R98")
+def test_a_failure_tells_no_password():
+    """A password in a URL is told neither by a failure nor on the way to it."""
+    url = "https://me:pa55word@proxy.example"
+    ended = python(f"progress('asking {url}'); raise Failure('{url} is silent')")
+    told = "https://***@proxy.example"
+    assert ended.stderr == f"asking {told}\nocaptain: {told} is silent\n"
+
+
 def test_an_interrupt_ends_with_130():
     """Ctrl-C ends with the status that shells give it, without a word."""
     ended = python("raise KeyboardInterrupt")

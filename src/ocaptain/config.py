@@ -8,14 +8,14 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import Failure
+from .onboard.redaction import SECRET_NAME, looks_secret, url_secrets
 from .onboard.ship import agents
-from .onboard.text import SECRET_NAME
 
 VARIABLES = {
     "provider": "OCAPTAIN_PROVIDER",
@@ -38,6 +38,7 @@ VM_KEYS = ("cpu", "memory", "disk", "image", "pool")
 AGENT_VARIABLES = (
     "CLAUDE_CODE_OAUTH_TOKEN",
     "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
     "ANTHROPIC_BASE_URL",
     "CLAUDE_CODE_ENABLE_TELEMETRY",
 )
@@ -46,7 +47,18 @@ AGENT_VARIABLES = (
 AGENT_PREFIX = "OTEL_"
 """How OpenTelemetry's variables begin, which agents are given too."""
 
+GATEWAY_TOKEN = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 - the name of one
+API_KEY = "ANTHROPIC_API_KEY"
+SUBSCRIPTION = "CLAUDE_CODE_OAUTH_TOKEN"
+CREDENTIALS = (GATEWAY_TOKEN, API_KEY, SUBSCRIPTION)
+"""In the order in which Claude Code takes them."""
 SUBSCRIPTION_TOKEN = re.compile(r"sk-ant-oat\d\d-[\w-]+")
+
+UNSET_ONE = "unset the one that you do not mean"
+IS_PLACEHOLDER = (
+    "is short, or made of a few words, and so taken for a placeholder: it is no secret, and stays "
+    "in logs and commits that have it"
+)
 
 SOCKET_DIR_BYTES = 45
 """macOS allows a socket's path 103 bytes, of which ssh takes 58: `/`, 40 of %C, 17 of its own."""
@@ -76,10 +88,18 @@ class Config:
         if agent not in agents.AGENTS:
             known = ", ".join(sorted(agents.AGENTS))
             return f'there is no agent "{agent}"; there are {known}'
-        token = self.agent_env.get("CLAUDE_CODE_OAUTH_TOKEN")
+        token = self.agent_env.get(SUBSCRIPTION)
         if agent == "claude" and token and not SUBSCRIPTION_TOKEN.fullmatch(token):
             return "CLAUDE_CODE_OAUTH_TOKEN is not what `claude setup-token` prints: sk-ant-oat01-…"
         return agents.AGENTS[agent].missing(self.agent_env)
+
+    def doubts(self, agent: str) -> list[str]:
+        """What is worth knowing of the credentials for this agent, without any of them."""
+        if agent != "claude":
+            return []
+        given = [name for name in CREDENTIALS if self.agent_env.get(name)]
+        placeholders = [name for name in given if not looks_secret(self.agent_env[name])]
+        return [*_rivals(given), *(f"{name} {IS_PLACEHOLDER}" for name in placeholders)]
 
     def run_dir(self) -> Path:
         """Return a short directory for sockets, made if missing.
@@ -125,6 +145,16 @@ def load(
     )
 
 
+def _rivals(given: Sequence[str]) -> Iterator[str]:
+    """Yield what Claude Code makes of these of its credentials, if they are more than one."""
+    if GATEWAY_TOKEN in given and API_KEY in given:
+        pair = f"{GATEWAY_TOKEN} and {API_KEY}"
+        yield f"{pair} are both set, and Claude Code sends both; {UNSET_ONE}"
+    if SUBSCRIPTION in given and len(given) > 1:
+        pair = f"{given[0]} and {SUBSCRIPTION}"
+        yield f"{pair} are both set, and Claude Code uses {given[0]}; {UNSET_ONE}"
+
+
 def is_for_agents(variable: str) -> bool:
     """Whether agents are given this variable."""
     return variable in AGENT_VARIABLES or variable.startswith(AGENT_PREFIX)
@@ -155,10 +185,14 @@ def _read_file(path: Path) -> dict[str, str]:
     if faults:
         raise Failure("\n".join(faults))
     values = {VARIABLES.get(key, key.upper()): str(value) for key, value in table.items()}
-    holds_secret = any(SECRET_NAME.search(variable) for variable in values)
+    holds_secret = any(map(SECRET_NAME.search, values)) or any(map(_has_password, values.values()))
     if holds_secret and path.stat().st_mode & 0o077:
         raise Failure(f"{path} holds a token, and others can read it.", hint=f"chmod 600 {path}")
     return values
+
+
+def _has_password(value: str) -> bool:
+    return any(url_secrets(value))
 
 
 def _our_directory(environ: Mapping[str, str], name: str, fallback: str) -> Path:

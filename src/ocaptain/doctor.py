@@ -55,7 +55,8 @@ def _programs(packages: dict[str, str]) -> Finding:
 
 def _credentials(config: Config) -> Finding:
     lacking = config.lacks("claude")
-    return Finding("Claude's credentials", None if lacking else "set", lacking or "")
+    found = "; ".join(["set", *config.doubts("claude")])
+    return Finding("Claude's credentials", None if lacking else found, lacking or "")
 
 
 def _fuse() -> Finding:

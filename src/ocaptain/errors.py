@@ -13,10 +13,10 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from . import __version__
-from .onboard.text import redacted, secret_values
+from .onboard.redaction import named_values, redacted, secret_values, without_passwords
 
-TOKEN = re.compile(r"(?<=://)[^/\s@]+(?=@)|\b(sk-|gh[opsur]_|github_pat_)[\w-]+")
-"""What looks like a token of Anthropic's or GitHub's, or a password in a URL."""
+TOKEN = re.compile(r"\b(sk-|gh[opsur]_|github_pat_)[\w-]+")
+"""What looks like a token of Anthropic's or GitHub's."""
 
 
 class Failure(Exception):
@@ -28,7 +28,7 @@ class Failure(Exception):
 
 def progress(text: str) -> None:
     """Say on stderr how something is going; stdout is for what was asked."""
-    print(text, file=sys.stderr, flush=True)
+    print(without_passwords(text), file=sys.stderr, flush=True)
 
 
 def crash_report(bug: Exception) -> str:
@@ -48,5 +48,6 @@ def crash_report(bug: Exception) -> str:
 
 def scrub(text: str) -> str:
     """`text` without the values of secret environment variables and whatever looks like a token."""
-    known_removed = redacted(text, secret_values(os.environ))
-    return TOKEN.sub("***", known_removed)
+    known = {*named_values(os.environ), *secret_values(os.environ)}
+    known_removed = redacted(text, sorted(known, key=len, reverse=True))
+    return TOKEN.sub("***", without_passwords(known_removed))

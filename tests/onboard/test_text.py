@@ -29,22 +29,3 @@ def test_one_line_is_made_of_many():
     """Of words with single spaces, up to a length."""
     assert text.one_line("  a\n\n b\tc\x1b ", 100) == "a b c\ufffd"
     assert text.one_line("abcdef", 3) == "abc"
-
-
-def test_secrets_are_known_by_their_names():
-    """The longest first, so that none hides in another; short values are words like others."""
-    environ = {
-        "API_KEY": "0123456789",
-        "GH_TOKEN": "0123456789abc",
-        "OTEL_HEADERS": "key=0123456789",
-        "MY_TOKEN": "short",
-        "PATH": "/usr/bin:/bin",
-        "SAME_SECRET": "0123456789",
-    }
-    assert text.secret_values(environ) == ["key=0123456789", "0123456789abc", "0123456789"]
-
-
-def test_secrets_are_replaced():
-    """Wherever they stand."""
-    assert text.redacted("a token, token", ["token"]) == "a ***, ***"
-    assert text.redacted("a token", []) == "a token"

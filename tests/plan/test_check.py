@@ -8,7 +8,10 @@ import pytest
 from ocaptain.plan.plan import Source
 from tests.support.plans import TOKEN, break_plan, checked, faults, git, patch, sound, task, write
 
-UNSET = "set CLAUDE_CODE_OAUTH_TOKEN (`claude setup-token` makes one) or ANTHROPIC_API_KEY"
+UNSET = (
+    "set CLAUDE_CODE_OAUTH_TOKEN (`claude setup-token` makes one), ANTHROPIC_API_KEY, "
+    "or for a gateway ANTHROPIC_AUTH_TOKEN"
+)
 
 # One row for each way in which it can be broken: which file, what it holds instead (fields to
 # change, or the whole content), and the faults that must be reported, no more and no fewer.
@@ -121,10 +124,29 @@ def test_many_faults_in_one_go(plan: Path):
 
 
 def test_agent_without_credentials(plan: Path):
-    """Claude Code needs a token or an API key, of which either will do."""
+    """Claude Code needs a token, an API key or a gateway's token, of which any will do."""
     patch(plan, "voyage.json", agent="claude")
     assert faults(plan, CLAUDE_CODE_OAUTH_TOKEN="") == [f'voyage.json: "agent": {UNSET}']
-    assert faults(plan, CLAUDE_CODE_OAUTH_TOKEN="", ANTHROPIC_API_KEY="key") == []
+    for credential in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        assert faults(plan, CLAUDE_CODE_OAUTH_TOKEN="", **{credential: "key"}) == []
+
+
+def test_doubtful_credentials_are_noted(plan: Path):
+    """Which of two counts, and which is a placeholder that is kept out of nothing; unless the agent
+    needs none."""
+    given = {"ANTHROPIC_API_KEY": "not-needed", "ANTHROPIC_AUTH_TOKEN": "sk-Wx4distinctive"}
+    patch(plan, "voyage.json", recommended_ships=1)
+    assert checked(plan, **given).notes == []
+    patch(plan, "voyage.json", agent="claude")
+    report = checked(plan, **given)
+    assert report.faults == []
+    both, winner, placeholder = report.notes
+    assert both.startswith("ANTHROPIC_AUTH_TOKEN and ANTHROPIC_API_KEY are both set, ")
+    assert "Claude Code uses ANTHROPIC_AUTH_TOKEN; unset" in winner
+    assert placeholder.startswith("ANTHROPIC_API_KEY is short, or made of a few words")
+    [note] = checked(plan, ANTHROPIC_API_KEY="sk-ant-api03-Wx4distinctive").notes
+    assert "ANTHROPIC_API_KEY and CLAUDE_CODE_OAUTH_TOKEN are both set" in note
+    assert "uses ANTHROPIC_API_KEY; unset" in note
 
 
 @pytest.mark.parametrize("token", ["a token", "sk-ant-api03-hush", f"{TOKEN} ", f"{TOKEN}\nhush"])

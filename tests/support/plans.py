@@ -11,7 +11,7 @@ from ocaptain.plan.check import check
 from ocaptain.plan.plan import Plan, Report
 
 ME = ("-c", "user.name=Me", "-c", "user.email=me@example.org", "-c", "protocol.file.allow=always")
-TOKEN = "sk-ant-oat01-made_up-0"
+TOKEN = "sk-ant-oat01-Zq7made_up"
 
 
 def git(directory: Path, *args: str) -> str:

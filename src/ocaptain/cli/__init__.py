@@ -11,6 +11,7 @@ import click
 
 import ocaptain
 from ocaptain.errors import Failure, crash_report, scrub
+from ocaptain.onboard.redaction import without_passwords
 
 from . import machine, orders, plans, statuses, voyages
 
@@ -82,7 +83,7 @@ def main() -> None:
     try:
         cli()
     except Failure as failure:
-        click.echo(f"ocaptain: {failure}", err=True)
+        click.echo(f"ocaptain: {without_passwords(str(failure))}", err=True)
         sys.exit(statuses.FAILURE)
     except Exception as bug:
         report = crash_report(bug)

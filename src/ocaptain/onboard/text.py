@@ -1,17 +1,8 @@
-"""Text that people will read, on either side, and the words in it that nobody may."""
+"""Text that people will read, on either side."""
 
 from __future__ import annotations
 
-import re
 import time
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASSWORD|HEADERS")
-SHORTEST_SECRET = 8
-"""Shorter values are words that other text has as well."""
 
 
 def utc(epoch: float) -> str:
@@ -36,20 +27,3 @@ def several(count: int, noun: str) -> str:
     if count == 1:
         return f"1 {noun}"
     return f"{count} {noun}s"
-
-
-def secret_values(environ: Mapping[str, str]) -> list[str]:
-    """Return the values of an environment that nobody else may see, the longest first."""
-    values = {
-        value
-        for name, value in environ.items()
-        if SECRET_NAME.search(name) and len(value) >= SHORTEST_SECRET
-    }
-    return sorted(values, key=len, reverse=True)
-
-
-def redacted(text: str, secrets: Iterable[str]) -> str:
-    """Replace every secret in the text by ***."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text

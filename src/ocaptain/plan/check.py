@@ -26,8 +26,8 @@ async def check(folder: Path, config: Config) -> Report:
     tasks = read_tasks(folder / "tasks", agent, findings)
     with findings.reading('voyage.json: "check"'):
         await parse(settings.get("check", ""))
-    if agent and (lacking := config.lacks(agent)):
-        findings.fault('voyage.json: "agent"', lacking)
+    if agent:
+        check_agent(agent, config, findings)
     source = await find_source(settings, config, findings)
     if findings.faults or source is None:
         return Report(faults=findings.faults, notes=findings.notes)
@@ -54,6 +54,14 @@ def read_settings(path: Path, findings: Findings) -> Json:
         for key in sorted(given.keys() - set(Settings.__struct_fields__)):
             findings.notes.append(f'{path.name}: "{key}" is no key of ocaptain\'s, and ignored')
     return settings
+
+
+def check_agent(agent: str, config: Config, findings: Findings) -> None:
+    """Note what the agent lacks, and what is odd about its credentials."""
+    lacking = config.lacks(agent)
+    if lacking:
+        findings.fault('voyage.json: "agent"', lacking)
+    findings.notes += config.doubts(agent)
 
 
 async def read_artifacts(folder: Path, findings: Findings) -> dict[str, str]:

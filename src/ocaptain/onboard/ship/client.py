@@ -29,7 +29,7 @@ from ..protocol import (
     TaskGrant,
     VerificationGrant,
 )
-from ..text import redacted
+from ..redaction import redacted
 
 ANSWER_S = 90
 """Seconds that one SSH command may take, waits at storage included."""

@@ -12,7 +12,8 @@ from typing import NoReturn
 
 from .. import process
 from ..protocol import LOG_LIMIT, ShipFile
-from ..text import clean, redacted, secret_values, utc
+from ..redaction import redacted, secret_values
+from ..text import clean, utc
 from .client import Client, Exchange, Refused, exchange
 from .clone import Clone
 from .git import pack_settings

@@ -117,10 +117,12 @@ def do_step(journal: Journal, name: str, step: Step, *, is_last: bool) -> bool:
     """Do a step and note in `meta` what comes of it. Returns whether it went well."""
     from http.client import HTTPException  # which only a job needs, and calls need not wait for
 
+    from ..redaction import without_passwords
+
     try:
         news = step.action()
     except (OSError, HTTPException, *UNSOUND) as error:
-        fault = one_line(f"{step.failure}: {error}", FAULT_LIMIT)
+        fault = one_line(without_passwords(f"{step.failure}: {error}"), FAULT_LIMIT)
         given_up: Meta = step.outcome if is_last else {}
         note(journal, name, given_up, fault)
         return False

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from ...protocol import Json
 from .agent import Event, Job, Outcome
 
-CREDENTIALS = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY")
+CREDENTIALS = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 STREAMS = ("--input-format", "stream-json", "--output-format", "stream-json")
 UNATTENDED = ("--verbose", "--replay-user-messages", "--dangerously-skip-permissions")
 DISALLOWED_TOOLS = "ScheduleWakeup,CronCreate,EnterWorktree,RemoteTrigger,ListAgents"
@@ -32,10 +32,13 @@ interactive = True
 
 
 def missing(environ: Mapping[str, str]) -> str | None:
-    """Claude Code needs a subscription's token or an API key."""
+    """Claude Code needs a subscription's token, an API key, or a gateway's token."""
     if any(environ.get(name) for name in CREDENTIALS):
         return None
-    return "set CLAUDE_CODE_OAUTH_TOKEN (`claude setup-token` makes one) or ANTHROPIC_API_KEY"
+    return (
+        "set CLAUDE_CODE_OAUTH_TOKEN (`claude setup-token` makes one), ANTHROPIC_API_KEY, "
+        "or for a gateway ANTHROPIC_AUTH_TOKEN"
+    )
 
 
 def command(job: Job) -> list[str]:
