@@ -160,7 +160,9 @@ def test_a_background_command_outlives_its_turn_until_it_is_killed(sessions, mod
     session.say("task 7")
     assert session.until("background").left == 1
     assert session.until("end").text == "On."
-    process.kill_marked(f"MARKER={tmp_path / 'home'}", spare=[session.process.pid])
+    process.kill_all(
+        lambda: process.marked(f"MARKER={tmp_path / 'home'}"), spare=[session.process.pid]
+    )
     assert session.until("background").left == 0
     assert session.until("end").text == "Seen."
     assert session.close() == 0

@@ -12,6 +12,10 @@ import pytest
 
 from ocaptain.onboard import process
 from tests.support.machine import until
+from tests.support.memory import forget_peak, memory
+from tests.support.rules import rule
+
+MB = 1_000_000
 
 
 def python(code: str) -> list[str]:
@@ -47,12 +51,6 @@ def test_a_signal_is_a_negative_status():
     assert process.run(["sh", "-c", "kill -9 $$"]).status == -9
 
 
-def test_lines_of_stderr_can_stand_between_the_others():
-    """Where they were written."""
-    words = "echo 1; echo 2 >&2; echo 3"
-    assert process.run(["sh", "-c", words], merged=True) == (0, "1\n2\n3\n", "")
-
-
 def test_what_is_no_utf_8_is_shown_as_such():
     """Whatever a program prints can be read."""
     assert process.run(["printf", "a\\377b"]).stdout == "a\ufffdb"
@@ -69,6 +67,59 @@ def test_a_flood_holds_nobody_up():
     code = "import sys; sys.stderr.write('e' * 10**6); sys.stdout.write('o' * 10**6)"
     done = process.run(python(code), timeout=60)
     assert (done.status, len(done.stdout), len(done.stderr)) == (0, 10**6, 10**6)
+
+
+def excerpt(tmp_path: Path, *argv: str, kept: int = 10, timeout: float = 60) -> process.Done:
+    """What is kept of what a program prints."""
+    return process.run_excerpt(argv, env={}, cwd=tmp_path, timeout=timeout, kept=kept)
+
+
+def test_an_excerpt_has_lines_of_stderr_between_the_others(tmp_path: Path):
+    """Where they were written; what fits is whole."""
+    done = excerpt(tmp_path, "sh", "-c", "echo 1; echo 2 >&2; echo 3; exit 4")
+    assert done == (4, "1\n2\n3\n", "")
+
+
+@pytest.mark.parametrize("left_out", range(3))
+def test_an_excerpt_says_how_much_it_leaves_out(tmp_path: Path, left_out: int):
+    """Between the beginning and the end."""
+    done = excerpt(tmp_path, "printf", "0123456789" + "x" * left_out + "abcdefghij")
+    between = f"\n[... {left_out} bytes are left out here ...]\n" if left_out else ""
+    assert done.stdout == f"0123456789{between}abcdefghij"
+
+
+@rule("R88")
+def test_a_flood_takes_neither_memory_nor_disk(tmp_path: Path, is_long: bool):
+    """However much is printed, its beginning and its end are all that is kept."""
+    size = 1_000 * MB if is_long else 200 * MB
+    words = f"echo begin; head -c {size} /dev/zero; echo end"
+    forget_peak()
+    before = memory("VmRSS")
+    done = excerpt(tmp_path, "sh", "-c", words, kept=100_000)
+    assert memory("VmHWM") - before < 10 * MB
+    assert done.stdout.startswith("begin\n")
+    assert done.stdout.endswith("\0end\n")
+    assert f"[... {size - 199_990} bytes are left out here ...]" in done.stdout
+
+
+def test_a_daemon_holds_no_excerpt_up_and_can_go_on_printing(tmp_path: Path, entry: str):
+    """It has the pipe open, in a session of its own; to whom it prints is no matter of its."""
+    code = (
+        "import time\nfor _ in range(20): print('on', flush=True); time.sleep(0.1)\n"
+        "open('over', 'w')"
+    )
+    words = f"""setsid "$0" -c "{code}" & echo done"""
+    began = time.monotonic()
+    done = process.run_excerpt(
+        ["sh", "-c", words, sys.executable],
+        env=environment(entry),
+        cwd=tmp_path,
+        timeout=60,
+        kept=1000,
+    )
+    assert (done.status, done.stdout.startswith("done\n")) == (0, True)
+    assert time.monotonic() - began < 10
+    assert until((tmp_path / "over").exists)
 
 
 def test_what_takes_too_long_is_ended(entry: str):
@@ -149,7 +200,7 @@ def test_processes_are_found_by_an_entry_of_their_environment(entry: str):
         assert until(lambda: len(process.marked(entry)) == 2)
         assert child.pid in process.marked(entry)
         assert process.marked(entry[:-1]) == process.marked(entry[1:]) == set()
-        process.kill_marked(entry, spare=[child.pid])
+        process.kill_all(lambda: process.marked(entry), spare=[child.pid])
         assert until(lambda: process.marked(entry) <= {child.pid})
         process.kill_marked(entry)
         assert child.wait(20) in (0, -9)

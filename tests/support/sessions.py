@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from ocaptain.onboard import process
 from ocaptain.onboard.protocol import TaskGrant
 from ocaptain.onboard.ship.agents import AGENTS, Event, Job
 from ocaptain.onboard.ship.session import Session, Timing
@@ -89,7 +88,7 @@ def others(of: Session) -> set[int]:
     """What runs for the claim besides the agent's own process, in two seconds at the latest."""
     ends = time.monotonic() + 2
     while time.monotonic() < ends:
-        if not (found := process.marked(of.ship.marker)):
+        if not (found := of.ship.work.pids()):
             return found
         time.sleep(0.05)
-    return process.marked(of.ship.marker)
+    return of.ship.work.pids()

@@ -5,11 +5,12 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from subprocess import DEVNULL, STDOUT
+from subprocess import DEVNULL, PIPE, STDOUT
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
@@ -22,6 +23,10 @@ TIMED_OUT = 124
 KILL_WAIT_S = 10
 KILL_ROUNDS = 50
 KILL_PAUSE_S = 0.02
+EXCERPT_BYTES = 100_000
+READ_BYTES = 65_536
+DRAIN_S = 1.0
+"""Seconds to go on reading what a program has printed, once it has ended."""
 
 
 class Done(NamedTuple):
@@ -71,13 +76,11 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     timeout: float | None = None,
-    merged: bool = False,
     pass_fds: Collection[int] = (),
 ) -> Done:
     """Run a program to its end, as `start` does, for at most `timeout` seconds.
 
-    Whatever it started in its session ends with it. If `merged`, the lines that it writes to stderr
-    are in `stdout`, between the others."""
+    Whatever it started in its session ends with it."""
     # Files, not pipes: neither a flood nor a daemon that the program leaves behind holds us up.
     with TemporaryFile() as stdout, TemporaryFile() as stderr:
         child = start(
@@ -86,15 +89,60 @@ def run(
             cwd=cwd,
             stdin=DEVNULL,
             stdout=stdout,
-            stderr=STDOUT if merged else stderr,
+            stderr=stderr,
             pass_fds=pass_fds,
         )
-        try:
-            status = child.wait(timeout)
-        except subprocess.TimeoutExpired:
-            status = TIMED_OUT
-        _kill_session(child)
+        status = _wait(child, timeout)
         return Done(status, _text(stdout), _text(stderr))
+
+
+def run_excerpt(
+    argv: Argv, *, env: Mapping[str, str], cwd: Path, timeout: float, kept: int = EXCERPT_BYTES
+) -> Done:
+    """Run a program as `run` does, however much it prints.
+
+    `stdout` has the first and the last `kept` bytes of what it wrote there and to stderr."""
+    child = start(argv, env, cwd=cwd, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
+    excerpt = Excerpt(kept)
+    reader = threading.Thread(target=_read_into, args=(excerpt, child.stdout), daemon=True)
+    reader.start()
+    status = _wait(child, timeout)
+    # A daemon that was left behind may have the pipe open. Somebody has to go on reading then, or
+    # it is stopped as soon as it prints; but nobody waits for that.
+    reader.join(DRAIN_S)
+    return Done(status, excerpt.text(), "")
+
+
+class Excerpt:
+    """The beginning and the end of a stream of bytes, which may be read while it grows."""
+
+    def __init__(self, kept: int) -> None:
+        """Each of the two has at most `kept` bytes."""
+        self._kept = kept
+        self._first = bytearray()
+        self._last = bytearray()
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def add(self, data: bytes) -> None:
+        """Take in what comes next."""
+        with self._lock:
+            self._size += len(data)
+            room = self._kept - len(self._first)
+            self._first += data[:room]
+            self._last += data[room:]
+            if len(self._last) > 2 * self._kept:
+                del self._last[: -self._kept]
+
+    def text(self) -> str:
+        """Return both, and between them how much is left out, if anything is."""
+        with self._lock:
+            last = self._last[-self._kept :]
+            left_out = self._size - len(self._first) - len(last)
+            between = b""
+            if left_out:
+                between = b"\n[... %d bytes are left out here ...]\n" % left_out
+            return (self._first + between + last).decode(errors="replace")
 
 
 def run_or_exit(*argv: "str | Path", cwd: Path | None = None) -> str:
@@ -122,14 +170,19 @@ def marked(entry: str) -> set[int]:
     return {pid for pid in pids if entry.encode() in _proc_file(pid, "environ").split(b"\0")}
 
 
-def kill_marked(entry: str, spare: Collection[int] = ()) -> None:
-    """Kill all processes that `marked` finds, but us and the spared, until none is left."""
+def kill_marked(entry: str) -> None:
+    """Kill all processes that `marked` finds, but us, until none is left."""
+    kill_all(lambda: marked(entry))
+
+
+def kill_all(pids: Callable[[], set[int]], spare: Collection[int] = ()) -> None:
+    """Kill all processes that `pids` finds, but us and the spared, until none is left."""
     for _ in range(KILL_ROUNDS):
-        pids = marked(entry) - {os.getpid(), *spare}
-        if not pids:
+        found = pids() - {os.getpid(), *spare}
+        if not found:
             return
-        for pid in pids:
-            with suppress(ProcessLookupError):
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(KILL_PAUSE_S)
 
@@ -145,10 +198,22 @@ def cpu_ticks(pids: Collection[int]) -> int:
     return ticks
 
 
-def _kill_session(child: subprocess.Popen[bytes]) -> None:
+def _wait(child: subprocess.Popen[bytes], timeout: float | None) -> int:
+    """Wait for a program, end all that is left in its session, and return its status."""
+    try:
+        status = child.wait(timeout)
+    except subprocess.TimeoutExpired:
+        status = TIMED_OUT
     with suppress(ProcessLookupError, subprocess.TimeoutExpired):
         os.killpg(child.pid, signal.SIGKILL)
         child.wait(KILL_WAIT_S)  # it takes longer only if it hangs in the kernel, on a dead mount
+    return status
+
+
+def _read_into(excerpt: Excerpt, pipe: IO[bytes]) -> None:
+    with pipe:
+        while data := os.read(pipe.fileno(), READ_BYTES):
+            excerpt.add(data)
 
 
 def _text(file: IO[bytes]) -> str:

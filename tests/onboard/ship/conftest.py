@@ -9,7 +9,6 @@ from subprocess import Popen
 
 import pytest
 
-from ocaptain.onboard import process
 from ocaptain.onboard.ship.agents import Agent
 from ocaptain.onboard.ship.heartbeat import Heartbeat
 from ocaptain.onboard.ship.session import Session, Timing
@@ -40,8 +39,18 @@ def harbor() -> Harbor:
 
 
 @pytest.fixture
+def vmstat(tmp_path: Path) -> Path:
+    """What the kernel tells a session's ship of memory, if the test writes it."""
+    return tmp_path / "vmstat"
+
+
+@pytest.fixture
 def start(
-    tmp_path: Path, harbor: Harbor, children: list[Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    harbor: Harbor,
+    children: list[Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    vmstat: Path,
 ) -> Iterator[Start]:
     """Starts an agent's session; whatever the agent leaves is killed."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -63,6 +72,7 @@ def start(
             lease_seconds=60,
             time_limit_minutes=limit_s / 60,
         )
+        ship.work.vmstat = vmstat
         ship.workspace.mkdir(exist_ok=True)
         heartbeat = Heartbeat(ship, 1, "7", {})
         begun.append(Session(ship, grant(run), agent or Talking(), heartbeat, lambda: None, timing))
@@ -70,4 +80,4 @@ def start(
 
     yield make
     for session in begun:
-        process.kill_marked(session.ship.marker)
+        session.ship.work.kill()

@@ -46,7 +46,7 @@ def test_an_agent_that_is_told_to_stop_is_stopped_and_its_work_kept(
     began = time.monotonic()
     assert hold(work.ship, work)
     assert time.monotonic() - began < 10
-    assert not process.marked(work.ship.marker)
+    assert not work.ship.work.pids()
     assert {"a", "b"} <= set(wreck(yard).split())
     why = beat.get("lost") or beat["error"]
     assert f"the claim is lost: {why}" in work.ship.log.read_text()
@@ -123,7 +123,7 @@ def test_what_an_earlier_helm_left_is_stopped_and_saved(yard: Yard):
     work = at_sea(yard, Harbor())
     work.clone.begin("work/1-1")
     yard.write("half", "done")
-    left = process.start(["sleep", "600"], work.ship.env)
+    left = process.start(["sleep", "600"], work.ship.work.env)
     clean_up(work.ship)
     assert left.wait(5) == -signal.SIGKILL
     assert "half" in wreck(yard).split()

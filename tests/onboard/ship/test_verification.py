@@ -54,14 +54,14 @@ def test_a_branch_that_fails_is_given_back_with_the_output(yard: Yard):
     assert release["why"] == "verify.sh exited 5:\ntwo of three\n"
 
 
-def test_a_set_up_that_fails_is_no_verification(yard: Yard):
-    """verify.sh does not run then."""
+def test_a_set_up_that_fails_is_this_ships_trouble(yard: Yard):
+    """verify.sh does not run then, and no repair task comes of it."""
     harbor = Harbor()
-    work = verification(yard, harbor, "echo verified", set_up="exit 3")
-    assert hold(work.ship, work)
+    work = verification(yard, harbor, "echo verified", set_up="echo no network; exit 3")
+    assert not hold(work.ship, work)
     [release] = harbor.requests("release")
-    assert "setup.sh failed" in release["why"]
-    assert "verified" not in release["why"]
+    assert release["fault"] == "infrastructure"
+    assert release["why"] == "no network\nsetup.sh failed\n"
 
 
 def test_a_verification_that_became_void_is_nobodys_fault(yard: Yard):

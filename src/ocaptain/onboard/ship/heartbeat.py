@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
-from .. import process
 from ..protocol import Fault, Report
 from .client import Refused, Unreachable
 from .ship import Ship
@@ -59,7 +58,7 @@ class Heartbeat:
     def end(self) -> None:
         """Beat no more, and kill everything started for the claim."""
         self.over.set()
-        process.kill_marked(self.ship.marker)
+        self.ship.work.kill()
 
     def check_claim(self) -> None:
         """Raise GiveUp if the claim is lost."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NoReturn
 from uuid import uuid4
 
-from .. import process
 from .attempt import Attempt
 from .client import Refused
 from .heartbeat import GiveUp
@@ -48,7 +47,7 @@ def keep_racing(ship: Ship) -> NoReturn:
 
 def clean_up(ship: Ship) -> None:
     """Kill what an earlier helm left running, and save what it left unsaved."""
-    process.kill_marked(ship.marker)
+    ship.work.kill()
     clone = ship.open_clone(threading.Event())
     with suppress(OSError):
         Work(clone).save(clone.current_branch(), ship.secrets)
@@ -87,7 +86,7 @@ def hold(ship: Ship, work: Attempt | Verification) -> bool:
 def give_back(ship: Ship, work: Attempt | Verification, failure: GiveUp) -> None:
     """Stop the work on a claim, keep what there is of it, and release the claim."""
     ship.say(f"gives up: {failure.why}", work.heartbeat.task_id)
-    process.kill_marked(ship.marker)
+    ship.work.kill()
     if isinstance(work, Attempt):
         work.save()
     work.heartbeat.end()  # or the next beat would learn that the claim is lost

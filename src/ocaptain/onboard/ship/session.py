@@ -15,6 +15,7 @@ from . import prompt
 from .agents import Agent, Event, Job, Outcome
 from .heartbeat import WORKING, Heartbeat
 from .ship import LOG_LINE_LIMIT, Ship
+from .workgroup import OutOfMemory
 
 TICK_S = 0.02
 """Seconds between looks whether a turn has ended."""
@@ -86,9 +87,9 @@ class Session:
         self.ship.reload_credentials()
         hook = process.program(self.ship.home, "task-hook", str(grant["claim"]))
         job = Job(self.ship.voyage, self.ship.name, grant, tuple(hook), self.ship.agent_env)
-        return process.start(
+        return self.ship.work.start(
             self.agent.command(job),
-            {**self.agent.environment(job), **self.ship.env},
+            self.agent.environment(job),
             cwd=self.ship.workspace,
             stdin=PIPE if self.agent.interactive else DEVNULL,
             stdout=PIPE,
@@ -100,7 +101,8 @@ class Session:
     def turn(self, text: str) -> Event:
         """Say `text`, wait until the turn is over, and return the event with which it ended.
 
-        If that is a limit, return once the limit is over. Raises GiveUp if the claim is lost."""
+        If that is a limit, return once the limit is over. Raises GiveUp if the claim is lost, and
+        OutOfMemory if the agent was killed for that."""
         self.heartbeat.report(WORKING)
         self._began_at = time.monotonic()
         self._heard_at = self._began_at
@@ -110,6 +112,8 @@ class Session:
         self._send(text)
         end = self._wait_for_end()
         self.heartbeat.check_claim()
+        if self.ship.work.was_killed_for_memory(self._child.returncode):
+            raise OutOfMemory("the agent was killed, probably for memory")
         if end.outcome == "limited":
             self._wait_out(end)
         return end
@@ -190,7 +194,7 @@ class Session:
         since_wait_s = time.time() - self._wait_ends
         if min(silent_s, since_wait_s) < minutes * 60:
             return None
-        children = process.marked(self.ship.marker) - {self._child.pid}
+        children = self.ship.work.pids() - {self._child.pid}
         ticks_used = process.cpu_ticks(children)
         if ticks_used == self._ticks_used:
             text = f"it said and did nothing for {minutes:g} minutes"
@@ -202,7 +206,7 @@ class Session:
     def _stop_background(self) -> None:
         """Kill what the agent left running: it begins a turn of its own then."""
         self.ship.say("stopping what the agent left running", self.heartbeat.task_id)
-        process.kill_marked(self.ship.marker, spare=[self._child.pid])
+        self.ship.work.kill(spare=[self._child.pid])
         self._hails_on_the_way.clear()
         self._background_tasks = 0
         self._heard_at = time.monotonic()
@@ -263,4 +267,4 @@ class Session:
             if self._child.stdin:
                 self._child.stdin.close()
                 self._child.wait(self._timing.close_s)
-        process.kill_marked(self.ship.marker)
+        self.ship.work.kill()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..process import program, run_or_exit, start_detached
 from ..protocol import ShipBoot, ShipFile
+from .workgroup import UNIT
 
 STORAGE_SSH_OPTIONS = {
     "HostKeyAlias": "storage",
@@ -22,12 +23,17 @@ STORAGE_SSH_OPTIONS = {
 """How a ship's SSH reaches storage, apart from what the provider adds."""
 
 # So that helm is always started again, starts are further apart than systemd's limit (5 in 10 s).
+# If something of an agent's is killed for memory, helm outlives it. What it starts for a claim is
+# in a cgroup below its own: that is what Delegate is for.
 HELM_UNIT = """\
 [Service]
 User={user}
 ExecStart=/bin/bash -lc "exec {command}"
 Restart=always
 RestartSec=3
+OOMPolicy=continue
+OOMScoreAdjust=-500
+Delegate=yes
 [Install]
 WantedBy=multi-user.target
 """
@@ -94,7 +100,7 @@ def start_helm(home: Path) -> None:
     which only one stays."""
     ship: ShipFile = json.loads((home / "voyage" / "ship.json").read_text())
     if ship["accounts"] and Path("/run/systemd/system").is_dir():
-        unit = home / "voyage" / "ocaptain-helm.service"
+        unit = home / "voyage" / UNIT
         command = shlex.join(program(home, "helm"))
         unit.write_text(HELM_UNIT.format(user=home.owner(), command=command))
         run_or_exit("sudo", "-n", "install", "-m", "644", unit, "/etc/systemd/system")

@@ -10,13 +10,14 @@ from pathlib import Path
 from threading import Event
 from typing import NoReturn
 
-from .. import process
+from ..process import Done
 from ..protocol import LOG_LIMIT, ShipFile
 from ..redaction import redacted, secret_values
 from ..text import clean, utc
 from .client import Client, Exchange, Refused, exchange
 from .clone import Clone
 from .git import pack_settings
+from .workgroup import WorkGroup, own_cgroup
 
 LOG_PERIOD_S = 2.0
 LOG_LINE_LIMIT = 500
@@ -36,8 +37,7 @@ cp .git/config .git/set-up
 class Ship:
     """A ship, for one run of helm.
 
-    `storage` is whom it asks. `env` goes into the environment of everything that is started for a
-    claim, which so carries `marker`."""
+    `storage` is whom it asks, and `work` all that runs for its claim."""
 
     def __init__(self, home: Path, exchange: Exchange = exchange) -> None:
         self.home = home
@@ -48,9 +48,12 @@ class Ship:
         self.name = record["ship"]
         self.voyage = record["voyage"]
         self.accounts = record["accounts"]
-        work = f"{self.voyage['voyage']}/{self.name}"
-        self.env = {"OCAPTAIN_WORK": work}
-        self.marker = f"OCAPTAIN_WORK={work}"
+        self.number = self.name.rpartition("-")[2]
+        self.work = WorkGroup(
+            f"{self.voyage['voyage']}/{self.name}",
+            {"OCAPTAIN_SHIP_NUMBER": self.number},
+            own_cgroup(),
+        )
         self.agent_env: dict[str, str] = {}
         """The captain's environment variables for agents."""
         self.secrets: list[str] = []
@@ -91,15 +94,12 @@ class Ship:
         branch = self.voyage["voyage"]
         return Clone(self.workspace, branch, shlex.join(self._shared_ssh), settings, give_up)
 
-    def run(self, script: str) -> process.Done:
-        """Run a script of the plan's in the clone, for as long as it may take."""
-        return process.run(
-            ["bash", "-c", script],
-            cwd=self.workspace,
-            env=self.env,
-            timeout=self.voyage["time_limit_minutes"] * 60,
-            merged=True,
-        )
+    def run(self, script: str) -> Done:
+        """Run a script of the plan's in the clone, for as long as it may take.
+
+        Raises OSError if it cannot be run here."""
+        limit_s = self.voyage["time_limit_minutes"] * 60
+        return self.work.run(script, cwd=self.workspace, timeout=limit_s)
 
     def say(self, text: str, task_id: str = "") -> None:
         """Add lines to the log, each with the time and the task, as far as the disk has room."""

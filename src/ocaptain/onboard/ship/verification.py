@@ -7,7 +7,7 @@ from .client import Refused
 from .heartbeat import GiveUp, Heartbeat
 from .ship import SET_UP, Ship
 
-VERIFY = f"{SET_UP}exec bash ~/voyage/verify.sh\n"
+VERIFY = "exec bash ~/voyage/verify.sh"
 
 
 class Verification:
@@ -25,6 +25,9 @@ class Verification:
         self.ship.say(f"verifies {self.head[:12]}")
         self.clone.make()
         self.clone.check_out(self.head)
+        set_up = self.ship.run(SET_UP)
+        if set_up.status:
+            raise GiveUp(set_up.stdout[-2000:], "infrastructure")
         done = self.ship.run(VERIFY)
         self.heartbeat.check_claim()
         self.ship.say(f"verify.sh exited {done.status}\n{done.stdout[-4000:]}")
