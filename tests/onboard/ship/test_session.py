@@ -161,7 +161,7 @@ def test_an_agent_that_is_killed_has_failed(start: Start):
     assert (end.outcome, end.text) == ("error", "the agent exited with status -9")
 
 
-@rule("R131")
+@rule("R118")
 def test_an_agent_that_is_killed_for_memory_has_not_failed(start: Start, vmstat: Path):
     """The kernel says that it has killed somebody. That is the ship's trouble: an OSError."""
     vmstat.write_text("oom_kill 0\n")

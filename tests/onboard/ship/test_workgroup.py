@@ -123,7 +123,7 @@ def test_memory_is_taken_from_the_agent_first(group: WorkGroup):
         assert child.stdout.read() == b"500\nmore\n"
 
 
-@rule("R131")
+@rule("R118")
 @pytest.mark.parametrize("die", ["kill -9 $$", "sh -c 'kill -9 $$'; exit 137"])
 def test_a_command_that_the_kernel_kills_for_memory(tmp_path: Path, die: str):
     """Is told from one that somebody else kills: the kernel counts."""
