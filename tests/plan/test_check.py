@@ -196,10 +196,14 @@ def test_sound_plan(plan: Path, repo: Path):
 
 def test_unknown_settings_are_noted(plan: Path):
     """A key of voyage.json that means nothing here is worth a note, not a fault."""
-    patch(plan, "voyage.json", recommended_ships=1, verify_command="make")
+    patch(plan, "voyage.json", recommended_ships=1, verify_command="make", Chek="make", budget=1)
     report = checked(plan)
     assert report.faults == []
-    assert report.notes == ['voyage.json: "verify_command" is no key of ocaptain\'s, and ignored']
+    assert report.notes == [
+        'voyage.json: "Chek" is no key of ocaptain\'s, and ignored; is "check" meant?',
+        'voyage.json: "budget" is no key of ocaptain\'s, and ignored; is "budget_usd" meant?',
+        'voyage.json: "verify_command" is no key of ocaptain\'s, and ignored',
+    ]
 
 
 def test_objective(plan: Path):

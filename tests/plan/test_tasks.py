@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.plans import break_plan, checked, faults, sound, task, write
+from tests.support.plans import break_plan, checked, faults, patch, sound, task, write
 
 NO_ID = (
     "its name is no task id. Use letters, digits, '-', '_' and '.', but no '..', "
@@ -133,9 +133,9 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
         ['tasks/3.json: "blockedBy" lacks "2", though "blocks" in tasks/2.json has "3"'],
     ),
     "blockedBy without blocks": (
-        "tasks/2.json",
-        {"blocks": []},
-        ['tasks/2.json: "blocks" lacks "10", though "blockedBy" in tasks/10.json has "2"'],
+        "tasks/1.json",
+        {"blocks": ["2"]},
+        ['tasks/1.json: "blocks" lacks "3", though "blockedBy" in tasks/3.json has "1"'],
     ),
 }
 
@@ -200,3 +200,53 @@ def test_edges_from_one_side(plan: Path, side: str):
     voyage = sound(plan)
     assert {task["id"]: task["blocks"] for task in voyage.tasks} == given["blocks"]
     assert {task["id"]: task["blockedBy"] for task in voyage.tasks} == given["blockedBy"]
+
+
+def test_an_empty_list_says_nothing(plan: Path):
+    """It is as good as none, on either side, also beside a list on the other."""
+    for task_id, blockers in {"1": [], "2": ["1"], "3": ["1"], "10": ["2", "3"]}.items():
+        write(plan, f"tasks/{task_id}.json", task(task_id, blockedBy=blockers, blocks=[]))
+    voyage = sound(plan)
+    assert [task["blocks"] for task in voyage.tasks] == [["2", "3"], ["10"], ["10"], []]
+    assert [task["blockedBy"] for task in voyage.tasks] == [[], ["1"], ["1"], ["2", "3"]]
+
+
+def test_null_says_nothing(plan: Path):
+    """It is as good as a field that is not there, unless that has to be."""
+    nothing = dict.fromkeys(["description", "status", "blocks", "activeForm", "dependencies"])
+    write(plan, "tasks/3.json", task("3", **nothing, blockedBy=["1"]))
+    patch(plan, "voyage.json", recommended_ships=1, max_attempts=None, objective=None)
+    report = checked(plan)
+    assert (report.faults, report.notes) == ([], [])
+    assert report.plan
+    assert report.plan.max_attempts == 3
+    assert report.plan.tasks[2]["description"] == ""
+    write(plan, "tasks/3.json", task("3", subject=None))
+    assert faults(plan) == ['tasks/3.json: "subject" is missing']
+
+
+def test_ids_may_be_numbers(plan: Path):
+    """They are written as text, as Claude Code does; twice the same is once."""
+    write(plan, "tasks/3.json", task("3", id=3, blockedBy=[1, "1"], blocks=[10, 10]))
+    voyage = sound(plan)
+    third = voyage.tasks[2]
+    assert (third["id"], third["blockedBy"], third["blocks"]) == ("3", ["1"], ["10"])
+
+
+def test_unknown_fields_are_noted(plan: Path):
+    """Once for each, with its files, and with what it may be meant for."""
+    patch(plan, "voyage.json", recommended_ships=1)
+    odd = {"depends_on": ["1"], "descripton": "x", "colour": "red", "activeForm": "Doing"}
+    write(plan, "tasks/2.json", task("2", **odd))
+    write(plan, "tasks/3.json", task("3", depends_on=["1"]))
+    metadata = {"run": "true", "file": ["x"], "dependencies": ["1"], "estimate": 3}
+    write(plan, "tasks/10.json", task("10", metadata=metadata))
+    report = checked(plan)
+    assert report.faults == []
+    assert report.notes == [
+        'tasks/2.json and 1 other: "depends_on" means nothing to ocaptain; is "blockedBy" meant?',
+        'tasks/2.json: "descripton" means nothing to ocaptain; is "description" meant?',
+        'tasks/2.json: "colour" means nothing to ocaptain',
+        'tasks/10.json: "metadata.file" means nothing to ocaptain; is "metadata.files" meant?',
+        'tasks/10.json: "metadata.dependencies" means nothing to ocaptain; is "blockedBy" meant?',
+    ]

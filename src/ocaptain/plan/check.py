@@ -7,6 +7,7 @@ from ocaptain.config import Config
 from ocaptain.process import run
 
 from .forecast import foresee
+from .hints import SETTINGS_KEYS, meant, plain, question
 from .plan import Forecast, Plan, Report, Settings, Source
 from .reading import Findings, Json, read_object, read_text, sound_fields
 from .source import left_behind, locate
@@ -51,9 +52,17 @@ def read_settings(path: Path, findings: Findings) -> Json:
     with findings.reading(path.name):
         given = read_object(path)
         settings = sound_fields(Settings, given, path.name, findings)
-        for key in sorted(given.keys() - set(Settings.__struct_fields__)):
-            findings.notes.append(f'{path.name}: "{key}" is no key of ocaptain\'s, and ignored')
+        note_unknown_settings(given, findings)
     return settings
+
+
+def note_unknown_settings(given: Json, findings: Findings) -> None:
+    """Note keys of voyage.json that are ignored, with what they may be meant for."""
+    keys = Settings.__struct_fields__
+    known = {**SETTINGS_KEYS, **{plain(key): key for key in keys}}
+    for key in sorted(given.keys() - set(keys)):
+        hint = question(meant(key, known))
+        findings.notes.append(f'voyage.json: "{key}" is no key of ocaptain\'s, and ignored{hint}')
 
 
 def check_agent(agent: str, config: Config, findings: Findings) -> None:

@@ -60,8 +60,10 @@ def read_object(path: Path) -> Json:
 def sound_fields(shape: type[msgspec.Struct], given: Json, place: str, findings: Findings) -> Json:
     """Return what `given` says of the fields of `shape`, or their defaults.
 
-    Left out is what is null, and what does not fit its field's annotation; that is a fault."""
+    What is null counts as not given. Left out is what does not fit its field's annotation, and that
+    is a fault."""
     sound: Json = {}
+    given = {key: value for key, value in given.items() if value is not None}
     for field in msgspec.structs.fields(shape):
         if field.required and field.name not in given:
             findings.fault(place, f'"{field.name}" is missing')

@@ -13,7 +13,9 @@ import networkx as nx
 
 from ocaptain.onboard.protocol import Task
 from ocaptain.onboard.tasklist import ID, order
+from ocaptain.onboard.text import several
 
+from .hints import TASK_KEYS, meant, question
 from .plan import Text
 from .reading import Findings, Json, read_object, sound_fields
 
@@ -47,6 +49,12 @@ class Metadata(msgspec.Struct):
     run: Text | None = None
 
 
+LINKS = ("blocks", "blockedBy")
+KNOWN = {*Fields.__struct_fields__, "activeForm", "owner"}
+READ_OF_METADATA = ("metadata.files", "metadata.run", *LINKS)
+"""What a key of metadata may be meant for; others there are the plan's own."""
+
+
 def read_tasks(folder: Path, agent: str | None, findings: Findings) -> list[Task]:
     """Read the tasks in the order of their ids; `agent` is who they are for.
 
@@ -61,6 +69,7 @@ def read_tasks(folder: Path, agent: str | None, findings: Findings) -> list[Task
         with findings.reading(file_of(task_id)):
             given = read_object(folder / f"{task_id}.json")
             tasks[task_id] = check_task(task_id, given, agent, findings)
+    findings.notes += unknown_fields(tasks)
     graph = blocking_graph(tasks)
     for task_id, fault in link_faults(tasks, graph):
         findings.fault(file_of(task_id), fault)
@@ -83,7 +92,10 @@ def check_task(task_id: str, given: Json, agent: str | None, findings: Findings)
     place = file_of(task_id)
     if "title" in given and "subject" not in given:  # as plans of the original tool have it
         given["subject"] = given.pop("title")
-    fields = sound_fields(Fields, given, place, findings)
+    fields = sound_fields(Fields, with_text_ids(given), place, findings)
+    for key in LINKS:
+        if key in fields:
+            fields[key] = list(dict.fromkeys(fields[key]))
     metadata = fields.get("metadata", {})
     sound_fields(Metadata, metadata, f"{place}: metadata", findings)
     if not ID.fullmatch(task_id) or UNFIT_FOR_GIT.search(task_id):
@@ -94,6 +106,47 @@ def check_task(task_id: str, given: Json, agent: str | None, findings: Findings)
         findings.fault(place, 'metadata: "run" is missing, which the shell agent executes')
     unknown = {key: given[key] for key in given if key not in Fields.__struct_fields__}
     return cast(Task, {**fields, **unknown})
+
+
+def with_text_ids(given: Json) -> Json:
+    """Return a task's fields with text for ids that are whole numbers in its file."""
+    ids: Json = {}
+    if "id" in given:
+        ids["id"] = _text_id(given["id"])
+    for key in LINKS:
+        value = given.get(key)
+        if value == []:
+            ids[key] = None  # which says no more than a file that leaves it out
+        elif isinstance(value, list):
+            ids[key] = [_text_id(task_id) for task_id in value]
+    return {**given, **ids}
+
+
+def _text_id(value: object) -> object:
+    return str(value) if type(value) is int else value
+
+
+def unknown_fields(tasks: Mapping[str, Task]) -> Iterator[str]:
+    """Yield a note for each field that ocaptain does not know, with the files that have it, and
+    what it may be meant for."""
+    places: dict[str, list[str]] = {}
+    for task_id, task in tasks.items():
+        for field in _unknown_in(task):
+            places.setdefault(field, []).append(file_of(task_id))
+    for field, (first, *others) in places.items():
+        more = f" and {several(len(others), 'other')}" if others else ""
+        hint = question(meant(field.rpartition(".")[2], TASK_KEYS))
+        yield f'{first}{more}: "{field}" means nothing to ocaptain{hint}'
+
+
+def _unknown_in(task: Task) -> Iterator[str]:
+    for key, value in task.items():
+        if value is not None and key not in KNOWN:
+            yield key
+    for key in task.get("metadata", {}):
+        # Anything may be kept there; but not what belongs elsewhere, or is mistyped.
+        if key not in Metadata.__struct_fields__ and meant(key, TASK_KEYS) in READ_OF_METADATA:
+            yield f"metadata.{key}"
 
 
 # Links
