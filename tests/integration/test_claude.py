@@ -53,10 +53,13 @@ class Session:
     def until(self, kind: str, timeout: float = 30) -> Event:
         """The next event of a kind, all before it having been kept."""
         ends = time.monotonic() + timeout
-        while event := self._arriving.get(timeout=ends - time.monotonic()):
-            self.events.append(event)
-            if event.kind == kind:
-                return event
+        try:
+            while event := self._arriving.get(timeout=max(0.0, ends - time.monotonic())):
+                self.events.append(event)
+                if event.kind == kind:
+                    return event
+        except queue.Empty:
+            raise AssertionError(f"no {kind} in {timeout} s: {self.events}") from None
         raise AssertionError(f"ended without {kind}: {self.events}")
 
     def kinds(self, kind: str) -> list[Event]:
