@@ -6,6 +6,7 @@ else is not urgent they hear of when they ask storage next."""
 import asyncio
 import json
 from collections.abc import Collection, Sequence
+from math import inf
 from typing import TypedDict
 
 from ocaptain.errors import Failure, progress
@@ -211,7 +212,8 @@ async def _edit(voyage: Voyage, signature: Signature, task: str, fields: Json) -
 
 async def fsck(voyage: Voyage, signature: Signature) -> FsckOutcome:
     """Have storage compare all that it has, and mend what it can."""
-    answer = await voyage.order("fsck", FsckAnswer, signature)
+    progress("git reads all that storage has, which may take minutes; the voyage goes on meanwhile")
+    answer = await voyage.order("fsck", FsckAnswer, signature, timeout=inf)
     return {
         "message": answer["message"],
         "faults": answer["faults"],

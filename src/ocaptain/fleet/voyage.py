@@ -142,18 +142,27 @@ class Voyage:
     # Asking storage
 
     async def ask(
-        self, op: str, kind: type[T], fields: Json | None = None, *, retries: float = 0.0
+        self,
+        op: str,
+        kind: type[T],
+        fields: Json | None = None,
+        *,
+        timeout: float = RUN_S,
+        retries: float = 0.0,
     ) -> T:
         """Ask harbor for an operation. Returns its answer, which is of `kind`.
 
-        For `retries` seconds that is repeated while storage cannot be reached. Raises Unreachable
-        if what comes back is no answer, and Failure if harbor refuses."""
+        It may take `timeout` seconds. For `retries` seconds that is repeated while storage cannot
+        be reached. Raises Unreachable if what comes back is no answer, and Failure if harbor
+        refuses."""
         if not self._may_have_storage():
             raise Failure(f"{self.id} has no storage any more.", hint=f"ocaptain sink {self.id}")
         request = {"protocol": PROTOCOL, "op": op, **(fields or {})}
         line = json.dumps(request).encode() + b"\n"
         harbor = self.program("harbor", "captain")
-        result = await self.ssh.run(self.storage, harbor, stdin=line, retries=retries)
+        result = await self.ssh.run(
+            self.storage, harbor, stdin=line, timeout=timeout, retries=retries
+        )
         try:
             return read_answer(result.out, kind)
         except (ValueError, RecursionError) as fault:
@@ -206,7 +215,13 @@ class Voyage:
     # Changing storage
 
     async def order(
-        self, op: str, kind: type[T], signature: Signature, fields: Json | None = None
+        self,
+        op: str,
+        kind: type[T],
+        signature: Signature,
+        fields: Json | None = None,
+        *,
+        timeout: float = RUN_S,
     ) -> T:
         """Have harbor change something: once, however often that has to be asked for."""
         signed = {
@@ -215,7 +230,7 @@ class Voyage:
             "why": signature.why,
             **(fields or {}),
         }
-        return await self.ask(op, kind, signed, retries=ANSWER_S)
+        return await self.ask(op, kind, signed, timeout=timeout, retries=ANSWER_S)
 
     async def update_ships(
         self, signature: Signature, *, lost: Sequence[str] = (), add: int = 0

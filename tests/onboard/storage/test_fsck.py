@@ -1,10 +1,14 @@
 """The journal, what follows from it, and the repository, held against each other."""
 
 import json
+import shutil
+from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from ocaptain.onboard.storage.journal import Damaged
+from tests.support.machine import until
 from tests.support.rules import rule
 from tests.support.storage import VOYAGE, Sail, assert_sound, git, task
 
@@ -84,3 +88,45 @@ def test_fsck_names_a_damaged_journal(sail: Sail):
     told = storage.order("fsck")["faults"]
     assert told == ["journal.jsonl: damaged after change 1; state.json has what came of it"]
     assert storage.claim("ship-1")["ok"]
+
+
+@pytest.fixture
+def own_fsck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a script `before`, which is run before each `git fsck`; if it fails, so does
+    that."""
+    folder = tmp_path / "own"
+    (folder / "bin").mkdir(parents=True)
+    before = folder / "before"
+    words = f'case "$*" in *fsck*) (cd {folder} && sh before) || exit;; esac'
+    (folder / "bin/git").write_text(f'#!/bin/sh\n{words}\nexec {shutil.which("git")} "$@"\n')
+    (folder / "bin/git").chmod(0o755)
+    before.write_text("")
+    monkeypatch.setenv("PATH", str(folder / "bin"), prepend=":")
+    return folder
+
+
+@rule("R81")
+def test_nobody_waits_while_git_reads_the_repository(sail: Sail, own_fsck: Path):
+    """fsck has given the lock back by then, for that may take minutes."""
+    storage = sail(task("1"))
+    (own_fsck / "before").write_text("touch begun; while [ ! -e go ]; do sleep 0.02; done")
+    told = []
+    looking = Thread(target=lambda: told.append(storage.order("fsck")))
+    looking.start()
+    try:
+        assert until((own_fsck / "begun").exists)
+        assert storage.claim("ship-0")["ok"]
+    finally:
+        (own_fsck / "go").touch()
+        looking.join()
+    assert told[0]["message"] == "All is sound."
+
+
+@rule("R81")
+def test_git_looks_twice_before_anything_is_a_fault(sail: Sail, own_fsck: Path):
+    """A push or a landing that goes on meanwhile is none."""
+    storage = sail(task("1"))
+    (own_fsck / "before").write_text("test -e begun || { touch begun; exit 3; }")
+    assert storage.order("fsck")["faults"] == []
+    (own_fsck / "before").write_text("echo torn >&2; exit 3")
+    assert storage.order("fsck")["faults"] == ["repo.git: git fsck says: torn"]

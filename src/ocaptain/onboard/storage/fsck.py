@@ -11,17 +11,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..protocol import FsckAnswer, Sections
+    from ..protocol import FsckAnswer, Json, Sections
     from .call import Call
+    from .journal import Journal
 
 GIT_SAYS_LIMIT = 1000
 """Characters that are shown of what git fsck prints."""
 
 
 def fsck(call: Call) -> FsckAnswer:
-    """Write anew what follows from the journal, and return what is wrong even then.
+    """Write anew what follows from the journal, and return what of it is wrong even then.
 
-    `mended` has what was wrong and is not any more."""
+    `mended` has what was wrong and is not any more. git has not looked yet: that may take long, and
+    nobody should have to wait for it."""
     faults: list[str] = []
     sections = call.journal.sections
     note_misplaced_branch(call)
@@ -34,9 +36,19 @@ def fsck(call: Call) -> FsckAnswer:
         call.journal.note("removed state.json, which was not what the journal makes")
     faults.extend(claim_faults(sections))
     faults.extend(branch_faults(call, sections))
-    faults.extend(repository_faults(call))
-    message = f"{several(len(faults), 'fault')}." if faults else "All is sound."
-    return {"message": message, "faults": faults, "mended": call.journal.notes}
+    return {"message": summary(faults), "faults": faults, "mended": call.journal.notes}
+
+
+def with_repository(journal: Journal, answer: Json) -> Json:
+    """Return an answer of `fsck` with what git says of the repository besides. This needs no lock,
+    and takes as long as git takes to read all that there is."""
+    faults = [*answer["faults"], *repository_faults(journal)]
+    return {**answer, "message": summary(faults), "faults": faults}
+
+
+def summary(faults: list[str]) -> str:
+    """Return how many faults there are, in a sentence."""
+    return f"{several(len(faults), 'fault')}." if faults else "All is sound."
 
 
 def note_misplaced_branch(call: Call) -> None:
@@ -70,9 +82,15 @@ def branch_faults(call: Call, sections: Sections) -> Iterator[str]:
             yield f"the branch lacks {claim['commit']}, with which task {claim['task']} landed"
 
 
-def repository_faults(call: Call) -> Iterator[str]:
-    """Yield what git says if it cannot read all that it keeps."""
-    done = call.journal.git("fsck", "--connectivity-only", "--no-dangling")
+def repository_faults(journal: Journal) -> Iterator[str]:
+    """Yield what git says if it cannot read all that it keeps, twice: what a push or a landing had
+    half written at the first look is whole at the second."""
+    from .. import process
+
+    argv = ["git", "-C", journal.repo, "fsck", "--connectivity-only", "--no-dangling"]
+    done = process.run(argv)
+    if done.status:
+        done = process.run(argv)
     if done.status:
         words = " ".join((done.stdout + done.stderr).split())
         yield f"repo.git: git fsck says: {words[:GIT_SAYS_LIMIT]}"

@@ -87,6 +87,10 @@ def respond(
         return refusal("op", f"{who} cannot ask for {op!r:.40}")
     answer = decide_in_time(journal, voyage, who, request)
     start_due_jobs(home, journal, voyage)
+    if op == "fsck" and answer["ok"]:
+        from . import fsck
+
+        return fsck.with_repository(journal, answer)
     return answer
 
 
