@@ -87,7 +87,7 @@ def repository_faults(journal: Journal) -> Iterator[str]:
     half written at the first look is whole at the second."""
     from .. import process
 
-    argv = ["git", "-C", journal.repo, "fsck", "--connectivity-only", "--no-dangling"]
+    argv = ["git", "-C", str(journal.repo), "fsck", "--connectivity-only", "--no-dangling"]
     done = process.run(argv)
     if done.status:
         done = process.run(argv)
