@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from ocaptain.config import load
 from ocaptain.onboard.protocol import LogQuery
 from ocaptain.onboard.ship import client, taskhook
-from ocaptain.onboard.storage import background, logs, mirror, serve
+from ocaptain.onboard.storage import background, logs, pull_request, serve
 from ocaptain.onboard.storage.job import USUAL_TIMING, Step
 from ocaptain.onboard.storage.journal import Damaged
 from ocaptain.onboard.text import clean
@@ -248,13 +248,13 @@ PULLS = [{"html_url": "https://github.com/owner/name/pull/1"}]
 def test_whatever_the_git_host_says_it_is_noted(storage: Storage, said: list[bytes]):
     """What the host answers is a pull request's address, or the mirror's fault."""
     answers = iter(said)
-    voyage: Any = {**storage.voyage, "origin": f"{mirror.GITHUB}owner/name"}
+    voyage: Any = {**storage.voyage, "origin": "https://github.com/owner/name"}
     with tempfile.TemporaryDirectory(dir=FAST) as folder, pytest.MonkeyPatch.context() as patch:
         twin = storage.copied(Path(folder) / "home")
         (twin.folder / "credentials").write_text("https://x:token@github.com\n")
         patch.setattr(request, "urlopen", lambda *_, **__: io.BytesIO(next(answers)))
         with (journal := twin.journal()).locked():
-            ask = partial(mirror.open_pull_request, journal, voyage, USUAL_TIMING)
+            ask = partial(pull_request.open_pull_request, journal, voyage, USUAL_TIMING)
         went_well = background.do_step(journal, "mirror", Step(ask, "-", {}), is_last=True)
         noted = twin.order("status")["pr_url" if went_well else "mirror_fault"]
         assert isinstance(noted, str)

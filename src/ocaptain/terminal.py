@@ -116,6 +116,8 @@ def _counts(tasks: TaskCounts) -> str:
 def _origin(answer: Status) -> str:
     """What the repository that the voyage came from has of it."""
     mirrored = (answer["mirrored"] or "")[:12]
+    if mirrored and answer["mirrored_ref"]:
+        mirrored += f" at {answer['mirrored_ref'].removeprefix('refs/heads/')}"
     parts = [mirrored, answer["pr_url"], answer["mirror_fault"]]
     return "  ".join(part for part in parts if part)
 

@@ -31,6 +31,8 @@ from socketserver import BaseRequestHandler, StreamRequestHandler, ThreadingTCPS
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.fakes import github_rules
+
 Json = dict[str, Any]
 Answer = tuple[int, Any]
 
@@ -68,11 +70,13 @@ AS_GITHUB = {
 
 @dataclass(frozen=True)
 class Token:
-    """What a token opens; `pulls`: whether it may make pull requests where it may push."""
+    """What a token opens; where it may push, `pulls`: whether it may make pull requests, and
+    `workflow`: whether it has the scope of that name, to change what Actions do."""
 
     read: frozenset[str]
     write: frozenset[str]
     pulls: bool
+    workflow: bool
 
 
 class Faults:
@@ -154,8 +158,9 @@ class GitHub:
         path = self.folder / f"{name}.git"
         path.mkdir(parents=True)
         git(path, "init", "--quiet", "--bare", "--initial-branch=main")
-        for setting in ("http.receivepack=true", "gc.auto=0", "receive.autogc=false"):
-            git(path, "config", *setting.split("="))
+        for setting in github_rules.SETTINGS.items():
+            git(path, "config", *setting)
+        github_rules.install(path)
         blob = git(path, "hash-object", "-w", "--stdin", stdin="Made for a test.\n")
         tree = git(path, "mktree", stdin=f"100644 blob {blob}\tREADME.md\n")
         commit = git(path, "commit-tree", tree, "-m", "Initial commit")
@@ -164,11 +169,17 @@ class GitHub:
         return path
 
     def token(
-        self, read: Sequence[str] = (), write: Sequence[str] = (), *, pulls: bool = True
+        self,
+        read: Sequence[str] = (),
+        write: Sequence[str] = (),
+        *,
+        pulls: bool = True,
+        workflow: bool = False,
     ) -> str:
         """A personal access token for these repositories; who may write may read."""
         token = f"ghp_{secrets.token_hex(18)}"
-        self.tokens[token] = Token(frozenset([*read, *write]), frozenset(write), pulls)
+        readable = frozenset([*read, *write])
+        self.tokens[token] = Token(readable, frozenset(write), pulls, workflow)
         return token
 
     @contextmanager
@@ -429,7 +440,7 @@ class _Handler(BaseHTTPRequestHandler):
             asks = {"WWW-Authenticate": 'Basic realm="GitHub"'} if refusal[0] == 401 else {}
             self._say(*refusal, asks)
         else:
-            self._backend(f"/{name}.git/{what}", url.query, body)
+            self._backend(name, what, url.query, body)
 
     def _password(self) -> str | None:
         """The password of Basic authentication; empty where the header makes no sense."""
@@ -440,14 +451,15 @@ class _Handler(BaseHTTPRequestHandler):
             return base64.b64decode(given).decode().partition(":")[2] or "nothing"
         return "nonsense"
 
-    def _backend(self, path: str, query: str, body: bytes) -> None:
+    def _backend(self, name: str, what: str, query: str, body: bytes) -> None:
         """Have git's own CGI answer (git-http-backend(1), RFC 3875)."""
+        token = self.hub.tokens.get(self._password() or "")
         env = {
             **AS_GITHUB,
             "PATH": os.environ["PATH"],
             "GIT_PROJECT_ROOT": str(self.hub.folder),
             "GIT_HTTP_EXPORT_ALL": "1",
-            "PATH_INFO": path,
+            "PATH_INFO": f"/{name}.git/{what}",
             "QUERY_STRING": query,
             "REQUEST_METHOD": self.command,
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
@@ -456,6 +468,7 @@ class _Handler(BaseHTTPRequestHandler):
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
             "REMOTE_USER": USER,
             "REMOTE_ADDR": self.client_address[0],
+            "REMOTE_SCOPES": "workflow" if token and token.workflow else "",
         }
         argv = ["git", "http-backend"]
         done = subprocess.run(argv, input=body, env=env, capture_output=True, check=False)
@@ -463,6 +476,7 @@ class _Handler(BaseHTTPRequestHandler):
         lines = (line.partition(": ") for line in head.decode().splitlines())
         headers = {key: value for key, _, value in lines}
         status = int(headers.pop("Status", "200" if head else "500").split()[0])
+        said = github_rules.reworded(said, github_rules.reasons(self.hub.folder / f"{name}.git"))
         self._say(status, said, headers)
 
     def _say(self, status: int, body: str | bytes, headers: dict[str, str] | None = None) -> None:

@@ -12,6 +12,7 @@ from urllib.error import HTTPError, URLError
 
 import pytest
 
+from tests.fakes import github_rules
 from tests.fakes.github import PORT, USER, GitHub
 
 NAME = "owner/name"
@@ -113,6 +114,67 @@ def test_a_push(hub: GitHub, pushed: str, clone: Path):
     git(hub, "-C", clone, "push", "-q", URL, "HEAD:refs/heads/voyage", token=pushed)
     head = git(hub, "-C", clone, "rev-parse", "HEAD")
     assert git(hub, "-C", hub.folder / f"{NAME}.git", "rev-parse", "voyage") == head
+
+
+def add(hub: GitHub, clone: Path, path: str, body: bytes) -> None:
+    """Commit a file in a clone."""
+    (clone / path).parent.mkdir(parents=True, exist_ok=True)
+    (clone / path).write_bytes(body)
+    git(hub, "-C", clone, "add", "-A")
+    git(hub, "-C", clone, "commit", "-q", "-m", path)
+
+
+def test_refs_that_are_no_branches(hub: GitHub, pushed: str, clone: Path):
+    """They are taken, and start no workflow, as a push to a branch or of a tag does; those of pull
+    requests are GitHub's own."""
+    repo = hub.folder / f"{NAME}.git"
+    add(hub, clone, ".github/workflows/ci.yml", b"on: push\n")
+    token = hub.token(write=[NAME], workflow=True)
+    push = ("-C", clone, "push", "-q", URL)
+    git(hub, *push, "HEAD:refs/some/thing", token=token)
+    assert github_rules.runs(repo) == []
+    git(hub, *push, "HEAD:refs/heads/x", "HEAD:refs/tags/y", token=token)
+    assert github_rules.runs(repo) == ["refs/heads/x", "refs/tags/y"]
+    refused = run(hub, *push, "HEAD:refs/pull/1/head", token=token)
+    assert "(deny updating a hidden ref)" in refused.stderr
+
+
+def test_a_file_that_is_too_large(hub: GitHub, pushed: str, clone: Path):
+    """Wherever it is pushed to, and though a later commit removes it."""
+    github_rules.limit_files(hub.folder / f"{NAME}.git", 1)
+    add(hub, clone, "a large one.bin", bytes(1_500_000))
+    (clone / "a large one.bin").unlink()
+    add(hub, clone, "small", bytes(900_000))
+    for ref in ("refs/heads/x", "refs/some/thing"):
+        refused = run(hub, "-C", clone, "push", "-q", URL, f"HEAD:{ref}", token=pushed)
+        assert (
+            "remote: error: File a large one.bin is 1.43 MB; "
+            "this exceeds GitHub's file size limit of 1.00 MB" in refused.stderr
+        )
+        assert "(pre-receive hook declined)" in refused.stderr
+
+
+def test_a_workflow_needs_a_scope(hub: GitHub, pushed: str, clone: Path):
+    """Without it the ref is refused, with the file's name; other refs go on."""
+    add(hub, clone, ".github/workflows/ci.yml", b"on: push\n")
+    push = ("-C", clone, "push", "-q", "--porcelain", URL)
+    refused = run(hub, *push, "HEAD:refs/heads/x", "HEAD~1:refs/heads/y", token=pushed)
+    assert (
+        "!\tHEAD:refs/heads/x\t[remote rejected] (refusing to allow a Personal Access Token to "
+        "create or update workflow `.github/workflows/ci.yml` without `workflow` scope)"
+    ) in refused.stdout.splitlines()
+    branches = git(hub, "-C", hub.folder / f"{NAME}.git", "branch", "--format=%(refname:short)")
+    assert branches.split() == ["main", "voyage", "y"]
+
+
+def test_a_ruleset_closes_refs(hub: GitHub, pushed: str, clone: Path):
+    """What begins as it says is refused."""
+    github_rules.close(hub.folder / f"{NAME}.git", "refs/some/")
+    push = ("-C", clone, "push", "-q", URL)
+    refused = run(hub, *push, "HEAD:refs/some/thing", token=pushed)
+    assert "GH013: Repository rule violations found for refs/some/thing." in refused.stderr
+    assert "(push declined due to repository rule violations)" in refused.stderr
+    git(hub, *push, "HEAD:refs/other/thing", token=pushed)
 
 
 @pytest.mark.parametrize("private", [True, False])

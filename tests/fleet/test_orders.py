@@ -96,6 +96,20 @@ def test_resume_brings_ships_the_credentials_that_are_set_here(sailing: Sailing,
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+@rule("R99", "R111")
+def test_resume_brings_storage_the_git_hosts_token(sailing: Sailing, voyage: Voyage):
+    """If it has one already, into a file that nobody else can read."""
+    settings = replace(sailing.config, gh_token="new")
+    elsewhere = Voyage(settings, voyage.provider, voyage.id).add_vms(*voyage.vms.values())
+    file = sailing.home() / "voyage" / "credentials"
+    asyncio.run(orders.resume(elsewhere, ME))
+    assert not file.exists()
+    file.write_text("https://x-access-token:old@github.com\n")
+    asyncio.run(orders.resume(elsewhere, ME))
+    assert file.read_text() == "https://x-access-token:new@github.com\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 # Tasks
 
 

@@ -14,6 +14,7 @@ from tests.fakes.github import GitHub, git
 from tests.support.captain import Json, Voyage, task
 from tests.support.exe_captain import Ending, ExeCaptain, exe_captain, on_new
 from tests.support.machine import put, until
+from tests.support.rules import rule
 from tests.support.secrets import Sampler, found_in, objects, sampling
 
 NAME = "owner/name"
@@ -47,10 +48,11 @@ def plan(captain: ExeCaptain, name: str, repo: str = NAME) -> Path:
     return captain.plan(Path(repo), {"1": task("One", "echo 1 >one")}, name=name)
 
 
-def branch(hub: GitHub, voyage: str) -> str:
-    """The commit of a voyage's branch on GitHub, empty where there is none."""
-    wanted = ("--format=%(objectname)", f"refs/heads/{voyage}")
-    return git(hub.folder / f"{NAME}.git", "for-each-ref", *wanted)
+def refs(hub: GitHub, voyage: str) -> dict[str, str]:
+    """What GitHub has of a voyage: the commits of its refs."""
+    listed = git(hub.folder / f"{NAME}.git", "for-each-ref", "--format=%(refname) %(objectname)")
+    pairs = dict(line.split() for line in listed.splitlines())
+    return {ref: commit for ref, commit in pairs.items() if ref.endswith(f"/{voyage}")}
 
 
 def at_once(voyage: Voyage) -> None:
@@ -76,7 +78,7 @@ class Story:
     token: str
     sampler: Sampler
     seen: dict[str, Json] = field(default_factory=dict)
-    pushed: dict[str, str] = field(default_factory=dict)
+    pushed: dict[str, dict[str, str]] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
 
 
@@ -95,7 +97,7 @@ def story(captain: ExeCaptain, hub: GitHub) -> Story:
         tale = Story(voyage, token, sampler)
 
         def look(name: str, seen: Json) -> None:
-            tale.seen[name], tale.pushed[name] = seen, branch(hub, voyage.id)
+            tale.seen[name], tale.pushed[name] = seen, refs(hub, voyage.id)
             tale.told[name] = captain.run("status", voyage.id).out
 
         open_gate(voyage, 1)
@@ -120,12 +122,15 @@ def origin(story: Story, name: str) -> str:
     return line
 
 
-def test_the_branch_is_pushed_as_tasks_land(story):
-    """While the voyage goes on; `status` says how far."""
+@rule("R119")
+def test_what_lands_is_pushed_while_the_voyage_goes_on(story):
+    """To no branch, so that no workflow runs; `status` says how far, and where."""
     seen = story.seen["landed"]
+    hidden = f"refs/ocaptain/{story.voyage.id}"
     assert seen["tasks"]["completed"] == 1
-    assert seen["mirrored"] == seen["head"] == story.pushed["landed"]
-    assert origin(story, "landed").split()[1:] == [seen["head"][:12]]
+    assert story.pushed["landed"] == {hidden: seen["head"]}
+    assert (seen["mirrored"], seen["mirrored_ref"]) == (seen["head"], hidden)
+    assert origin(story, "landed").split()[1:] == [seen["head"][:12], "at", hidden]
 
 
 def test_where_github_is_down_status_says_so_and_the_voyage_goes_on(story):
@@ -140,18 +145,27 @@ def test_where_github_is_down_status_says_so_and_the_voyage_goes_on(story):
 def test_once_github_is_back_it_catches_up(story):
     """By the next call after a while, and without a word about what was."""
     seen = story.seen["up"]
-    assert seen["mirrored"] == seen["head"] == story.pushed["up"]
+    hidden = f"refs/ocaptain/{story.voyage.id}"
+    assert story.pushed["up"] == {hidden: seen["head"]}
+    assert seen["mirrored"] == seen["head"]
     assert seen["mirror_fault"] is None
-    assert origin(story, "up").split()[1:] == [seen["head"][:12]]
+    assert origin(story, "up").split()[1:] == [seen["head"][:12], "at", hidden]
 
 
 def test_in_the_end_there_is_one_pull_request_that_says_what_became_of_each_task(story, hub):
     """With all commits, whose subjects mention nobody and close nothing."""
     seen = story.seen["over"]
     (pull,) = [pull for pull in hub.pulls if pull["head"]["ref"] == story.voyage.id]
-    assert seen["mirrored"] == seen["head"] == story.pushed["over"] == pull["head"]["sha"]
+    assert set(story.pushed["over"].values()) == {seen["head"]}
+    assert f"refs/heads/{story.voyage.id}" in story.pushed["over"]
+    assert seen["mirrored"] == seen["head"] == pull["head"]["sha"]
     assert (seen["pr_url"], pull["base"]["ref"]) == (pull["html_url"], "main")
-    assert origin(story, "over").split()[1:] == [seen["head"][:12], pull["html_url"]]
+    assert origin(story, "over").split()[1:] == [
+        seen["head"][:12],
+        "at",
+        story.voyage.id,
+        pull["html_url"],
+    ]
     for number in "123":
         commit = story.voyage.task(number)["commit"]
         line = f"{number}. Task {number} #{number} @you: {commit}"
@@ -257,7 +271,7 @@ def test_a_token_that_may_not_write_is_told_and_the_voyage_completes(captain, hu
     assert (seen["state"], seen["mirrored"], seen["pr_url"]) == ("complete", None, None)
     assert "Permission to owner/name.git denied" in seen["mirror_fault"]
     assert "denied" in captain.run("status", voyage.id).out
-    assert branch(hub, voyage.id) == ""
+    assert refs(hub, voyage.id) == {}
     risk = captain.run("sink", "-s", "--force", voyage.id).out
     assert "never fetched or pushed: 1 commits on its branch" in risk
 

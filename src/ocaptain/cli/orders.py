@@ -66,7 +66,8 @@ async def halt(voyage: str | None, why: str, as_json: bool) -> None:
 async def resume(voyage: str | None, why: str, as_json: bool) -> None:
     """Hand out tasks again, after `pause` or `halt`.
 
-    Ships get the credentials that are set here. So it also ends a pause for want of those."""
+    Ships get the credentials that are set here. So it also ends a pause for want of those. Storage
+    gets GH_TOKEN, if it had one, and offers GitHub again what that has refused."""
     from ocaptain.fleet import orders
     from ocaptain.fleet.voyage import sign
 

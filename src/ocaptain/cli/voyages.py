@@ -67,6 +67,10 @@ async def sail(
     The plan is checked first. Then storage and the ships are made, and set going. Without --ships
     there are as many as the plan recommends.
 
+    If the plan's repo is on GitHub and GH_TOKEN is set, what lands is pushed there, to
+    refs/ocaptain/VOYAGE, for which no workflow runs. Once the voyage is complete it is pushed to a
+    branch, for which workflows do run: docs/security.md says what that means.
+
     --cpu, --memory, --disk, --image and --pool are for exe.dev, as its `new` takes them:
     docs/exedev.md says more."""
     from ocaptain.config import load

@@ -19,6 +19,7 @@ from ocaptain.onboard.protocol import (
     RelieveAnswer,
     Status,
 )
+from ocaptain.onboard.storage.github import credential
 from ocaptain.onboard.text import several
 from ocaptain.ssh import Home, Remote, Unreachable
 
@@ -33,6 +34,12 @@ KNOCK = Remote("touch", Home("voyage/knock"))
 WRITE_AGENT_ENV = Remote(
     "sh", "-c", "umask 077 && cd ~/voyage && cat >agent_env.new && mv agent_env.new agent_env.json"
 )
+
+REPLACE_CREDENTIAL = (
+    "cd ~/voyage && test -e credentials || exit 0; "
+    "umask 077; cat >credentials.new && mv credentials.new credentials"
+)
+"""Has a shell on storage take another token for the git host, if it has one."""
 
 
 class Outcome(TypedDict):
@@ -99,7 +106,9 @@ async def halt(voyage: Voyage, signature: Signature) -> Outcome:
 
 
 async def resume(voyage: Voyage, signature: Signature) -> Outcome:
-    """Hand out tasks again, once ships have the credentials that the captain has now."""
+    """Hand out tasks again, once ships and storage have the credentials that the captain has now.
+
+    Storage offers the git host again what that has refused."""
     status = await voyage.ask_status()
     unheard: list[str] = []
     lack = voyage.config.lacks(status["agent"])
@@ -111,8 +120,21 @@ async def resume(voyage: Voyage, signature: Signature) -> Outcome:
             voyage.ship_vms(), WRITE_AGENT_ENV, stdin=agent_env, timeout=ANSWER_S
         )
         unheard = list(faults)
+    await _replace_gh_token(voyage)
     answer = await voyage.order("resume", Message, signature)
     return {"message": answer["message"], "unheard": unheard}
+
+
+async def _replace_gh_token(voyage: Voyage) -> None:
+    """Give storage the captain's token for the git host, if both have one."""
+    token = voyage.config.gh_token
+    if not token:
+        return
+    replace = voyage.as_harbor("sh", "-c", REPLACE_CREDENTIAL)
+    secret = credential(token).encode()
+    faults = await voyage.run_on([voyage.storage], replace, stdin=secret, timeout=ANSWER_S)
+    for fault in faults.values():
+        progress(f"Storage keeps the GH_TOKEN that it has: {fault}")
 
 
 async def retry(voyage: Voyage, signature: Signature, task: str) -> Outcome:

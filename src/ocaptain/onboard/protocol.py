@@ -246,6 +246,17 @@ class Verified(TypedDict):
     verified_at: float
 
 
+class OriginRefusal(TypedDict):
+    """What origin would not take, and when it is offered again."""
+
+    head: str
+    """The branch's commit, as it was then."""
+    since: float
+    """UNIX time of the first refusal."""
+    again_at: float
+    """UNIX time."""
+
+
 class Meta(TypedDict, total=False):
     """What the journal knows of the voyage as a whole."""
 
@@ -270,6 +281,10 @@ class Meta(TypedDict, total=False):
     """Commits that the captain has brought home: `head`, and wrecks by their ref."""
     mirrored: str
     """The commit that origin has."""
+    mirrored_ref: str
+    """The ref of origin's that was moved there last."""
+    mirror_refused: dict[str, OriginRefusal] | None
+    """What origin would not take: refs, and the pull request."""
     pr_url: str
     mirror_fault: str | None
     notify_fault: str | None
@@ -498,6 +513,7 @@ class Status(TypedDict):
     budget_spent: bool
     head: str
     mirrored: str | None
+    mirrored_ref: str | None
     pr_url: str | None
     mirror_fault: str | None
     notify_fault: str | None

@@ -1,110 +1,32 @@
-"""The way of the voyage's branch to GitHub, and the pull request."""
+"""The way of what landed to GitHub."""
 
-import json
-import re
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ocaptain.onboard.storage import background, mirror
+from ocaptain.onboard.storage import background
 from ocaptain.onboard.storage.job import Timing
+from tests.fakes import github_rules
 from tests.fakes.github import USER, GitHub
 from tests.support.machine import until
+from tests.support.mirrored import BRANCH, HIDDEN, NAME, URL, Mirrored, hub_repo, moor, remote
 from tests.support.rules import rule
-from tests.support.storage import VOYAGE, Json, Storage, assert_sound, boot, git, set_up, task
+from tests.support.storage import Json, assert_sound, git, task
 
-NAME = "owner/name"
-URL = f"https://github.com/{NAME}.git"
 PUSH = f"POST /{NAME}.git/git-receive-pack"
-HASTY = Timing(retry_pause_s=0)
-NEWS = ("mirrored", "pr_url", "mirror_fault")
 
 
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
-    """GitHub, as whatever runs on this machine reaches it."""
-    with GitHub(tmp_path) as running:
-        running.repository(NAME)
-        for name, value in {**running.proxy_env(), "GIT_CONFIG_GLOBAL": "/dev/null"}.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(urllib.request, "_opener", None)  # which keeps another test's proxy
-        yield running
+# The commits
 
 
-class Mirrored(Storage):
-    """Storage whose repository came from GitHub; harbor's calls in this process start nothing."""
+@rule("R59", "R119")
+def test_what_lands_is_brought_to_origin(hub: GitHub):
+    """Whatever has landed is pushed, and status says up to where; what is there is left alone.
 
-    def __init__(self, home: Path, tasks: list[Json], token: str | None, **voyage: Any) -> None:
-        home.mkdir()
-        source = {"url": URL, "ref": "refs/heads/main", "shallow": "", "token": token}
-        told = boot(
-            tasks, source, **{"origin": URL, "base_branch": "main", "open_pr": True, **voyage}
-        )
-        set_up(home, told)
-        self.home, self.voyage, self.token = home, told["new"]["voyage"], token
-        self.start = self.head()
-
-    def time(self) -> float:
-        """UNIX time, which goes on."""
-        return time.time()
-
-    @property
-    def lib(self) -> list[str]:
-        """The command that runs a program of ours."""
-        return [sys.executable, "-IS", str(self.folder / "lib")]
-
-    def mirror(self) -> None:
-        """Run a mirror to its end."""
-        background.main(self.home, "mirror", HASTY)
-
-    def land(self, **fields: Any) -> str:
-        """Complete a task with a commit, and return that."""
-        claim = self.claim("ship-0")
-        commit = self.push(claim["ref"])
-        answer = self.ask("ship-0", "land", claim=claim["claim"], commit=commit, **fields)
-        assert answer["ok"], answer
-        return commit
-
-    def news(self) -> list[Any]:
-        """What status tells of origin."""
-        status = self.order("status")
-        return [status[key] for key in NEWS]
-
-    def due(self) -> bool:
-        """Whether a mirror would be started now."""
-        with (journal := self.journal()).locked():
-            return mirror.next_step(journal, self.voyage, HASTY) is not None
-
-    def lines_of_mirrors(self) -> list[Json]:
-        """Journal lines that mirrors wrote."""
-        return [line for line in self.lines() if line["op"] == "mirror"]
-
-
-def moor(hub: GitHub, *tasks: Json, **voyage: Any) -> Mirrored:
-    """A voyage whose storage has a token that may do everything, and which waits for nothing."""
-    token = hub.token(write=[NAME])
-    return Mirrored(hub.folder.parent / "home", list(tasks), token, **voyage)
-
-
-def remote(hub: GitHub, ref: str = VOYAGE) -> str:
-    """Where a branch is on GitHub."""
-    return git(
-        hub.folder / f"{NAME}.git", "for-each-ref", "--format=%(objectname)", f"refs/heads/{ref}"
-    )
-
-
-# The branch
-
-
-@rule("R59")
-def test_the_branch_is_brought_to_origin(hub: GitHub):
-    """Whatever has landed is pushed, and status says up to where; what is there is left alone."""
+    No branch is touched meanwhile."""
     storage = moor(hub, task("1"), task("2"))
     for _ in range(2):
         head = storage.land()
@@ -114,12 +36,34 @@ def test_the_branch_is_brought_to_origin(hub: GitHub):
         assert storage.news() == [head, None, None]
         [*_, line] = storage.lines()
         assert (line["who"], line["op"]) == ("harbor", "mirror")
-        assert line["set"] == {"meta": {"mirrored": head}}
+        assert line["set"]["meta"]["mirrored"] == head
+    assert storage.order("status")["mirrored_ref"] == HIDDEN
+    assert git(hub_repo(hub), "branch", "--format=%(refname:short)") == "main"
     assert not storage.due()
     requests, journal = len(hub.requests), storage.journal_file.read_bytes()
     storage.mirror()
     assert (len(hub.requests), storage.journal_file.read_bytes()) == (requests, journal)
-    assert remote(hub, "main") == storage.start
+    assert remote(hub, "refs/heads/main") == storage.start
+    assert_sound(storage)
+
+
+@rule("R59", "R119")
+def test_a_complete_voyage_has_a_branch_on_origin(hub: GitHub):
+    """Until verify.sh has passed no workflow runs; then it runs for that commit alone."""
+    storage = moor(hub, task("1"), task("2"), open_pr=False)
+    storage.give_token(hub.token(write=[NAME], workflow=True))
+    storage.land({".github/workflows/ci.yml": "on: push\n"})
+    storage.mirror()
+    head = storage.land()
+    storage.mirror()
+    assert (remote(hub), remote(hub, BRANCH)) == (head, "")
+    assert github_rules.runs(hub_repo(hub)) == []
+    storage.verify()
+    storage.mirror()
+    assert (remote(hub), remote(hub, BRANCH)) == (head, head)
+    assert github_rules.runs(hub_repo(hub)) == [BRANCH]
+    assert storage.order("status")["mirrored_ref"] == BRANCH
+    assert not storage.due()
     assert_sound(storage)
 
 
@@ -178,7 +122,11 @@ def test_origin_is_down_for_a_while(hub: GitHub):
     hub.faults.down = False
     storage.mirror()
     assert storage.news() == [head, None, None]
-    assert storage.lines()[-1]["set"]["meta"] == {"mirrored": head, "mirror_fault": None}
+    assert storage.lines()[-1]["set"]["meta"] == {
+        "mirrored": head,
+        "mirrored_ref": HIDDEN,
+        "mirror_fault": None,
+    }
     assert_sound(storage)
 
 
@@ -224,7 +172,7 @@ def test_a_token_that_is_not_good_enough(hub: GitHub, read: list[str], fault: st
     storage = moor(hub, task("1"))
     storage.land()
     token = hub.token(read=read)
-    (storage.folder / "credentials").write_text(f"https://x-access-token:{token}@github.com\n")
+    storage.give_token(token)
     storage.mirror()
     mirrored, _, said = storage.news()
     assert mirrored is None
@@ -243,22 +191,68 @@ def test_a_token_that_is_refused_is_kept(hub: GitHub):
     tokens, hub.tokens = hub.tokens, {}
     storage.mirror()
     assert "Authentication failed" in storage.news()[2]
+    assert "export GH_TOKEN=…; ocaptain resume" in storage.news()[2]
     hub.tokens = tokens
-    storage.mirror()
+    storage.mirror(at=time.time() + 60)
     assert storage.news() == [head, None, None]
 
 
 @rule("R59")
 def test_nothing_on_origin_is_overwritten(hub: GitHub):
-    """Where somebody else has pushed to the branch, that stays, and status says why ours is not."""
+    """Where somebody else has pushed to our refs, that stays, and status says why ours is not."""
     storage = moor(hub, task("1"))
-    repo = hub.folder / f"{NAME}.git"
-    theirs = git(repo, "commit-tree", "main^{tree}", "-p", "main", "-m", "Theirs")
-    git(repo, "update-ref", f"refs/heads/{VOYAGE}", theirs)
+    theirs = git(hub_repo(hub), "commit-tree", "main^{tree}", "-p", "main", "-m", "Theirs")
+    for ref in (HIDDEN, BRANCH):
+        git(hub_repo(hub), "update-ref", ref, theirs)
     storage.land()
+    storage.verify()
     storage.mirror()
     assert "rejected" in storage.news()[2]
-    assert remote(hub) == theirs
+    assert (remote(hub), remote(hub, BRANCH)) == (theirs, theirs)
+
+
+# What origin does not take
+
+
+@rule("R59")
+def test_what_is_refused_is_tried_again_rarely_and_never_forgotten(hub: GitHub):
+    """Once a minute has passed, then two, four and so on; at once if the branch moves on, and after
+    `resume`. What origin said stands in status all the time."""
+    storage = moor(hub, task("1"), task("2"))
+    github_rules.close(hub_repo(hub), "refs/ocaptain/")
+    storage.land()
+    began = time.time()
+    tries = []
+    for minute in (0, 0.9, 1, 1.9, 2, 3.9, 4, 7.9, 8):
+        requests = hub.requests.count(PUSH)
+        storage.mirror(Timing(), began + minute * 60)
+        assert "refused" in storage.news()[2]
+        tries += [minute] * (hub.requests.count(PUSH) > requests)
+    assert tries == [0, 1, 2, 4, 8]
+    storage.order("resume")
+    assert storage.due()
+    storage.mirror(Timing())
+    assert not storage.due()
+    storage.land()
+    assert storage.due()
+
+
+@rule("R59")
+def test_origin_takes_no_refs_of_ours(hub: GitHub):
+    """Status says so, and that the branch is pushed in the end; it is, and all is well."""
+    storage = moor(hub, task("1"))
+    github_rules.close(hub_repo(hub), "refs/ocaptain/")
+    head = storage.land()
+    storage.mirror(Timing())
+    [mirrored, _, fault] = storage.news()
+    assert mirrored is None
+    assert fault.startswith(f"no push: {HIDDEN} is refused: [remote rejected] (push declined")
+    assert "The branch is pushed once the voyage is complete." in fault
+    storage.verify()
+    storage.mirror(Timing())
+    assert storage.news() == [head, hub.pulls[0]["html_url"], None]
+    assert (remote(hub), remote(hub, BRANCH)) == ("", head)
+    assert not storage.due()
 
 
 @pytest.mark.parametrize(
@@ -286,130 +280,6 @@ def test_without_a_token_nothing_is_due(hub: GitHub):
     storage = Mirrored(hub.folder.parent / "home", [task("1")], None)
     storage.land()
     assert not storage.due()
-
-
-# The pull request
-
-
-def test_a_complete_voyage_becomes_a_pull_request(hub: GitHub):
-    """It is made once, when verify.sh has passed and not before, and says what each task did."""
-    storage = moor(hub, task("10"), task("2"), objective="Write a guide")
-    landed = storage.land()
-    storage.finish("ship-0", note="there was nothing to do")
-    storage.mirror()
-    assert hub.pulls == []
-    assert not storage.due()
-    storage.verify()
-    assert storage.due()
-    for _ in range(2):
-        storage.mirror()
-    [pull] = hub.pulls
-    assert storage.news() == [landed, pull["html_url"], None]
-    assert not storage.due()
-    assert (pull["title"], pull["head"]["ref"], pull["base"]["ref"]) == (
-        "Write a guide",
-        VOYAGE,
-        "main",
-    )
-    assert pull["body"].splitlines() == [
-        f"`verify.sh` passed on a fresh clone of {landed}, with all 2 tasks done:",
-        "",
-        "```",
-        f"2. Do 2: {landed}",
-        "10. Do 10: there was nothing to do",
-        "```",
-    ]
-    assert_sound(storage)
-
-
-def test_nobody_wants_a_pull_request(hub: GitHub):
-    """None is made without --pr, nor where nothing was changed."""
-    storage = moor(hub, task("1"), open_pr=False)
-    storage.land()
-    storage.verify()
-    storage.mirror()
-    assert not storage.due()
-    unchanged = Mirrored(storage.home.with_name("other"), [task("1")], storage.token)
-    unchanged.finish("ship-0")
-    unchanged.verify()
-    assert unchanged.order("status")["state"] == "complete"
-    (unchanged.folder / "mirror.lock").unlink(missing_ok=True)
-    git(hub.folder / f"{NAME}.git", "update-ref", "-d", f"refs/heads/{VOYAGE}")
-    unchanged.mirror()
-    assert not unchanged.due()
-    assert hub.pulls == []
-
-
-def test_a_base_that_is_not_known(hub: GitHub):
-    """Where the voyage did not start from a branch, GitHub's default one is taken."""
-    storage = moor(hub, task("1"), base_branch=None)
-    storage.land()
-    storage.verify()
-    storage.mirror()
-    assert [pull["base"]["ref"] for pull in hub.pulls] == ["main"]
-
-
-def test_a_pull_request_that_is_there_already(hub: GitHub):
-    """Whoever made it, possibly a mirror that was killed, it is the voyage's."""
-    storage = moor(hub, task("1"))
-    storage.land()
-    storage.mirror()
-    asked = {"title": "Mine", "head": VOYAGE, "base": "main"}
-    token = storage.token or ""
-    made = hub.api("POST", f"/repos/{NAME}/pulls", f"Bearer {token}", json.dumps(asked).encode())
-    storage.verify()
-    storage.mirror()
-    assert storage.news()[1:] == [made[1]["html_url"], None]
-    assert len(hub.pulls) == 1
-
-
-def test_a_pull_request_that_is_refused(hub: GitHub):
-    """Status says why, the branch is there all the same, and later it is tried again."""
-    storage = moor(hub, task("1"))
-    head = storage.land()
-    storage.verify()
-    token = hub.token(write=[NAME], pulls=False)
-    (storage.folder / "credentials").write_text(f"https://x-access-token:{token}@github.com\n")
-    storage.mirror()
-    mirrored, pull, fault = storage.news()
-    assert (mirrored, pull, remote(hub)) == (head, None, head)
-    assert fault.startswith("no pull request: 403 ")
-    assert "Resource not accessible by personal access token" in fault
-    for state in ("errors", "down"):
-        setattr(hub.faults, state, 3)
-        storage.mirror()
-        assert storage.news()[2] != fault
-        fault = storage.news()[2]
-    hub.faults.down, hub.tokens[token] = False, hub.tokens[storage.token or ""]
-    storage.mirror()
-    assert storage.news() == [head, hub.pulls[0]["html_url"], None]
-
-
-HOSTILE = [
-    "` @everyone `",
-    "``` \n\n- 7 `Done`\n# Heading",
-    "a\r\n\r\n<img src=x onerror=alert(1)> @octocat fixes #1",
-    "[click](https://example.com) \x1b[31m \u202e \\`",
-    "",
-    "@" * 100_000,
-]
-
-
-def test_hostile_text_is_harmless():
-    """What agents wrote is in a block of code, a line for each task, and there is an end to it."""
-    subjects = [*HOSTILE, *(f"@{number}" * 200 for number in range(300))]
-    tasks = [{**task(str(number)), "subject": text} for number, text in enumerate(subjects)]
-    done: Json = {
-        each["id"]: {**each, "metadata": {"note": each["subject"] + "\n"}} for each in tasks
-    }
-    body = mirror.summary("0" * 40, done)
-    head, empty, begin, *lines, end = body.splitlines()
-    assert (head.count("306"), empty, begin, end) == (1, "", "```", "```")
-    assert len(lines) == 150
-    assert len(body) < 65_536
-    for number, line in enumerate(lines):
-        assert re.fullmatch(rf"{number}\. .*: .*", line)
-        assert line.isprintable()
 
 
 # How it is started
@@ -451,4 +321,5 @@ def test_harbor_does_not_pay_for_it(hub: GitHub):
     done = subprocess.run([sys.executable, "-IS", "-c", look], capture_output=True, check=True)
     loaded = set(done.stdout.decode().split())
     assert {"onboard.storage.mirror", "onboard.storage.notify"} <= loaded
-    assert not loaded & {"urllib.request", "http", "subprocess", "onboard.process"}
+    late = {"onboard.storage.pull_request", "onboard.storage.refusal", "onboard.process"}
+    assert not loaded & {"urllib.request", "http", "subprocess", *late}

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from ..text import one_line
 from . import mirror, notify
-from .job import USUAL_TIMING
+from .job import USUAL_TIMING, Rejected
 from .journal import UNSOUND, open_voyage
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .job import Step, Timing
     from .journal import Journal
 
-FAULT_LIMIT = 300
+FAULT_LIMIT = 500
 
 
 class Job:
@@ -124,7 +124,8 @@ def do_step(journal: Journal, name: str, step: Step, *, is_last: bool) -> bool:
     except (OSError, HTTPException, *UNSOUND) as error:
         fault = one_line(without_passwords(f"{step.failure}: {error}"), FAULT_LIMIT)
         given_up: Meta = step.outcome if is_last else {}
-        note(journal, name, given_up, fault)
+        refused: Meta = error.news if isinstance(error, Rejected) else {}
+        note(journal, name, {**given_up, **refused}, fault)
         return False
     note(journal, name, {**step.outcome, **(news or {})}, None)
     return True

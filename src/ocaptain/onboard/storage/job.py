@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 HTTP_ANSWER_LIMIT = 1_000_000
 HTTP_ERROR_LIMIT = 9_999
+SERVER_ERROR = 500
+MATTERS_OF_TIME = (408, 429)
+"""Request Timeout and Too Many Requests (RFC 9110, RFC 6585)."""
 
 
 class Timing:
@@ -25,18 +28,29 @@ class Timing:
         retry_pause_s: float = 30,
         news_poll_s: float = 5,
         notify_command_s: float = 60,
-        push_s: float = 300,
+        refused_pause_s: float = 60,
+        push_s: float = 1800,
         http_s: float = 60,
     ) -> None:
         self.attempts = attempts
         self.retry_pause_s = retry_pause_s
         self.news_poll_s = news_poll_s
         self.notify_command_s = notify_command_s
+        self.refused_pause_s = refused_pause_s
         self.push_s = push_s
         self.http_s = http_s
 
 
 USUAL_TIMING = Timing()
+
+
+class Rejected(OSError):
+    """The other side has understood, and says no: the same again will hardly help."""
+
+    def __init__(self, said: str, news: Meta | None = None) -> None:
+        """`news` has entries of `meta` that follow from it."""
+        super().__init__(said)
+        self.news: Meta = news or {}
 
 
 class Step:
@@ -56,7 +70,8 @@ def http_request(
 ) -> bytes:
     """Return what an HTTP server answers to a GET or, if there is `data`, to a POST of it as JSON.
 
-    Raises HTTPException, or OSError with what the server said if it refuses."""
+    Raises HTTPException; OSError; or Rejected with what the server said if it refuses, unless that
+    is its own fault or a matter of time."""
     # They take longer to import than most calls of harbor take.
     from urllib import error, request
 
@@ -68,4 +83,5 @@ def http_request(
     except error.HTTPError as refusal:
         with refusal:
             said = refusal.read(HTTP_ERROR_LIMIT).decode(errors="replace")
-        raise OSError(f"{refusal.code} {said}") from None
+        is_final = refusal.code < SERVER_ERROR and refusal.code not in MATTERS_OF_TIME
+        raise (Rejected if is_final else OSError)(f"{refusal.code} {said}") from None

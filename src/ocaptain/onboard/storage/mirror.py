@@ -1,122 +1,133 @@
-"""The background job that brings the voyage's branch to origin, so that storage does not have the
-only copy. If the captain wants one, it opens a pull request in the end."""
+"""The background job that brings the voyage's commits to origin, so that storage does not have the
+only copy.
+
+Under way they go to a ref that is no branch, for a push to a branch starts people's CI: what agents
+wrote would run there, with the repository's secrets, before the voyage is complete. The branch is
+pushed then, and if the captain wants one, a pull request is opened.
+"""
 
 from __future__ import annotations
 
-import json
 from functools import partial
 
-from .. import tasklist
-from ..text import one_line
-from .job import Step, http_request
+from .github import GITHUB, credentials
+from .job import Rejected, Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-    from typing import Any
+    from collections.abc import Callable
 
-    from ..protocol import Meta, Task, VoyageRecord
+    from ..protocol import Meta, OriginRefusal, VoyageRecord
     from .job import Timing
     from .journal import Journal
 
-GITHUB = "https://github.com/"
-"""The host that storage has a token for."""
-GITHUB_API = "https://api.github.com/repos/"
-TITLE_LIMIT = 160
-URL_LIMIT = 160
-LISTED_TASKS = 150
-LISTED_TEXT = 160
-"""Characters of each text of a listed task: GitHub takes 65,536 in all."""
+PULL_REQUEST = "pull request"
+"""What origin may lack besides refs."""
 
 
 def next_step(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Step | None:
-    """Return how to bring to origin what it lacks: the branch, or the pull request."""
-    meta = journal.sections["meta"]
+    """Return how to bring to origin what it lacks: the commits, the branch, the pull request."""
     origin = voyage["origin"] or ""
     if not origin.startswith(GITHUB) or not credentials(journal).exists():
         return None
-    if meta.get("mirrored") != meta["head"]:
-        return Step(partial(push, journal, voyage, timing), "no push", {})
-    if wants_pull_request(meta, voyage):
-        return Step(partial(open_pull_request, journal, voyage, timing), "no pull request", {})
+    for target in lacking(journal.sections["meta"], voyage):
+        if may_be_tried(journal, target):
+            return make_step(journal, voyage, timing, target)
     return None
 
 
-def wants_pull_request(meta: Meta, voyage: VoyageRecord) -> bool:
-    """Whether the voyage is complete, has changed something and has no pull request yet."""
-    if not voyage["open_pr"] or meta.get("pr_url") or "verified" not in meta:
-        return False
-    is_complete = meta["verified"]["head"] == meta["head"]
-    return is_complete and meta["head"] != meta["start"]
+def make_step(journal: Journal, voyage: VoyageRecord, timing: Timing, target: str) -> Step:
+    """Return how to bring one thing to origin: a ref, or the pull request."""
+    if target == PULL_REQUEST:
+        action = partial(propose, journal, voyage, timing)
+        failure = "no pull request"
+    else:
+        action = partial(push, journal, voyage, timing, target)
+        failure = "no push"
+    return Step(partial(try_it, journal, timing, target, action), failure, {})
 
 
-def push(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Meta:
-    """Push the branch, with the token that git's credential helper has.
+# What origin lacks, and whether it has said that it does not want it
 
-    Raises OSError with what git said."""
-    from .. import process
+
+def lacking(meta: Meta, voyage: VoyageRecord) -> list[str]:
+    """Return what origin should have now and has not, in the order in which it is brought there."""
+    branch = branch_ref(voyage)
+    has_changes = meta["head"] != meta["start"]
+    is_complete = has_changes and meta.get("verified", {}).get("head") == meta["head"]
+    has_commits = meta.get("mirrored") == meta["head"]
+    has_branch = has_commits and meta.get("mirrored_ref") == branch
+    missing = []
+    if not has_commits:
+        missing.append(hidden_ref(voyage))
+    if is_complete and not has_branch:
+        missing.append(branch)
+    if is_complete and has_branch and voyage["open_pr"] and not meta.get("pr_url"):
+        missing.append(PULL_REQUEST)
+    return missing
+
+
+def hidden_ref(voyage: VoyageRecord) -> str:
+    """Return where the commits are while the voyage is under way: no workflow runs for it."""
+    return f"refs/ocaptain/{voyage['voyage']}"
+
+
+def branch_ref(voyage: VoyageRecord) -> str:
+    """Return where the commits are once the voyage is complete."""
+    return f"refs/heads/{voyage['voyage']}"
+
+
+def may_be_tried(journal: Journal, target: str) -> bool:
+    """Whether origin has not refused just this a moment ago."""
+    meta = journal.sections["meta"]
+    refusal = (meta.get("mirror_refused") or {}).get(target)
+    if refusal is None or refusal["head"] != meta["head"]:
+        return True
+    return journal.clock() >= refusal["again_at"]
+
+
+def try_it(journal: Journal, timing: Timing, target: str, action: Callable[[], Meta]) -> Meta:
+    """Bring something to origin. Raises Rejected with when to try again if origin says no.
+
+    That is after as long as it has been refused already, so rarer and rarer."""
+    try:
+        return {**action(), "mirror_refused": None}
+    except Rejected as no:
+        meta = journal.sections["meta"]
+        now = journal.clock()
+        refusals = meta.get("mirror_refused") or {}
+        earlier = refusals.get(target)
+        since = earlier["since"] if earlier and earlier["head"] == meta["head"] else now
+        again_at = now + max(timing.refused_pause_s, now - since)
+        refusal: OriginRefusal = {"head": meta["head"], "since": since, "again_at": again_at}
+        raise Rejected(str(no), {"mirror_refused": {**refusals, target: refusal}}) from None
+
+
+# To bring it there
+
+
+def push(journal: Journal, voyage: VoyageRecord, timing: Timing, ref: str) -> Meta:
+    """Push the commits to a ref of origin's, with the token that git's credential helper has.
+
+    Raises Rejected or OSError with what became of it."""
+    from .. import process  # which takes longer to import than most calls take
 
     head = journal.sections["meta"]["head"]
-    refspec = f"{head}:refs/heads/{voyage['voyage']}"
-    argv = ["git", "-C", str(journal.repo), "push", "--quiet", voyage["origin"] or "", refspec]
-    done = process.run(argv, timeout=timing.push_s)
-    if done.status:
-        raise OSError(done.stderr.strip() or f"git push ended with status {done.status}")
-    return {"mirrored": head}
+    words = ["push", "--quiet", "--porcelain", voyage["origin"] or "", f"{head}:{ref}"]
+    done = process.run(["git", "-C", str(journal.repo), *words], timeout=timing.push_s)
+    if done.status == 0:
+        return {"mirrored": head, "mirrored_ref": ref}
+    from .refusal import explain, is_refusal
+
+    if is_refusal(done):
+        raise Rejected(explain(journal, ref, done))
+    if done.status == process.TIMED_OUT:
+        raise OSError(f"git push took longer than {timing.push_s / 60:g} minutes")
+    raise OSError(done.stderr.strip() or f"git push ended with status {done.status}")
 
 
-def open_pull_request(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Meta:
-    """Find the voyage's pull request, or make it (docs.github.com/rest/pulls/pulls).
+def propose(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Meta:
+    """Find or open the pull request, as `open_pull_request` does."""
+    from .pull_request import open_pull_request  # which most calls need not wait for
 
-    Raises OSError, HTTPException, or one of UNSOUND if the answer makes no sense."""
-    repo = (voyage["origin"] or "").removeprefix(GITHUB).removesuffix(".git")
-    owner = repo.partition("/")[0]
-    branch = voyage["voyage"]
-    headers = {"Authorization": f"Bearer {read_token(journal)}"}
-
-    def ask(path: str, data: Mapping[str, Any] | None = None) -> Any:
-        return json.loads(http_request(f"{GITHUB_API}{repo}{path}", data, headers, timing.http_s))
-
-    pulls = ask(f"/pulls?head={owner}:{branch}")
-    if pulls:
-        return {"pr_url": one_line(pulls[0]["html_url"], URL_LIMIT)}
-    base = voyage["base_branch"] or ask("")["default_branch"]
-    pull = {
-        "title": one_line(voyage["objective"], TITLE_LIMIT),
-        "head": branch,
-        "base": base,
-        "body": summary(journal.sections["meta"]["head"], journal.sections["tasks"]),
-    }
-    return {"pr_url": one_line(ask("/pulls", pull)["html_url"], URL_LIMIT)}
-
-
-def credentials(journal: Journal) -> Path:
-    """Return where git's credential helper keeps the token, if storage has one."""
-    return journal.folder / "credentials"
-
-
-def read_token(journal: Journal) -> str:
-    """Return the git host's token, from `https://USER:TOKEN@HOST`."""
-    login = credentials(journal).read_text().rpartition("@")[0]
-    return login.rpartition(":")[2]
-
-
-def summary(head: str, tasks: Mapping[str, Task]) -> str:
-    """Return the text of the pull request: what became of each task, or of the first of them.
-
-    What others wrote is in a block of code, where markup, mentions and issue numbers mean nothing.
-    Only a line that begins with backticks could end that."""
-    lines = [
-        f"`verify.sh` passed on a fresh clone of {head}, with all {len(tasks)} tasks done:",
-        "",
-        "```",
-    ]
-    by_number = sorted(tasks.values(), key=lambda task: tasklist.order(task["id"]))
-    for task in by_number[:LISTED_TASKS]:
-        metadata = tasklist.metadata(task)
-        subject = one_line(task.get("subject", ""), LISTED_TEXT)
-        result = metadata.get("commit") or one_line(metadata.get("note", ""), LISTED_TEXT)
-        lines.append(f"{task['id']}. {subject}: {result}")
-    lines.append("```")
-    return "\n".join(lines)
+    return open_pull_request(journal, voyage, timing)

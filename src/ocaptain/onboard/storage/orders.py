@@ -67,8 +67,12 @@ def halt(call: Call) -> Message:
 
 
 def resume(call: Call) -> Message:
-    """End a pause or a halt. The message says so if nothing is handed out even then."""
+    """End a pause or a halt, and offer origin again what it has refused.
+
+    The message says so if nothing is handed out even then."""
     call.remove_meta("paused")
+    if call.meta.get("mirror_refused"):
+        call.remove_meta("mirror_refused")
     state, reason = voyage_state(call)
     if state in ("running", "verifying"):
         return {"message": "Tasks are handed out."}

@@ -14,6 +14,7 @@ from ..files import put, write
 from ..process import run_or_exit
 from ..protocol import NewVoyage, Source, StorageBoot
 from . import accounts
+from .github import credential
 from .journal import Journal
 from .state import starting_ship
 
@@ -103,9 +104,9 @@ def make_repository(folder: Path, repo: Path, branch: str, source: Source) -> No
 
 
 def store_token(path: Path, token: str) -> None:
-    """Write the git host's token as git-credential-store(1) reads it."""
+    """Write the git host's token for git's credential helper."""
     path.touch(mode=0o600)
-    path.write_text(f"https://x-access-token:{token}@github.com\n")
+    path.write_text(credential(token))
 
 
 def fetch_branch(bundle: Path, repo: Path, branch: str, source: Source) -> str:

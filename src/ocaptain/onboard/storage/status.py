@@ -69,6 +69,7 @@ def status(call: Call) -> Status:
         "budget_spent": budget_spent(call),
         "head": call.meta["head"],
         "mirrored": call.meta.get("mirrored"),
+        "mirrored_ref": call.meta.get("mirrored_ref"),
         "pr_url": call.meta.get("pr_url"),
         "mirror_fault": call.meta.get("mirror_fault"),
         "notify_fault": call.meta.get("notify_fault"),
