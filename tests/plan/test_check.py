@@ -213,3 +213,12 @@ def test_objective(plan: Path):
     patch(plan, "voyage.json", objective="")
     write(plan, "spec.md", "No #heading here.\n")
     assert sound(plan).objective == "diamond"
+
+
+def test_a_password_for_news_is_noted(plan: Path):
+    """Every ship can read it, wherever in `notify` it stands."""
+    for notify in ("https://ada:pw@example.org/x", "curl -d @- https://ada:pw@example.org"):
+        patch(plan, "voyage.json", recommended_ships=1, notify=notify)
+        [note] = checked(plan).notes
+        assert note.startswith('voyage.json: "notify" has a password in its URL')
+        assert "pw" not in note

@@ -289,7 +289,9 @@ class Meta(TypedDict, total=False):
     mirror_fault: str | None
     notify_fault: str | None
     notified: dict[str, str]
-    """News that `notify` was told and that are still so."""
+    """News that `notify` was told, or that were given up, and that are still so."""
+    untold: list[str] | None
+    """What of these was given up, until something else can be told."""
 
 
 class Sections(TypedDict):

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from ocaptain.config import Config
+from ocaptain.onboard.redaction import url_secrets
 from ocaptain.process import run
 
 from .forecast import foresee
@@ -13,6 +14,7 @@ from .reading import Findings, Json, read_object, read_text, sound_fields
 from .source import left_behind, locate
 from .tasks import read_tasks
 
+NOTIFY_IS_READ = 'voyage.json: "notify" has a password in its URL, which every ship can read'
 HEADING = re.compile(r"^#+[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
 
 
@@ -29,6 +31,8 @@ async def check(folder: Path, config: Config) -> Report:
         await parse(settings.get("check", ""))
     if agent:
         check_agent(agent, config, findings)
+    if any(url_secrets(settings.get("notify", ""))):
+        findings.notes.append(NOTIFY_IS_READ)
     source = await find_source(settings, config, findings)
     if findings.faults or source is None:
         return Report(faults=findings.faults, notes=findings.notes)

@@ -109,6 +109,8 @@ class Listener(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if "Authorization" in self.headers:
+            self.server.logins.append(self.headers["Authorization"])  # type: ignore[attr-defined]
         self.server.heard.append((self.headers["Content-Type"], json.loads(body)))  # type: ignore[attr-defined]
         status = self.server.answers.pop(0) if self.server.answers else 200  # type: ignore[attr-defined]
         if isinstance(status, bytes):
@@ -126,6 +128,7 @@ class Server(http.server.ThreadingHTTPServer):
     """A server of somebody's who wants to be told."""
 
     heard: list[tuple[str, Json]]
+    logins: list[str]
     answers: list[int | bytes]
 
     @property
@@ -137,7 +140,7 @@ class Server(http.server.ThreadingHTTPServer):
 def server() -> Iterator[Server]:
     """A server that is up."""
     with Server(("127.0.0.1", 0), Listener) as running:
-        running.heard, running.answers = [], []
+        running.heard, running.answers, running.logins = [], [], []
         thread = threading.Thread(target=running.serve_forever)
         thread.start()
         yield running
@@ -203,8 +206,66 @@ def test_what_fails_each_time_is_given_up_and_noted(sail: Sail, told, tmp_path: 
     assert len(told()) == (3 if "exit" in notify or "sleep" in notify else 0)
     assert storage.sections()["meta"]["notified"] == {"complete": "try it"}
     notes = [line["set"]["meta"] for line in storage.lines() if line["op"] == "notify"]
-    assert [sorted(note) for note in notes] == [["notify_fault"], ["notified"]]
+    assert [sorted(note) for note in notes] == [["notify_fault"], ["notified", "untold"]]
     assert_sound(storage)
+
+
+@rule("R108")
+def test_a_fault_stays_until_its_news_is_told(sail: Sail, told, tmp_path: Path):
+    """Other news does not take it away, but has what was not told tried again."""
+    there = tmp_path / "there"
+    command = f'[ -e {there} ] || [ "$OCAPTAIN_EVENT" != "task 1" ] || exit 7; '
+    storage = sail(task("1"), task("2"), notify=command + APPEND.format(tmp_path / "told"))
+
+    def fault() -> str | None:
+        return storage.order("status")["notify_fault"]
+
+    fail(storage)
+    run_job(storage)
+    storage.order("pause")
+    run_job(storage)
+    assert len(told()) == 1
+    assert fault() == "task 1: not told: exit status 7:"
+    there.touch()
+    storage.order("resume")
+    fail(storage)
+    run_job(storage)
+    assert fault() is None
+    events = [line.split("|")[1] for line in told()]
+    assert events == ["paused", "task 2", "task 1", "failed"]
+    assert "untold" not in storage.sections()["meta"]
+    assert_sound(storage)
+
+
+@rule("R108")
+def test_a_long_text_is_told_as_far_as_it_goes(sail: Sail, told, tmp_path: Path):
+    """Its beginning is, and how to see the rest: no environment takes what twenty tasks say."""
+    tasks = [task(str(number)) for number in range(1, 21)]
+    notify = 'echo "$OCAPTAIN_EVENT ${#OCAPTAIN_TEXT}" >>' + str(tmp_path / "told")
+    storage = sail(*tasks, notify=notify, max_attempts=1)
+    for _ in tasks:
+        claim = storage.claim("ship-0")["claim"]
+        storage.ask("ship-0", "release", claim=claim, why="é" * 16_000, fault="agent")
+    run_job(storage)
+    assert len(told()) == 21
+    assert all(int(line.rpartition(" ")[2]) < 4100 for line in told())
+    assert storage.order("status")["notify_fault"] is None
+    text = storage.sections()["meta"]["notified"]["failed"]
+    assert text.endswith("… (see `ocaptain tasks --status failed`)")
+
+
+@rule("R98")
+def test_a_password_in_the_url_is_used_and_not_told(sail: Sail, server: Server):
+    """It goes into a header; status does not have it when that fails."""
+    login = server.url.replace("http://", "http://ada:pa55%21@")
+    storage = complete(sail, login)
+    server.answers = [403, 403, 403]
+    run_job(storage)
+    assert server.logins == ["Basic YWRhOnBhNTUh"] * 3
+    assert storage.order("status")["notify_fault"] == "complete: not told: 403 because"
+    storage = complete(sail, login.replace(f":{server.server_port}", ":x"))
+    run_job(storage)
+    assert "pa55" not in str(storage.order("status")["notify_fault"])
 
 
 def test_a_url_that_refuses_is_quoted(sail: Sail, server: Server):

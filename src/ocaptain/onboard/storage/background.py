@@ -132,8 +132,9 @@ def do_step(journal: Journal, name: str, step: Step, *, is_last: bool) -> bool:
 
 
 def note(journal: Journal, name: str, news: Meta, fault: str | None) -> None:
-    """Set entries of `meta` and the job's fault, as far as they are not so already."""
-    entries = {**news, JOBS[name].fault_key: fault}
+    """Set the job's fault and entries of `meta`, that one perhaps among them, as far as they are
+    not so already."""
+    entries = {JOBS[name].fault_key: fault, **news}
     with journal.locked():
         meta = journal.sections["meta"]
         change = {key: value for key, value in entries.items() if meta.get(key) != value}

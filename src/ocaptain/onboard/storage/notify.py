@@ -1,5 +1,5 @@
 """The background job that tells the voyage's `notify` what is new: each news once, and again if it
-went away and came back."""
+went away and came back. What could not be told is tried again once something else can."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from .job import Step, http_request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol import VoyageRecord
+    from ..protocol import Meta, VoyageRecord
     from .job import Timing
     from .journal import Journal
 
 STDERR_LIMIT = 300
+NEWS_LIMIT = 4000
+"""Characters that are told of one news; a command's environment takes 128 KB of each variable."""
 
 
 def next_step(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Step | None:
@@ -29,15 +31,46 @@ def next_step(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Step | 
     news = status.news(call)
     notified = call.meta.get("notified", {})
     still_so = {event: text for event, text in notified.items() if event in news}
-    for event, text in news.items():
+    untold = [event for event in call.meta.get("untold") or () if event in news]
+    for event in news:
         if event not in still_so:
-            tell_it = partial(tell, voyage, event, text, timing)
-            return Step(tell_it, f"{event}: not told", {"notified": {**still_so, event: text}})
+            return telling(call, event, shortened(news[event]), still_so, untold, timing)
     is_over = "complete" in news or "failed" in news
     if is_over and still_so == notified:
         return None
     wait = partial(time.sleep, timing.news_poll_s)
-    return Step(wait, "", {"notified": still_so})
+    return Step(wait, "", {"notified": still_so, **what_is_left(call, untold)})
+
+
+def telling(
+    call: Call, event: str, text: str, told: dict[str, str], untold: list[str], timing: Timing
+) -> Step:
+    """Return the step that tells news. `told` has what needs not be told now, and why `untold`
+    is among it: that was given up, until others can be told."""
+    others = [other for other in untold if other != event]
+    settled = {other: told[other] for other in told if other not in others}
+    when_told: Meta = {"notified": {**settled, event: text}, **what_is_left(call, others)}
+
+    def tell_it() -> Meta:
+        tell(call.voyage, event, text, timing)
+        return when_told
+
+    given_up: Meta = {"notified": {**told, event: text}, "untold": [*others, event]}
+    return Step(tell_it, f"{event}: not told", given_up)
+
+
+def what_is_left(call: Call, untold: list[str]) -> Meta:
+    """Return what `meta` is to say of news that was not told: of these, and why."""
+    if not untold:
+        return {"untold": None, "notify_fault": None}
+    return {"untold": untold, "notify_fault": call.meta.get("notify_fault")}
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a text, and how to see the rest if there is one."""
+    if len(text) <= NEWS_LIMIT:
+        return text
+    return f"{text[:NEWS_LIMIT]} … (see `ocaptain tasks --status failed`)"
 
 
 def tell(voyage: VoyageRecord, event: str, text: str, timing: Timing) -> None:
@@ -47,7 +80,9 @@ def tell(voyage: VoyageRecord, event: str, text: str, timing: Timing) -> None:
     notify = voyage["notify"] or ""
     if notify.startswith(("http://", "https://")):
         notice = {"voyage": voyage["voyage"], "event": event, "text": text}
-        http_request(notify, notice, {"Content-Type": "application/json"}, timing.http_s)
+        url, headers = without_login(notify)
+        headers["Content-Type"] = "application/json"
+        http_request(url, notice, headers, timing.http_s)
     else:
         env = {
             "OCAPTAIN_VOYAGE": voyage["voyage"],
@@ -55,6 +90,20 @@ def tell(voyage: VoyageRecord, event: str, text: str, timing: Timing) -> None:
             "OCAPTAIN_TEXT": text,
         }
         run_command(notify, env, timing.notify_command_s)
+
+
+def without_login(url: str) -> tuple[str, dict[str, str]]:
+    """Return a URL without what stands before its host, and the header that says it (RFC 7617)."""
+    from base64 import b64encode
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(url)
+    login, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, {}
+    name, _, password = login.partition(":")
+    encoded = b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+    return parts._replace(netloc=host).geturl(), {"Authorization": f"Basic {encoded}"}
 
 
 def run_command(command: str, env: dict[str, str], timeout_s: float) -> None:
