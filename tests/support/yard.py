@@ -1,7 +1,6 @@
 """A shared repository, a ship's clone of it, and somebody else who lands there."""
 
 import os
-import shutil
 import threading
 from pathlib import Path
 
@@ -26,19 +25,24 @@ class Yard:
         git(self.other, "checkout", "-q", "-B", VOYAGE)
         self.land(poem="one\ntwo\nthree\n", gone="old\n")
         self.give_up = threading.Event()
-        settings = {**AUTHOR, **pack_settings([])}
-        workspace = root / "voyage" / "workspace"
-        self.clone = Clone(workspace, VOYAGE, "false", settings, self.give_up)
+        self.settings = {**AUTHOR, f"url.{self.bare}.insteadOf": "storage:repo.git"}
+        self.said: list[str] = []
+        self.clone = self.a_clone(root / "voyage" / "workspace")
         self.work = Work(self.clone)
         self.path = self.clone.path
         self.path.parent.mkdir()
         self.make()
         self.clone.begin("work/1-1")
 
+    def a_clone(self, path: Path, *sudo_prefix: str) -> Clone:
+        """A clone that is yet to be made."""
+        settings = {**self.settings, **pack_settings(sudo_prefix)}
+        return Clone(path, VOYAGE, "false", settings, self.give_up, self.said.append)
+
     def make(self) -> None:
         """A clone that is set up."""
         self.clone.make()
-        shutil.copy(self.path / ".git" / "config", self.path / ".git" / "set-up")
+        self.clone.keep()
 
     def land(self, **files: str | None) -> str:
         """Change files on the branch, as another ship; None removes one. The new head."""
@@ -88,6 +92,7 @@ def at_sea(
         yard.root,
         harbor,
         ship=f"ship-{os.urandom(4).hex()}",
+        author=yard.settings,
         agent=agent,
         lease_seconds=6,
         stall_minutes=1,

@@ -15,6 +15,7 @@ from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
 Argv = Sequence["str | Path"]
+Environment = Mapping[str, str | None]
 Stream = int | IO[bytes] | None
 """What Popen takes: a file, or PIPE, DEVNULL or STDOUT. None: the stream of this process."""
 
@@ -40,7 +41,7 @@ class Done(NamedTuple):
 
 def start(
     argv: Argv,
-    env: Mapping[str, str] | None = None,
+    env: Environment | None = None,
     *,
     cwd: Path | None = None,
     stdin: Stream = None,
@@ -50,10 +51,12 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own: it has no terminal to ask at.
 
-    `env` is added to this process's environment. Raises OSError if there is no such program."""
+    `env` is added to this process's environment; what is None there is not passed on. Raises
+    OSError if there is no such program."""
+    added = {**os.environ, **(env or {})}
     return subprocess.Popen(
         argv,
-        env={**os.environ, **(env or {})},
+        env={name: value for name, value in added.items() if value is not None},
         cwd=cwd,
         stdin=stdin,
         stdout=stdout,
@@ -73,14 +76,16 @@ def feed(child: subprocess.Popen[bytes], data: bytes) -> None:
 def run(
     argv: Argv,
     *,
-    env: Mapping[str, str] | None = None,
+    env: Environment | None = None,
     cwd: Path | None = None,
     timeout: float | None = None,
     pass_fds: Collection[int] = (),
+    errors: str = "replace",
 ) -> Done:
     """Run a program to its end, as `start` does, for at most `timeout` seconds.
 
-    Whatever it started in its session ends with it."""
+    Whatever it started in its session ends with it. Bytes that are no text are decoded as `errors`
+    says (codecs.register_error); with "surrogateescape" os.fsencode gives them back."""
     # Files, not pipes: neither a flood nor a daemon that the program leaves behind holds us up.
     with TemporaryFile() as stdout, TemporaryFile() as stderr:
         child = start(
@@ -93,7 +98,7 @@ def run(
             pass_fds=pass_fds,
         )
         status = _wait(child, timeout)
-        return Done(status, _text(stdout), _text(stderr))
+        return Done(status, _text(stdout, errors), _text(stderr, errors))
 
 
 def run_excerpt(
@@ -216,9 +221,9 @@ def _read_into(excerpt: Excerpt, pipe: IO[bytes]) -> None:
             excerpt.add(data)
 
 
-def _text(file: IO[bytes]) -> str:
+def _text(file: IO[bytes], errors: str) -> str:
     file.seek(0)
-    return file.read().decode(errors="replace")
+    return file.read().decode(errors=errors)
 
 
 def _proc_file(pid: int, name: str) -> bytes:

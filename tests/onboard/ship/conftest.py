@@ -26,9 +26,6 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
         if "AUTHOR" not in name and "COMMITTER" not in name:
             monkeypatch.setenv(name, value)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
-    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{tmp_path}/repo.git.insteadOf")
-    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "storage:repo.git")
     return Yard(tmp_path)
 
 

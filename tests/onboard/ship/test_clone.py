@@ -8,13 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
-from ocaptain.onboard.ship.clone import Clone
-from ocaptain.onboard.ship.git import GitFailed, pack_settings
+from ocaptain.onboard.ship.git import GitFailed
 from ocaptain.onboard.ship.work import Work
 from tests.support.memory import forget_peak, memory
 from tests.support.rules import rule
 from tests.support.storage import VOYAGE, git
-from tests.support.yard import AUTHOR, Yard
+from tests.support.yard import Yard
 
 SECRET = "sk-secret-value-0123456789"
 
@@ -591,7 +590,7 @@ def test_hooks_are_ignored(yard: Yard):
 
 
 @rule("R83")
-@pytest.mark.parametrize("what", ["workspace", ".git", ".git/HEAD", ".git/objects"])
+@pytest.mark.parametrize("what", ["workspace", ".git", ".git/objects"])
 def test_a_broken_clone_is_made_anew(yard: Yard, what: str):
     """Where the workspace, or git's part of it, is gone, that is an error; a new clone is whole."""
     target = yard.path if what == "workspace" else yard.path / what
@@ -609,7 +608,7 @@ def test_a_broken_clone_is_made_anew(yard: Yard, what: str):
 
 def test_a_clone_that_has_lost_its_origin_does_not_wait_for_it(yard: Yard):
     """Where the clone's own settings are gone, storage is not what is out of reach."""
-    (yard.path / ".git" / "set-up").write_text("")
+    (yard.path / ".git" / "set-up" / "config").write_text("")
     with pytest.raises(GitFailed, match="'origin' does not appear"):
         yard.clone.begin("work/2-2")
 
@@ -646,10 +645,7 @@ def test_storages_git_is_run_as_the_way_there_wants(yard: Yard):
     """Words that go before each command on storage stand before git's, the agent's own as well."""
     (yard.root / "via").write_text(f'#!/bin/sh\necho "$*" >>{yard.root}/ran\nexec "$@"\n')
     (yard.root / "via").chmod(0o755)
-    way = pack_settings(["sh", str(yard.root / "via")])
-    clone = Clone(
-        yard.root / "other ship" / "workspace", VOYAGE, "false", {**AUTHOR, **way}, yard.give_up
-    )
+    clone = yard.a_clone(yard.root / "other ship" / "workspace", "sh", str(yard.root / "via"))
     clone.path.parent.mkdir()
 
     def ran() -> list[str]:
@@ -658,7 +654,7 @@ def test_storages_git_is_run_as_the_way_there_wants(yard: Yard):
         return [line.split()[0] for line in told if line]
 
     clone.make()
-    shutil.copy(clone.path / ".git" / "config", clone.path / ".git" / "set-up")
+    clone.keep()
     assert ran() == ["git-upload-pack"]
     clone.begin("work/1-1")
     Work(clone).push("work/1-1", [])
@@ -668,18 +664,16 @@ def test_storages_git_is_run_as_the_way_there_wants(yard: Yard):
 
 
 @rule("R91")
-def test_what_needs_storage_waits_for_it(yard: Yard, monkeypatch: pytest.MonkeyPatch):
+def test_what_needs_storage_waits_for_it(yard: Yard):
     """While storage is out of reach git is tried again; a lost claim ends that."""
     yard.commit("Mine", a="a")
-    monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
-    timer = threading.Timer(0.5, monkeypatch.setenv, ("GIT_CONFIG_COUNT", "1"))
+    away = yard.bare.with_name("away")
+    yard.bare.rename(away)
+    timer = threading.Timer(0.5, away.rename, [yard.bare])
     timer.start()
-    try:
-        yard.work.push("work/1-1", [])
-    finally:
-        timer.join()  # before the environment is put back
+    yard.work.push("work/1-1", [])
     assert git(yard.bare, "rev-parse", "work/1-1") == git(yard.path, "rev-parse", "HEAD")
-    monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
+    yard.bare.rename(away)
     yard.give_up.set()
     with pytest.raises(GitFailed, match="Could not read from remote"):
         yard.work.rebase()

@@ -24,7 +24,14 @@ def verification(yard: Yard, harbor: Harbor, verify: str, set_up: str = "true") 
     (yard.root / "voyage" / "verify.sh").write_text(verify)
     (yard.root / "voyage" / "setup.sh").write_text(set_up)
     name = f"ship-{os.urandom(4).hex()}"
-    ship = a_ship(yard.root, harbor, ship=name, lease_seconds=6, time_limit_minutes=1)
+    ship = a_ship(
+        yard.root,
+        harbor,
+        ship=name,
+        author=yard.settings,
+        lease_seconds=6,
+        time_limit_minutes=1,
+    )
     head = yard.land(landed="by another\n")
     grant: VerificationGrant = {"claim": 9, "head": head, "task": None}
     return Verification(ship, grant)

@@ -68,6 +68,7 @@ class Attempt:
             done = self.ship.run(SET_UP)
             if done.status:
                 raise GiveUp(done.stdout[-2000:], "infrastructure") from None
+            self.clone.keep()
             self.clone.begin(self.ref)
 
     def take_turn(self, session: Session) -> None:

@@ -2,11 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
+from . import phantoms, skeleton, submodules, trees
 from .git import Git
 
 IGNORED = """\
@@ -26,45 +27,93 @@ class Clone:
     of reach."""
 
     def __init__(
-        self, path: Path, branch: str, ssh: str, settings: Mapping[str, str], give_up: Event
+        self,
+        path: Path,
+        branch: str,
+        ssh: str,
+        settings: Mapping[str, str],
+        give_up: Event,
+        say: Callable[[str], None],
     ) -> None:
         """`ssh` is the command line that reaches storage.
 
         `settings` are git's for whoever works in the clone, `pack_settings` among them.
-        Once `give_up` is set, nothing waits for storage any more."""
+        Once `give_up` is set, nothing waits for storage any more. `say` logs a line."""
         self.path = path
         self.branch = branch
         self.settings = settings
         self.upstream = f"refs/remotes/origin/{branch}"
         """The voyage branch's commit, as last fetched."""
         self.git = Git(path, ssh, give_up)
+        self._say = say
+        self._is_new = False
 
     # Beginning
 
     def make(self) -> None:
-        """Clone anew; what was there goes."""
+        """Clone anew; what was there goes, as far as it can be removed."""
         with suppress(FileNotFoundError):
             self.path.rename(self.path.with_name(f"{self.path.name}.{os.urandom(4).hex()}"))
-        for old in self.path.parent.glob(f"{self.path.name}.*"):
-            shutil.rmtree(old, ignore_errors=True)
+        self._remove_old()
         self.path.mkdir()
         settings = [f"--config={key}={value}" for key, value in self.settings.items()]
         upload_pack = ["--upload-pack", self.settings["remote.origin.uploadpack"]]
-        self.git.clone("--quiet", *settings, *upload_pack, "storage:repo.git", ".")
-        (self.git.directory / "info" / "exclude").write_text(IGNORED)
+        only = ["--single-branch", "--branch", self.branch]
+        self.git.clone("--quiet", *only, *settings, *upload_pack, "storage:repo.git", ".")
+        exclude = self.git.directory / "info" / "exclude"
+        exclude.parent.mkdir(exist_ok=True)
+        exclude.write_text(IGNORED)
+        self._is_new = True
+
+    def keep(self) -> None:
+        """Remember what git has besides objects, once the clone is set up: tasks begin with it."""
+        submodules.keep(self.git)
 
     def check_out(self, commit: str) -> None:
         """Make the tree what a commit has, on no branch."""
         self.git.run("checkout", "--quiet", "--detach", commit)
 
     def begin(self, ref: str) -> None:
-        """Start a fresh branch `ref` at the voyage branch's head; ignored files stay."""
-        for half_done in ("rebase-merge", "rebase-apply"):
-            shutil.rmtree(self.git.directory / half_done, ignore_errors=True)
-        self.mend()
+        """Start a fresh branch `ref` at the voyage branch's head, as in a clone just set up.
+
+        Only ignored files stay."""
+        skeleton.restore(self.git.directory)
         self.fetch()
-        self.git.run("checkout", "--quiet", "--force", "-B", ref, self.upstream)
+        self.git.run("checkout", "--quiet", "--force", "--detach", self.upstream)
+        self._remove_nested()
         self.remove_untracked()
+        self._follow()
+        self.git.run("update-ref", f"refs/heads/{self.branch}", self.upstream)
+        trees.remove(self.git.directory / "logs")  # they are to tell what the agent does
+        phantoms.settle(self.git)
+        self.keep()
+        self.git.run("update-ref", f"refs/heads/{ref}", self.upstream)
+        self.git.run("symbolic-ref", "HEAD", f"refs/heads/{ref}")
+
+    def _remove_old(self) -> None:
+        for old in self.path.parent.glob(f"{self.path.name}.*"):
+            try:
+                trees.remove(old)
+            except OSError as failure:
+                self._say(f"an old clone takes up disk; remove it by hand: {failure}")
+
+    def _remove_nested(self) -> None:
+        """Remove repositories that were made over folders of ours: git neither shows nor cleans
+        them."""
+        folders = {str(Path(name).parent) for name in self.git.paths("ls-files", "-z")}
+        for folder in folders - {"."}:
+            nested = self.path / folder / ".git"
+            if nested.exists():
+                trees.remove(nested)
+
+    def _follow(self) -> None:
+        """Have submodules follow the branch. Raises OSError if a fresh clone may do better."""
+        lost = submodules.follow(self.git)
+        if lost:
+            names = " ".join(str(path.relative_to(self.path)) for path in lost)
+            if not self._is_new:
+                raise OSError(f"submodules cannot follow the branch: {names}")
+            self._say(f"submodules whose commit cannot be fetched are empty: {names}")
 
     def current_branch(self) -> str:
         """Return the branch that is checked out, empty if there is none."""
@@ -74,6 +123,7 @@ class Clone:
         """Make the tree what HEAD says it is; ignored files stay."""
         self.git.run("reset", "--quiet", "--hard")
         self.remove_untracked()
+        phantoms.settle(self.git)
 
     # What keeps it going
 
@@ -82,11 +132,9 @@ class Clone:
 
         `set-up` has the settings as they were after the plan's set-up. Raises OSError if there is
         no such file."""
-        locks = [*self.git.directory.glob("*.lock")]
-        locks += (self.git.directory / "refs" / "heads").rglob("*.lock")
-        for lock in locks:
-            lock.unlink(missing_ok=True)
-        shutil.copyfile(self.git.directory / "set-up", self.git.directory / "config")
+        skeleton.unlock(self.git.directory)
+        kept = self.git.directory / skeleton.KEPT / "config"
+        shutil.copyfile(kept, self.git.directory / "config")
 
     def fetch(self) -> None:
         """Learn where the voyage branch is."""

@@ -29,7 +29,6 @@ SET_UP = """\
 if [ -e ~/voyage/setup.sh ]; then
   bash ~/voyage/setup.sh || { echo setup.sh failed; exit 1; }
 fi
-cp .git/config .git/set-up
 """
 """Makes a fresh clone fit for work; run in it."""
 
@@ -92,7 +91,8 @@ class Ship:
             **pack_settings(self._sudo_prefix),
         }
         branch = self.voyage["voyage"]
-        return Clone(self.workspace, branch, shlex.join(self._shared_ssh), settings, give_up)
+        ssh = shlex.join(self._shared_ssh)
+        return Clone(self.workspace, branch, ssh, settings, give_up, self.say)
 
     def run(self, script: str) -> Done:
         """Run a script of the plan's in the clone, for as long as it may take.

@@ -28,6 +28,7 @@ class Verification:
         set_up = self.ship.run(SET_UP)
         if set_up.status:
             raise GiveUp(set_up.stdout[-2000:], "infrastructure")
+        self.clone.keep()
         done = self.ship.run(VERIFY)
         self.heartbeat.check_claim()
         self.ship.say(f"verify.sh exited {done.status}\n{done.stdout[-4000:]}")

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from tempfile import NamedTemporaryFile
 
+from . import phantoms
 from .clone import Clone
 from .git import GitFailed
 
@@ -27,7 +28,9 @@ class Work:
         """Commit whatever the agent left uncommitted, unless that belongs to a rebase."""
         self.clone.mend()
         if not self.is_rebasing():
+            meant = phantoms.chosen(self.git)
             self.git.run("add", "--all")
+            phantoms.leave_out(self.git, meant)
             if self.git.run("diff", "--cached", "--name-only"):
                 self.git.run("commit", "--quiet", "-m", message)
 
@@ -114,13 +117,16 @@ class Work:
             return False
         refs = f"{commit}:refs/heads/{ref}"
         self.git.run_with_storage("push", "--quiet", "--force", "origin", refs)
+        self.git.run("update-ref", f"refs/remotes/origin/{ref}", commit)  # what storage has
         return True
 
     def _snapshot(self) -> str:
         """Make a commit of the tree as it is, on top of HEAD. Returns HEAD if that is the same."""
         index = self.git.directory / "ocaptain-index"  # the agent's own stays as it is
-        shutil.copyfile(self.git.directory / "index", index)
+        shutil.copy2(self.git.directory / "index", index)  # git compares its time with files'
+        meant = phantoms.chosen(self.git, index)
         self.git.run("add", "--all", index=index)
+        phantoms.leave_out(self.git, meant, index)
         tree = self.git.run("write-tree", index=index)
         if tree == self.git.run("rev-parse", "HEAD^{tree}"):
             return "HEAD"

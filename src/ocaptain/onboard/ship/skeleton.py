@@ -1,0 +1,97 @@
+"""What a clone's `.git` has besides its objects: kept as it was, and put back for each task.
+
+So whatever an agent leaves there ends with its task: index bits, ignored names, attributes, stash,
+branches, tags, hooks, locks, operations under way. What `setup.sh` has put there stays."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from . import trees
+
+STORES = ("objects", "modules", "lfs", "annex")
+"""What is not kept: large, and worth nothing to who does not know its names."""
+KEPT = "set-up"
+NEW = f"{KEPT}.new"
+ESSENTIAL = (*STORES, "HEAD", "config", "packed-refs", "refs", "shallow")
+"""What stays of a submodule that an agent has fetched."""
+
+
+def keep(directory: Path) -> None:
+    """Remember what git's folder has."""
+    new = directory / NEW
+    trees.remove(new)
+    _copy(directory, new)
+    trees.remove(directory / KEPT)
+    new.rename(directory / KEPT)
+
+
+def is_kept(directory: Path) -> bool:
+    """Whether there is something to put back."""
+    return is_folder(directory / KEPT)
+
+
+def restore(directory: Path) -> None:
+    """Make git's folder what it was when it was kept. Raises OSError if that cannot be."""
+    kept = directory / KEPT
+    for folder in (directory, directory / "objects", kept):
+        if not is_folder(folder):
+            raise NotADirectoryError(f"git's folder is broken: {folder} is none")
+    remove_worktrees(directory)
+    unlock(directory)
+    trees.remove(*_parts(directory))
+    _copy(kept, directory)
+
+
+def unlock(directory: Path) -> None:
+    """Remove the locks of gits that were killed, wherever they are."""
+    locks = [*directory.glob("*.lock")]
+    for folder in ("refs", "info", "objects", "worktrees"):
+        locks += (directory / folder).rglob("*.lock")
+    trees.remove(*locks)
+
+
+def reduce(directory: Path) -> None:
+    """Take from git's folder all that is not essential, if nobody has kept it."""
+    trees.remove(*(part for part in directory.iterdir() if part.name not in ESSENTIAL))
+
+
+def remove_worktrees(directory: Path) -> None:
+    """Remove the trees that an agent has added to the clone, wherever they are."""
+    for record in (directory / "worktrees").glob("*"):
+        if not (directory / KEPT / "worktrees" / record.name).exists():
+            with suppress(OSError, ValueError):
+                _remove_worktree(record)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def _remove_worktree(record: Path) -> None:
+    link = record / (record / "gitdir").read_text().strip()
+    target = link.read_text().removeprefix("gitdir: ").strip()
+    is_ours = (link.parent / target).resolve() == record.resolve()
+    if is_ours and link.parent.resolve() not in record.resolve().parents:
+        trees.remove(link.parent)
+
+
+def _copy(source: Path, target: Path) -> None:
+    info = target / "objects" / "info"
+    info.parent.mkdir(parents=True, exist_ok=True)
+    parts = list(_parts(source))
+    in_objects = source / "objects" / "info"
+    trees.copy_into(target, [part for part in parts if part != in_objects])
+    if in_objects in parts:
+        trees.copy_into(info.parent, [in_objects])
+
+
+def _parts(directory: Path) -> Iterator[Path]:
+    """Yield all that is kept, or put back: files and folders."""
+    for part in directory.iterdir():
+        if part.name not in (*STORES, KEPT, NEW):
+            yield part
+    info = directory / "objects" / "info"  # it may name other places where objects are
+    if info.is_dir():
+        yield info

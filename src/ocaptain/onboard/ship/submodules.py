@@ -1,0 +1,89 @@
+"""A clone's submodules: where one is checked out, it follows the branch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import skeleton, trees
+from .git import Git, GitFailed
+
+GITLINK = "160000"
+"""The mode of an entry that names a submodule's commit."""
+
+
+def keep(git: Git) -> None:
+    """Remember what git keeps of a clone and of its submodules, to put it back."""
+    skeleton.keep(git.directory)
+    for path, _ in populated(git):
+        keep(git.within(path, own_folder(git, path)))
+
+
+def follow(git: Git) -> list[Path]:
+    """Check out in each submodule what the clone's commit says, and so in theirs.
+
+    Returns those where that cannot be had. They are emptied, as in a fresh clone: so nobody commits
+    what they had. Raises OSError."""
+    lost = []
+    for path, commit in populated(git):
+        try:
+            lost += _check_out(git.within(path, own_folder(git, path)), commit)
+        except OSError:
+            empty(path)
+            lost.append(path)
+    return lost
+
+
+def populated(git: Git) -> Iterator[tuple[Path, str]]:
+    """Yield path and commit of each submodule that is checked out."""
+    for entry in git.paths("ls-files", "--stage", "-z"):
+        fields, _, name = entry.partition("\t")
+        mode, commit, _ = fields.split()
+        path = git.path / name
+        if mode == GITLINK and (path / ".git").exists():
+            yield path, commit
+
+
+def own_folder(git: Git, path: Path) -> Path:
+    """Return where git keeps what is a submodule's own. Raises OSError if that is nowhere here."""
+    link = path / ".git"
+    if skeleton.is_folder(link):
+        return link
+    target = path / link.read_text().removeprefix("gitdir: ").strip()
+    folder = target.resolve()
+    if (git.directory / "modules").resolve() not in folder.parents:
+        raise OSError(f"{link} names {folder}, which is not the clone's")
+    return folder
+
+
+def empty(path: Path) -> None:
+    """Leave of a submodule only its place."""
+    trees.remove(path)
+    path.mkdir()
+
+
+def _check_out(git: Git, commit: str) -> list[Path]:
+    if skeleton.is_kept(git.directory):
+        skeleton.restore(git.directory)
+    else:
+        skeleton.reduce(git.directory)
+    if not has(git, commit):
+        fetch(git, commit)
+    git.run("checkout", "--quiet", "--force", "--detach", commit)
+    git.run("clean", "--quiet", "-ffd")
+    return follow(git)
+
+
+def has(git: Git, commit: str) -> bool:
+    """Whether a submodule has a commit."""
+    try:
+        git.run("cat-file", "-e", f"{commit}^{{commit}}")
+    except GitFailed:
+        return False
+    return True
+
+
+def fetch(git: Git, commit: str) -> None:
+    """Fetch a submodule's commit from where it comes from. Raises OSError."""
+    try:
+        git.run_as_user("fetch", "--quiet", "origin", commit)
+    except GitFailed:  # some servers have only branches to give
+        git.run_as_user("fetch", "--quiet", "origin")
