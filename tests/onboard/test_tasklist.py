@@ -127,23 +127,23 @@ def test_choose_takes_something_ready(tasks):
     assert list(tasklist.ready(tasks, tasks)) == ready
     if chosen:
         busy = [t for t in tasks.values() if t["status"] == "in_progress"]
-        assert chosen in ready
+        assert tasks[chosen] in ready
         free = [t for t in ready if not tasklist.share_files(t, busy)]
         length = tasklist.chains(tasks)
-        assert chosen in (free or ready)
-        assert length[chosen["id"]] == max(length[t["id"]] for t in free or ready)
+        assert tasks[chosen] in (free or ready)
+        assert length[chosen] == max(length[t["id"]] for t in free or ready)
 
 
 @rule("R29")
 @given(dags(), st.randoms(use_true_random=False))
 def test_the_ranking_outlives_what_becomes_of_the_tasks(tasks: Any, dice):
     """All ids are ranked, longest chain first, and just so whatever state the tasks are in."""
-    ranked, length = tasklist.ranking(tasks), tasklist.chains(tasks)
+    ranked, length = tasklist.ranking(tasks, tasks), tasklist.chains(tasks)
     assert sorted(ranked) == sorted(tasks)
     assert [length[i] for i in ranked] == sorted(length.values(), reverse=True)
     states = ["pending", "in_progress", "completed"]
     changed: Any = {i: {**t, "status": dice.choice(states)} for i, t in tasks.items()}
-    assert ranked == tasklist.ranking(changed)
+    assert ranked == tasklist.ranking(changed, changed)
 
 
 @given(dags())

@@ -12,8 +12,10 @@ from typing import Any
 
 from ocaptain.fleet.archive import MAIN, ONBOARD
 from ocaptain.onboard.protocol import PROTOCOL
+from ocaptain.onboard.storage import journal as journals
 from ocaptain.onboard.storage import serve, setup
-from ocaptain.onboard.storage.journal import SECTIONS, Journal
+from ocaptain.onboard.storage.journal import SECTIONS, Journal, boot_id, no_entries
+from ocaptain.onboard.storage.snapshot import write_snapshot
 
 Json = dict[str, Any]
 
@@ -221,7 +223,7 @@ class Storage:
     def sections(self) -> Json:
         """The state, as a new process finds it."""
         with (journal := self.journal()).locked():
-            return json.loads(json.dumps(journal.sections))
+            return json.loads(json.dumps(journal.sections, default=dict))
 
     def tasks(self) -> Json:
         """The tasks by id, from their files."""
@@ -231,6 +233,20 @@ class Storage:
     def lines(self) -> list[Json]:
         """The journal's lines."""
         return [json.loads(line) for line in self.journal_file.read_bytes().splitlines()]
+
+    def write_state(self, state: Json, **index: Any) -> None:
+        """Have state.json say that this is the state, as of now or of another line."""
+        files = {path.stem: path.stat().st_mtime_ns for path in self.tasks_folder.glob("*.json")}
+        sections: Any = no_entries()
+        journals.fold(sections, state)
+        now = {
+            "boot": boot_id().decode(),
+            "head": '{"seq":1',
+            "seq": len(self.journal_file.read_bytes().splitlines()),
+            "offset": self.journal_file.stat().st_size,
+        }
+        with (self.folder / "state.json").open("wb") as file:
+            write_snapshot(file, sections, files, {**now, **index})
 
     def harbor_log(self) -> str:
         """What harbor noted."""

@@ -8,7 +8,7 @@ An answer is one line of JSON: `ok` true and the fields of the operation's answe
 What arrives from another machine is not of these shapes before it has been checked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 from . import LOG_LIMIT as LOG_LIMIT
@@ -295,15 +295,15 @@ class Meta(TypedDict, total=False):
 
 
 class Sections(TypedDict):
-    """All that the journal knows."""
+    """All that the journal knows. What there is much of is read when it is wanted."""
 
-    tasks: dict[str, Task]
-    claims: dict[str, Claim]
+    tasks: MutableMapping[str, Task]
+    claims: MutableMapping[str, Claim]
     """By number: every one that there ever was."""
     ships: dict[str, ShipRecord]
-    hails: dict[str, Hail]
+    hails: MutableMapping[str, Hail]
     """By number."""
-    answers: dict[str, dict[str, Any]]
+    answers: MutableMapping[str, dict[str, Any]]
     """The last few by who asked, and then by the ids of their requests."""
     meta: Meta
 

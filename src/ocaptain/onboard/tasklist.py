@@ -7,7 +7,6 @@ ocaptain adds is in `metadata`: see protocol.TaskMetadata.
 from __future__ import annotations
 
 import re
-from graphlib import TopologicalSorter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +73,19 @@ def metadata(task: Mapping[str, object]) -> TaskMetadata:
     if not isinstance(notes, dict):
         return {}
     return notes  # type: ignore[return-value]  # of any kind that a plan has
+
+
+def outline(task: Task) -> Task:
+    """Return of a task what the list as a whole depends on: no texts, but whether it can be claimed
+    and what its rank is."""
+    notes: Any = metadata(task)
+    kept: Any = {name: notes[name] for name in ("failed", "files") if name in notes}
+    short: Task = {"id": task["id"], "status": task.get("status", "pending")}
+    if blockers(task):
+        short["blockedBy"] = blockers(task)
+    if kept:
+        short["metadata"] = kept
+    return short
 
 
 def claim_number(task: Task) -> int | None:
@@ -146,14 +158,24 @@ def chains(tasks: Tasks) -> dict[str, int]:
 
     Raises graphlib.CycleError, a ValueError, if tasks block one another in a circle."""
     below = dependants(tasks)
-    length: dict[str, int] = {}
-    for task_id in TopologicalSorter(below).static_order():
-        length[task_id] = 1 + max((length[d] for d in below[task_id]), default=0)
+    length = dict.fromkeys(below, 1)
+    missing = {task_id: len(waiting) for task_id, waiting in below.items()}
+    known = [task_id for task_id, count in missing.items() if count == 0]
+    for task_id in known:  # which grows meanwhile
+        for blocker in blockers(tasks.get(task_id, {})):
+            length[blocker] = max(length[blocker], length[task_id] + 1)
+            missing[blocker] -= 1
+            if missing[blocker] == 0:
+                known.append(blocker)
+    if len(known) < len(below):
+        from graphlib import TopologicalSorter  # which takes longer than all of this
+
+        TopologicalSorter(below).prepare()
     return length
 
 
-def ranking(tasks: Tasks) -> list[str]:
-    """Return all ids in the order in which tasks are handed out.
+def ranking(tasks: Tasks, ids: Iterable[str]) -> list[str]:
+    """Return some ids in the order in which tasks are handed out.
 
     The longest chain goes first, then most dependants, then the id. The order changes with the
     list alone, not with what becomes of the tasks."""
@@ -163,20 +185,22 @@ def ranking(tasks: Tasks) -> list[str]:
     def rank(task_id: str) -> tuple[int, int, tuple[int, str]]:
         return -length[task_id], -len(below[task_id]), order(task_id)
 
-    return sorted(tasks, key=rank)
+    return sorted(ids, key=rank)
 
 
-def choose(tasks: Tasks) -> Task | None:
-    """Return the task to claim next: the first that is ready, but one that shares files with work
-    in progress only if there is nothing else."""
+def choose(tasks: Tasks) -> str | None:
+    """Return the id of the task to claim next: the first that is ready, but one that shares files
+    with work in progress only if there is nothing else."""
+    free = [task["id"] for task in ready(tasks, tasks)]
+    if not free:
+        return None
     started = [task for task in tasks.values() if task.get("status") == "in_progress"]
     touching = [task for task in started if files(task)]
-    fallback = None
-    for task in ready(tasks, ranking(tasks)):
-        if not share_files(task, touching):
-            return task
-        fallback = fallback or task
-    return fallback
+    ranked = ranking(tasks, free)
+    for task_id in ranked:
+        if not share_files(tasks[task_id], touching):
+            return task_id
+    return ranked[0]
 
 
 def share_files(task: Task, others: Iterable[Task]) -> bool:

@@ -1,6 +1,5 @@
 """The journal, what follows from it, and the repository, held against each other."""
 
-import json
 import shutil
 from pathlib import Path
 from threading import Thread
@@ -33,13 +32,10 @@ def test_fsck_mends_what_follows_from_the_journal(sail: Sail):
     commit = storage.push("work/1-1")
     storage.ask("ship-0", "land", claim=held["claim"], commit=commit)
     whole = storage.sections()
-    stamps = {i: (storage.tasks_folder / f"{i}.json").stat().st_mtime_ns for i in whole["tasks"]}
     git(storage.repo, "update-ref", f"refs/heads/{VOYAGE}", storage.start)
+    storage.write_state(whole | {"claims": {}})
     (storage.tasks_folder / "1.json").write_text("{}")
     (storage.folder / "ships" / "ship-0.json").unlink()
-    size = storage.journal_file.stat().st_size
-    state = [whole | {"claims": {}}, stamps, len(storage.lines()), size]
-    (storage.folder / "state.json").write_text(json.dumps(state))
     first = storage.order("fsck")
     assert {word for note in first["mended"] for word in note.split()} >= {"branch", "state.json,"}
     again = storage.order("fsck")
@@ -82,9 +78,7 @@ def test_fsck_names_a_damaged_journal(sail: Sail):
             storage.order("fsck")
     bad = good[0] + b"x" * (len(good[1]) - 1) + b"\n" + b"".join(good[2:])
     storage.journal_file.write_bytes(bad)
-    stamps = {"1": (storage.tasks_folder / "1.json").stat().st_mtime_ns}
-    state = (whole, stamps, len(good), len(bad))
-    (storage.folder / "state.json").write_text(json.dumps(state))
+    storage.write_state(whole, seq=len(good))
     told = storage.order("fsck")["faults"]
     assert told == ["journal.jsonl: damaged after change 1; state.json has what came of it"]
     assert storage.claim("ship-1")["ok"]

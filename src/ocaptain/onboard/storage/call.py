@@ -11,10 +11,12 @@ from ..text import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
     from typing import Any
 
     from ..protocol import Claim, ErrorCode, Hail, Json, Meta, ShipRecord, Task, VoyageRecord
     from .journal import Changes, Journal
+    from .snapshot import Entries
 
 TEXT_LIMIT = 16_000
 """Characters that are kept of a text that somebody sent: the last ones."""
@@ -41,19 +43,43 @@ class Call:
         self.request = request
         self.now = journal.clock()
         self.changes: Changes = {}
-        sections = journal.sections
-        self.tasks = sections["tasks"].copy()
-        self.claims = sections["claims"].copy()
-        self.ships = sections["ships"].copy()
-        self.hails = sections["hails"].copy()
-        self.answers = sections["answers"].copy()
-        self.meta = sections["meta"].copy()
+        sections: Any = journal.sections
+        self._tasks: Entries = sections["tasks"].copy()
+        self._claims: Entries = sections["claims"].copy()
+        self._hails: Entries = sections["hails"].copy()
+        self.tasks: MutableMapping[str, Task] = self._tasks
+        self.claims: MutableMapping[str, Claim] = self._claims
+        self.ships: dict[str, ShipRecord] = sections["ships"].copy()
+        self.hails: MutableMapping[str, Hail] = self._hails
+        self.answers: MutableMapping[str, dict[str, Json]] = sections["answers"].copy()
+        self.meta: Meta = sections["meta"].copy()
 
     # What it sees
 
+    @property
+    def task_outlines(self) -> dict[str, Task]:
+        """All tasks, to be looked through: without their texts (tasklist.outline)."""
+        return self._tasks.outlines
+
+    @property
+    def claim_outlines(self) -> dict[str, Claim]:
+        """All claims, to be looked through: what snapshot.claim_outline has of each."""
+        return self._claims.outlines
+
     def live_claims(self) -> list[Claim]:
         """Return the claims that hold."""
-        return [claim for claim in self.claims.values() if claim["state"] == "live"]
+        in_use = sorted(self._claims.in_use, key=int)
+        claims = [self.claims[number] for number in in_use]
+        return [claim for claim in claims if claim["state"] == "live"]
+
+    def claims_of(self, task_id: str) -> list[Claim]:
+        """Return all claims of a task, the earliest first."""
+        outlines = self.claim_outlines.items()
+        return [self.claims[number] for number, claim in outlines if claim["task"] == task_id]
+
+    def hails_in_use(self) -> dict[str, Hail]:
+        """Return the captain's messages that may not have been taken in, by number."""
+        return {number: self.hails[number] for number in sorted(self._hails.in_use, key=int)}
 
     def held_claim(self) -> Claim | None:
         """Return the claim that the asking ship holds, if any: it is one at a time."""

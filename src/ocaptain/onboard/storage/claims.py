@@ -71,8 +71,8 @@ def new_claim(call: Call, run_id: str) -> Claim | None:
     is_relieved = call.ships[call.who].get("relieved", False)
     if is_relieved or call.meta.get("paused") or call.meta.get("failed_reason"):
         return None
-    task = None if budget_spent(call) else tasklist.choose(call.tasks)
-    if task is None and not verification_is_due(call):
+    task_id = None if budget_spent(call) else tasklist.choose(call.task_outlines)
+    if task_id is None and not verification_is_due(call):
         return None
     new: Claim = {
         "number": len(call.claims) + 1,
@@ -82,10 +82,11 @@ def new_claim(call: Call, run_id: str) -> Claim | None:
         "head": call.meta["head"],
         "tasks": len(call.tasks),
         "claimed_at": call.now,
-        "task": task["id"] if task else None,
+        "task": task_id,
     }
-    if task:
-        taken = tasklist.patched(task, {"status": "in_progress", "owner": call.who})
+    if task_id:
+        change: Task = {"status": "in_progress", "owner": call.who}
+        taken = tasklist.patched(call.tasks[task_id], change)
         call.put_task(tasklist.annotated(taken, {"claim": new["number"]}))
     return renew(call, new)
 
@@ -97,8 +98,7 @@ def verification_is_due(call: Call) -> bool:
 
 def describe(call: Call, held: Claim, task: Task) -> TaskGrant:
     """Return a claim of a task, with all that a ship needs to work on it."""
-    same_task = [c for c in call.claims.values() if c["task"] == task["id"]]
-    earlier = [c for c in same_task if c["number"] != held["number"]]
+    earlier = [c for c in call.claims_of(task["id"]) if c["number"] != held["number"]]
     budget = call.voyage["budget_usd"]
     return {
         "claim": held["number"],

@@ -10,8 +10,9 @@ sets. State is the fold of all lines, sections of named entries:
 Task files, ship files, the branch and the completion marker are written after the line, and can be
 written again from it: what a crash left undone is done by the next call. There is one way from
 lines to state and files, `_catch_up`, for a change of one's own as for what others left behind.
-`state.json` is the fold up to some line, so that a call need not read the whole journal; it may be
-deleted at any time.
+`state.json` is the fold up to some line, so that a call need not read the whole journal
+(snapshot.py). A call reads it, and the lines since, before it takes the lock; under the lock it
+reads what came meanwhile.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from pathlib import Path
 
 from ..files import write
 from ..text import utc
+from .snapshot import UNSOUND as UNSOUND
+from .snapshot import Entries, Snapshot, write_snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import IO, Any
 
     from ..process import Done
     from ..protocol import Claim, Json, Sections, VoyageRecord
@@ -39,11 +42,13 @@ if TYPE_CHECKING:
 
 SECTIONS = ("tasks", "claims", "ships", "hails", "answers", "meta")
 SNAPSHOT_BYTES = 64_000
-"""How much the journal grows until state.json is written again."""
+"""How much the journal grows, at least, until state.json is written again."""
+SNAPSHOT_SHARE = 32
+"""It also has to grow by this part of state.json's own size."""
 SPARE_BYTES = 500_000_000
 """Free disk that is kept for what voyages cannot do without: claims, beats and landings."""
-UNSOUND = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
-"""What comes of reading JSON that is not what was written."""
+HEAD_BYTES = 30
+"""What tells one file of the journal from another is in its first bytes: a line's number."""
 
 
 class Damaged(SystemExit):
@@ -74,37 +79,39 @@ class Journal:
         self.tasks_folder = home / ".claude" / "tasks" / f"{voyage}-tasks"
         self.repo = self.folder / "repo.git"
         self.lines = self.folder / "journal.jsonl"
-        self.sections: Sections = {
-            "tasks": {},
-            "claims": {},
-            "ships": {},
-            "hails": {},
-            "answers": {},
-            "meta": {},
-        }
+        self.sections = no_entries()
         self.notes: list[str] = []
         self._boot = boot or boot_id()
         self._snapshot_bytes = snapshot_bytes
         self._spare_bytes = spare_bytes
         self._stamps: dict[str, int] = {}
+        self._head = b""
         self._seq = 0
         self._offset = 0
-        self._lock = 0
+        self._new: list[tuple[int, Changes]] = []
+        self._next_snapshot = 0
+        self._lock = -1
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the one lock, with everything done that an earlier call left undone."""
+        is_first = self._offset == 0
+        self.look()
+        doubtful = self._doubtful_tasks() if is_first else []
+        seq_before = self._seq
         lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         with os.fdopen(lock):
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._lock = lock
-            is_first = self._offset == 0
-            if is_first:
-                self._load_snapshot()
-            self._catch_up()
-            if is_first:
-                self._restore_tasks()
-            yield
+            try:
+                self._catch_up()
+                self._restore_tasks(doubtful)
+                seq_before = self._seq
+                yield
+            finally:
+                self._lock = -1
+        if self._seq > seq_before and self._offset >= self._next_snapshot:
+            self._write_snapshot()
 
     def commit(self, who: str, change: Json, sets: Changes) -> None:
         """Make one change: `sets` has the new entries, `change` says what it was."""
@@ -121,9 +128,16 @@ class Journal:
             file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
         self._catch_up()
 
-    def grown(self) -> bool:
-        """Whether anybody else made a change since this object last had the lock."""
-        return self.lines.stat().st_size != self._offset
+    def look(self) -> list[Changes]:
+        """Take in what is new in the journal, without the lock. Returns what it sets."""
+        seq = self._seq
+        with suppress(FileNotFoundError), self.lines.open("rb") as file:
+            self._begin(file)
+            with suppress(*UNSOUND):  # of a line that is being written: the lock tells
+                self._read(file)
+        whole: Any = self.sections
+        has_skipped = self._seq - len(self._new) > seq
+        return [whole] if has_skipped else [sets for number, sets in self._new if number > seq]
 
     def has_room(self) -> bool:
         """Whether the disk has room for more than what voyages cannot do without."""
@@ -135,26 +149,29 @@ class Journal:
         from .. import process  # which takes longer to import than most calls take
 
         # It has the lock too: should we be killed, the next call waits for its end.
-        return process.run(["git", "-C", self.repo, *words], pass_fds=[self._lock])
+        lock = [] if self._lock < 0 else [self._lock]
+        return process.run(["git", "-C", self.repo, *words], pass_fds=lock)
 
     # From the journal to state, and to what follows from it
 
     def _catch_up(self) -> None:
         """Take in what is new in the journal, and write whatever is behind."""
-        known = self._seq
-        looked_at = self._offset
-        followed = self._followed()
+        with self.lines.open("a+b") as file:
+            self._begin(file)
+            self._read_to_the_end(file)
+            followed = self._followed()
+            if followed < self._seq:
+                os.fsync(file.fileno())  # whoever wrote a line may have been killed before this
+        known = self._seq - len(self._new)
         whole: Any = self.sections
-        behind = [sets for sets in self._new_changes() if self._seq > followed]
+        behind: list[Any] = [sets for number, sets in self._new if number > followed]
         if not known <= followed <= self._seq:
             behind = [whole]
         for section, key in {(name, key) for sets in behind for name in sets for key in sets[name]}:
             self._write(section, key)
         if behind:
             os.pwrite(self._lock, b"%020d %s" % (self._seq, self._boot), 0)
-        if self._offset // self._snapshot_bytes > looked_at // self._snapshot_bytes:
-            snapshot = (self.sections, self._stamps, self._seq, self._offset)
-            write(self.folder / "state.json", snapshot, indent=None)
+        self._new.clear()
 
     def _followed(self) -> int:
         """Return up to which change all that follows was written; -1 if nobody knows.
@@ -164,49 +181,105 @@ class Journal:
         seq, _, boot = os.pread(self._lock, 100, 0).partition(b" ")
         return int(seq) if seq.isdigit() and boot == self._boot else -1
 
-    def _new_changes(self) -> Iterator[Changes]:
-        """Yield what lines since the last look set, and take it in.
+    def _begin(self, file: IO[bytes]) -> None:
+        """Begin anew, with state.json if it is of this journal, unless we have begun with it."""
+        head = os.pread(file.fileno(), HEAD_BYTES, 0).partition(b",")[0]
+        if self._offset and head == self._head:
+            return
+        self._head = head
+        self.sections = no_entries()
+        self._stamps = {}
+        self._seq = 0
+        self._offset = 0
+        self._new.clear()
+        self._next_snapshot = self._snapshot_bytes
+        with suppress(OSError, *UNSOUND):
+            snapshot = Snapshot(self.folder / "state.json")
+            if self._is_of(snapshot, file):
+                self._begin_with(snapshot)
 
-        A torn last line is cut off: it never was a change."""
-        with self.lines.open("a+b") as file:
+    def _is_of(self, snapshot: Snapshot, file: IO[bytes]) -> bool:
+        """Whether a state.json is of this journal, and was made in this boot: it is not synced."""
+        following = b'\n{"seq":%d,' % (snapshot.seq + 1)
+        file.seek(snapshot.offset - 1)
+        goes_on = file.read(len(following)) in (b"\n", following)
+        is_alike = snapshot.head.encode() == self._head
+        return goes_on and is_alike and snapshot.boot.encode() == self._boot
+
+    def _begin_with(self, snapshot: Snapshot) -> None:
+        self.sections = snapshot.sections
+        self._stamps = snapshot.stamps
+        self._seq = snapshot.seq
+        self._offset = snapshot.offset
+        self._wait_with_snapshot(snapshot.size)
+
+    def _wait_with_snapshot(self, size: int) -> None:
+        """Let the journal grow from here before state.json, of so many bytes, is written again."""
+        growth = self._snapshot_bytes + size // SNAPSHOT_SHARE
+        self._next_snapshot = self._offset + growth
+
+    def _read(self, file: IO[bytes]) -> None:
+        """Take in the lines since the last look. Raises one of UNSOUND at what is none."""
+        file.seek(self._offset)
+        for raw in file:
+            sets = self._take_in(raw)
+            self._offset += len(raw)
+            self._new.append((self._seq, sets))
+
+    def _read_to_the_end(self, file: IO[bytes]) -> None:
+        """Take in the lines since the last look. A torn last one is cut off: it never was a change.
+
+        Raises Damaged if another cannot be read."""
+        try:
+            self._read(file)
+        except UNSOUND as error:
             file.seek(self._offset)
-            os.fsync(file.fileno())  # whoever wrote a line may have been killed before this
-            for raw in file:
-                try:
-                    line = self._take_in(raw)
-                except UNSOUND as error:
-                    is_torn = isinstance(error, ValueError) and not file.read(1)
-                    if not is_torn:
-                        raise Damaged(f"journal.jsonl: damaged after change {self._seq}") from None
-                    self.note(f"cut off a torn line of the journal, after change {self._seq}")
-                    file.truncate(self._offset)
-                    return
-                self._seq = line["seq"]
-                self._offset += len(raw)
-                yield line["set"]
+            file.readline()
+            is_torn = isinstance(error, ValueError) and not file.read(1)
+            if not is_torn:
+                raise Damaged(f"journal.jsonl: damaged after change {self._seq}") from None
+            self.note(f"cut off a torn line of the journal, after change {self._seq}")
+            file.truncate(self._offset)
 
-    def _take_in(self, raw: bytes) -> Json:
+    def _take_in(self, raw: bytes) -> Changes:
         """Fold a line into the state. Raises ValueError if it is torn, or another of UNSOUND."""
         line: Json = json.loads(raw if raw.endswith(b"\n") else b"")
+        sets: Changes = line["set"]
+        is_sum = self._offset == 0 and line.get("op") == "sum"
+        if is_sum:
+            self._seq = line["seq"] - 1
         if line["seq"] != self._seq + 1:
             raise LookupError
-        fold(self.sections, line["set"])
-        for task_id in line["set"].get("tasks", ()):
+        fold(self.sections, sets)
+        if is_sum:
+            self._stamps = line["stamps"]
+            sets = {}
+        for task_id in sets.get("tasks", ()):
             self._stamps[task_id] = line["ns"]
-        return line
+        self._seq = line["seq"]
+        return sets
 
-    def _load_snapshot(self) -> None:
-        """Begin with state.json, if it is of this journal; otherwise the journal has it all."""
-        with suppress(OSError, *UNSOUND), self.lines.open("rb") as lines:
-            sections, stamps, seq, offset = json.loads((self.folder / "state.json").read_bytes())
-            lines.seek(offset - 1)
-            following = b'\n{"seq":%d,' % (seq + 1)
-            is_of_this_journal = lines.read(len(following)) in (b"\n", following)
-            if is_of_this_journal and sections.keys() == {*SECTIONS}:
-                self.sections = sections
-                self._stamps = stamps
-                self._seq = seq
-                self._offset = offset
+    def _write_snapshot(self) -> None:
+        """Write state.json, unless somebody is at it. Without room for it there will be later."""
+        index = {
+            "boot": self._boot.decode(),
+            "head": self._head.decode(),
+            "seq": self._seq,
+            "offset": self._offset,
+        }
+        new = self.folder / ".state.json.new"
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with new.open("wb") as file:
+                write_snapshot(file, self.sections, self._stamps, index)
+                size = file.tell()
+            new.rename(self.folder / "state.json")
+        except OSError:
+            return
+        finally:
+            os.close(folder)
+        self._wait_with_snapshot(size)
 
     def _write(self, section: str, key: str) -> None:
         """Write what follows from an entry."""
@@ -236,21 +309,39 @@ class Journal:
         if done.status:
             raise Damaged(f"the branch cannot follow the journal: {done.stderr.strip()}")
 
-    def _restore_tasks(self) -> None:
-        """Put back every task file that is not as its last change left it."""
-        paths = self.tasks_folder.glob("*.json")
-        stamps = {path.stem: path.lstat().st_mtime_ns for path in paths}
-        for task_id in self.sections["tasks"]:
-            if stamps.get(task_id) != self._stamps[task_id]:
+    def _doubtful_tasks(self) -> list[str]:
+        """Return the tasks whose files seem to be not as their last changes left them."""
+        stamps = {}
+        with suppress(FileNotFoundError), os.scandir(self.tasks_folder) as files:
+            for file in files:
+                if not file.name.startswith("."):
+                    stamp = file.stat(follow_symlinks=False).st_mtime_ns
+                    stamps[file.name.removesuffix(".json")] = stamp
+        known = self._stamps
+        return [key for key in self.sections["tasks"] if stamps.get(key) != known.get(key)]
+
+    def _restore_tasks(self, doubtful: Iterable[str]) -> None:
+        """Put back those of some task files that are not as their last changes left them."""
+        for task_id in doubtful:
+            stamp = None
+            with suppress(OSError):
+                stamp = (self.tasks_folder / f"{task_id}.json").lstat().st_mtime_ns
+            if task_id in self.sections["tasks"] and stamp != self._stamps[task_id]:
                 self.note(f"restored {task_id}.json, which was not as ocaptain had left it")
                 self._write("tasks", task_id)
 
+    def forget(self) -> None:
+        """Do without state.json from here on: the journal has it all."""
+        (self.folder / "state.json").unlink(missing_ok=True)
+        self._offset = 0
+
     def reread(self) -> Sections:
         """Return the state that all lines make, with all that follows from it written anew."""
-        fresh = Journal(self.folder.parent, self.voyage, self.clock, boot=self._boot)
+        fresh = Journal(self.folder.parent, self.voyage, self.clock, boot=b"none, for state.json")
         fresh._lock = self._lock
         os.ftruncate(self._lock, 0)
         fresh._catch_up()
+        os.pwrite(self._lock, b"%020d %s" % (fresh._seq, self._boot), 0)
         return fresh.sections
 
     def note(self, text: str) -> None:
@@ -264,6 +355,18 @@ def open_voyage(home: Path, clock: Callable[[], float] = time.time) -> tuple[Jou
     """Return the journal of the voyage that lives in this home directory, and voyage.json."""
     voyage: VoyageRecord = json.loads((home / "voyage" / "voyage.json").read_text())
     return Journal(home, voyage["voyage"], clock), voyage
+
+
+def no_entries() -> Sections:
+    """Return the state before the first line."""
+    return {
+        "tasks": Entries(),
+        "claims": Entries(),
+        "ships": {},
+        "hails": Entries(),
+        "answers": Entries(),
+        "meta": {},
+    }
 
 
 def fold(sections: Sections, sets: Changes) -> None:

@@ -14,6 +14,7 @@ from . import background, claims, landing
 from .call import SHORT_LIMIT, Call, Refused, amount, text
 from .journal import Journal, open_voyage
 from .leases import advance_clock, record_heartbeat
+from .snapshot import Spoilt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..protocol import ErrorCode, Json, Refusal, VoyageRecord
+    from .journal import Changes
 
     Operation = Callable[[Call], Mapping[str, Any]]
 
@@ -29,6 +31,11 @@ REQUEST_LIMIT = 2_000_000
 """Bytes of a request."""
 LONGEST_WAIT_S = 25.0
 POLL_S = 0.015
+LONGEST_POLL_S = 0.1
+POLL_GROWTH = 1.1
+"""Who waits looks less and less often, for there may be a hundred of them."""
+TIME = ("clock", "last_call_at")
+"""Entries of `meta` that each call of a ship sets."""
 KEPT_ANSWERS = 16
 """How many answers to one asker are kept, in case they were lost on the way."""
 REPEATABLE = ("claim", "beat")
@@ -48,10 +55,11 @@ SHIP_OPERATIONS: Mapping[str, Operation] = {
 class Decision:
     """What was decided of a request."""
 
-    def __init__(self, answer: Json, *, waits: bool) -> None:
-        """`waits`: whether somebody else's change may bring a better answer."""
+    def __init__(self, answer: Json, waits_on: str | None = None) -> None:
+        """`waits_on` is set if others' changes may bring a better answer: to a ship whose own state
+        may do so, too."""
         self.answer = answer
-        self.waits = waits
+        self.waits_on = waits_on
 
 
 def serve(home: Path, who: str) -> None:
@@ -132,20 +140,44 @@ def decide_in_time(journal: Journal, voyage: VoyageRecord, who: str, request: Js
         wait_s = min(LONGEST_WAIT_S, voyage["lease_seconds"] / 8)
     ends = time.monotonic() + wait_s
     decision = decide(journal, voyage, who, request)
-    while decision.waits and wait_for_change(journal, ends):
-        decision = decide(journal, voyage, who, request, again=True)
+    while decision.waits_on and wait_for_change(journal, decision.waits_on, ends):
+        if not is_in_vain(journal, voyage, who, request):
+            decision = decide(journal, voyage, who, request, again=True)
     return decision.answer
 
 
-def wait_for_change(journal: Journal, ends: float) -> bool:
-    """Wait until the journal grows. Returns False if time is up, or the asker has gone, before."""
+def wait_for_change(journal: Journal, ship: str, ends: float) -> bool:
+    """Wait until something changes that may help, or the state of this ship.
+
+    Returns False if time is up, or the asker has gone, before."""
+    pause_s = POLL_S
     while time.monotonic() < ends:
-        stdin_has_ended, _, _ = select.select([sys.stdin], [], [], POLL_S)
+        stdin_has_ended, _, _ = select.select([sys.stdin], [], [], pause_s)
         if stdin_has_ended:
             return False
-        if journal.grown():
+        if any(may_help(sets, ship) for sets in journal.look()):
             return True
+        pause_s = min(pause_s * POLL_GROWTH, LONGEST_POLL_S)
     return False
+
+
+def may_help(sets: Changes, ship: str) -> bool:
+    """Whether a change may help who waits: it is more than that some ship is alive."""
+    claims = sets.get("claims", {}).values()
+    has_ended = any(claim["state"] != "live" for claim in claims)
+    is_news = sets.get("meta", {}).keys() - TIME
+    return "tasks" in sets or has_ended or bool(is_news) or ship in sets.get("ships", {})
+
+
+def is_in_vain(journal: Journal, voyage: VoyageRecord, who: str, request: Json) -> bool:
+    """Whether a request that waits would be in vain now. This holds up nobody: there is no lock."""
+    call = Call(journal, voyage, who, request)
+    if who not in call.ships:
+        return False
+    try:
+        return decide_anew(call).waits_on is not None
+    except Spoilt:
+        return False
 
 
 def decide(
@@ -155,18 +187,29 @@ def decide(
 
     A request whose answer is kept changes nothing. Nor does one that is decided `again` and is
     still in vain."""
+    try:
+        return decide_once(journal, voyage, who, request, again=again)
+    except Spoilt:
+        journal.forget()
+        return decide_once(journal, voyage, who, request, again=again)
+
+
+def decide_once(
+    journal: Journal, voyage: VoyageRecord, who: str, request: Json, *, again: bool
+) -> Decision:
+    """Do that with state.json as it is. Raises Spoilt if that is not as it was written."""
     with journal.locked():
         call = Call(journal, voyage, who, request)
         if who != "captain" and who not in call.ships:
-            return Decision(refusal("ship", LET_GO.format(who)), waits=False)
+            return Decision(refusal("ship", LET_GO.format(who)))
         request_id = text(request, "id", SHORT_LIMIT)
         kept_answers = call.answers.get(who, {})
         if request_id in kept_answers:
-            return Decision(dict(kept_answers[request_id]), waits=False)
+            return Decision(dict(kept_answers[request_id]))
         decision = decide_anew(call)
-        in_vain_again = again and decision.waits
+        in_vain_again = again and decision.waits_on
         if call.changes and not in_vain_again:
-            if request_id and request["op"] not in REPEATABLE and not decision.waits:
+            if request_id and request["op"] not in REPEATABLE and not decision.waits_on:
                 keep_answer(call, request_id, decision.answer)
             journal.commit(who, change_of(request), call.changes)
         return decision
@@ -190,9 +233,15 @@ def run_operation(call: Call) -> Decision:
         fields = operation(call)
     except Refused as refused:
         answer = refusal(refused.code, refused.error)
-        return Decision(answer, waits=refused.code == "berth")
+        return Decision(answer, holder_of_berth(call) if refused.code == "berth" else None)
     has_no_claim = op == "claim" and fields["claim"] is None
-    return Decision({"ok": True, **fields}, waits=has_no_claim)
+    return Decision({"ok": True, **fields}, call.who if has_no_claim else None)
+
+
+def holder_of_berth(call: Call) -> str:
+    """Return the ship that alone may land for now."""
+    number = call.meta["berth"]["claim"]
+    return call.claims[str(number)]["ship"]
 
 
 def keep_answer(call: Call, request_id: str, answer: Json) -> None:

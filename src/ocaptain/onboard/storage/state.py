@@ -42,7 +42,7 @@ def voyage_state(call: Call) -> tuple[str, str | None]:
 
 def all_completed(call: Call) -> bool:
     """Whether every task is completed."""
-    return all(tasklist.state(task) == "completed" for task in call.tasks.values())
+    return all(tasklist.state(task) == "completed" for task in call.task_outlines.values())
 
 
 def is_complete(call: Call) -> bool:
@@ -67,13 +67,13 @@ def is_stuck(call: Call) -> bool:
     """Whether there is something left to do, and nobody is at it, and nobody can be."""
     if call.live_claims() or all_completed(call):
         return False
-    return not any(tasklist.ready(call.tasks, call.tasks))
+    return not any(tasklist.ready(call.task_outlines, call.task_outlines))
 
 
 def set_aside(call: Call) -> dict[str, str]:
     """Return why each task failed that did, by its id."""
     reasons = {}
-    for task_id, task in call.tasks.items():
+    for task_id, task in call.task_outlines.items():
         if tasklist.state(task) == "failed":
             reasons[task_id] = f"task {task_id} {tasklist.metadata(task)['failed']}"
     return reasons
@@ -81,7 +81,7 @@ def set_aside(call: Call) -> dict[str, str]:
 
 def cost(call: Call) -> float:
     """Return what the voyage has cost so far, in USD, as the agents' reports have it."""
-    return sum(claim_cost(claim) for claim in call.claims.values())
+    return sum(claim_cost(claim) for claim in call.claim_outlines.values())
 
 
 def claim_cost(claim: Claim) -> float:
@@ -98,7 +98,7 @@ def budget_spent(call: Call) -> bool:
 def waiting_hails(call: Call, ship: str) -> dict[str, str]:
     """Return the captain's messages that the ship's agent has not taken in, by number."""
     waiting = {}
-    for number, hail in call.hails.items():
+    for number, hail in call.hails_in_use().items():
         if hail["ship"] == ship and not hail["delivered_at"]:
             waiting[number] = hail["text"]
     return waiting

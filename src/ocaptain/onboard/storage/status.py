@@ -49,7 +49,7 @@ def status(call: Call) -> Status:
     idle = IDLE_STATES.get(state, "waiting")
     ships = [ship_status(call, call.ships[name], idle) for name in ship_names(call)]
     verify = verify_state(call, state)
-    tasks = tasklist.counts(call.tasks)
+    tasks = tasklist.counts(call.task_outlines)
     if state not in ("complete", "failed") and all(ship["state"] in SILENT for ship in ships):
         state, reason = silence(call)
     return {
@@ -136,7 +136,7 @@ def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
     if seen_s is not None and seen_s > max(call.voyage["lease_seconds"] / 2, LEAST_SILENCE_S):
         state = "lost"
         reason = f"not heard from for {seen_s:.0f} s"
-    claims = [claim for claim in call.claims.values() if claim["ship"] == name]
+    claims = [claim for claim in call.claim_outlines.values() if claim["ship"] == name]
     completed = [claim for claim in claims if claim["state"] == "landed" and claim["task"]]
     return {
         "id": name,
@@ -178,7 +178,7 @@ def task_row(call: Call, task: Task) -> TaskRow:
         "subject": task.get("subject", ""),
         "status": tasklist.state(task),
         "owner": task.get("owner"),
-        "blocked_by": tasklist.waiting_for(task, call.tasks),
+        "blocked_by": tasklist.waiting_for(task, call.task_outlines),
         "claim": tasklist.claim_number(task),
         "attempts": tasklist.attempts(task),
         "commit": notes.get("commit"),

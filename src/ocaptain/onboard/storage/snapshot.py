@@ -1,0 +1,256 @@
+"""state.json: what the journal's lines make up to one of them, so that a call need not read all.
+
+It is a cache, and may be deleted at any time. Each task, claim, hail and set of answers has a line
+of its own, which is read if somebody wants it, and so have the outlines of all tasks, and of all
+claims. The last line but one, the index, has all else: what is small, and where those lines begin.
+The last line says where the index begins.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import MutableMapping
+
+from .. import tasklist
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+    from typing import IO, Any
+
+    from ..protocol import Claim, Hail, Json, Sections
+
+    Entry = Any
+    AnyMapping = MutableMapping[str, Entry]
+else:
+    AnyMapping = MutableMapping
+
+UNSOUND = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What comes of reading JSON that is not what was written."""
+LAST_LINE = b"%020d\n"
+LINE_BYTES = 4_000
+"""How much is read at first of a line."""
+
+
+class Spoilt(Exception):
+    """state.json is not as it was written. Without it, all there is can be read anew."""
+
+
+class Entries(AnyMapping):
+    """A section's entries by name, in the order in which they came.
+
+    Those that are in state.json are read when somebody wants them."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot | None = None,
+        section: str = "",
+        places: dict[str, int] | None = None,
+        in_use: Iterable[str] = (),
+    ) -> None:
+        """`places` says where the lines of entries begin in the snapshot. `in_use` are those that
+        may change again."""
+        self.in_use = {*in_use}
+        self._snapshot = snapshot
+        self._section = section
+        self._places = places or {}
+        self._values: dict[str, Any] = {}
+        self._outlines: dict[str, Any] | None = None if snapshot else {}
+
+    def __getitem__(self, key: str) -> Entry:
+        if key not in self._values:
+            self._values[key] = self._read(key)
+        return self._values[key]
+
+    def __setitem__(self, key: str, value: Entry) -> None:
+        self._places.setdefault(key, -1)
+        self._values[key] = value
+        self.in_use.add(key)
+        if self._outlines is not None:
+            self._outlines[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._places[key]
+        self._values.pop(key, None)
+        self.in_use.discard(key)
+        if self._outlines is not None:
+            self._outlines.pop(key, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._places
+
+    def copy(self) -> Entries:
+        """Return entries that can be changed without these."""
+        twin = Entries(self._snapshot, self._section, self._places.copy(), self.in_use)
+        twin._values = self._values.copy()
+        twin._outlines = None if self._outlines is None else self._outlines.copy()
+        return twin
+
+    @property
+    def outlines(self) -> dict[str, Any]:
+        """All entries, of which some lack what is not looked for among all."""
+        if self._outlines is None:
+            written = self._snapshot.outlines(self._section) if self._snapshot else {}
+            outlines = {**written, **self._values}
+            self._outlines = {key: outlines[key] for key in self._places}
+        return self._outlines
+
+    def line(self, key: str) -> bytes:
+        """Return an entry as state.json has it."""
+        if key in self._values:
+            return json.dumps([key, self._values[key]]).encode() + b"\n"
+        return self._line(key)
+
+    def _read(self, key: str) -> Entry:
+        place = self._places[key]
+        try:
+            name, value = json.loads(self._line(key))
+        except UNSOUND:
+            raise Spoilt(f"no entry at {place}") from None
+        if name != key:
+            raise Spoilt(f"{name!r:.60} at {place}, not {key!r}")
+        return value
+
+    def _line(self, key: str) -> bytes:
+        if self._snapshot is None:
+            raise KeyError(key)
+        return self._snapshot.line(self._places[key])
+
+
+class Snapshot:
+    """A state.json that is open. What is in it does not change: a new one replaces it."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError, or one of UNSOUND if it is not as it was written."""
+        self._file = os.open(path, os.O_RDONLY)
+        self.size = os.fstat(self._file).st_size
+        last = len(LAST_LINE % 0)
+        place = int(os.pread(self._file, last, self.size - last))
+        index: Json = json.loads(os.pread(self._file, self.size - place - last, place))
+        self.boot: str = index["boot"]
+        self.head: str = index["head"]
+        self.seq: int = index["seq"]
+        self.offset: int = index["offset"]
+        self.stamps: dict[str, int] = index["stamps"]
+        self.sections: Sections = {
+            "tasks": self._entries("tasks", index),
+            "claims": self._entries("claims", index),
+            "ships": index["ships"],
+            "hails": self._entries("hails", index),
+            "answers": self._entries("answers", index),
+            "meta": index["meta"],
+        }
+        self._outlines_at: dict[str, int] = index["outlines"]
+        self._outlines: dict[str, dict[str, Any]] = {}
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            os.close(self._file)
+
+    def line(self, place: int) -> bytes:
+        """Return the line that begins there."""
+        size = LINE_BYTES
+        read = os.pread(self._file, size, place)
+        while b"\n" not in read and len(read) == size:
+            size *= 8
+            read = os.pread(self._file, size, place)
+        return read[: read.find(b"\n") + 1]
+
+    def outlines(self, section: str) -> dict[str, Any]:
+        """Return the outlines of a section's entries. Raises Spoilt."""
+        if section not in self._outlines:
+            try:
+                self._outlines[section] = json.loads(self.line(self._outlines_at[section]))
+            except UNSOUND:
+                raise Spoilt(f"no outlines of {section}") from None
+        return self._outlines[section]
+
+    def _entries(self, section: str, index: Json) -> Entries:
+        return Entries(self, section, index["places"][section], index["in_use"][section])
+
+
+def write_snapshot(
+    file: IO[bytes], sections: Sections, stamps: dict[str, int], index: Json
+) -> None:
+    """Write a state.json. `index` says of which lines of which journal it is."""
+    places = {}
+    in_use = {}
+    outlines = {}
+    whole: Any = sections
+    for section, is_in_use in IN_USE.items():
+        entries: Entries = whole[section]
+        places[section] = write_entries(file, entries)
+        in_use[section] = [key for key in entries.in_use if is_in_use(entries[key])]
+    for section, outline in OUTLINES.items():
+        outlined = {key: outline(value) for key, value in whole[section].outlines.items()}
+        outlines[section] = file.tell()
+        file.write(json.dumps(outlined, separators=(",", ":")).encode() + b"\n")
+    index = {
+        **index,
+        "stamps": stamps,
+        "ships": sections["ships"],
+        "meta": sections["meta"],
+        "places": places,
+        "in_use": in_use,
+        "outlines": outlines,
+    }
+    place = file.tell()
+    file.write(json.dumps(index, separators=(",", ":")).encode() + b"\n")
+    file.write(LAST_LINE % place)
+
+
+def write_entries(file: IO[bytes], entries: Entries) -> dict[str, int]:
+    """Write a line for each entry. Returns where each begins."""
+    places = {}
+    place = file.tell()
+    for key in entries:
+        places[key] = place
+        place += file.write(entries.line(key))
+    return places
+
+
+def claim_outline(claim: Claim) -> Claim:
+    """Return what is looked for among all claims."""
+    short: Claim = {
+        "number": claim["number"],
+        "ship": claim["ship"],
+        "task": claim["task"],
+        "state": claim["state"],
+    }
+    if "cost_usd" in claim:
+        short["cost_usd"] = claim["cost_usd"]
+    return short
+
+
+def holds(claim: Claim) -> bool:
+    """Whether a claim is live."""
+    return claim["state"] == "live"
+
+
+def is_on_its_way(hail: Hail) -> bool:
+    """Whether a hail has not been taken in."""
+    return not hail["delivered_at"]
+
+
+def never(_: Json) -> bool:
+    """Nobody asks which of the tasks, or of the answers, are in use."""
+    return False
+
+
+OUTLINES: dict[str, Callable[[Any], Any]] = {"tasks": tasklist.outline, "claims": claim_outline}
+"""What is looked for among all entries of a section."""
+IN_USE: dict[str, Callable[[Any], bool]] = {
+    "tasks": never,
+    "claims": holds,
+    "hails": is_on_its_way,
+    "answers": never,
+}
+"""Which entries may change again, by the sections that have a line for each."""
