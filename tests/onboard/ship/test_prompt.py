@@ -50,6 +50,14 @@ def test_what_there_is_nothing_of_is_not_mentioned():
     ]
 
 
+def test_an_agent_is_warned_of_what_github_refuses():
+    """If the voyage goes there: one file that is too large keeps all of it from being pushed."""
+    grant = a_grant(TASK)
+    on_github = prompt.first(a_voyage(origin="https://github.com/owner/name.git"), grant)
+    assert "a file of more than 100 MB" in on_github
+    assert "GitHub" not in prompt.first(a_voyage(origin=None), grant)
+
+
 def test_a_commit_names_voyage_ship_and_task():
     """Its first line is the task's, on one line and not too long."""
     voyage = a_voyage(voyage="voyage-1f")

@@ -21,6 +21,8 @@ RULES = f"""\
 - ~/voyage/artifacts and ~/voyage/logs (read-only, and sometimes out of reach) have the plan's files and the other ships' logs.
 - If nothing has to be changed, end with one line: {NO_CHANGE} and why."""
 
+FOR_GITHUB = "- The branch goes to GitHub, which refuses all of it if one commit has a file of more than 100 MB. Leave no such file in the tree, and commit none."
+
 
 def first(voyage: VoyageRecord, grant: TaskGrant) -> str:
     """Make the message that starts a session, with all that there is to know about the task."""
@@ -37,7 +39,10 @@ def first(voyage: VoyageRecord, grant: TaskGrant) -> str:
         "The plan's check, run before every landing": voyage["check"],
     }
     paragraphs = [f"# {title}\n\n{text}" for title, text in parts.items() if text]
-    return "\n\n".join([*paragraphs, RULES])
+    rules = [RULES]
+    if (voyage["origin"] or "").startswith("https://github.com/"):
+        rules.append(FOR_GITHUB)
+    return "\n\n".join([*paragraphs, "\n".join(rules)])
 
 
 def _title(task: Task) -> str:
