@@ -1,4 +1,4 @@
-"""The repository that a plan names: what is read of it, and what of a checkout stays behind."""
+"""The repository that a plan names: what is read of it."""
 
 import os
 import subprocess
@@ -13,8 +13,6 @@ import pytest
 from ocaptain.plan.plan import Source
 from ocaptain.plan.source import AS_STORAGE
 from tests.support.plans import checked, faults, git, patch, sound
-
-NO_LFS = ("-c", "filter.lfs.required=false", "-c", "filter.lfs.clean=", "-c", "filter.lfs.smudge=")
 
 
 @pytest.mark.parametrize(
@@ -79,29 +77,6 @@ def test_repo_that_is_none(plan: Path, tmp_path: Path):
     git(tmp_path, "init", "-q", "empty")
     patch(plan, "voyage.json", repo=str(tmp_path / "empty"))
     assert faults(plan) == ['voyage.json: "repo": has no commit to start from']
-
-
-def test_what_stays_behind(plan: Path, repo: Path, tmp_path: Path):
-    """Shallow history, uncommitted changes, submodules and LFS are noted."""
-    (repo / "assets").mkdir()
-    (repo / "assets/.gitattributes").write_text("*.png filter=lfs diff=lfs merge=lfs -text\n")
-    (repo / "assets/map.png").touch()
-    git(repo, "submodule", "add", "-q", str(repo), "sub")
-    git(repo, *NO_LFS, "add", ".")
-    git(repo, *NO_LFS, "commit", "-q", "-m", "second")
-    git(tmp_path, *NO_LFS, "clone", "-q", "--depth=1", f"file://{repo}", "shallow")
-    shallow = tmp_path / "shallow"
-    (shallow / "new.txt").touch()
-    patch(plan, "voyage.json", repo=str(shallow), recommended_ships=1)
-    report = checked(plan)
-    assert report.plan
-    assert report.plan.source.shallow == (shallow / ".git/shallow").read_text()
-    assert report.notes == [
-        f"{shallow}: a shallow clone: the voyage has only the history that is here",
-        f"{shallow}: changes that are not committed stay behind (see `git status`)",
-        f"{shallow}: submodules stay empty unless setup.sh updates them",
-        f"{shallow}: files in LFS stay pointers unless setup.sh pulls them",
-    ]
 
 
 @pytest.fixture

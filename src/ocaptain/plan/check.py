@@ -11,7 +11,8 @@ from .forecast import foresee
 from .hints import SETTINGS_KEYS, meant, plain, question
 from .plan import Forecast, Plan, Report, Settings, Source
 from .reading import Findings, Json, read_object, read_text, sound_fields
-from .source import left_behind, locate
+from .repository import inspect
+from .source import locate
 from .tasks import read_tasks
 
 NOTIFY_IS_READ = 'voyage.json: "notify" has a password in its URL, which every ship can read'
@@ -107,7 +108,7 @@ async def find_source(settings: Json, config: Config, findings: Findings) -> Sou
     with findings.reading('voyage.json: "repo"'):
         source = await locate(settings["repo"], settings.get("branch"), config.gh_token)
         if source.path:
-            findings.notes += await left_behind(source.path, source.head)
+            await inspect(source.path, source.head, findings)
     return source
 
 

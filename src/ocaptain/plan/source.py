@@ -1,10 +1,10 @@
-"""Where the code comes from: what `repo` stands for, and what of a checkout stays behind."""
+"""Where the code comes from: what `repo` stands for."""
 
 import re
 from pathlib import Path
 
 from ocaptain.errors import Failure
-from ocaptain.git import git, try_git
+from ocaptain.git import git
 
 from .plan import Source
 
@@ -12,11 +12,6 @@ from .plan import Source
 # which thus is in no argv and kept by no helper.
 _ANSWER = "!echo username=x-access-token; echo password=$GH_TOKEN; :"
 AS_STORAGE = ("-c", "credential.helper=", "-c", f"credential.https://github.com.helper={_ANSWER}")
-
-SHALLOW = "a shallow clone: the voyage has only the history that is here"
-UNCOMMITTED = "changes that are not committed stay behind (see `git status`)"
-SUBMODULES = "submodules stay empty unless setup.sh updates them"
-LFS = "files in LFS stay pointers unless setup.sh pulls them"
 
 OWNER_AND_NAME = re.compile(r"[A-Za-z0-9-]+/[\w.-]+")
 PASSWORD_IN_URL = re.compile(r"https?://[^/]*@|\w+://[^/@]*:[^/]*@")
@@ -56,24 +51,6 @@ async def _end_of_history(checkout: Path) -> str:
     """Return git's own file of where a shallow history ends; nothing if the history is whole."""
     path = checkout / await git("-C", str(checkout), "rev-parse", "--git-path", "shallow")
     return path.read_text() if path.exists() else ""
-
-
-async def left_behind(checkout: Path, head: str) -> list[str]:
-    """Say what of a checkout will not come along with the commit `head`."""
-
-    async def ask(*words: str) -> str:
-        return await try_git("-C", str(checkout), *words)
-
-    notes = []
-    if await ask("rev-parse", "--is-shallow-repository") == "true":
-        notes.append(SHALLOW)
-    if await ask("status", "--porcelain"):
-        notes.append(UNCOMMITTED)
-    if await ask("ls-tree", "--full-tree", head, ".gitmodules"):
-        notes.append(SUBMODULES)
-    if await ask("ls-files", "-s", ":(top,attr:filter=lfs)"):
-        notes.append(LFS)
-    return [f"{checkout}: {note}" for note in notes]
 
 
 def clone_url(repo: str) -> str:
