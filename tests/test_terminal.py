@@ -81,9 +81,13 @@ def test_a_ship_that_waits(status: Status):
     ship = status["ships"][0]
     ship["state"] = "limited"
     ship["reason"] = "usage limit"
-    ship["until"] = time.mktime((2026, 11, 22, 19, 30, 0, 0, 0, -1))
+    today = time.localtime()[:3]
+    ship["until"] = time.mktime((*today, 19, 30, 0, 0, 0, -1))
     row = lines(terminal.status(status))[-2]
     assert row.endswith("usage limit until 19:30")
+    ship["until"] = time.mktime((2040, 11, 22, 19, 30, 0, 0, 0, -1))
+    row = lines(terminal.status(status))[-2]
+    assert row.endswith("usage limit until 2040-11-22 19:30")
     assert "Say what is where" not in row
 
 

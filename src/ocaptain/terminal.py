@@ -138,7 +138,7 @@ def _occupation(ship: ShipStatus) -> str:
     if not ship["reason"]:
         parts = [ship["task"], ship["subject"]]
     elif ship["until"]:
-        parts = [ship["reason"], time.strftime("until %H:%M", time.localtime(ship["until"]))]
+        parts = [ship["reason"], f"until {_moment(ship['until'])}"]
     else:
         parts = [ship["reason"]]
     return " ".join(part for part in parts if part)
@@ -273,6 +273,14 @@ def _state(state: str) -> Text:
 def _age(moment: float | None) -> str:
     """How long ago a UNIX time was."""
     return _duration(time.time() - moment) if moment else "-"
+
+
+def _moment(epoch: float) -> str:
+    """A time on this machine's clock, with its date unless that is today's."""
+    moment = time.localtime(epoch)
+    if moment[:3] == time.localtime()[:3]:
+        return time.strftime("%H:%M", moment)
+    return time.strftime("%Y-%m-%d %H:%M", moment)
 
 
 def _duration(seconds: float) -> str:

@@ -1,8 +1,10 @@
 """What agents print, and the events that are read from it."""
 
+from typing import get_args
+
 from hypothesis import strategies as st
 
-from ocaptain.onboard.ship.agents import Event
+from ocaptain.onboard.ship.agents import Event, Kind
 
 ODD = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 
@@ -12,7 +14,7 @@ JSON = st.recursive(ODD, lambda inner: st.lists(inner) | st.dictionaries(st.text
 
 def check(events: list[Event]) -> None:
     for event in events:
-        assert event.kind in ("text", "tool", "wait", "background", "heard", "begin", "end")
+        assert event.kind in get_args(Kind)
         assert "\n" not in event.text
         event.text.encode()
         assert 0 <= event.cost_usd < float("inf")

@@ -16,10 +16,10 @@ def emit(kind, **said):
     print(json.dumps({"type": kind, **said}), flush=True)
 
 def begin():
-    emit("system", subtype="init")
+    emit("system", subtype="init", session_id="talk-1")
 
-def say(text):
-    emit("assistant", message={"content": [{"type": "text", "text": text}]})
+def say(text, **more):
+    emit("assistant", message={"content": [{"type": "text", "text": text}], **more})
 
 def result(text="Done.", **more):
     emit("result", **{"is_error": False, "result": text, "total_cost_usd": 0.25, **more})
@@ -53,11 +53,12 @@ class Talking:
         return None
 
     def command(self, job: Job) -> list[str]:
-        return [sys.executable, "-c", TALKING + job.grant["task"]["metadata"]["run"]]
+        program = TALKING + job.grant["task"]["metadata"]["run"]
+        return [sys.executable, "-c", program, job.conversation]
 
     def environment(self, job: Job) -> dict[str, str]:
         self.job = job
-        return {}
+        return dict(job.agent_env)
 
 
 def grant(run: str) -> TaskGrant:

@@ -240,43 +240,101 @@ def test_a_refused_credential_ends_the_turn_while_the_agent_still_tries(start: S
     assert end.text == "the API does not accept the credential"
 
 
+LIMIT = "result('Limit.', is_error=True, api_error_status=429)"
+FREE_LIMIT = "result('Limit.', is_error=True, api_error_status=429, total_cost_usd=0)"
+
+
 @rule("R86")
 def test_a_limit_with_a_reset_is_waited_out(start: Start, harbor: Harbor):
-    """Storage knows until when; the session can go on after it."""
+    """Storage knows until when; the same session goes on after it, and its turn ends then."""
     reset = int(time.time()) + 3
-    running = start(
-        f"hear(); begin(); limit({reset}); result('Limit.', is_error=True, api_error_status=429)\n"
-        "say(hear()); result()"
-    )
+    running = start(f"hear(); begin(); limit({reset}); {LIMIT}\nsay(hear()); result('Over.')")
     threading.Timer(1, running.heartbeat.beat).start()
     end = running.turn("go")
-    assert (end.outcome, end.text) == ("limited", "Limit.")
+    assert (end.outcome, end.text) == ("done", "Over.")
     assert time.time() >= reset
     [told] = harbor.asked
     assert (told["state"], told["reason"], told["until"]) == ("limited", "Limit.", reset)
-    assert running.turn("go on").outcome == "done"
-    assert running.last_words == "go on"
+    assert running.last_words == "Go on where you left off."
 
 
-def test_a_limit_without_a_reset_is_waited_out_for_a_while(start: Start):
-    """About a minute, so that nobody hammers an API that is overloaded."""
+@rule("R86")
+def test_limits_without_a_reset_are_waited_out_longer_and_longer(start: Start, harbor: Harbor):
+    """So nobody hammers an API that is overloaded. A retry that is over announces nothing. Until
+    the agent works again it is limited, whatever its program says."""
+    retry = "emit('system', subtype='api_retry', error_status=529, retry_delay_ms=0)"
     running = start(
-        "hear(); begin(); result('Busy.', is_error=True, api_error_status=529); hear()",
-        timing=Timing(limited_s=2.5),
+        f"hear(); begin(); {retry}; {LIMIT}\nhear(); begin(); {LIMIT}\n"
+        "hear(); begin(); emit('assistant', error='x', message={'content': []})\n"
+        "time.sleep(1); say('On.'); result(); hear()",
+        timing=Timing(limited_s=1.0),
     )
+    threading.Timer(3.6, running.heartbeat.beat).start()
     end, seconds = timed(lambda: running.turn("go"))
-    assert (end.outcome, seconds > 2.5) == ("limited", True)
+    assert (end.outcome, 4 < seconds < 7) == ("done", True)
+    [told] = harbor.asked
+    assert (told["state"], told["reason"], told["until"]) == ("limited", "Limit.", 0)
+    running.heartbeat.beat()
+    assert harbor.asked[-1]["state"] == "working"
 
 
-def test_a_wait_that_is_over_says_nothing_of_the_next_limit(start: Start):
-    """Else the session would go on every second, for as long as the limit lasts."""
+@rule("R86")
+def test_an_api_that_only_ever_limits_is_given_up(start: Start):
+    """As trouble of this ship: another one may do better, and somebody has to be told."""
+    running = start(f"while hear(): begin(); {LIMIT}", timing=Timing(limited_s=0.01))
+    with pytest.raises(
+        GiveUp, match=r"^the API made it wait 10 times in a row, at last: Limit.$"
+    ) as raised:
+        running.turn("go")
+    assert raised.value.fault == "infrastructure"
+
+
+@rule("R111")
+@pytest.mark.parametrize(
+    "waits",
+    [
+        f"limit(time.time() + 600); {FREE_LIMIT}; sys.stdin.read()",
+        "emit('system', subtype='api_retry', error_status=429, retry_delay_ms=600_000)\nhear()",
+    ],
+    ids=["between turns", "by itself"],
+)
+@pytest.mark.parametrize("works", [True, False], ids=["in the middle", "at the beginning"])
+def test_who_waits_goes_on_with_new_credentials(
+    start: Start, harbor: Harbor, waits: str, works: bool
+):
+    """The process is another one, as the variables of one cannot be changed. It goes on with the
+    conversation, if there is one; what it has cost and what nobody heard is not forgotten."""
     running = start(
-        f"hear(); begin(); limit({time.time()}); result(is_error=True, api_error_status=429)\n"
-        "hear(); begin(); result(is_error=True, api_error_status=429); hear()",
-        timing=Timing(limited_s=4.0),
+        "begin(); token = os.environ['TOKEN']\n"
+        "if token == 'new':\n"
+        "    say(' '.join([*sys.argv[1:], hear()])); result(); sys.exit()\n"
+        "usage = {'input_tokens': 1000}; hear()\n"
+        f"if {works}: say('Working.', id='1', model='opus', usage=usage)\n"
+        f"{waits}"
     )
-    assert timed(lambda: running.turn("go"))[1] < 3
-    assert timed(lambda: running.turn("go on"))[1] > 4
+    put = running.ship.folder / "agent_env.json"
+    put.write_text('{"TOKEN": "old"}')
+    running = Session(running.ship, running.grant, running.agent, running.heartbeat, lambda: None)
+    with running.heartbeat:
+        threading.Timer(1.5, put.write_text, ['{"TOKEN": "new"}']).start()
+        assert running.turn("go").outcome == "done"
+    assert running.last_words == ("talk-1 Go on where you left off." if works else "go")
+    assert cost(running, harbor) == pytest.approx(0.254 if works else 0.25)
+    assert "[7] goes on with the credentials that came" in logged(running)
+
+
+def test_a_turn_that_is_cut_short_has_cost_something(start: Start, harbor: Harbor):
+    """What its messages cost at least counts until the total comes, and each of them once."""
+    usage = "id='%s', model='claude-opus-5', usage={'input_tokens': %s}"
+    running = start(
+        f"hear(); begin(); say('a', {usage % (1, 1000)}); say('b', {usage % (1, 2000)})\n"
+        f"result(total_cost_usd=0.5); hear(); begin(); say('c', {usage % (2, 3000)})\n"
+        f"say('d', {usage % (3, 1000)}); sys.exit()"
+    )
+    assert running.turn("go").outcome == "done"
+    assert cost(running, harbor) == 0.5
+    assert running.turn("go on").outcome == "error"
+    assert cost(running, harbor) == pytest.approx(0.516)
 
 
 @rule("R88")

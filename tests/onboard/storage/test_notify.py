@@ -94,6 +94,26 @@ def test_what_went_away_and_came_back_is_told_again(sail: Sail, told, tmp_path: 
 
 
 @rule("R108")
+def test_an_api_that_makes_ships_wait_for_long_is_news(sail: Sail, told, tmp_path: Path):
+    """After ten minutes, once, whatever the ship says of it with each beat."""
+    storage = sail(task("1"), notify=APPEND.format(tmp_path / "told"), lease_seconds=600)
+    claim = storage.claim("ship-0")["claim"]
+    limit = {"state": "limited", "reason": "the API answers 429"}
+    with telling(storage):
+        for minutes in range(13):
+            storage.ask("ship-0", "beat", claim=claim, until=storage.now + 1, **limit)
+            notified = storage.sections()["meta"].get("notified", {})
+            assert ("limited" in notified) <= (minutes > 10)
+            if minutes == 11:
+                assert until(lambda: len(told()) == 1), told()
+            storage.now += 60
+        storage.finish("ship-0")
+        storage.verify()
+    assert [line.split("|")[1] for line in told()] == ["limited", "complete"]
+    assert "these wait: ship-0, the first of them for: the API answers 429;" in told()[0]
+
+
+@rule("R108")
 def test_text_of_agents_is_data(sail: Sail, told, tmp_path: Path):
     """Nothing that it holds is run."""
     storage = sail(task("1"), notify=APPEND.format(tmp_path / "told"), max_attempts=1)

@@ -1,6 +1,6 @@
 """An attempt at a task: a fresh branch, the agent's turns, and the landing."""
 
-from ..protocol import TaskGrant
+from ..protocol import Fault, TaskGrant
 from . import prompt
 from .agents import AGENTS
 from .client import Refused
@@ -72,13 +72,14 @@ class Attempt:
             self.clone.begin(self.ref)
 
     def take_turn(self, session: Session) -> None:
-        """Have the agent do one turn, however long the API makes it wait."""
+        """Have the agent do one turn."""
         end = session.turn(self.message)
-        while end.outcome == "limited":
-            end = session.turn(prompt.GO_ON)
         if end.outcome != "done":
             lines = "\n".join(session.last_lines)
-            raise GiveUp(f"{end.outcome}: {end.text}\n{lines}".strip(), end.outcome or "error")
+            fault: Fault = "error"
+            if end.outcome and end.outcome != "limited":  # after which a turn goes on
+                fault = end.outcome
+            raise GiveUp(f"{end.outcome}: {end.text}\n{lines}".strip(), fault)
 
     def land(self, last_words: str) -> None:
         """Bring the work to the branch. Raises Feedback if the agent has to mend it first."""

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
 from typing import NamedTuple
@@ -13,8 +13,9 @@ from .. import process
 from ..protocol import TaskGrant
 from . import prompt
 from .agents import Agent, Event, Job, Outcome
-from .heartbeat import WORKING, Heartbeat
+from .heartbeat import WORKING, GiveUp, Heartbeat
 from .ship import LOG_LINE_LIMIT, Ship
+from .spending import Spending
 from .workgroup import OutOfMemory
 
 TICK_S = 0.02
@@ -24,6 +25,14 @@ LINE_LIMIT = 4_000_000
 KEPT_LINES = 10
 LIMITS_OF_A_TURN = 10
 """How many time limits of the plan's commands a turn may take."""
+LIMITED_TURNS = 10
+"""How many turns in a row may end with a limit, without any work between them."""
+LONGEST_LIMIT_S = 8 * 86400
+"""However far away the end is that was announced; a week is the longest that is known."""
+LEAST_USD = 0.01
+"""What a process is granted at least, if only a little is left of the budget."""
+LOOK_S = 0.5
+"""Seconds between looks for new credentials while a limit lasts."""
 
 
 class Timing(NamedTuple):
@@ -34,13 +43,43 @@ class Timing(NamedTuple):
     quiet_s: float = 2.0
     """For a turn that the agent begins by itself, once its background is done."""
     limited_s: float = 60.0
-    """For a limit of which nobody says when it ends."""
+    """For a limit of which nobody says when it ends. It doubles with each in a row."""
+    longest_limited_s: float = 600.0
     close_s: float = 10.0
     """For the agent to end by itself."""
 
 
+class Run:
+    """A process of the agent, with what it was started with and has let be known."""
+
+    def __init__(
+        self, child: Popen[bytes], agent_env: Mapping[str, str], conversation: str
+    ) -> None:
+        self.child = child
+        self.agent_env = agent_env
+        self.conversation = conversation
+        """By which another process can go on; empty if there is nothing yet to go on with."""
+        self.begun = conversation
+        """What the agent called it when a turn began."""
+        # What it has to do even if its turn has ended:
+        self.background_tasks = 0
+        self.quiet_s = 0.0
+        self.ticks_used = 0
+
+
+class Turn:
+    """A turn as far as it has gone."""
+
+    def __init__(self) -> None:
+        self.began_at = time.monotonic()
+        self.heard_at = self.began_at
+        self.wait_ends = 0.0
+        """When a wait that was announced ends, in UNIX time."""
+        self.end: Event | None = None
+
+
 class Session:
-    """A running agent process: sends it messages, and returns how each turn ended.
+    """A conversation with an agent: sends it messages, and returns how each turn ended.
 
     A thread of its own takes in what the agent lets be known."""
 
@@ -57,6 +96,7 @@ class Session:
 
         Raises OSError if there is no such program."""
         self.ship = ship
+        self.grant = grant
         self.agent = agent
         self.heartbeat = heartbeat
         self.last_words = ""
@@ -67,27 +107,32 @@ class Session:
         self._save_period_s = 2 * heartbeat.period_s
         self._save_due = time.monotonic() + self._save_period_s
         self._timing = timing or Timing()
-        # This turn:
-        self._began_at = 0.0
-        self._heard_at = 0.0
-        self._wait_ends = 0.0
-        self._end: Event | None = None
-        # What the agent has to do even if its turn has ended:
-        self._background_tasks = 0
-        self._quiet_s = 0.0
-        self._ticks_used = 0
+        self._spending = Spending()
+        self._limits = 0
+        """How many turns have ended with a limit since it last worked."""
+        self._has_worked = False
+        """Whether it has since it was told what to do in this turn."""
         # The captain's hails, whose numbers wait here under the mark of the message that has them:
         self._hails_sent = 0
         self._hails_on_the_way: dict[str, list[int]] = {}
         self._hails_delivered: list[int] = []
-        self._child = self._start(grant)
-        threading.Thread(target=self._read, name="agent's output", daemon=True).start()
+        self._turn = Turn()
+        self._run = self._start("")
+        self._listen()
 
-    def _start(self, grant: TaskGrant) -> Popen[bytes]:
+    def _start(self, conversation: str) -> Run:
+        """Start a process of the agent, which may go on with the conversation of another."""
         self.ship.reload_credentials()
-        hook = process.program(self.ship.home, "task-hook", str(grant["claim"]))
-        job = Job(self.ship.voyage, self.ship.name, grant, tuple(hook), self.ship.agent_env)
-        return self.ship.work.start(
+        hook = process.program(self.ship.home, "task-hook", str(self.grant["claim"]))
+        job = Job(
+            self.ship.voyage,
+            self.ship.name,
+            self._grant_left(),
+            tuple(hook),
+            self.ship.agent_env,
+            conversation,
+        )
+        child = self.ship.work.start(
             self.agent.command(job),
             self.agent.environment(job),
             cwd=self.ship.workspace,
@@ -95,27 +140,66 @@ class Session:
             stdout=PIPE,
             stderr=STDOUT,
         )
+        return Run(child, job.agent_env, conversation)
+
+    def _listen(self) -> None:
+        """Take in what the process lets be known, while we do something else."""
+        reader = threading.Thread(target=self._read, args=[self._run], daemon=True)
+        reader.name = "agent's output"
+        reader.start()
+
+    def _grant_left(self) -> TaskGrant:
+        """Return the claim with what is left of its budget."""
+        budget_usd = self.grant["budget_usd"]
+        if budget_usd is None:
+            return self.grant
+        return {**self.grant, "budget_usd": max(budget_usd - self._spending.total(), LEAST_USD)}
+
+    def _start_again(self) -> None:
+        """Have another process, with the credentials that there are now, go on."""
+        self.ship.say("goes on with the credentials that came", self.heartbeat.task_id)
+        self.ship.work.kill()
+        self._spending.end_process()
+        self._limits = 0
+        for numbers in self._hails_on_the_way.values():
+            self._hails_sent -= len(numbers)
+        self._hails_on_the_way.clear()
+        self._run = self._start(self._run.conversation)
+        self._listen()
 
     # A turn
 
     def turn(self, text: str) -> Event:
         """Say `text`, wait until the turn is over, and return the event with which it ended.
 
-        If that is a limit, return once the limit is over. Raises GiveUp if the claim is lost, and
-        OutOfMemory if the agent was killed for that."""
-        self.heartbeat.report(WORKING)
-        self._began_at = time.monotonic()
-        self._heard_at = self._began_at
-        self._wait_ends = 0.0
-        self._end = None
+        The agent goes on after a limit. Raises GiveUp if the claim is lost or if one limit follows
+        the other, and OutOfMemory if the agent was killed for that."""
+        self._has_worked = False
+        end = self._take_turn(text)
+        while end.outcome == "limited":
+            self._wait_out(end)
+            words = prompt.GO_ON
+            if self._has_old_credentials():
+                self._start_again()
+                if not self._has_worked:  # what was said before that may not have been kept
+                    words = text
+            end = self._take_turn(words)
+        self._limits = 0
+        return end
+
+    def _take_turn(self, text: str) -> Event:
+        """Do one turn. Returns how it ended, perhaps by a limit."""
+        if self._limits:
+            self.heartbeat.report({"until": 0.0})
+        else:
+            self.heartbeat.report(WORKING)
+        self._turn = Turn()
         self.last_words = ""
         self._send(text)
         end = self._wait_for_end()
         self.heartbeat.check_claim()
-        if self.ship.work.was_killed_for_memory(self._child.returncode):
+        if self.ship.work.was_killed_for_memory(self._run.child.returncode):
             raise OutOfMemory("the agent was killed, probably for memory")
-        if end.outcome == "limited":
-            self._wait_out(end)
         return end
 
     def _send(self, text: str) -> None:
@@ -131,7 +215,7 @@ class Session:
         self._hails_sent += len(hails)
         self._hails_on_the_way[mark] = [int(number) for number, _ in hails]
         with suppress(OSError):  # it is dead, then, and that ends the turn
-            process.feed(self._child, message)
+            process.feed(self._run.child, message)
 
     def _wait_for_end(self) -> Event:
         while True:
@@ -141,6 +225,9 @@ class Session:
             self.heartbeat.pause(TICK_S)
             if time.monotonic() > self._save_due:
                 self._save_now()
+            is_limited = self._limits > 0 or self._turn.wait_ends > time.time()
+            if is_limited and self._has_old_credentials():
+                return Event("end", "other credentials came", outcome="limited")
             self._send("")
 
     def _save_now(self) -> None:
@@ -148,12 +235,30 @@ class Session:
         self._save_due = time.monotonic() + self._save_period_s
 
     def _wait_out(self, limit: Event) -> None:
-        """Wait until a limit is over. Raises GiveUp if the claim is lost meanwhile."""
-        until = self._wait_ends or time.time() + self._timing.limited_s
-        until = max(until, time.time() + 1)
+        """Wait until a limit is over, or there are other credentials.
+
+        Raises GiveUp if the claim is lost meanwhile, or if there was one limit too many."""
+        self._limits += 1
+        if self._limits > LIMITED_TURNS:
+            text = f"the API made it wait {LIMITED_TURNS} times in a row, at last: {limit.text}"
+            raise GiveUp(text, "infrastructure")
+        until = self._limit_ends()
         self.heartbeat.report({"state": "limited", "reason": limit.text, "until": until})
         self._save_now()
-        self.heartbeat.pause(until - time.time())
+        while time.time() < until and not self._has_old_credentials():
+            self.heartbeat.pause(min(LOOK_S, until - time.time()))
+
+    def _limit_ends(self) -> float:
+        """Return when a limit ends, in UNIX time, as it was announced or else as is likely."""
+        now = time.time()
+        if self._turn.wait_ends > now:
+            return min(self._turn.wait_ends, now + LONGEST_LIMIT_S)
+        likely_s = self._timing.limited_s * float(2 ** (self._limits - 1))
+        return now + min(likely_s, self._timing.longest_limited_s)
+
+    def _has_old_credentials(self) -> bool:
+        """Whether the captain has sent others than those that the agent was started with."""
+        return self.ship.agent_env != self._run.agent_env
 
     # Whether a turn is over
 
@@ -161,14 +266,14 @@ class Session:
         """Return the end of the turn, once the agent will not go on by itself.
 
         By then it has heard all that it was told, and nothing of it runs; or that took too long."""
-        end = self._end
-        silent_s = time.monotonic() - self._heard_at
+        end = self._turn.end
+        silent_s = time.monotonic() - self._turn.heard_at
         if end is None:
             return self._exited(silent_s) or self._overdue() or self._stalled(silent_s)
         if end.outcome != "done":
             return end
-        goes_on = self._background_tasks > 0 or bool(self._hails_on_the_way)
-        if not goes_on and silent_s >= self._quiet_s:
+        goes_on = self._run.background_tasks > 0 or bool(self._hails_on_the_way)
+        if not goes_on and silent_s >= self._run.quiet_s:
             return end
         if goes_on and silent_s > self._timing.background_s:
             self._stop_background()
@@ -176,95 +281,120 @@ class Session:
 
     def _exited(self, silent_s: float) -> Event | None:
         """End a turn whose agent is gone, though what it left may hold its output open."""
-        if silent_s > 1 and self._child.poll() is not None:
-            return self._exit()
+        if silent_s > 1 and self._run.child.poll() is not None:
+            return self._exit(self._run)
         return None
 
     def _overdue(self) -> Event | None:
         """End a turn that takes far too long."""
         minutes = LIMITS_OF_A_TURN * self.ship.voyage["time_limit_minutes"]
-        took_s = time.monotonic() - self._began_at
-        if took_s > minutes * 60 and time.time() > self._wait_ends:
+        took_s = time.monotonic() - self._turn.began_at
+        if took_s > minutes * 60 and time.time() > self._turn.wait_ends:
             return Event("end", f"its turn took {minutes:g} minutes", outcome="stalled")
         return None
 
     def _stalled(self, silent_s: float) -> Event | None:
         """End a turn of silence, in which no child works, and that no announced wait explains."""
         minutes = self.ship.voyage["stall_minutes"]
-        since_wait_s = time.time() - self._wait_ends
+        since_wait_s = time.time() - self._turn.wait_ends
         if min(silent_s, since_wait_s) < minutes * 60:
             return None
-        children = self.ship.work.pids() - {self._child.pid}
+        children = self.ship.work.pids() - {self._run.child.pid}
         ticks_used = process.cpu_ticks(children)
-        if ticks_used == self._ticks_used:
+        if ticks_used == self._run.ticks_used:
             text = f"it said and did nothing for {minutes:g} minutes"
             return Event("end", text, outcome="stalled")
-        self._ticks_used = ticks_used
-        self._heard_at = time.monotonic()
+        self._run.ticks_used = ticks_used
+        self._turn.heard_at = time.monotonic()
         return None
 
     def _stop_background(self) -> None:
         """Kill what the agent left running: it begins a turn of its own then."""
         self.ship.say("stopping what the agent left running", self.heartbeat.task_id)
-        self.ship.work.kill(spare=[self._child.pid])
+        self.ship.work.kill(spare=[self._run.child.pid])
         self._hails_on_the_way.clear()
-        self._background_tasks = 0
-        self._heard_at = time.monotonic()
+        self._run.background_tasks = 0
+        self._turn.heard_at = time.monotonic()
 
     # What the agent lets be known
 
-    def _read(self) -> None:
-        """Take in all of it while the agent runs."""
-        while self._child.stdout and (line := self._child.stdout.readline(LINE_LIMIT)):
-            self._heard_at = time.monotonic()
+    def _read(self, run: Run) -> None:
+        """Take in all of it while the process runs, and no other has followed it."""
+        while run.child.stdout and (line := run.child.stdout.readline(LINE_LIMIT)):
+            self._turn.heard_at = time.monotonic()
             for event in self.agent.events(line):
-                self._take(event)
-        self._take(self._exit())
+                self._take(run, event)
+        self._take(run, self._exit(run))
 
-    def _exit(self) -> Event:
+    def _exit(self, run: Run) -> Event:
         """Wait for the end of the process, which ends the turn."""
-        status = self._child.wait()
+        status = run.child.wait()
         outcome: Outcome = "error"
         if status == 0 and not self.agent.interactive:
             outcome = "done"
         return Event("end", f"the agent exited with status {status}", outcome=outcome)
 
-    def _take(self, event: Event) -> None:
+    def _take(self, run: Run, event: Event) -> None:
+        if run is not self._run:
+            return
         match event.kind:
             case "text" | "tool":
+                self._note_work(run, event)
+            case "notice":
                 self._note(event)
             case "wait":
-                self.ship.say(event.text, self.heartbeat.task_id)
+                self._note(event)
+                self._turn.wait_ends = event.until or self._turn.wait_ends
                 self.heartbeat.report(
                     {"state": "limited", "reason": event.text, "until": event.until}
                 )
-                self._wait_ends = event.until or self._wait_ends
             case "heard":
                 self._hails_delivered += self._hails_on_the_way.pop(event.text, [])
                 self.heartbeat.report({"delivered": self._hails_delivered.copy()})
-            case "background":
-                self._background_tasks = event.left
-                self._quiet_s = self._timing.quiet_s
-            case "begin":
-                self._end = None
-            case "end":
-                self._end = self._end or event
-                if event.cost_usd:
-                    self.heartbeat.report({"cost_usd": event.cost_usd})
+            case _:
+                self._follow(run, event)
 
-    def _note(self, event: Event) -> None:
+    def _follow(self, run: Run, event: Event) -> None:
+        """Take in how far a turn has gone, and what it costs."""
+        match event.kind:
+            case "background":
+                run.background_tasks = event.left
+                run.quiet_s = self._timing.quiet_s
+            case "begin":
+                run.begun = event.text
+                self._turn.end = None
+            case "end":
+                self._turn.end = self._turn.end or event
+                self._spending.end_turn(event.cost_usd)
+                self._report_cost()
+            case "cost":
+                self._spending.add_message(event.text, event.cost_usd)
+                self._report_cost()
+
+    def _report_cost(self) -> None:
+        spent = self._spending.total()
+        if spent:
+            self.heartbeat.report({"cost_usd": spent})
+
+    def _note_work(self, run: Run, event: Event) -> None:
         """Log what the agent said or did; if it is in its turn, it is at work."""
-        self.ship.say(event.text, self.heartbeat.task_id)
-        if self._end is None:
+        self._note(event)
+        self._has_worked = True
+        self._limits = 0
+        run.conversation = run.begun  # only now is there anything that could go on
+        if self._turn.end is None:
             self.heartbeat.report(WORKING)
-        self.last_lines.append(event.text[:LOG_LINE_LIMIT])
         if event.kind == "text":
             self.last_words = event.text
+
+    def _note(self, event: Event) -> None:
+        self.ship.say(event.text, self.heartbeat.task_id)
+        self.last_lines.append(event.text[:LOG_LINE_LIMIT])
 
     def close(self) -> None:
         """End the session: politely, then not."""
         with suppress(OSError, TimeoutExpired):
-            if self._child.stdin:
-                self._child.stdin.close()
-                self._child.wait(self._timing.close_s)
+            if self._run.child.stdin:
+                self._run.child.stdin.close()
+                self._run.child.wait(self._timing.close_s)
         self.ship.work.kill()

@@ -39,6 +39,7 @@ SILENT = ("lost", "starting", "relieved")
 """States of ships that will claim nothing, as far as anybody knows."""
 IDLE_STATES = {"complete": "done", "failed": "done", "paused": "paused", "halted": "paused"}
 """The state of a ship with nothing to do, by the voyage's; it is `waiting` in others."""
+LONG_LIMIT_S = 600
 LEAST_SILENCE_S = 5.0
 """No ship is lost that called since."""
 
@@ -224,4 +225,16 @@ def news(call: Call) -> dict[str, str]:
     now = status(call)
     if now["state"] in ENDED:
         sentences[now["state"]] = now["reason"] or now["objective"]
+    limited = [ship for ship in now["ships"] if is_limited_for_long(call, ship)]
+    if limited:
+        names = ", ".join(ship["id"] for ship in limited)
+        sentences["limited"] = (
+            f"their agents' API makes these wait: {names}, the first of them for: "
+            f"{limited[0]['reason']}; with other credentials set, type: ocaptain resume"
+        )
     return sentences
+
+
+def is_limited_for_long(call: Call, ship: ShipStatus) -> bool:
+    """Whether a ship's agent has had to wait for its API for so long that it is news."""
+    return ship["state"] == "limited" and call.now - (ship["since"] or call.now) > LONG_LIMIT_S

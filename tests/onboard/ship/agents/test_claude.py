@@ -183,7 +183,9 @@ def test_what_claude_was_told_is_heard_when_it_is_replayed():
 
 def test_what_claude_prints_that_is_no_message_is_logged():
     """Complaints on stderr, such as why it does not start, are kept for people."""
-    assert list(claude.events(b"Error: no bubblewrap\n")) == [Event("tool", "Error: no bubblewrap")]
+    assert list(claude.events(b"Error: no bubblewrap\n")) == [
+        Event("notice", "Error: no bubblewrap")
+    ]
 
 
 def test_every_turn_has_a_beginning():
@@ -191,11 +193,41 @@ def test_every_turn_has_a_beginning():
     assert heard(type="system", subtype="init") == [Event("begin")]
 
 
+def test_another_process_can_go_on_with_a_conversation():
+    """Claude says what it calls it, and is told the same."""
+    assert heard(type="system", subtype="init", session_id="a1") == [Event("begin", "a1")]
+    assert "--resume" not in claude.command(JOB)
+    assert after(claude.command(JOB._replace(conversation="a1")), "--resume") == "a1"
+
+
+def test_what_the_client_says_of_an_error_is_no_work():
+    """It speaks in the model's place then."""
+    message = {"content": [{"type": "text", "text": "API Error: 429"}]}
+    said = heard(type="assistant", message=message, error="rate_limit")
+    assert said == [Event("notice", "API Error: 429")]
+
+
+@pytest.mark.parametrize(
+    ("model", "usd"),
+    [("claude-sonnet-5-5", 0.0135), ("claude-opus-5-5", 0.027), ("claude-haiku-5-5", 0.000675)],
+)
+def test_a_message_costs_something_before_its_turn_has_ended(model, usd):
+    """At least so much, whichever block of it is printed; of a model that is not known nobody can
+    tell."""
+    usage = {"input_tokens": 1000, "cache_creation_input_tokens": 2000, "output_tokens": 700}
+    usage["cache_read_input_tokens"] = 2500
+    message = {"id": "msg_1", "content": [], "usage": usage}
+    [cost] = heard(type="assistant", message={**message, "model": model})
+    assert (cost.kind, cost.text) == ("cost", "msg_1")
+    assert cost.cost_usd == pytest.approx(usd)
+    assert heard(type="assistant", message={**message, "model": "<synthetic>"}) == []
+
+
 KEYS = [
     *("message", "content", "text", "name", "input", "error", "errors", "isReplay", "subtype"),
     *("tasks", "attempt", "retry_delay_ms", "error_status", "rate_limit_info", "status", "result"),
     *("resetsAt", "rateLimitType", "modelUsage", "inputTokens", "total_cost_usd", "is_error"),
-    *("api_error_status", "a model", "uuid"),
+    *("api_error_status", "a model", "uuid", "id", "model", "usage", "input_tokens", "session_id"),
 ]
 
 

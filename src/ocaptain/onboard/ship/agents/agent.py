@@ -5,14 +5,16 @@ from typing import Literal, NamedTuple, Protocol
 
 from ...protocol import TaskGrant, VoyageRecord
 
-Kind = Literal["text", "tool", "begin", "end", "background", "heard", "wait"]
+Kind = Literal["text", "tool", "notice", "begin", "end", "background", "heard", "wait", "cost"]
 """What an event is of.
 
-`text` (what the agent says) and `tool` (what it does, or its program prints) are for the log.
+`text` (what the agent says), `tool` (what it does, or its program prints) and `notice` (what its
+program says of a failure: no sign of work) are for the log.
 `begin` and `end` enclose a turn. When something in the `background` is done, the agent begins a
 turn by itself, even right after an `end`.
 `heard`: a message that it was sent is before the model now.
 `wait`: the agent cannot go on for a while.
+`cost`: a message of the model's has cost something.
 """
 
 Outcome = Literal["done", "error", "limited", "spent", "refused", "stalled"]
@@ -40,6 +42,8 @@ class Job(NamedTuple):
     """Command line of `taskhook` for this claim."""
     agent_env: Mapping[str, str]
     """The captain's environment variables for agents, tokens among them."""
+    conversation: str = ""
+    """What an earlier process for this claim called its conversation, which is to go on."""
 
 
 class Event(NamedTuple):
@@ -47,7 +51,9 @@ class Event(NamedTuple):
 
     kind: Kind
     text: str = ""
-    """One line to log or, of an `end`, the reason; of `heard`, the message's mark."""
+    """One line to log or, of an `end`, the reason; of `heard`, the message's mark; of `begin`, the
+    agent's name for the conversation, if another process can go on with it; of `cost`, the model's
+    message, of which there may be several events: the last one counts."""
     until: float = 0
     """Of a `wait`: when it ends, in UNIX time; 0 if nobody knows."""
     left: int = 0
@@ -55,7 +61,7 @@ class Event(NamedTuple):
     outcome: Outcome | None = None
     """Of an `end`."""
     cost_usd: float = 0
-    """Of an `end`: spent by the session so far."""
+    """Of an `end`: spent by the process so far. Of `cost`: at least so much of it is new."""
 
 
 class Agent(Protocol):

@@ -25,6 +25,10 @@ HOPELESS_ERRORS = ("authentication_failed", "billing_error", "model_not_found")
 HOPELESS_ATTEMPTS = 3
 """Refusals of an API key before it is given up; the client itself would go on for minutes."""
 STATUS_OUTCOMES: dict[float, Outcome] = {401: "refused", 403: "refused", 429: "limited"}
+LEAST_PRICES = {"haiku": (0.1, 0.5), "sonnet": (2, 10), "opus": (4, 20)}
+"""US dollars for a million tokens in and out: the least that the client reckons for a family."""
+CACHE_READ = 0.1
+"""What a token that was read from the cache costs, of one that was not."""
 GIST = ("command", "file_path", "notebook_path", "pattern", "url", "query", "subject", "taskId")
 """Arguments that say best what a tool call does."""
 
@@ -54,6 +58,8 @@ def command(job: Job) -> list[str]:
     budget_usd = job.grant["budget_usd"]
     if budget_usd:
         argv += ["--max-budget-usd", str(budget_usd)]
+    if job.conversation:
+        argv += ["--resume", job.conversation]
     return argv
 
 
@@ -103,20 +109,22 @@ def events(line: bytes) -> Iterator[Event]:
     for event in _events(record):
         # One line that can be encoded; JSON allows half a character.
         text = " ".join(event.text.split()).encode(errors="replace").decode()
-        if text or event.kind not in ("text", "tool"):
+        if text or event.kind not in ("text", "tool", "notice"):
             yield event._replace(text=text)
 
 
 def _events(record: Any) -> Iterator[Event]:  # noqa: C901, PLR0912 - a case for each kind of record
     match record:
         case str():
-            yield Event("tool", record)  # a complaint, on stderr
-        case {"type": "assistant", "message": {"content": [*blocks]}}:
+            yield Event("notice", record)  # a complaint, on stderr
+        case {"type": "assistant", "message": {"content": [*blocks]} as said}:
             yield from _of_assistant(blocks, record.get("error"))
+            yield from _of_usage(said)
         case {"type": "user", "isReplay": True, "uuid": str(mark)}:
             yield Event("heard", mark)
         case {"type": "system", "subtype": "init"}:
-            yield Event("begin")
+            session = record.get("session_id")
+            yield Event("begin", session if isinstance(session, str) else "")
         case {"type": "system", "subtype": "background_tasks_changed", "tasks": [*tasks]}:
             yield Event("background", left=len(tasks))
         case {"type": "system", "subtype": "api_retry"}:
@@ -134,12 +142,29 @@ def _events(record: Any) -> Iterator[Event]:  # noqa: C901, PLR0912 - a case for
 def _of_assistant(blocks: list[Any], error: Any) -> Iterator[Event]:
     for block in blocks:
         match block:
-            case {"type": "text", "text": str(text)}:
-                yield Event("text", text)
+            case {"type": "text", "text": str(text)} if error:  # the client's words
+                yield Event("notice", text)
                 if error in HOPELESS_ERRORS:
                     yield Event("end", text, outcome="refused")
+            case {"type": "text", "text": str(text)}:
+                yield Event("text", text)
             case {"type": "tool_use", "name": str(name), "input": {**arguments}}:
                 yield Event("tool", f"{name}: {_gist(arguments)}")
+
+
+def _of_usage(said: Json) -> Iterator[Event]:
+    """What a message has cost at least, until a result says what the session has.
+
+    The client prints a message block by block, each time with the usage of all so far."""
+    match said:
+        case {"id": str(mark), "model": str(model), "usage": dict(usage)}:
+            for family, (price_in, price_out) in LEAST_PRICES.items():
+                if family in model:
+                    tokens_in = _number(usage, "input_tokens")
+                    tokens_in += _number(usage, "cache_creation_input_tokens")
+                    tokens_in += _number(usage, "cache_read_input_tokens") * CACHE_READ
+                    usd = tokens_in * price_in + _number(usage, "output_tokens") * price_out
+                    yield Event("cost", mark, cost_usd=usd / 1e6)
 
 
 def _gist(arguments: dict[Any, Any]) -> str:
