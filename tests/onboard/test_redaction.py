@@ -13,7 +13,9 @@ HEX = st.text("0123456789abcdef", min_size=32, max_size=64)
 TOKENS = st.from_regex(r"sk-ant-(api|oat)0[1-9]-[A-Za-z0-9]{40}", fullmatch=True)
 ISSUED = [
     "sk-ant-oat01-SECRETSECRETSECRETSECRET",
+    "sk-ant-oat01-secret",
     "sk-ant-api03-Wx4distinctive",
+    "tiger-blossom",
     "ghp_Vk9distinctive",
     "9f86d081884c7d65",
     "correct-horse-battery-staple",

@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASSWORD|HEADERS")
 SHORTEST_SECRET = 8
 """Shorter values are words that other text has as well."""
-FEWEST_WORDS = 4
-"""Fewer words are a phrase that other text may have as well."""
+FEWEST_WORDS = 2
+"""A word alone is one that other text may have as well."""
+FEWEST_SIGNS = 4
+"""Fewer words and odd characters are what a placeholder is written with, as `<your-key>`."""
 FEWEST_CHARACTERS = 5
 """Different ones, for `xxxxxxxx` is no secret."""
 
 ISSUED = re.compile(r"sk-(ant-[a-z]+\d\d-|proj-|or-v1-)?|gh[opsur]_|github_pat_|glpat-")
 """How tokens of some issuers begin, which says nothing of what follows."""
+NEVER_MADE_UP = re.compile(r"sk-ant-oat\d\d-.")
+"""How tokens begin that no gateway asks for, so that nobody has reason to make one up."""
 FILLERS = re.compile(
     "(a|an|and|anthropic|any|anything|api|are|asdf[a-z]*|auth|authorization|basic|bearer|by|"
     "change|claude|default|dev|dummy|empty|example|fake|false|for|gateway|goe?s?|here|holder|"
@@ -86,7 +90,9 @@ def url_secrets(text: str) -> Iterator[str]:
 
 
 def looks_secret(value: str) -> bool:
-    """Whether a value can be a secret: long and various enough, and no phrase of a few words."""
+    """Whether a value can be a secret: long and various enough, and not just a word."""
+    if NEVER_MADE_UP.match(value):
+        return True
     issued = ISSUED.match(value)
     own = value[issued.end() :] if issued else value
     if len(value) < SHORTEST_SECRET or len(set(_without_runs(own))) < FEWEST_CHARACTERS:
@@ -95,7 +101,8 @@ def looks_secret(value: str) -> bool:
     if not all(map(_is_wordy, parts)):
         return True
     telling = {part.lower() for part in parts if not _is_filler(part)}
-    return len(telling.union(ODD.findall(own))) >= FEWEST_WORDS
+    signs = telling.union(ODD.findall(own))
+    return len(telling) >= FEWEST_WORDS or len(signs) >= FEWEST_SIGNS
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
