@@ -89,6 +89,7 @@ class Clone:
         self.keep()
         self.git.run("update-ref", f"refs/heads/{ref}", self.upstream)
         self.git.run("symbolic-ref", "HEAD", f"refs/heads/{ref}")
+        self._is_new = False
 
     def _remove_old(self) -> None:
         for old in self.path.parent.glob(f"{self.path.name}.*"):

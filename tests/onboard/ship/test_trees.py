@@ -1,0 +1,77 @@
+"""Removing whatever agents and builds leave on a ship's disk."""
+
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ocaptain.onboard.ship import trees
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder of somebody's for whom permissions count."""
+    path = Path(tempfile.mkdtemp())
+    if os.geteuid() == 0:
+        os.chown(path, NOBODY, NOBODY)
+    yield path
+    shutil.rmtree(path)
+
+
+def as_user(act: Callable[[], None]) -> int | None:
+    """Do something as somebody for whom permissions count; returns 0 if it did not fail."""
+
+    def run() -> None:
+        if os.geteuid() == 0:
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+        act()
+
+    child = multiprocessing.get_context("fork").Process(target=run)
+    child.start()
+    child.join()
+    return child.exitcode
+
+
+def test_read_only_folders_are_removed(folder: Path):
+    """As in Go's module cache; what their links lead to stays as it is."""
+
+    def act() -> None:
+        deep = folder / "cache" / "module" / "deep"
+        deep.mkdir(parents=True)
+        (deep / "file").touch()
+        (folder / "store").mkdir()
+        (folder / "store" / "file").write_text("kept")
+        os.link(folder / "store" / "file", deep / "hard")
+        (deep / "link").symlink_to(folder / "store")
+        (folder / "store").chmod(0o500)
+        (folder / "store" / "file").chmod(0o400)
+        deep.chmod(0o500)
+        deep.parent.chmod(0)
+        trees.remove(folder / "cache")
+
+    assert as_user(act) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["store"]
+    assert (folder / "store").stat().st_mode & 0o777 == 0o500
+    assert (folder / "store" / "file").stat().st_mode & 0o777 == 0o400
+
+
+def test_what_cannot_be_removed_is_said(tmp_path: Path):
+    """As are folders of root's, which containers leave: here it is a file that is none."""
+    with pytest.raises(OSError, match=r"cannot be removed: .*/proc/self/status"):
+        trees.remove(Path("/proc/self/status"))
+
+
+def test_links_are_removed_not_what_they_lead_to(tmp_path: Path):
+    """Nor does it matter if there is nothing."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    trees.remove(tmp_path / "link", tmp_path / "nothing")
+    trees.remove()
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
