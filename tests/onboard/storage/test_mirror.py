@@ -190,7 +190,7 @@ def test_a_token_that_is_refused_is_kept(hub: GitHub):
     head = storage.land()
     tokens, hub.tokens = hub.tokens, {}
     storage.mirror()
-    assert "Authentication failed" in storage.news()[2]
+    assert "Invalid username or token." in storage.news()[2]
     assert "export GH_TOKEN=…; ocaptain resume" in storage.news()[2]
     hub.tokens = tokens
     storage.mirror(at=time.time() + 60)
@@ -207,7 +207,7 @@ def test_nothing_on_origin_is_overwritten(hub: GitHub):
     storage.land()
     storage.verify()
     storage.mirror()
-    assert "rejected" in storage.news()[2]
+    assert f"{BRANCH} is refused: fetch first." in storage.news()[2]
     assert (remote(hub), remote(hub, BRANCH)) == (theirs, theirs)
 
 
@@ -246,7 +246,7 @@ def test_origin_takes_no_refs_of_ours(hub: GitHub):
     storage.mirror(Timing())
     [mirrored, _, fault] = storage.news()
     assert mirrored is None
-    assert fault.startswith(f"no push: {HIDDEN} is refused: [remote rejected] (push declined")
+    assert fault.startswith(f"no push: {HIDDEN} is refused: push declined due to")
     assert "The branch is pushed once the voyage is complete." in fault
     storage.verify()
     storage.mirror(Timing())

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .journal import Journal
 
-REJECTED = re.compile(r"^!\t[^\t]*\t(.*)$", re.MULTILINE)
+REJECTED = re.compile(r"^!\t[^\t]*\t\[[a-z ]*\] \(?(.*?)\)?$", re.MULTILINE)
 """A ref that was not taken, as `git push --porcelain` tells it: why."""
 NO_ENTRY = re.compile(r"error: 40[134]\b|Authentication failed|Repository not found")
 """What git says if the host does not let it in."""
@@ -18,6 +18,7 @@ TOO_LARGE = re.compile(r"File (.+) is ([\d.]+ MB); this exceeds .* limit of ([\d
 """docs.github.com, About large files on GitHub."""
 NO_SCOPE = re.compile(r"create or update workflow `(.+?)` without `workflow` scope")
 """What GitHub says of a token that may not change what Actions do."""
+HOME = "Storage has all of it. To bring it home: ocaptain fetch"
 BETTER = "To give another token: export GH_TOKEN=…; ocaptain resume"
 
 
@@ -28,14 +29,16 @@ def is_refusal(done: process.Done) -> bool:
 
 def explain(journal: Journal, ref: str, done: process.Done) -> str:
     """Return what a host refuses, which task did that, and what to type."""
-    said = " ".join(line.removeprefix("remote: ") for line in done.stderr.splitlines())
+    said = words_of_host(done.stderr)
     rejected = REJECTED.search(done.stdout)
-    why = rejected[1] if rejected else said
+    if not rejected:
+        return f"{said} {BETTER}"
+    why = rejected[1]
     if large := TOO_LARGE.search(said):
         path, size, most = large.groups()
         return (
             f"{path} ({size}, {blame(journal, path)}) is larger than the {most} that the host "
-            "takes. Storage has all of it. To bring it home: ocaptain fetch"
+            f"takes. {HOME}"
         )
     if workflow := NO_SCOPE.search(why):
         path = workflow[1]
@@ -43,11 +46,16 @@ def explain(journal: Journal, ref: str, done: process.Done) -> str:
             f"{path} ({blame(journal, path)}) tells CI what to do, and GH_TOKEN lacks the scope "
             f"`workflow`. To read it and push yourself: ocaptain fetch. {BETTER}"
         )
-    if not rejected:
-        return f"{why} {BETTER}"
     if ref.startswith("refs/ocaptain/"):
         return f"{ref} is refused: {why}. The branch is pushed once the voyage is complete. {said}"
-    return f"{ref} is refused: {why}. {said}"
+    return f"{ref} is refused: {why}. {HOME}. {said}"
+
+
+def words_of_host(stderr: str) -> str:
+    """Return what the host said of what git printed; if that is nothing, all of it."""
+    lines = stderr.splitlines()
+    remote = [line.removeprefix("remote: ") for line in lines if line.startswith("remote: ")]
+    return " ".join(remote or lines).strip()
 
 
 def blame(journal: Journal, path: str) -> str:
