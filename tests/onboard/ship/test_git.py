@@ -1,11 +1,14 @@
 """What git does for helm depends on nothing that a ship's machine or its agents have set."""
 
+import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
+from ocaptain.onboard.ship.git import Git, GitFailed
 from tests.support.rules import rule
 from tests.support.storage import git
 from tests.support.yard import Yard
@@ -145,3 +148,56 @@ def test_replaced_and_grafted_history_is_what_it_was(yard: Yard):
     yard.land(b="b")
     assert yard.ready() == ["Mine"]
     assert sorted(git(yard.path, "ls-files").split()) == ["a", "b", "gone", "poem"]
+
+
+# If storage does not answer
+
+
+def git_at(folder: Path, *answers: str) -> tuple[Git, list[str]]:
+    """Git in a fresh repository, whose ssh says one thing after the other; and what it logs."""
+    for number, answer in enumerate(answers):
+        (folder / f"answer{number}").write_text(answer)
+    ssh = folder / "ssh"
+    ssh.write_text(f"#!/bin/sh\ncd {folder}\nset -- answer*\ncat $1 >&2\nrm -f $1\nexit 255\n")
+    ssh.chmod(ssh.stat().st_mode | stat.S_IXUSR)
+    log: list[str] = []
+    git = Git(folder, str(ssh), threading.Event(), log.append, first_pause_s=0.01)
+    git.run("init", "--quiet", ".")
+    git.run("remote", "add", "origin", "storage:repo.git")
+    return git, log
+
+
+@rule("R91")
+def test_each_try_to_reach_storage_leaves_a_line_in_the_log(tmp_path: Path):
+    """Until it is answered, or the claim is over."""
+    git, log = git_at(tmp_path, "connect: timed out\n", "connect: refused\n", "no more\n")
+
+    def say(line: str) -> None:
+        log.append(line)
+        if "refused" in line:
+            git._give_up.set()
+
+    git._say = say
+    with pytest.raises(GitFailed, match="connect: refused"):
+        git.run_with_storage("fetch", "origin")
+    first, second = log
+    assert first.startswith("git cannot reach storage, and tries again: ")
+    assert ("timed out" in first, "refused" in second) == (True, True)
+
+
+@rule("R91")
+@pytest.mark.parametrize(
+    "why",
+    [
+        "ship-0@storage: Permission denied (publickey).",
+        "Host key verification failed.",
+        "fatal: 'repo.git' does not appear to be a git repository",
+    ],
+)
+def test_what_waiting_hardly_mends_is_given_up(tmp_path: Path, why: str):
+    """After some tries, as trouble of this ship, with ssh's own words."""
+    git, log = git_at(tmp_path, *[f"{why}\n"] * 9)
+    with pytest.raises(GitFailed, match=r"Could not read from remote") as raised:
+        git.run_with_storage("fetch", "origin")
+    assert why in str(raised.value)
+    assert len(log) == 6

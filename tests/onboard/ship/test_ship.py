@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import tempfile
 import threading
 from pathlib import Path
@@ -14,9 +15,16 @@ from ocaptain.onboard.protocol import LOG_LIMIT
 from ocaptain.onboard.ship.client import Unreachable
 from ocaptain.onboard.ship.ship import Ship
 from tests.support.rules import rule
-from tests.support.ship import a_ship
+from tests.support.ship import Harbor, a_ship
 from tests.support.storage import VOYAGE, Sail, task
 from tests.support.yard import AUTHOR
+
+
+def sockets_of(ship: Ship) -> Path:
+    """The folder of a ship's shared SSH connection."""
+    command = ship.storage.command
+    option = next(word for word in command if word.startswith("ControlPath="))
+    return Path(option.removeprefix("ControlPath=")).parent
 
 
 def test_the_words_before_commands_on_storage_come_from_ship_json(
@@ -47,7 +55,8 @@ def test_the_words_before_commands_on_storage_come_from_ship_json(
             *(f"{login} {word}" for word in ("harbor", "git-upload-pack", "git-receive-pack")),
         ],
     ]
-    [sockets] = tmp_path.glob("oc-*")  # each helm of a ship's uses the same
+    sockets = sockets_of(ship)
+    assert sockets == sockets_of(Ship(tmp_path))  # each helm of a ship's uses the same
     assert sockets.stat().st_mode & 0o777 == 0o700
 
 
@@ -94,3 +103,32 @@ def test_a_full_disk_does_not_stop_a_ship(tmp_path: Path, monkeypatch):
     assert helm.log.stat().st_size == LOG_LIMIT
     helm.log = Path("/dev/full")
     helm.say("three")
+
+
+@rule("R91")
+def test_a_ship_goes_on_after_an_agent_has_cleaned_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Without its folder ssh cannot share a connection, and without TMPDIR git cannot be run."""
+    place = Path(tempfile.mkdtemp(dir="/tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    helm = a_ship(tmp_path, Harbor())
+    sockets = sockets_of(helm)
+    assert sockets.parent == place
+    for gone in (sockets, place):
+        shutil.rmtree(gone)
+        helm.storage.send_log(0, "")
+        assert sockets.stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(place)
+
+
+def test_a_long_tmpdir_is_too_long_for_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Their paths have 107 bytes at most, whatever they are counted in; /tmp will do."""
+    place = tmp_path / ("é" * 50)
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    helm = a_ship(tmp_path, None, voyage=f"voyage-{os.getpid()}")
+    sockets = sockets_of(helm)
+    assert (sockets.parent, sockets.is_dir()) == (Path("/tmp"), True)
+    sockets.rmdir()
+    assert list(place.iterdir()) == []

@@ -83,6 +83,11 @@ def _parsed(output: bytes) -> Json | None:
     return None
 
 
+def say_on_stderr(text: str) -> None:
+    """Print a line for whoever started this program."""
+    print(text, file=sys.stderr)
+
+
 class Client:
     """A ship's way to ask storage.
 
@@ -90,11 +95,17 @@ class Client:
     All methods raise Refused, and those with a limit to their patience raise Unreachable."""
 
     def __init__(
-        self, command: Sequence[str], secrets: Sequence[str], exchange: Exchange = exchange
+        self,
+        command: Sequence[str],
+        secrets: Sequence[str],
+        exchange: Exchange = exchange,
+        say: Callable[[str], None] = say_on_stderr,
     ) -> None:
+        """`say` is told each time that storage does not answer, and why."""
         self.command = command
         self._secrets = secrets
         self._exchange = exchange
+        self._say = say
 
     def claim(self, run_id: str) -> NoClaim | TaskGrant | VerificationGrant:
         """Ask for something to do; if there is nothing, storage waits a while for it."""
@@ -150,9 +161,7 @@ class Client:
         return answer
 
     def ask(self, request: Mapping[str, Any], patience_s: float = inf) -> Any:
-        """Ask, again for `patience_s` seconds while no answer comes, and return the answer.
-
-        Each time that none comes stderr says why."""
+        """Ask, again for `patience_s` seconds while no answer comes, and return the answer."""
         whole = {"protocol": PROTOCOL, "id": os.urandom(8).hex(), **request}
         line = redacted(json.dumps(whole), self._secrets)
         ends = time.monotonic() + patience_s
@@ -163,7 +172,7 @@ class Client:
             except Unreachable as silence:
                 if time.monotonic() + pause_s > ends:
                     raise
-                print(f"storage cannot be reached: {silence}", file=sys.stderr)
+                self._say(f"storage cannot be reached: {silence}")
             time.sleep(pause_s * random.uniform(0.5, 1))
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 

@@ -44,7 +44,7 @@ class Clone:
         self.settings = settings
         self.upstream = f"refs/remotes/origin/{branch}"
         """The voyage branch's commit, as last fetched."""
-        self.git = Git(path, ssh, give_up)
+        self.git = Git(path, ssh, give_up, say)
         self._say = say
         self._is_new = False
 

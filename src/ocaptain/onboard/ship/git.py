@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -78,6 +78,13 @@ OUT_OF_REACH = re.compile(
     "(Could not read from remote|storage has no room|unexpected disconnect)",
     re.DOTALL,
 )
+# What waiting mends rarely: it is tried again for a while all the same, and not for ever.
+HOPELESS = re.compile(
+    "Permission denied|Host key verification failed|not appear to be a git repository"
+    "|no such identity|error in libcrypto|Bad configuration option"
+)
+HOPELESS_TRIES = 7
+FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 LATE_S = 60
 """Seconds that a git command may take once the claim is over."""
@@ -135,19 +142,29 @@ def inherited() -> dict[str, None]:
 class Git:
     """Runs git in one clone. Methods raise OSError, of which GitFailed is one."""
 
-    def __init__(self, path: Path, ssh: str, give_up: Event, directory: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        ssh: str,
+        give_up: Event,
+        say: Callable[[str], None],
+        directory: Path | None = None,
+        first_pause_s: float = FIRST_PAUSE_S,
+    ) -> None:
         """`ssh` is the command line that reaches storage.
 
-        Once `give_up` is set, nothing waits for storage any more. `directory` is where git keeps
-        what is its own, if that is not in `.git`."""
+        Once `give_up` is set, nothing waits for storage any more. `say` logs a line. `directory` is
+        where git keeps what is its own, if that is not in `.git`."""
         self.path = path
         self.directory = directory or path / ".git"
         self._ssh = ssh
         self._give_up = give_up
+        self._say = say
+        self._first_pause_s = first_pause_s
 
     def within(self, path: Path, directory: Path | None = None) -> "Git":
         """Return what runs git in a repository inside this one, or beside it."""
-        return Git(path, self._ssh, self._give_up, directory)
+        return Git(path, self._ssh, self._give_up, self._say, directory)
 
     def ask(self, *words: str, index: Path | None = None) -> process.Done:
         """Run git in the clone, whether or not it succeeds, and change nothing by looking.
@@ -192,12 +209,19 @@ class Git:
         return {**env, "GIT_DIR": str(self.directory), "GIT_WORK_TREE": str(self.path)}
 
     def _run_with_storage(self, words: Sequence[str], env: Environment) -> str:
-        pause_s = 1.0
+        pause_s = self._first_pause_s
+        hopeless_tries = 0
         while True:
             try:
                 return self._run(words, env)
             except GitFailed as failure:
-                if not OUT_OF_REACH.match(str(failure)) or self._give_up.wait(pause_s):
+                why = str(failure)
+                if HOPELESS.search(why):
+                    hopeless_tries += 1
+                if not OUT_OF_REACH.match(why) or hopeless_tries == HOPELESS_TRIES:
+                    raise
+                self._say(f"git cannot reach storage, and tries again: {why}")
+                if self._give_up.wait(pause_s):
                     raise
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 

@@ -5,13 +5,14 @@ import os
 import shlex
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import NoReturn
 
 from ..process import Done
-from ..protocol import LOG_LIMIT, ShipFile
+from ..protocol import LOG_LIMIT, Json, ShipFile
 from ..redaction import redacted, secret_values
 from ..text import clean, utc
 from .client import Client, Exchange, Refused, exchange
@@ -19,6 +20,8 @@ from .clone import Clone
 from .git import pack_settings
 from .workgroup import WorkGroup, own_cgroup
 
+SOCKETS_PATH_LIMIT = 85
+"""Bytes. A socket's own path may have 107, of which ssh uses 19 for the name of its draft."""
 LOG_PERIOD_S = 2.0
 LOG_LINE_LIMIT = 500
 """Characters of a line in the log."""
@@ -59,22 +62,37 @@ class Ship:
         """Values that were ever among them and that nobody else may see."""
         self.reload_credentials()
         self._sudo_prefix = record["sudo_prefix"]
+        self._sockets = self._sockets_folder()
+        self._make_folders()
         self._ssh = ["ssh", "-F", str(self.folder / "ssh_config")]
         self._shared_ssh = [
             *self._ssh,
-            *("-o", f"ControlPath={self._sockets_folder()}/s"),
+            *("-o", f"ControlPath={self._sockets}/s"),
             *("-o", "ControlMaster=auto"),
         ]
+        self._exchange = exchange
         harbor = shlex.join([*self._sudo_prefix, "harbor"])
-        self.storage = Client([*self._shared_ssh, "storage", harbor], self.secrets, exchange)
+        command = [*self._shared_ssh, "storage", harbor]
+        self.storage = Client(command, self.secrets, self._keep_and_exchange, self.say)
 
     def _sockets_folder(self) -> Path:
-        """Make the folder of the shared SSH connection; socket paths have to be short."""
+        """Return where the shared SSH connection has its socket, whose path has to be short."""
         name = f"oc-{self.voyage['voyage']}-{self.name}"
         folder = Path(tempfile.gettempdir(), name)
-        folder.mkdir(exist_ok=True)  # by a helm that was killed, perhaps
-        folder.chmod(0o700)  # which fails if it is somebody else's
+        if len(os.fsencode(folder)) > SOCKETS_PATH_LIMIT:
+            return Path("/tmp", name)  # noqa: S108 - made for us alone
         return folder
+
+    def _make_folders(self) -> None:
+        """Make the folders that a helm cannot do without, and that agents like to clean up."""
+        Path(tempfile.gettempdir()).mkdir(parents=True, exist_ok=True)
+        self._sockets.mkdir(exist_ok=True)
+        self._sockets.chmod(0o700)  # which fails if it is somebody else's
+
+    def _keep_and_exchange(self, command: Sequence[str], line: str) -> Json:
+        with suppress(OSError):  # ssh says it better
+            self._make_folders()
+        return self._exchange(command, line)
 
     def reload_credentials(self) -> None:
         """Read agent_env.json, which `resume` replaces. What was ever secret stays so."""
@@ -120,6 +138,8 @@ class Ship:
         size = 0
         while True:
             time.sleep(LOG_PERIOD_S)
+            with suppress(OSError):
+                self._make_folders()
             size = self.send_log(size)
 
     def send_log(self, size: int) -> int:
