@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 from pathlib import Path
 from shutil import which
 
@@ -11,9 +12,10 @@ import pytest
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
-from ocaptain.fleet.launch import sail, voyage_record
+from ocaptain.fleet.launch import sail, unpack_and_run, voyage_record
 from ocaptain.plan.plan import Plan, Source
 from ocaptain.providers.local import Local
+from ocaptain.ssh import Remote
 from tests.support.rules import rule
 from tests.support.sailing import Sailing, small_plan
 from tests.support.storage import git
@@ -156,3 +158,35 @@ def test_without_a_ship_there_is_no_voyage(
     with pytest.raises(Failure, match=r"^No ship came up\.$"):
         asyncio.run(sail(config, plan, 1))
     assert vms(config) == []
+
+
+@pytest.mark.parametrize(
+    ("there", "lacks"),
+    [
+        (["git", "tar"], "Python 3.10 or later"),
+        (["python3", "tar"], "git"),
+        (["python3", "git"], "tar"),
+    ],
+)
+def test_what_a_vm_lacks_is_said_in_a_sentence(tmp_path: Path, there: list[str], lacks: str):
+    """Before anything is written there."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in there:
+        (tools / name).symlink_to(which(name) or "")
+    home = tmp_path / "home"
+    home.mkdir()
+    remote = unpack_and_run("python3", Remote("true"))
+    done = subprocess.run(
+        ["/bin/sh", "-c", remote.replace("sh", "/bin/sh", 1)],
+        env={"HOME": str(home), "PATH": str(tools)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == f"{lacks} is needed on this machine: install it, and try again\n"
+    assert (done.returncode, list(home.iterdir())) == (1, [])
+
+
+def test_what_is_run_on_a_vm_suits_any_login_shell():
+    """What csh and fish understand in another way is not in it."""
+    assert not set("!\\\n`") & set(unpack_and_run("python3", Remote("true")))

@@ -52,7 +52,7 @@ def hang_up(ssh: Ssh) -> None:
 @pytest.fixture
 def config(tmp_path: Path) -> Iterator[Config]:
     with tempfile.TemporaryDirectory(prefix="oc-", dir="/tmp") as runtime:  # pytest's is too long
-        environ = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "it's 100%h")}
+        environ = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / 'it\'s 100%h "q" $x é')}
         environ |= {"XDG_RUNTIME_DIR": runtime, "OCAPTAIN_PROVIDER": "local"}
         yield load(environ)
 

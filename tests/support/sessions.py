@@ -45,6 +45,7 @@ def burn(seconds):
 class Talking:
     """An agent that speaks Claude Code's language; the job's `run` is its program."""
 
+    program = sys.executable
     interactive = True
     message = staticmethod(AGENTS["claude"].message)
     events = staticmethod(AGENTS["claude"].events)

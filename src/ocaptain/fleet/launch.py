@@ -23,6 +23,9 @@ from .voyage import LIB, Signature, Voyage, sign
 
 SET_UP_S = 1800
 REACH_S = 180
+# On one line, with neither `!` nor backslash: the login shell that quotes are for may be any.
+NEED = '|| {{ echo "{what} is needed on this machine: install it, and try again" >&2; exit 1; }}'
+MODERN = "import sys; sys.exit(sys.version_info < (3, 10))"
 UNPACK = "umask 077 && mkdir -p ~/voyage && cd ~/voyage && tar -xzf -"
 NO_AUTHOR = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
 """Who commits if the captain's git does not say who they are."""
@@ -93,6 +96,19 @@ async def voyage_record(
         "open_pr": open_pr,
         "ships": ships,
     }
+
+
+def unpack_and_run(python: str, program: Remote) -> Remote:
+    """Return what unpacks the archive on stdin of a VM and runs a program of it.
+
+    It says in a sentence what a VM lacks, before anything is written there."""
+    needs = {
+        "Python 3.10 or later": Remote(python, "-c", MODERN),
+        "git": Remote("command", "-v", "git"),
+        "tar": Remote("command", "-v", "tar"),
+    }
+    checks = [f"{check} >/dev/null 2>&1 {NEED.format(what=what)};" for what, check in needs.items()]
+    return Remote("sh", "-c", f"{' '.join(checks)} {UNPACK} && exec {program}")
 
 
 class Launch:
@@ -230,8 +246,8 @@ class Launch:
 
     async def _set_up(self, vm: str, packed: bytes, *prefix: str, program: str) -> None:
         """Unpack on a VM, as soon as it can be reached, and run a program of what was unpacked."""
-        set_up = Remote(*prefix, self.voyage.provider.python, *LIB, program)
-        remote = Remote("sh", "-c", f"{UNPACK} && exec {set_up}")
+        python = self.voyage.provider.python
+        remote = unpack_and_run(python, Remote(*prefix, python, *LIB, program))
         faults = await self.voyage.run_on(
             [vm], remote, stdin=packed, timeout=SET_UP_S, retries=REACH_S
         )

@@ -115,6 +115,8 @@ def sshd_options(folder: Path, path: str) -> Options:
         f"PATH={path}",
         f"TMPDIR={tmp_of(folder)}",
         f"TMUX_TMPDIR={tmp_of(folder)}",
+        # One level down, bash reads no .bashrc, whose words would stand before an answer's.
+        "SHLVL=1",
     ]
     return (
         ("StrictModes", "no"),

@@ -58,6 +58,30 @@ def test_what_the_provider_says_of_the_way_to_storage_wins(tmp_path: Path, boot:
     assert options["userknownhostsfile"] == f"{tmp_path}/known_hosts"
 
 
+def test_folders_may_have_any_name(tmp_path: Path, boot: ShipBoot):
+    """On `local` they are below a directory of the captain's."""
+    folder = tmp_path / """it's 100%h \\ "q" é"""
+    folder.mkdir()
+    setup.write_files(folder, boot)
+    ssh = ["ssh", "-G", "-F", str(folder / "ssh_config"), "storage"]
+    printed = subprocess.run(ssh, capture_output=True, text=True, check=True).stdout
+    expanded = printed.replace("%%", "%")
+    assert f"identityfile {folder}/key\n" in expanded
+    assert f"userknownhostsfile {folder}/known_hosts\n" in expanded
+
+
+def test_a_ship_that_lacks_the_agent_says_so(tmp_path: Path, boot: ShipBoot):
+    """Before a task is touched, in a sentence; a setup.sh may install it later."""
+    boot["accounts"] = False
+    boot["voyage"]["agent"] = "shell"
+    setup.check_agent(tmp_path, boot)
+    boot["voyage"]["agent"] = "claude"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "/usr/bin:/bin")
+        with pytest.raises(SystemExit, match="claude, is not on the PATH here: install it"):
+            setup.check_agent(tmp_path, boot)
+
+
 def test_agents_find_storages_files_where_claude_code_looks(tmp_path: Path):
     """The links are there before anything is mounted, and are made again without harm."""
     (tmp_path / "voyage").mkdir()

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from compileall import compile_dir
 from pathlib import Path
 
-from ..process import program, run_or_exit, start_detached
+from ..process import program, run, run_or_exit, start_detached
 from ..protocol import ShipBoot, ShipFile
+from .agents import AGENTS
+from .ship import ssh_path
 from .workgroup import UNIT
 
 STORAGE_SSH_OPTIONS = {
@@ -47,6 +49,8 @@ def main(home: Path) -> None:
     boot: ShipBoot = json.loads(path.read_text())
     path.unlink()
     os.umask(0o077)
+    if "setup.sh" not in boot["artifacts"]:  # which may install it
+        check_agent(home, boot)
     write_files(home / "voyage", boot)
     link_mount(home, boot["voyage"]["voyage"])
     start_helm(home)
@@ -77,8 +81,8 @@ def ssh_config(folder: Path, provided: Mapping[str, str]) -> str:
     """Return the ssh_config(5) that reaches storage. What the provider gave wins."""
     options = {
         **STORAGE_SSH_OPTIONS,
-        "UserKnownHostsFile": f'"{folder}/known_hosts"',
-        "IdentityFile": f'"{folder}/key"',
+        "UserKnownHostsFile": ssh_path(folder / "known_hosts"),
+        "IdentityFile": ssh_path(folder / "key"),
         **provided,
     }
     return "Host storage\n" + "".join(f"  {key} {value}\n" for key, value in options.items())
@@ -93,13 +97,26 @@ def link_mount(home: Path, voyage: str) -> None:
         run_or_exit("ln", "-sfT", mount / path, home / path)
 
 
-def start_helm(home: Path) -> None:
-    """Start helm, unless it runs.
+def check_agent(home: Path, ship: ShipFile) -> None:
+    """End this program, with a sentence, if helm would not find the agent's."""
+    program = AGENTS[ship["voyage"]["agent"]].program
+    find = ["bash", "-c", 'command -v "$0"', program]
+    if is_unit(ship):  # whose PATH is not that of an SSH command
+        find[1] = "-lc"
+        find[:0] = ["env", "-i", f"HOME={home}"]
+    if run(find).status:
+        raise SystemExit(f"the agent's program, {program}, is not on the PATH here: install it")
 
-    It is a system unit if systemd runs a machine of our own (sd_booted(3)), else a process, of
-    which only one stays."""
+
+def is_unit(ship: ShipFile) -> bool:
+    """Whether helm is a system unit: if systemd runs a machine of our own (sd_booted(3))."""
+    return ship["accounts"] and Path("/run/systemd/system").is_dir()
+
+
+def start_helm(home: Path) -> None:
+    """Start helm, unless it runs: as a system unit or as a process, of which only one stays."""
     ship: ShipFile = json.loads((home / "voyage" / "ship.json").read_text())
-    if ship["accounts"] and Path("/run/systemd/system").is_dir():
+    if is_unit(ship):
         unit = home / "voyage" / UNIT
         command = shlex.join(program(home, "helm"))
         unit.write_text(HELM_UNIT.format(user=home.owner(), command=command))

@@ -36,6 +36,12 @@ fi
 """Makes a fresh clone fit for work; run in it."""
 
 
+def ssh_path(path: Path) -> str:
+    """Quote a path for ssh_config(5), in which ssh would expand `%h` and the like."""
+    escaped = str(path).replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 class Ship:
     """A ship, for one run of helm.
 
@@ -67,7 +73,7 @@ class Ship:
         self._ssh = ["ssh", "-F", str(self.folder / "ssh_config")]
         self._shared_ssh = [
             *self._ssh,
-            *("-o", f"ControlPath={self._sockets}/s"),
+            *("-o", f"ControlPath={ssh_path(self._sockets / 's')}"),
             *("-o", "ControlMaster=auto"),
         ]
         self._exchange = exchange

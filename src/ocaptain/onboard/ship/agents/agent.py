@@ -67,6 +67,9 @@ class Event(NamedTuple):
 class Agent(Protocol):
     """A coding agent: a module that has these functions, all of them pure."""
 
+    program: str
+    """What `command` begins with; a ship has to have it."""
+
     interactive: bool
     """Whether the process outlives its turns and ends when its stdin is closed.
 

@@ -32,6 +32,7 @@ CACHE_READ = 0.1
 GIST = ("command", "file_path", "notebook_path", "pattern", "url", "query", "subject", "taskId")
 """Arguments that say best what a tool call does."""
 
+program = "claude"
 interactive = True
 
 
@@ -49,7 +50,7 @@ def command(job: Job) -> list[str]:
     """`claude -p`; settings go in the command line, as nothing in them is secret."""
     hook = {"type": "command", "command": shlex.join(job.hook), "timeout": HOOK_TIMEOUT_S}
     settings = {"hooks": {"PreToolUse": [{"matcher": "TaskCreate|TaskUpdate", "hooks": [hook]}]}}
-    argv = ["claude", "-p", *STREAMS, *UNATTENDED]
+    argv = [program, "-p", *STREAMS, *UNATTENDED]
     argv += ["--settings", json.dumps(settings)]
     argv += ["--disallowedTools", DISALLOWED_TOOLS]
     model = job.voyage["model"]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from ... import tasklist
 from .agent import Event, Job
 
+program = "bash"
 interactive = False
 
 
@@ -16,7 +17,7 @@ def missing(_environ: Mapping[str, str]) -> str | None:
 def command(job: Job) -> list[str]:
     """bash, with the task's command."""
     metadata = tasklist.metadata(job.grant["task"])
-    return ["bash", "-c", metadata.get("run") or ""]
+    return [program, "-c", metadata.get("run") or ""]
 
 
 def environment(_job: Job) -> dict[str, str]:
