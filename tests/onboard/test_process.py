@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,16 @@ def environment(entry: str) -> dict[str, str]:
 
 
 # Running
+
+
+def test_the_folder_for_temporary_files_is_made_again(tmp_path: Path, monkeypatch):
+    """An agent that removes all of TMPDIR, and itself, ends nothing that comes after it."""
+    folder = tmp_path / "tmp"
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    for _ in range(2):
+        assert process.run(["sh", "-c", 'rm -r "$TMPDIR"']).status == 0
+    assert process.run_excerpt(["mktemp"], env={}, cwd=tmp_path, timeout=60).status == 0
 
 
 def test_how_a_program_ended(tmp_path: Path):

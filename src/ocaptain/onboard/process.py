@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import IO, NamedTuple
 
 Argv = Sequence["str | Path"]
@@ -53,6 +53,7 @@ def start(
 
     `env` is added to this process's environment; what is None there is not passed on. Raises
     OSError if there is no such program."""
+    keep_temp_folder()
     added = {**os.environ, **(env or {})}
     return subprocess.Popen(
         argv,
@@ -64,6 +65,12 @@ def start(
         pass_fds=pass_fds,
         start_new_session=True,
     )
+
+
+def keep_temp_folder() -> None:
+    """Make the folder for temporary files again, if somebody has removed it."""
+    with suppress(OSError):
+        Path(gettempdir()).mkdir(mode=0o700, exist_ok=True)
 
 
 def feed(child: subprocess.Popen[bytes], data: bytes) -> None:
@@ -86,6 +93,7 @@ def run(
 
     Whatever it started in its session ends with it. Bytes that are no text are decoded as `errors`
     says (codecs.register_error); with "surrogateescape" os.fsencode gives them back."""
+    keep_temp_folder()
     # Files, not pipes: neither a flood nor a daemon that the program leaves behind holds us up.
     with TemporaryFile() as stdout, TemporaryFile() as stderr:
         child = start(
