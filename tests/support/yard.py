@@ -25,7 +25,7 @@ class Yard:
         git(self.other, "checkout", "-q", "-B", VOYAGE)
         self.land(poem="one\ntwo\nthree\n", gone="old\n")
         self.give_up = threading.Event()
-        self.settings = {**AUTHOR, f"url.{self.bare}.insteadOf": "storage:repo.git"}
+        self.settings = {**AUTHOR, f"url.file://{self.bare}.insteadOf": "storage:repo.git"}
         self.said: list[str] = []
         self.clone = self.a_clone(root / "voyage" / "workspace")
         self.work = Work(self.clone)

@@ -494,6 +494,25 @@ def test_a_new_clone_leaves_nothing_of_old_ones(yard: Yard):
     assert not yard.path.is_symlink()
 
 
+def test_a_clone_has_the_branch_and_no_wreck(yard: Yard):
+    """Nor what else storage has, but tags on the branch; a wreck is fetched by name."""
+    git(yard.other, "tag", "v1")
+    git(yard.other, "push", "-q", "origin", "v1", "HEAD:refs/heads/another")
+    git(yard.other, "commit", "-q", "--allow-empty", "-m", "Wreck")
+    git(yard.other, "tag", "v2")
+    git(yard.other, "push", "-q", "origin", "v2", "HEAD:refs/heads/work/7-7")
+    wreck = git(yard.other, "rev-parse", "HEAD")
+    yard.make()
+    yard.clone.begin("work/2-2")
+    refs = git(yard.path, "for-each-ref", "--format=%(refname)").split()
+    branches = [f"refs/heads/{VOYAGE}", "refs/heads/work/2-2"]
+    fetched = ["refs/remotes/origin/HEAD", f"refs/remotes/origin/{VOYAGE}"]
+    assert refs == [*branches, *fetched, "refs/tags/v1"]
+    assert wreck not in git(yard.path, "cat-file", "--batch-all-objects", "--batch-check")
+    git(yard.path, "fetch", "-q", "origin", "work/7-7")
+    assert git(yard.path, "rev-parse", "FETCH_HEAD") == wreck
+
+
 @rule("R54")
 def test_a_snapshot_disturbs_nothing(yard: Yard):
     """A dirty tree, new files too, is saved to the work ref; index and tree stay as they are."""

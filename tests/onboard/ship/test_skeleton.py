@@ -186,6 +186,15 @@ def test_a_task_begins_as_in_a_fresh_clone(yard: Yard):
 
 
 @rule("R120")
+def test_the_next_task_can_make_the_same_again(yard: Yard):
+    """Worktrees, branches and repositories within bear the names that agents choose."""
+    for number in (2, 3):
+        for leave in (worktree_inside, worktree_elsewhere, ignored_worktree, nested, refs):
+            leave(yard)
+        yard.clone.begin(f"work/{number}-{number}")
+
+
+@rule("R120")
 def test_later_changes_land_after_tricks_with_the_index(yard: Yard):
     """What one task excluded or told git not to look at is another's to change."""
     exclude(yard)

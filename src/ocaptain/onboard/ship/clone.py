@@ -52,9 +52,11 @@ class Clone:
 
     def make(self) -> None:
         """Clone anew; what was there goes, as far as it can be removed."""
+        moved = self.path.with_name(f"{self.path.name}.{os.urandom(4).hex()}")
         with suppress(FileNotFoundError):
-            self.path.rename(self.path.with_name(f"{self.path.name}.{os.urandom(4).hex()}"))
-        self._remove_old()
+            self.path.rename(moved)
+        for old in self.path.parent.glob(f"{self.path.name}.*"):
+            self._remove(old, is_told=old != moved)
         self.path.mkdir()
         settings = [f"--config={key}={value}" for key, value in self.settings.items()]
         upload_pack = ["--upload-pack", self.settings["remote.origin.uploadpack"]]
@@ -91,11 +93,12 @@ class Clone:
         self.git.run("symbolic-ref", "HEAD", f"refs/heads/{ref}")
         self._is_new = False
 
-    def _remove_old(self) -> None:
-        for old in self.path.parent.glob(f"{self.path.name}.*"):
-            try:
-                trees.remove(old)
-            except OSError as failure:
+    def _remove(self, old: Path, *, is_told: bool) -> None:
+        """Remove an old clone; say what stays of it, once."""
+        try:
+            trees.remove(old)
+        except OSError as failure:
+            if not is_told:
                 self._say(f"an old clone takes up disk; remove it by hand: {failure}")
 
     def _remove_nested(self) -> None:
