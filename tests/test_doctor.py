@@ -1,4 +1,5 @@
 import asyncio
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +25,11 @@ def test_a_machine_that_has_everything(environ, tmp_path):
     found = findings(environ)
     assert list(found) == [
         "programs",
+        "python",
         "Claude's credentials",
         "/dev/fuse",
         "claude",
+        "git version",
         "git user.name",
         "git user.email",
         "provider",
@@ -86,3 +89,27 @@ def test_an_unknown_provider_is_found_out(environ):
         "There is no provider 'azure' here; there is: exedev, hosts, local. → "
         "export OCAPTAIN_PROVIDER=local"
     )
+
+
+def test_an_ssh_config_that_does_not_parse(environ, tmp_path: Path):
+    """ssh's own words say which line it is, before a voyage fails for it."""
+    config = tmp_path / "config"
+    config.write_text("Host *\n  RemoteCommand tmux\n")
+    environ |= {"OCAPTAIN_PROVIDER": "elsewhere", "OCAPTAIN_SSH_CONFIG": str(config)}
+    assert findings(environ)["ssh_config"].found == "ssh can read it"
+    config.write_text("Host *\n  NoSuchThing yes\n")
+    found = findings(environ)["ssh_config"]
+    assert not found.found
+    assert f"{config}: line 2: Bad configuration option: nosuchthing" in found.remedy
+
+
+def test_an_old_git(environ, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One that cannot be kept from somebody's settings is told before it is used."""
+    git = tmp_path / "git"
+    for version, is_good in (("2.30.2", False), ("2.32.0", True), ("2.47.1.windows.2", True)):
+        git.write_text(f"#!/bin/sh\necho git version {version}\n")
+        git.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        found = findings(environ)["git version"]
+        assert bool(found.found) == is_good
+        assert version in (found.found or found.remedy)
