@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 
 from ocaptain.errors import Failure
-from ocaptain.git import git, try_git
+from ocaptain.git import author, git, try_git
 from tests.support.plans import repository
 
 
@@ -42,10 +42,43 @@ def test_what_it_says_has_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_variables_are_added(monkeypatch: pytest.MonkeyPatch):
-    """Those of this process stay."""
-    monkeypatch.setenv("GIT_AUTHOR_NAME", "Ada")
-    ident = asyncio.run(git("var", "GIT_AUTHOR_IDENT", env={"GIT_AUTHOR_EMAIL": "ada@localhost"}))
+    """Those of git's that this process has for another purpose are not there."""
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Bob")
+    monkeypatch.setenv("GIT_PREFIX", "deep/")
+    who = {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@localhost"}
+    ident = asyncio.run(git("var", "GIT_AUTHOR_IDENT", env=who))
     assert ident.startswith("Ada <ada@localhost>")
+    aliased = asyncio.run(git("-c", "alias.told=!env", "told"))
+    assert "GIT_AUTHOR_NAME" not in aliased
+    assert "GIT_PREFIX=deep/" not in aliased
+
+
+def test_the_captains_settings_change_nothing(repo: Path, monkeypatch: pytest.MonkeyPatch):
+    """Hooks, colours, and which repositories may be read are as ocaptain has chosen."""
+    odd = repo.parent / "odd"
+    odd.write_text(
+        "[color]\n\tui = always\n[core]\n\thooksPath = /nowhere\n\tfsmonitor = touch here\n"
+        "[protocol]\n\tallow = never\n[safe]\n\tbareRepository = explicit\n"
+        "[status]\n\tshowUntrackedFiles = no\n[core]\n\taskPass = touch asked\n"
+    )
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(odd))
+    (repo / "new").touch()
+    assert asyncio.run(git("-C", str(repo), "status", "--porcelain")) == "?? new"
+    assert asyncio.run(git("-C", str(repo / ".git"), "rev-parse", "HEAD"))
+    assert asyncio.run(git("-C", str(repo), "ls-remote", ".", "HEAD"))
+    assert asyncio.run(git("-C", str(repo), "config", "core.hooksPath")) == "/dev/null"
+
+
+def test_an_author_is_whoever_commits_in_a_folder(repo: Path, monkeypatch: pytest.MonkeyPatch):
+    """Its own settings come first, wherever one is; what nobody set has a stand-in."""
+    mine = repo.parent / "mine"
+    mine.write_bytes(b"[user]\n\tname = Ad\xe9la\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(mine))
+    monkeypatch.setenv("GIT_AUTHOR_EMAIL", "of-a-hook@localhost")
+    asyncio.run(git("-C", str(repo), "config", "user.email", "ada@work"))
+    assert asyncio.run(author(repo)) == {"user.name": "Ad\ufffdla", "user.email": "ada@work"}
+    somewhere = asyncio.run(author(repo.parent))
+    assert somewhere["user.email"] == "ocaptain@localhost"
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for():

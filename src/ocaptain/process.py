@@ -32,6 +32,31 @@ PIPE_BYTES = 1 << 20
 """More than a pipe holds, so that one read has all that is in it."""
 LONGEST_LINE = 1 << 20
 
+GIT_VARIABLES = frozenset(
+    {
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_NOSYSTEM",
+        "GIT_CONFIG_SYSTEM",
+        "GIT_EXEC_PATH",
+        "GIT_SSH",
+        "GIT_SSH_COMMAND",
+        "GIT_SSH_VARIANT",
+        "GIT_SSL_CAINFO",
+        "GIT_SSL_CAPATH",
+        "GIT_SSL_CERT",
+        "GIT_SSL_KEY",
+        "GIT_SSL_NO_VERIFY",
+    }
+)
+"""Where git's programs and settings are, and how it gets to other machines.
+
+The other variables of git's are for one repository, or one command: an alias or a hook has them."""
+
+SHELL_VARIABLES = frozenset(
+    {"BASHOPTS", "BASH_ENV", "CDPATH", "ENV", "LANGUAGE", "POSIXLY_CORRECT", "SHELLOPTS"}
+)
+"""What would have shells run something first, or trace what they do, or programs read otherwise."""
+
 
 class Result(NamedTuple):
     """How a process ended, and what it wrote."""
@@ -39,6 +64,25 @@ class Result(NamedTuple):
     status: int
     out: bytes
     err: bytes
+
+
+class TooLong(Failure):
+    """A process was given so much time, and did not end within it."""
+
+
+def environment(theirs: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return what each process is given of the captain's environment.
+
+    That is all of it, but for what would turn git to another repository, or have a shell do
+    something else. ssh runs its ProxyCommand by SHELL, which may be none that knows sh's words."""
+    kept = {name: value for name, value in theirs.items() if _is_passed_on(name)}
+    return {**kept, "SHELL": "/bin/sh"}
+
+
+def _is_passed_on(name: str) -> bool:
+    if name.startswith("GIT_"):
+        return name in GIT_VARIABLES
+    return name not in SHELL_VARIABLES and not name.startswith("BASH_FUNC_")
 
 
 def where(name: str) -> str | None:
@@ -59,18 +103,46 @@ async def run(
 ) -> Result:
     """Feed `stdin` to `argv` and run it to its end; a status other than 0 is no error here.
 
-    `env` is added to ours; `timeout` is in seconds. Raises Failure if the program is missing or
-    the time is up.
+    `env` is added to `environment()`; `timeout` is in seconds. Raises Failure if the program is
+    missing, and TooLong if the time is up.
     """
+    stdout = bytearray()
     try:
         async with asyncio.timeout(timeout):
-            child = _start(argv, env, stderr=PIPE)
-            try:
-                return await _communicate(child, stdin)
-            finally:
-                await _end(child)
+            status, _, stderr = await _run(argv, stdin, env, stdout.extend)
     except TimeoutError:
-        raise Failure(f"{argv[0]} did not end within {timeout:g} s: {argv[-1]}") from None
+        raise TooLong(f"{argv[0]} did not end within {timeout:g} s: {argv[-1]}") from None
+    return Result(status, bytes(stdout), stderr)
+
+
+async def stream(
+    argv: Sequence[str], use: Callable[[bytes], object], *, stdin: bytes = b"", silence: float
+) -> Result:
+    """Run `argv` to its end, and call `use` with what it writes, as it comes.
+
+    It may take any time, but may not be silent for longer than `silence` seconds: that raises
+    TooLong. `out` of the result is empty."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(silence) as limit:
+
+            def take(data: bytes) -> None:
+                use(data)
+                limit.reschedule(loop.time() + silence)
+
+            return await _run(argv, stdin, {}, take)
+    except TimeoutError:
+        raise TooLong(f"{argv[0]} was silent for {silence:g} s: {argv[-1]}") from None
+
+
+async def _run(
+    argv: Sequence[str], stdin: bytes, env: Mapping[str, str], use: Callable[[bytes], object]
+) -> Result:
+    child = _start(argv, env, stderr=PIPE)
+    try:
+        return await _communicate(child, stdin, use)
+    finally:
+        await _end(child)
 
 
 async def read_lines(argv: Sequence[str], use: Callable[[bytes], None]) -> None:
@@ -88,7 +160,7 @@ async def read_lines(argv: Sequence[str], use: Callable[[bytes], None]) -> None:
 
 def attach(argv: Sequence[str]) -> int:
     """Run `argv` on our own terminal, to its end; returns its exit status."""
-    return subprocess.call([program(argv[0]), *argv[1:]])
+    return subprocess.call([program(argv[0]), *argv[1:]], env=environment())
 
 
 async def wait_for_all(*works: Awaitable[T]) -> list[T]:
@@ -113,7 +185,7 @@ def _start(argv: Sequence[str], env: Mapping[str, str], stderr: int | None) -> P
         stdin=PIPE,
         stdout=PIPE,
         stderr=stderr,
-        env={**os.environ, **env},
+        env={**environment(), **env},
         start_new_session=True,
     )
     for pipe in _pipes(child):
@@ -143,13 +215,12 @@ async def _end(child: Popen[bytes]) -> None:
             child.wait(PATIENCE_S)
 
 
-async def _communicate(child: Popen[bytes], stdin: bytes) -> Result:
-    """Feed a child, and take what it writes, until it ends.
+async def _communicate(child: Popen[bytes], stdin: bytes, use: Callable[[bytes], object]) -> Result:
+    """Feed a child, and take what it writes, until it ends; `use` gets its stdout.
 
     Its pipes need not end then: a daemon that it left behind, such as a ControlMaster, may hold
     them. But what the child itself wrote is in them by then, so the last look comes after its end.
     """
-    stdout = bytearray()
     stderr = bytearray()
     rest = memoryview(stdin)
     pause = 0.0
@@ -159,10 +230,11 @@ async def _communicate(child: Popen[bytes], stdin: bytes) -> Result:
         rest = _feed(cast(IO[bytes], child.stdin), rest)
         out = cast(IO[bytes], child.stdout).read(PIPE_BYTES) or b""
         err = cast(IO[bytes], child.stderr).read(PIPE_BYTES) or b""
-        stdout += out
+        if out:
+            use(out)
         stderr += err
         if status is not None:
-            return Result(status, bytes(stdout), bytes(stderr))
+            return Result(status, b"", bytes(stderr))
         is_busy = bool(out or err) or len(rest) < unfed
         pause = _next_pause(pause, is_busy)
         await asyncio.sleep(pause)

@@ -3,19 +3,19 @@
 import os
 import re
 import shlex
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from .errors import Failure
 from .onboard import text
-from .process import Result, run
+from .process import Result, TooLong, read_lines, run, stream
 
 GATEWAY_FAILURE = re.compile(
     rb"(?i)failed to (connect(?!.* port)|dial|create session|run command on VM)"
 )
-"""What exe.dev's gateway prints in a command's place if the VM behind it does not answer. curl, and
-so git, words it otherwise (`failed to connect to … port …`) if a VM cannot reach some host."""
+"""What exe.dev's lobby says if it does not get to what it is to ask. curl, and so git, words it
+otherwise (`failed to connect to … port …`) if a VM cannot reach some host."""
 
 
 async def new_key(path: Path, name: str) -> str:
@@ -37,8 +37,13 @@ class Remote(str):
 
 def _shell_word(word: str) -> str:
     if isinstance(word, Home):
-        return f"~/{shlex.quote(word)}"
-    return shlex.quote(word)
+        return f"~/{_quote(word)}"
+    return _quote(word)
+
+
+def _quote(word: str) -> str:
+    """Quote a word for any shell: fish, unlike sh, takes a backslash between quotes for its own."""
+    return shlex.quote(word).replace("\\", """'"\\\\"'""")
 
 
 def quoted(value: str | Path) -> str:
@@ -66,7 +71,8 @@ Options = tuple[tuple[str, str], ...]
 class VM(NamedTuple):
     """A machine, and how the captain's SSH reaches it.
 
-    `host_key` has lines of known_hosts without their pattern.
+    `host_key` has lines of known_hosts without their pattern, @cert-authority and @revoked ones
+    too. A certificate is for a name: then `options` have it, as HostKeyAlias.
     """
 
     name: str
@@ -77,6 +83,8 @@ class VM(NamedTuple):
 FOR_ALL_HOSTS: Options = (
     ("BatchMode", "yes"),
     ("StrictHostKeyChecking", "yes"),
+    ("UpdateHostKeys", "no"),
+    ("GlobalKnownHostsFile", "none"),
     ("LogLevel", "ERROR"),
     ("ConnectTimeout", "20"),
     ("ServerAliveInterval", "15"),
@@ -88,18 +96,17 @@ FOR_ALL_HOSTS: Options = (
 )
 
 
-def render(folder: Path, vms: Iterable[VM], user_config: Path | None) -> str:
+def render(folder: Path, vms: Iterable[VM]) -> str:
     """Return the text of the ssh_config that is to be in `folder`.
 
-    OpenSSH takes the first value that it reads, so the user's own file comes last.
-    """
-    theirs = (user_config or Path("~/.ssh/config")).expanduser().absolute()
-    sections = [_section(vm.name, (("HostKeyAlias", vm.name), *vm.options)) for vm in vms]
+    It is the whole of it. The captain's own, and the system's, are meant for people who type
+    `ssh`: a command to run there, keys to remember, a line to print. What they say of the way to a
+    machine is among the options of its VM (providers/known_host.py)."""
+    sections = [_section(vm.name, (*vm.options, ("HostKeyAlias", vm.name))) for vm in vms]
     for_all = (
         *FOR_ALL_HOSTS,
         ("UserKnownHostsFile", quoted(escape_percents(folder / "known_hosts"))),
         ("ControlPath", quoted(f"{escape_percents(folder.parent)}/%C")),
-        ("Include", quoted(theirs)),
     )
     return "".join([*sections, _section("*", for_all)])
 
@@ -110,16 +117,17 @@ def _section(host: str, options: Options) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_config(folder: Path, vms: Collection[VM], user_config: Path | None) -> "Ssh":
+def write_config(folder: Path, vms: Collection[VM]) -> "Ssh":
     """Write an ssh_config for `vms`, and their host keys, into `folder`; sockets go beside it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _replace(folder / "known_hosts", "".join(_known_hosts(vm) for vm in vms))
-    _replace(folder / "ssh_config", render(folder, vms, user_config))
+    _replace(folder / "ssh_config", render(folder, vms))
     return Ssh(folder / "ssh_config")
 
 
 def _known_hosts(vm: VM) -> str:
-    return "".join(f"{vm.name} {key}\n" for key in vm.host_key.splitlines())
+    alias = dict(vm.options).get("HostKeyAlias", vm.name)
+    return "".join(text.known_host(alias, key) for key in vm.host_key.splitlines())
 
 
 def _replace(path: Path, content: str) -> None:
@@ -131,6 +139,36 @@ def _replace(path: Path, content: str) -> None:
 
 class Unreachable(Failure):
     """A VM did not answer: ssh itself failed, not the command that was to run there."""
+
+
+BEGIN = "ocaptain begins"
+"""What a command on a VM prints first, for its user's shell may print something before."""
+
+SKIP_TO_BEGIN = f'while IFS= read -r line; do case $line in *"{BEGIN}") exec cat;; esac; done'
+"""Shell that passes on what comes after that line."""
+
+
+def announced(remote: Remote) -> Remote:
+    """Return a command that prints BEGIN first, in whatever shell."""
+    return str.__new__(Remote, f"echo {shlex.quote(BEGIN)}; {remote}")
+
+
+class Answer:
+    """What a VM prints: first its shell's own words, and after BEGIN what `use` is to get."""
+
+    def __init__(self, use: Callable[[bytes], object]) -> None:
+        self.use = use
+        self.shells_words = b""
+        self.has_begun = False
+
+    def take(self, data: bytes) -> None:
+        """Take the next of it, of any size."""
+        if not self.has_begun:
+            mark = f"{BEGIN}\n".encode()
+            self.shells_words, found, data = (self.shells_words + data).partition(mark)
+            self.has_begun = bool(found)
+        if data:
+            self.use(data)
 
 
 class Ssh(NamedTuple):
@@ -151,32 +189,86 @@ class Ssh(NamedTuple):
         stdin: bytes = b"",
         timeout: float = 60.0,
         retries: float = 0.0,
+        in_shell: bool = True,
     ) -> Result:
-        """Run `remote` on `vm`. Raises Unreachable if ssh fails, and Failure after `timeout`.
+        """Run `remote` on `vm`. Raises Unreachable if ssh fails, or does not end in `timeout`.
 
         With `retries` a VM that is unreachable is tried again for so many seconds; only for
-        commands that may run twice.
+        commands that may run twice. What takes commands, but is no shell, is not `in_shell`.
         """
+        once = self._run_once if in_shell else self._ask_once
         if not retries:
-            return await self._run_once(vm, remote, stdin, timeout)
+            return await once(vm, remote, stdin, timeout)
         import stamina  # takes longer than most commands, which do without
 
         stamina.instrumentation.set_on_retry_hooks([])  # it would log to the terminal
         caller = stamina.AsyncRetryingCaller(attempts=None, timeout=retries)
-        return await caller.on(Unreachable)(self._run_once, vm, remote, stdin, timeout)
+        return await caller.on(Unreachable)(once, vm, remote, stdin, timeout)
 
     async def _run_once(self, vm: str, remote: Remote, stdin: bytes, timeout: float) -> Result:
-        result = await run(self.command(vm, remote), stdin=stdin, timeout=timeout)
-        is_gateways = bool(result.status and GATEWAY_FAILURE.search(result.err + result.out))
-        if result.status != 255 and not is_gateways:
-            return result
-        reason = result.err
-        if not reason and is_gateways:
-            reason = result.out  # from ssh itself nothing comes there: it would be the command's
+        stdout = bytearray()
+        answer = Answer(stdout.extend)
+        try:
+            result = await run(self.command(vm, announced(remote)), stdin=stdin, timeout=timeout)
+        except TooLong as fault:
+            raise self._unreachable(vm, str(fault)) from None
+        answer.take(result.out)
+        self._check(vm, result, answer)
+        return result._replace(out=bytes(stdout))
+
+    async def _ask_once(self, vm: str, remote: Remote, stdin: bytes, timeout: float) -> Result:
+        try:
+            result = await run(self.command(vm, remote), stdin=stdin, timeout=timeout)
+        except TooLong as fault:
+            raise self._unreachable(vm, str(fault)) from None
+        output = result.err + result.out
+        if result.status == 255 or (result.status and GATEWAY_FAILURE.search(output)):
+            raise self._unreachable(vm, result.err or result.out)
+        return result
+
+    async def stream(
+        self, vm: str, remote: Remote, use: Callable[[bytes], object], *, silence: float
+    ) -> Result:
+        """Run `remote` on `vm`, and call `use` with what it prints, as it comes.
+
+        That may take any time, but for `silence` seconds without a word. Raises Unreachable."""
+        answer = Answer(use)
+        command = self.command(vm, announced(remote))
+        try:
+            result = await stream(command, answer.take, silence=silence)
+        except TooLong:
+            raise self._unreachable(vm, f"nothing came for {silence:g} s") from None
+        self._check(vm, result, answer)
+        return result
+
+    async def read_lines(self, vm: str, remote: Remote, use: Callable[[bytes], None]) -> None:
+        """Run `remote` on `vm`, and call `use` with each line that it prints, as it comes.
+
+        What it says on stderr is for the terminal. Raises Unreachable if it did not begin."""
+        answer = Answer(use)
+        await read_lines(self.command(vm, announced(remote)), answer.take)
+        if not answer.has_begun:
+            raise self._unreachable(vm, answer.shells_words)
+
+    def _check(self, vm: str, result: Result, answer: Answer) -> None:
+        """Raise Unreachable if ssh failed, or somebody else answered in the command's place."""
+        if result.status == 255 or not answer.has_begun:
+            reason = result.err
+            if not answer.has_begun:
+                reason = reason or answer.shells_words
+            raise self._unreachable(vm, reason)
+
+    def _unreachable(self, vm: str, reason: bytes | str) -> Unreachable:
         last_line = clean(reason).strip().rpartition("\n")[2]
         look_closer = shlex.join(["ssh", "-v", "-F", str(self.path), vm])
-        raise Unreachable(f"{vm} cannot be reached: {last_line or 'no answer'}", hint=look_closer)
+        return Unreachable(f"{vm} cannot be reached: {last_line or 'no answer'}", hint=look_closer)
 
     def git_env(self) -> dict[str, str]:
-        """The environment that has git reach VMs by this configuration."""
-        return {"GIT_SSH_COMMAND": shlex.join(["ssh", "-F", str(self.path)])}
+        """The environment that has git reach VMs by this configuration.
+
+        The command for the other end has to be `announced`."""
+        ssh = shlex.join(["ssh", "-F", str(self.path)])
+        return {
+            "GIT_SSH_COMMAND": f'reach() {{ {ssh} "$@" | {{ {SKIP_TO_BEGIN}; }}; }}; reach',
+            "GIT_SSH_VARIANT": "ssh",
+        }

@@ -1,13 +1,15 @@
 """What comes home of a voyage, and what is said of that which has not."""
 
 import asyncio
+import io
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ocaptain.errors import Failure
-from ocaptain.fleet.fetch import at_risk, fetch
+from ocaptain.fleet.fetch import at_risk, fetch, unpack
 from ocaptain.fleet.voyage import Voyage
 from tests.support.machine import put
 from tests.support.rules import rule
@@ -62,18 +64,45 @@ def test_what_only_storage_has_is_said_until_it_is_fetched(sailing: Sailing, rep
 
 
 @rule("R58")
-def test_what_cannot_be_fetched_stays_at_risk(sailing: Sailing, repo: Path):
-    """A branch of that name with other commits is left alone, and one learns what to type."""
+def test_what_cannot_be_fetched_stays_at_risk(sailing: Sailing, tmp_path: Path):
+    """If there is no repository, one learns what to type."""
     voyage = sailing.voyage
     sailing.give_up("another")
-    git(repo, "commit", "-q", "--allow-empty", "-m", "Mine")
-    git(repo, "branch", voyage.id)
+    with pytest.raises(Failure) as caught:
+        asyncio.run(fetch(voyage, tmp_path, everything=True))
+    assert f"{voyage.id} could not be fetched into {tmp_path}: " in str(caught.value)
+    assert str(caught.value).endswith(f"ocaptain fetch {voyage.id} --into REPO")
+    assert "unlanded work" in str(asyncio.run(at_risk(voyage)))
+
+
+@rule("R58")
+def test_a_branch_that_one_works_on_is_left_as_it_is(sailing: Sailing, repo: Path, tmp_path: Path):
+    """With commits of one's own, or checked out, here or in a worktree: what came home is said, and
+    what to type. Once nothing is in the way the branch follows, and nothing else is left."""
+    voyage, branch = sailing.voyage, sailing.voyage.id
+    home = f"refs/ocaptain/{branch}/head"
+    asyncio.run(fetch(voyage, repo, everything=False))
+    old = git(repo, "rev-parse", branch)
+    git(repo, "worktree", "add", "-q", str(tmp_path / "a tree"), branch)
+    git(repo, "config", "fetch.prune", "true")
+    new = sailing.move("further")
     with pytest.raises(Failure) as caught:
         asyncio.run(fetch(voyage, repo, everything=True))
-    assert f"{voyage.id} could not be fetched into {repo}: " in str(caught.value)
-    assert str(caught.value).endswith(f"ocaptain fetch {voyage.id} --into REPO")
-    assert git(repo, "log", "-1", "--format=%s", voyage.id) == "Mine"
-    assert "unlanded work" in str(asyncio.run(at_risk(voyage)))
+    assert f"for it is checked out at {tmp_path}/a tree.\n" in str(caught.value)
+    assert str(caught.value).endswith(f"git -C '{tmp_path}/a tree' merge --ff-only {home}")
+    assert (git(repo, "rev-parse", branch), git(repo, "rev-parse", home)) == (old, new)
+    assert git(tmp_path / "a tree", "status", "--porcelain") == ""
+
+    git(tmp_path / "a tree", "commit", "-q", "--allow-empty", "-m", "Mine")
+    with pytest.raises(Failure, match="it has diverged: 1 of its commits are of your own"):
+        asyncio.run(fetch(voyage, repo, everything=False))
+    assert git(tmp_path / "a tree", "log", "-1", "--format=%s") == "Mine"
+
+    git(tmp_path / "a tree", "checkout", "-q", "--detach")
+    git(repo, "update-ref", f"refs/heads/{branch}", old)
+    asyncio.run(fetch(voyage, repo, everything=False))
+    refs = git(repo, "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", home)
+    assert refs == f"refs/heads/{branch} {new}"
 
 
 def test_records_that_cannot_be_written_are_a_failure(sailing: Sailing, repo: Path):
@@ -90,3 +119,34 @@ def test_what_cannot_be_seen_is_at_risk(sailing: Sailing):
     sentence = asyncio.run(at_risk(lost))
     assert sentence
     assert "what was never fetched of it cannot be seen. voyage-111111111111" in sentence
+
+
+def test_an_archive_is_unpacked_below_its_folder_alone(tmp_path: Path):
+    """Whatever storage packs: files that are named out of it, links and devices are left out."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name in ("logs/ship-0.log", "../out", "/abs", "a/../../out", "link/x"):
+            entry = tarfile.TarInfo(name)
+            entry.size = 4
+            tar.addfile(entry, io.BytesIO(b"said"))
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/tmp"
+        tar.addfile(link)
+    packed.seek(0)
+    put(tmp_path / "home" / "logs" / "ship-0.log", "old")
+    unpack(packed, tmp_path / "home")
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {"home/logs/ship-0.log", "home/link/x"}
+    assert (tmp_path / "home" / "logs" / "ship-0.log").read_text() == "said"
+
+
+@rule("R58")
+def test_records_that_come_in_part_are_a_failure(sailing: Sailing, repo: Path):
+    """What tar says on storage is told, and nothing counts as fetched."""
+    sailing.give_up("another")
+    ships = sailing.home() / "voyage" / "ships"
+    ships.rename(ships.with_name("away"))
+    with pytest.raises(Failure, match="tar on storage failed: tar: ships: Cannot stat"):
+        asyncio.run(fetch(sailing.voyage, repo, everything=True))
+    ships.with_name("away").rename(ships)
+    assert "unlanded work" in str(asyncio.run(at_risk(sailing.voyage)))

@@ -12,7 +12,7 @@ import pytest
 
 from ocaptain.plan.plan import Source
 from ocaptain.plan.source import AS_STORAGE
-from tests.support.plans import checked, faults, git, patch, sound
+from tests.support.plans import checked, faults, git, patch, repository, sound
 
 
 @pytest.mark.parametrize(
@@ -79,19 +79,27 @@ def test_repo_that_is_none(plan: Path, tmp_path: Path):
     assert faults(plan) == ['voyage.json: "repo": has no commit to start from']
 
 
+WRAPPER = """\
+#!/bin/sh
+{{ echo "argv: $*"; env; }} >>{seen}
+for word; do
+    shift
+    case $word in https://github.com/*) word=file://{hub}${{word#https://github.com}} ;; esac
+    set -- "$@" "$word"
+done
+exec {real} "$@"
+"""
+
+
 @pytest.fixture
 def github(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand in for GitHub: git goes to a directory, and tells `seen` what it was run with."""
     git(tmp_path, "clone", "-q", "--bare", str(repo), "github/me/code.git")
-    config, seen = tmp_path / "gitconfig", tmp_path / "seen"
-    config.write_text(f'[url "file://{tmp_path}/github/"]\n\tinsteadOf = https://github.com/\n')
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    seen = tmp_path / "seen"
     real = subprocess.run(["which", "git"], check=True, capture_output=True, text=True).stdout
     wrapper = tmp_path / "bin/git"
     wrapper.parent.mkdir()
-    wrapper.write_text(
-        f'#!/bin/sh\n{{ echo "argv: $*"; env; }} >>{seen}\nexec {real.strip()} "$@"\n'
-    )
+    wrapper.write_text(WRAPPER.format(seen=seen, real=real.strip(), hub=f"{tmp_path}/github"))
     wrapper.chmod(0o755)
     monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
     return seen
@@ -177,6 +185,104 @@ def test_repo_that_only_the_captain_can_read(plan: Path, private: str):
     [fault] = faults(plan)
     assert "could not read Username" in fault
     assert "GH_TOKEN" in fault
+
+
+def test_repo_that_the_captains_git_would_look_for_elsewhere(
+    plan: Path, repo: Path, private: str, tmp_path: Path
+):
+    """Storage will go by the URL itself, and so does `check`: by no `insteadOf`, no header."""
+    (tmp_path / "gitconfig").write_text(
+        f'[url "file://{repo}"]\n\tinsteadOf = {private.removesuffix("code.git")}\n'
+        f'[http "{private}"]\n\textraHeader = Authorization: Basic me\n'
+        f"[protocol]\n\tallow = never\n"
+    )
+    patch(plan, "voyage.json", repo=private)
+    assert "could not read Username" in faults(plan)[0]
+
+
+def test_repo_whose_objects_have_longer_names(plan: Path, tmp_path: Path):
+    """Neither storage nor ships could take them, and so it is at fault before anything is made."""
+    git(tmp_path, "init", "-q", "--object-format=sha256", "long")
+    git(tmp_path / "long", "commit", "-q", "--allow-empty", "-m", "first")
+    patch(plan, "voyage.json", repo=str(tmp_path / "long"))
+    assert faults(plan) == [
+        'voyage.json: "repo": names its objects by SHA-256; ocaptain can sail those with SHA-1 only'
+    ]
+
+
+def test_repo_that_is_a_partial_clone(plan: Path, repo: Path, tmp_path: Path):
+    """It is noted; if its origin is gone, and something is missing here, it is at fault."""
+    (repo / "poem").write_text("one\n")
+    git(repo, "add", ".")
+    git(repo, "commit", "-q", "-m", "second")
+    (repo / "poem").write_text("two\n")
+    git(repo, "commit", "-q", "-a", "-m", "third")
+    git(repo, "config", "uploadpack.allowFilter", "true")
+    part = tmp_path / "part"
+    git(tmp_path, "clone", "-q", "--filter=blob:none", f"file://{repo}", str(part))
+    patch(plan, "voyage.json", repo=str(part))
+    noted = [note for note in checked(plan).notes if "part" in note]
+    assert noted == [
+        f"{part}: a partial clone: what is not here is fetched from its origin during `sail`"
+    ]
+    repo.rename(tmp_path / "gone")
+    assert "is a partial clone, and what it lacks cannot be had from origin: " in faults(plan)[0]
+
+
+def test_repo_of_somebody_else(plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It is at fault; git's own words say what to type."""
+    real = subprocess.run(["which", "git"], check=True, capture_output=True, text=True).stdout
+    script = f'#!/bin/sh\nGIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec {real.strip()} "$@"\n'
+    (tmp_path / "git").write_text(script)
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    [fault] = faults(plan)
+    assert "detected dubious ownership in repository" in fault
+    assert "git config --global --add safe.directory" in fault
+
+
+@pytest.mark.parametrize("name", ["it's 100% mine", "-n", "Übung", "a;b", "[c]"])
+def test_repo_with_a_peculiar_name(plan: Path, repo: Path, name: str):
+    """Whatever a path has in it, it is that repository; so is a worktree, and one within it."""
+    peculiar = repo.with_name(name)
+    repo.rename(peculiar)
+    head = git(peculiar, "rev-parse", "HEAD")
+    patch(plan, "voyage.json", repo=str(peculiar))
+    assert sound(plan).source.head == head
+    git(peculiar, "worktree", "add", "-q", "-b", "other", str(peculiar / "tree"))
+    git(peculiar / "tree", "commit", "-q", "--allow-empty", "-m", "second")
+    patch(plan, "voyage.json", repo=str(peculiar / "tree"))
+    source = sound(plan).source
+    assert (source.branch, source.head) == ("other", git(peculiar / "tree", "rev-parse", "HEAD"))
+
+
+def test_a_hook_or_an_alias_of_another_repository_leads_nowhere_else(
+    plan: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Variables of git's that are for one repository, or for one command, are not passed on."""
+    other = repository(tmp_path / "other")
+    (other / "new").touch()
+    for name, value in {
+        "GIT_DIR": f"{other}/.git",
+        "GIT_WORK_TREE": str(other),
+        "GIT_INDEX_FILE": "/nowhere",
+        "GIT_OBJECT_DIRECTORY": "/nowhere",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "core.worktree",
+        "GIT_CONFIG_VALUE_0": "/nowhere",
+        "GIT_CONFIG_PARAMETERS": "'user.name=Nobody'",
+        "GIT_TRACE": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    report = checked(plan)
+    assert report.plan
+    with monkeypatch.context() as clean:
+        for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"):
+            clean.delenv(name)
+        clean.delenv("GIT_CONFIG_COUNT")
+        assert report.plan.source.head == git(repo, "rev-parse", "HEAD")
+    assert not [note for note in report.notes if "not committed" in note]
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,11 @@ from tests.support.machine import until
 SSH = """\
 #!/bin/sh
 cd {folder}
-case " $* " in *" -G "*)
+case " $* " in *" -F {folder}/config -G "*)
     echo resolved >>resolved
+    ;;
+esac
+case " $* " in *" -G "*)
     exec {ssh} "$@"
 esac
 for command; do :; done
@@ -187,7 +190,9 @@ def test_an_answer_and_what_is_wrong_with_it(status, out, err, reply):
 
 
 def test_objects_begin_lines():
-    """One that is spread over lines is one; what is no JSON makes all of it none."""
+    """One that is spread over lines is one; a banner is none, and half of one makes all none."""
     assert json_objects(b'{"a":\n {"b": 1}}\n{"c": 2}\n') == [{"a": {"b": 1}}, {"c": 2}]
+    assert json_objects(b'Welcome {x}!\n\n{"a": 1}\n') == [{"a": 1}]
+    assert json_objects(b'{"a": 1}\nA tip of the day\n') == [{"a": 1}]
     assert json_objects(b'{"a": 1}\n{"b') == []
     assert json_objects(b"[" * 100_000) == []

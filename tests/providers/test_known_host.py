@@ -8,8 +8,8 @@ import pytest
 
 from ocaptain.config import Config, load
 from ocaptain.errors import Failure
-from ocaptain.providers.known_host import resolve_known_host
-from ocaptain.ssh import VM
+from ocaptain.providers.known_host import address_for_ships, resolve_known_host
+from ocaptain.ssh import VM, write_config
 
 KEYS = ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA", "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbml")
 
@@ -29,23 +29,130 @@ def asked(config: Config, destination: str, ssh_config: str) -> VM:
 
 def test_a_machine_as_the_captains_ssh_reaches_it(config, tmp_path):
     """Its address, the identity and the way come from ssh, its keys from all known_hosts, hashed
-    or not; revoked ones are none."""
-    files = [tmp_path / "known", tmp_path / "missing", tmp_path / "more"]
-    files[0].write_text(f"[h.example]:2222 {KEYS[0]}\n")
-    subprocess.run(["ssh-keygen", "-q", "-H", "-f", files[0]], check=True, capture_output=True)
-    files[2].write_text(f"# mine\n@revoked * {KEYS[0]}\n[h.example]:2222 {KEYS[1]}\n")
+    or not, whatever is in their paths."""
+    files = [tmp_path / "known %h", tmp_path / "missing one", tmp_path / "more"]
+    known = tmp_path / "known h.example"
+    known.write_text(f"[h.example]:2222 {KEYS[0]}\n")
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", known], check=True, capture_output=True)
+    files[2].write_text(f"# mine\n[h.example]:2222 {KEYS[1]} a comment\n")
     vm = asked(
         config,
         "ssh://ada@depot",
         f'Host depot\n HostName h.example\n Port 2222\n IdentityFile "/a b"\n'
-        f" IdentityFile /c\n ProxyJump gate\n GlobalKnownHostsFile {files[2]}\n"
-        f" UserKnownHostsFile {files[0]} {files[1]}\n",
+        f" IdentityFile /c\n ProxyCommand nc %n %h %%n\n GlobalKnownHostsFile {files[2]}\n"
+        f' UserKnownHostsFile "{files[0]}" "{files[1]}"\n',
     )
     assert (vm.name, vm.host_key.splitlines()) == ("depot", list(KEYS))
     assert vm.options[:3] == (("HostName", "h.example"), ("Port", "2222"), ("User", "ada"))
     assert {("identityfile", '"/a b"'), ("identityfile", '"/c"')} <= {*vm.options}
-    assert ("proxyjump", "gate") in vm.options
-    assert "proxyusefdpass" not in dict(vm.options)
+    assert ("proxycommand", "nc depot %h %%n") in vm.options
+    assert "HostKeyAlias" not in dict(vm.options)
+
+
+FOR_PEOPLE = """\
+Host *
+ RemoteCommand tmux attach
+ RequestTTY force
+ SessionType none
+ StdinNull yes
+ ForkAfterAuthentication yes
+ PermitLocalCommand yes
+ LocalCommand echo connected to %n
+ ControlMaster yes
+ ControlPath /nowhere/%n
+ ControlPersist no
+ AddKeysToAgent yes
+ SendEnv LANG LC_*
+ SetEnv EDITOR=vi
+ CanonicalizeHostname no
+ ForwardAgent yes
+ LocalForward 1234 localhost:1234
+ Tunnel yes
+ VisualHostKey yes
+ EscapeChar none
+ LogLevel DEBUG3
+ HashKnownHosts yes
+ UpdateHostKeys yes
+ StrictHostKeyChecking no
+ NoHostAuthenticationForLocalhost yes
+ PasswordAuthentication yes
+ IgnoreUnknown Colour
+ Colour blue
+"""
+WAY = """\
+ Port 2222
+ User ada
+ AddressFamily inet
+ IdentitiesOnly yes
+ IdentityAgent none
+ Ciphers aes256-ctr
+ IPQoS throughput
+ ProxyUseFdpass yes
+ Compression yes
+"""
+
+
+def test_what_a_captain_has_ssh_do_for_people_is_not_for_us(config, tmp_path):
+    """The way to a machine counts, and who one is there; what is to be done there does not."""
+    (tmp_path / "known").write_text(f"h.example {KEYS[0]}\n")
+    files = f" UserKnownHostsFile {tmp_path}/known\n"
+    assert len(asked(config, "h.example", FOR_PEOPLE + files).options) == 3
+    vm = asked(config, "h.example", FOR_PEOPLE + WAY + files)
+    assert vm.host_key == KEYS[0]
+    assert dict(vm.options[1:]) == {
+        "Port": "2222",
+        "User": "ada",
+        "addressfamily": '"inet"',
+        "ciphers": '"aes256-ctr"',
+        "compression": '"yes"',
+        "identitiesonly": '"yes"',
+        "identityagent": '"none"',
+        "ipqos": "throughput throughput",
+        "proxyusefdpass": '"yes"',
+    }
+
+
+@pytest.mark.parametrize(
+    ("jumps", "rest"),
+    [
+        ("gate", "-W '[%h]:%p' gate"),
+        ("a@b:2222", "-l a -p 2222 -W '[%h]:%p' b"),
+        ("a@b@c,[10.0.0.1]:22,x@gate:1", "-l x -p 1 -J 'a@b@c,[10.0.0.1]:22' -W '[%h]:%p' gate"),
+        ("10.0.0.1", "-W '[%h]:%p' 10.0.0.1"),
+    ],
+)
+def test_a_jump_host_is_reached_as_the_captains_ssh_does(config, tmp_path, jumps, rest):
+    """By their own ssh_config, which has its address, its key and the way there."""
+    (tmp_path / "known").write_text(f"h {KEYS[0]}\n")
+    mine = f"UserKnownHostsFile {tmp_path}/known\nProxyJump {jumps}\n"
+    vm = asked(config, "h", mine)
+    command = dict(vm.options)["ProxyCommand"]
+    assert command.startswith(f"ssh -F {tmp_path}/config -o")
+    assert command.endswith(f"-oConnectTimeout=20 {rest}")
+    assert "proxyjump" not in dict(vm.options)
+    write_config(tmp_path / "ours", [vm])
+    assert asked(config, "h", f"{mine}Host gate\n RemoteCommand x\n") == vm
+
+
+def test_a_key_is_taken_as_ssh_would_take_it(config, tmp_path):
+    """One that is @revoked is none, one without the port is one if there is none with it, and what
+    a @cert-authority signs is for the machine's own name."""
+    known = tmp_path / "known"
+    mine = f"UserKnownHostsFile {known}\nGlobalKnownHostsFile none\n"
+    known.write_text(f"h {KEYS[0]}\n@revoked * {KEYS[1]} stolen\nh {KEYS[1]} mine\n")
+    vm = asked(config, "ssh://h:2222", mine)
+    assert vm.host_key.splitlines() == [KEYS[0], f"@revoked {KEYS[1]}"]
+    assert address_for_ships(vm) == (("HostName", "h"), ("Port", "2222"))
+    known.write_text(f"[h]:2222 {KEYS[1]}\nh {KEYS[0]}\n")
+    assert asked(config, "ssh://h:2222", mine).host_key == KEYS[1]
+    known.write_text(f"@cert-authority *.example,h {KEYS[0]} the authority\n")
+    vm = asked(config, "h", mine)
+    assert vm.host_key == f"@cert-authority {KEYS[0]}"
+    alias = ("HostKeyAlias", "h")
+    assert address_for_ships(vm) == (("HostName", "h"), ("Port", "22"), alias)
+    known.write_text(f"@revoked h {KEYS[0]}\nh {KEYS[0]}\n@cert-authority h {KEYS[0]}\n")
+    with pytest.raises(Failure, match="every host key of h marked @revoked"):
+        asked(config, "h", mine)
 
 
 def test_a_machine_that_ssh_does_not_know(config, tmp_path):

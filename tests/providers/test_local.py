@@ -18,7 +18,7 @@ from ocaptain.onboard.process import marked
 from ocaptain.process import Result
 from ocaptain.providers import VM
 from ocaptain.providers.local import Local
-from ocaptain.ssh import Home, Remote, Ssh, write_config
+from ocaptain.ssh import Home, Remote, Ssh, announced, write_config
 from tests.support.machine import until
 from tests.support.rules import rule
 
@@ -65,7 +65,7 @@ def fleet(config: Config, tmp_path: Path) -> Iterator[Fleet]:
         return list(await asyncio.gather(local.create(STORAGE), local.create(SHIP)))
 
     vms = asyncio.run(both())
-    ssh = write_config(config.run_dir() / "a voyage", vms, tmp_path / "none")
+    ssh = write_config(config.run_dir() / "a voyage", vms)
     yield Fleet(local, ssh, vms, config.data_dir / "local")
     hang_up(ssh)
     assert asyncio.run(local.destroy([STORAGE, SHIP])) == {}
@@ -125,7 +125,7 @@ def test_the_host_key_is_pinned(fleet, tmp_path):
     """A VM whose host key is another one is not talked to."""
     options = (*fleet.vms[1].options, ("ControlPath", "none"))
     imposter = VM(SHIP, options, fleet.vms[0].host_key)
-    ssh = write_config(tmp_path / "other", [imposter], None)
+    ssh = write_config(tmp_path / "other", [imposter])
     with pytest.raises(Failure, match="Host key verification failed"):
         asyncio.run(ssh.run(SHIP, Remote("true")))
 
@@ -137,13 +137,13 @@ def test_other_keys_do_not_open_a_vm(fleet, tmp_path):
     own = {"IdentityFile": f"{tmp_path}/key", "IdentitiesOnly": "yes", "ControlPath": "none"}
     options = (*reach, *own.items())
     ship = VM(STORAGE, options, fleet.vms[0].host_key)
-    ssh = write_config(tmp_path / "ship", [ship], None)
+    ssh = write_config(tmp_path / "ship", [ship])
     with pytest.raises(Failure, match="Permission denied"):
         asyncio.run(ssh.run(STORAGE, Remote("echo", "hello")))
     key = (tmp_path / "key.pub").read_text()
     forced = fleet.folder / STORAGE / "home/.ssh/authorized_keys"
     forced.write_text(f'restrict,command="echo $OCAPTAIN_VM: $SSH_ORIGINAL_COMMAND" {key}')
-    answer = asyncio.run(ssh.run(STORAGE, Remote("claim")))
+    answer = asyncio.run(ssh.run(STORAGE, Remote("claim"), in_shell=False))
     assert answer.out.decode() == f"{STORAGE}: claim\n"
 
 
@@ -153,7 +153,8 @@ def test_git_goes_over_it(fleet, tmp_path):
     git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=b"]
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     subprocess.run([*git, "commit", "-qm", "one", "--allow-empty"], check=True)
-    push = [*git, "push", "-q", f"ssh://{STORAGE}/~/repo.git", "HEAD:refs/heads/main"]
+    there = f"--receive-pack={announced(Remote('git-receive-pack'))}"
+    push = [*git, "push", "-q", there, f"ssh://{STORAGE}/~/repo.git", "HEAD:refs/heads/main"]
     subprocess.run(push, env=os.environ | fleet.ssh.git_env(), check=True)
     refs = fleet.run(STORAGE, "git", "-C", Home("repo.git"), "branch", "--list")
     assert "main" in refs.out.decode().split()

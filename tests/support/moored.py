@@ -119,7 +119,7 @@ def ssh_config(folder: Path, ship: str, way: VM, run_dir: Path) -> Path:
     """How one ship, with its own key and its own shared connection, reaches storage."""
     own = (("IdentityFile", f'"{folder / ship}"'), ("IdentitiesOnly", "yes"))
     reached = VM(way.name, (*way.options, *own), way.host_key)
-    return write_config(run_dir / ship / "storage", [reached], folder / "none").path
+    return write_config(run_dir / ship / "storage", [reached]).path
 
 
 __all__ = ["VOYAGE", "Moored", "moored", "unpack"]

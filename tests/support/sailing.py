@@ -107,6 +107,15 @@ class Sailing:
         git(repo, "update-ref", f"refs/heads/{claim['ref']}", commit)
         return claim["claim"], commit
 
+    def move(self, file: str) -> str:
+        """Put a commit with a file on the branch, as if a ship had landed it. Returns it."""
+        repo, branch = self.home() / "voyage" / "repo.git", self.voyage.id
+        blob = git(repo, "hash-object", "-w", "--stdin", stdin=f"{file}\n")
+        tree = git(repo, "mktree", stdin=f"100644 blob {blob}\t{file}\n")
+        commit = git(repo, "commit-tree", tree, "-p", branch, "-m", f"Make {file}")
+        git(repo, "update-ref", f"refs/heads/{branch}", commit)
+        return commit
+
     def land(self, file: str) -> str:
         """Land a task with a file, as ship-0. Returns the commit."""
         claim, commit = self.work(file)

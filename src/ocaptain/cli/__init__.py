@@ -3,6 +3,8 @@
 A command turns arguments into calls, and prints what comes of them. It imports what it needs when
 it runs, for `--help` is to need none of that."""
 
+import io
+import os
 import signal
 import sys
 from typing import Any
@@ -79,6 +81,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run a verb. The exit status is one of 0, 1, 2, 3, 4, 5 and 130; see `statuses`."""
+    _speak_utf_8()
     _end_at_signals()
     try:
         cli()
@@ -94,6 +97,34 @@ def main() -> None:
             err=True,
         )
         sys.exit(statuses.BUG)
+
+
+def _speak_utf_8() -> None:
+    """Have files, names and programs speak UTF-8, and the terminal get what it can show.
+
+    If the captain's locale is another, Python has to be started anew for that: its ways to read
+    arguments and to name files are fixed by then."""
+    if sys.getfilesystemencoding() != "utf-8":
+        python = [sys.executable, "-X", "utf8", *sys.orig_argv[1:]]
+        terminals = f"{sys.stdout.encoding}:replace"
+        os.execve(python[0], python, {"PYTHONIOENCODING": terminals, **os.environ})  # noqa: S606
+    sys.argv = [_as_typed(word) for word in sys.argv]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _as_typed(word: str) -> str:
+    """Return an argument as it was meant: what is no UTF-8 is what the captain's locale has."""
+    if word.isprintable():
+        return word
+    import codecs
+    import locale
+
+    encoding = codecs.lookup(locale.getencoding()).name
+    if encoding in ("ascii", "utf-8"):
+        return word
+    return os.fsencode(word).decode(encoding, errors="replace")
 
 
 def _end_at_signals() -> None:

@@ -1,24 +1,33 @@
 """Brings home what a voyage has made, and says what storage alone has."""
 
-import io
+import shlex
+import shutil
 import tarfile
+import tempfile
+import zlib
 from pathlib import Path
+from typing import IO
 
 from ocaptain.errors import Failure
-from ocaptain.git import git
-from ocaptain.ssh import Home, clean
+from ocaptain.git import git, try_git
+from ocaptain.ssh import Home, announced, clean
 
 from .voyage import Voyage
 
 FETCH_S = 1800
-PACK_RECORDS = "cd ~/voyage && tar -cz artifacts journal.jsonl logs ships voyage.json"
+SILENCE_S = 120
+"""How long storage may send nothing of its records before they are given up, in seconds."""
+PACK_RECORDS = "cd ~/voyage && exec tar -cz artifacts journal.jsonl logs ships voyage.json"
+SOME_FILES_CHANGED = 1
+"""The status of tar(1) if a file grew while it was read, as logs and the journal do."""
 
 
 async def fetch(voyage: Voyage, into: Path, *, everything: bool) -> str:
     """Bring the branch into the repository at `into`. Returns what was done, in sentences.
 
     With `everything` also wrecks, under refs/ocaptain/<voyage>, and logs, journal and artifacts,
-    into a folder beside the code. Storage is told what it need not keep for the captain."""
+    into a folder beside the code. Storage is told what it need not keep for the captain. Raises
+    Failure, also if all came home and the branch here cannot follow."""
     unfetched = await voyage.ask_unfetched()
     fetched = {"head": unfetched["head"]}
     try:
@@ -26,12 +35,13 @@ async def fetch(voyage: Voyage, into: Path, *, everything: bool) -> str:
         if everything:
             await _fetch_records(voyage, into / voyage.id)
             fetched.update(unfetched["wrecks"])
-    except (Failure, OSError, tarfile.TarError) as fault:
+    except (Failure, OSError, EOFError, zlib.error, tarfile.TarError) as fault:
         raise Failure(
             f"{voyage.id} could not be fetched into {into}: {fault}",
             hint=f"Into another repository: ocaptain fetch {voyage.id} --into REPO",
         ) from None
     await voyage.mark_fetched(fetched)
+    await _move_branch(voyage.id, into)
     head = unfetched["head"][:12]
     commits = f"{unfetched['commits']} commits were on storage alone"
     sentences = [f"{voyage.id} is at {head}; {commits}; see git log {voyage.id} --"]
@@ -43,28 +53,105 @@ async def fetch(voyage: Voyage, into: Path, *, everything: bool) -> str:
     return clean("\n".join(sentences))
 
 
+def _came_home_as(voyage: str) -> str:
+    """Return the ref that has the voyage's branch until the branch here has followed it."""
+    return f"refs/ocaptain/{voyage}/head"
+
+
 async def _fetch_refs(voyage: Voyage, into: Path, *, wrecks: bool) -> None:
-    refs = [f"refs/heads/{voyage.id}:refs/heads/{voyage.id}"]
+    refs = [f"+refs/heads/{voyage.id}:{_came_home_as(voyage.id)}"]
     if wrecks:
         refs.append(f"+refs/heads/work/*:refs/ocaptain/{voyage.id}/*")
-    upload_pack = voyage.as_harbor("git-upload-pack", Home("voyage/repo.git"))
+    upload_pack = announced(voyage.as_harbor("git-upload-pack", Home("voyage/repo.git")))
+    url = f"{voyage.storage}:voyage"
     await git(
         "-C",
         str(into),
+        "-c",
+        f"url.{url}.insteadOf={url}",
         "fetch",
         "--quiet",
+        "--no-tags",
+        "--no-prune",
+        "--no-recurse-submodules",
         f"--upload-pack={upload_pack}",
-        f"{voyage.storage}:voyage",
+        url,
         *refs,
         timeout=FETCH_S,
         env=voyage.ssh.git_env(),
     )
 
 
+async def _move_branch(voyage: str, into: Path) -> None:
+    """Move the branch here to what came home. Raises Failure if something of yours is in the way.
+
+    Then nothing is moved, and what came home keeps its ref."""
+    here = ("-C", str(into))
+    home = _came_home_as(voyage)
+    branch = f"refs/heads/{voyage}"
+    new = await git(*here, "rev-parse", home)
+    old = await try_git(*here, "rev-parse", "--verify", "--quiet", branch)
+    if old != new:
+        own = "0"
+        if old:
+            own = await git(*here, "rev-list", "--count", f"{home}..{branch}")
+        if own != "0":
+            raise Failure(
+                f"{voyage} has come home as {home}. The branch {voyage} here was left as it is,"
+                f" for it has diverged: {own} of its commits are of your own.",
+                hint=f"To join them: git merge {home}  or  git rebase {home}, with it checked out",
+            )
+        place = await _checked_out_at(branch, into)
+        if place:
+            raise Failure(
+                f"{voyage} has come home as {home}. The branch {voyage} here was left as it is,"
+                f" for it is checked out at {place}.",
+                hint=f"To follow: {shlex.join(['git', '-C', place, 'merge', '--ff-only', home])}",
+            )
+        await git(*here, "update-ref", "-m", "ocaptain fetch", branch, new, old)
+    await git(*here, "update-ref", "-d", home)
+
+
+async def _checked_out_at(branch: str, into: Path) -> str:
+    """Return the worktree that has a branch checked out; empty if none has."""
+    place = ""
+    listing = await git("-C", str(into), "worktree", "list", "--porcelain")
+    for line in listing.splitlines():
+        key, _, value = line.partition(" ")
+        if key == "worktree":
+            place = value
+        elif (key, value) == ("branch", branch):
+            return place
+    return ""
+
+
 async def _fetch_records(voyage: Voyage, folder: Path) -> None:
-    packed = await voyage.ssh.run(voyage.storage, voyage.as_harbor("sh", "-c", PACK_RECORDS))
-    with tarfile.open(fileobj=io.BytesIO(packed.out), mode="r|gz") as tar:
-        tar.extractall(folder, filter="data")
+    """Bring logs, journal and artifacts into `folder`, by way of a file beside them."""
+    pack = voyage.as_harbor("sh", "-c", PACK_RECORDS)
+    with tempfile.TemporaryFile(dir=folder.parent) as packed:
+        result = await voyage.ssh.stream(voyage.storage, pack, packed.write, silence=SILENCE_S)
+        if result.status not in (0, SOME_FILES_CHANGED):
+            raise Failure(f"tar on storage failed: {clean(result.err).strip() or result.status}")
+        packed.seek(0)
+        unpack(packed, folder)
+
+
+def unpack(packed: IO[bytes], folder: Path) -> None:
+    """Unpack the files of a gzipped tar archive into `folder`; whatever else it has is left out.
+
+    An archive may be anybody's: none of its files gets out of the folder. tarfile's own filters
+    for that came after 3.11.2."""
+    with tarfile.open(fileobj=packed, mode="r:gz") as tar:
+        for entry in tar:
+            names = Path(entry.name).parts
+            body = tar.extractfile(entry) if entry.isreg() else None
+            if body is None or Path(entry.name).is_absolute() or ".." in names:
+                continue
+            path = folder / entry.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            with path.open("wb") as file:
+                shutil.copyfileobj(body, file)
 
 
 async def at_risk(voyage: Voyage) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure, progress
-from ocaptain.git import git, try_git
+from ocaptain.git import author, git
 from ocaptain.onboard.protocol import NewVoyage, ShipBoot, StorageBoot, VoyageRecord
 from ocaptain.onboard.ship.agents import AGENTS
 from ocaptain.plan.plan import Plan, Source
@@ -27,8 +27,6 @@ REACH_S = 180
 NEED = '|| {{ echo "{what} is needed on this machine: install it, and try again" >&2; exit 1; }}'
 MODERN = "import sys; sys.exit(sys.version_info < (3, 10))"
 UNPACK = "umask 077 && mkdir -p ~/voyage && cd ~/voyage && tar -xzf -"
-NO_AUTHOR = {"user.name": "ocaptain", "user.email": "ocaptain@localhost"}
-"""Who commits if the captain's git does not say who they are."""
 MAX_REPAIRS = 3
 
 
@@ -69,7 +67,6 @@ async def voyage_record(
     plan: Plan, voyage: str, ships: list[str], *, open_pr: bool
 ) -> VoyageRecord:
     """What storage and ships know of a plan, besides its files and tasks."""
-    author = {key: await try_git("config", key) or fallback for key, fallback in NO_AUTHOR.items()}
     return {
         "voyage": voyage,
         "name": plan.name,
@@ -89,7 +86,7 @@ async def voyage_record(
         "time_limit_minutes": plan.time_limit_minutes,
         "budget_usd": plan.budget_usd,
         "notify": plan.notify,
-        "author": author,
+        "author": await author(plan.source.path or plan.folder),
         "created": time.time(),
         "origin": None if plan.source.path else plan.source.url,
         "base_branch": plan.source.branch,

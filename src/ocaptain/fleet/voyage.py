@@ -26,7 +26,7 @@ from ocaptain.onboard.protocol import (
     UpdateShipsAnswer,
     VoyageRecordAnswer,
 )
-from ocaptain.process import attach, read_lines, wait_for_all
+from ocaptain.process import attach, wait_for_all
 from ocaptain.providers import VM, Provider
 from ocaptain.ssh import Home, Remote, Ssh, Unreachable, clean, write_config
 
@@ -79,7 +79,7 @@ class Voyage:
         """Have `ssh` reach these VMs as well."""
         for vm in vms:
             self.vms[vm.name] = vm
-        write_config(self.ssh.path.parent, self.vms.values(), self.config.ssh_config)
+        write_config(self.ssh.path.parent, self.vms.values())
         return self
 
     async def destroy(self, names: Sequence[str], retry: str) -> list[str]:
@@ -152,9 +152,8 @@ class Voyage:
     ) -> T:
         """Ask harbor for an operation. Returns its answer, which is of `kind`.
 
-        It may take `timeout` seconds. For `retries` seconds that is repeated while storage cannot
-        be reached. Raises Unreachable if what comes back is no answer, and Failure if harbor
-        refuses."""
+        `timeout` and `retries` are in seconds, as `Ssh.run` has them. Raises Unreachable if what
+        comes back is no answer, or none comes in time, and Failure if harbor refuses."""
         if not self._may_have_storage():
             raise Failure(f"{self.id} has no storage any more.", hint=f"ocaptain sink {self.id}")
         request = {"protocol": PROTOCOL, "op": op, **(fields or {})}
@@ -179,9 +178,9 @@ class Voyage:
             return False
         return self.ssh.path.exists()
 
-    async def ask_status(self) -> Status:
-        """The voyage at a glance."""
-        return await self.ask("status", Status)
+    async def ask_status(self, timeout: float = RUN_S) -> Status:
+        """The voyage at a glance, if storage says it within `timeout` seconds."""
+        return await self.ask("status", Status, timeout=timeout)
 
     async def ask_tasks(self) -> list[TaskRow]:
         """Every task, in the order of ids."""
@@ -199,9 +198,10 @@ class Voyage:
     async def watch(self, is_enough: Callable[[Status], bool], timeout: float = inf) -> Status:
         """Ask for the status every second until it is enough, or `timeout` seconds are over.
 
-        Returns the last one. While storage is away its state is `unseen`, if it was seen before."""
+        Returns the last one. While storage is away, or slow, its state is `unseen`, if it was seen
+        before; the first answer may take any time."""
         deadline = time.monotonic() + timeout
-        status = await self.ask_status()
+        status = await self.ask_status(timeout=inf)
         while not is_enough(status) and time.monotonic() < deadline:
             await asyncio.sleep(1)
             try:
@@ -251,8 +251,8 @@ class Voyage:
         """Call `use` with each line `time ship text` that is asked for, as it comes, until the end.
 
         Lines are in the order of their times."""
-        command = self.ssh.command(self.storage, self.program("logs", json.dumps(query)))
-        await read_lines(command, lambda line: use(clean(line).rstrip("\n")))
+        logs = self.program("logs", json.dumps(query))
+        await self.ssh.read_lines(self.storage, logs, lambda line: use(clean(line).rstrip("\n")))
 
     def shell(self, ship: str | None, *, raw: bool) -> int:
         """Attach to tmux on storage, or with `raw` to a shell on a VM. Returns the exit status."""

@@ -27,3 +27,11 @@ def several(count: int, noun: str) -> str:
     if count == 1:
         return f"1 {noun}"
     return f"{count} {noun}s"
+
+
+def known_host(name: str, key: str) -> str:
+    """Return the line of a known_hosts file (sshd(8)) for a key that may follow a marker."""
+    marker = ""
+    if key.startswith("@"):
+        marker, _, key = key.partition(" ")
+    return f"{marker} {name} {key}".lstrip() + "\n"

@@ -41,6 +41,7 @@ async def check(folder: Path, config: Config) -> Report:
         settings["objective"] = first_heading(artifacts["spec.md"]) or settings["name"]
     plan = Plan(
         **settings,
+        folder=folder,
         source=source,
         artifacts=artifacts,
         tasks=tasks,

@@ -51,6 +51,8 @@ class Source(NamedTuple):
 class Plan(Settings, frozen=True, kw_only=True):
     """A sound plan: its settings, and what the rest of the directory holds."""
 
+    folder: Path = Path()
+    """The directory itself."""
     source: Source
     artifacts: dict[str, str]
     """spec.md, verify.sh and perhaps setup.sh: their contents by their names."""

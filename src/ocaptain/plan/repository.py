@@ -13,7 +13,9 @@ from ocaptain.onboard.text import clean, several
 from ocaptain.process import wait_for_all
 
 from .reading import Findings
+from .source import PROMISOR
 
+PARTIAL = "a partial clone: what is not here is fetched from its origin during `sail`"
 SHALLOW = "a shallow clone: the voyage has only the history that is here"
 UNCOMMITTED = "changes that are not committed stay behind (see `git status`)"
 SUBMODULES = "submodules stay empty unless setup.sh updates them"
@@ -69,7 +71,8 @@ async def inspect(checkout: Path, head: str, findings: Findings) -> None:
     async def ask(*words: str) -> str:
         return await try_git("-C", str(checkout), *words)
 
-    shallow, status, counts, named, listing = await wait_for_all(
+    partial, shallow, status, counts, named, listing = await wait_for_all(
+        ask("config", "--get-regexp", PROMISOR),
         ask("rev-parse", "--is-shallow-repository"),
         ask("status", "--porcelain"),
         ask("count-objects", "-v"),
@@ -79,6 +82,8 @@ async def inspect(checkout: Path, head: str, findings: Findings) -> None:
     tree = Tree(listing)
     size = 1024 * sum(map(int, SIZE.findall(counts)))
     notes = []
+    if partial:
+        notes.append(PARTIAL)
     if shallow == "true":
         notes.append(SHALLOW)
     if status:
@@ -88,7 +93,7 @@ async def inspect(checkout: Path, head: str, findings: Findings) -> None:
         notes.append(f"the repository has {size / 1e9:.1f} GB, and each ship clones all of it")
     findings.notes += [f"{checkout}: {note}" for note in notes]
     is_small = size <= LARGE_BYTES and len(tree.files) <= TRIAL_FILES
-    if is_small and tree.attributes() and not await _is_partial(checkout):
+    if is_small and tree.attributes() and not partial:
         await try_out(checkout, head, tree, findings)
 
 
@@ -101,13 +106,6 @@ def _on_links(links: Sequence[str], named: str) -> Iterable[str]:
     nested = [path for path in links if path not in submodules]
     if nested:
         yield f"{NESTED}: {listed(nested)}"
-
-
-async def _is_partial(checkout: Path) -> bool:
-    """Whether it lacks objects, which only its own remote has."""
-    return bool(
-        await try_git("-C", str(checkout), "config", "--get-regexp", r"^remote\..*\.promisor$")
-    )
 
 
 async def try_out(checkout: Path, head: str, tree: Tree, findings: Findings) -> None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from ocaptain.errors import Failure
-from ocaptain.git import git
+from ocaptain.git import git, try_git
 
 from .plan import Source
 
@@ -12,6 +12,12 @@ from .plan import Source
 # which thus is in no argv and kept by no helper.
 _ANSWER = "!echo username=x-access-token; echo password=$GH_TOKEN; :"
 AS_STORAGE = ("-c", "credential.helper=", "-c", f"credential.https://github.com.helper={_ANSWER}")
+
+PROMISOR = r"^remote\..*\.promisor$"
+LIST_OBJECTS = ("rev-list", "--objects", "--missing=print")
+"""git's words that list all objects, with a ? before those that are not here."""
+COUNT_S = 300
+SHA1_DIGITS = 40
 
 OWNER_AND_NAME = re.compile(r"[A-Za-z0-9-]+/[\w.-]+")
 PASSWORD_IN_URL = re.compile(r"https?://[^/]*@|\w+://[^/@]*:[^/]*@")
@@ -22,35 +28,68 @@ async def locate(repo: str, branch: str | None, token: str | None) -> Source:
     """Find out what `repo` and `branch` stand for now, without asking anybody for a password.
 
     A relative path counts from the current directory. `token` is GitHub's. Raises Failure if the
-    repository cannot be read."""
-    path = Path(repo).expanduser().resolve() if repo.startswith(("/", ".", "~")) else None
+    repository cannot be read, or cannot be sailed."""
     ref = f"refs/heads/{branch}" if branch else "HEAD"
-    if path:
-        url = str(path)
-        listing = await _list_refs(".", ref, token, folder=path)
-        shallow = await _end_of_history(path)
+    if repo.startswith(("/", ".", "~")):
+        source = await _local(Path(repo).expanduser().resolve(), branch, ref)
     else:
-        url = clone_url(repo)
-        listing = await _list_refs(url, ref, token, folder=Path())
-        shallow = ""
+        source = await _remote(clone_url(repo), branch, ref, token)
+    if len(source.head) != SHA1_DIGITS:
+        raise Failure("names its objects by SHA-256; ocaptain can sail those with SHA-1 only")
+    return source
+
+
+async def _local(path: Path, branch: str | None, ref: str) -> Source:
+    here = ("-C", str(path))
+    ends = path / await git(*here, "rev-parse", "--git-path", "shallow")
+    head = await try_git(*here, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+    if not head:
+        raise _no_commit(branch)
+    if not branch:
+        branch = await try_git(*here, "symbolic-ref", "--quiet", "--short", "HEAD") or None
+    await _see_that_all_is_there(path, ref)
+    shallow = ends.read_text() if ends.exists() else ""
+    return Source(str(path), path, branch, head, ref, shallow)
+
+
+async def _remote(url: str, branch: str | None, ref: str, token: str | None) -> Source:
+    """Look at a repository as storage will: with none of the captain's settings for it."""
+    own = (
+        *AS_STORAGE,
+        *("-c", f"url.{url}.insteadOf={url}"),
+        *("-c", f"http.{url}.extraHeader="),
+    )
+    words = ("ls-remote", "--symref", "--", url, ref)
+    listing = await git("-C", "/", *own, *words, env={"GH_TOKEN": token or ""})
     head = re.search(rf"^(\w+)\t{re.escape(ref)}$", listing, re.MULTILINE)
     if not head:
-        raise Failure(f'has no branch "{branch}"' if branch else "has no commit to start from")
+        raise _no_commit(branch)
     if not branch:
         current = re.search(r"^ref: refs/heads/(.+)\tHEAD$", listing, re.MULTILINE)
         branch = current[1] if current else None
-    return Source(url, path, branch, head[1], ref, shallow)
+    return Source(url, None, branch, head[1], ref)
 
 
-async def _list_refs(url: str, ref: str, token: str | None, *, folder: Path) -> str:
-    words = ("ls-remote", "--symref", "--", url, ref)
-    return await git("-C", str(folder), *AS_STORAGE, *words, env={"GH_TOKEN": token or ""})
+def _no_commit(branch: str | None) -> Failure:
+    return Failure(f'has no branch "{branch}"' if branch else "has no commit to start from")
 
 
-async def _end_of_history(checkout: Path) -> str:
-    """Return git's own file of where a shallow history ends; nothing if the history is whole."""
-    path = checkout / await git("-C", str(checkout), "rev-parse", "--git-path", "shallow")
-    return path.read_text() if path.exists() else ""
+async def _see_that_all_is_there(checkout: Path, ref: str) -> None:
+    """Raise Failure if a partial clone lacks objects, and its origin cannot be asked for them."""
+    here = ("-C", str(checkout))
+    promises = await try_git(*here, "config", "--name-only", "--get-regexp", PROMISOR)
+    if not promises:
+        return
+    objects = await git(*here, *LIST_OBJECTS, ref, timeout=COUNT_S)
+    if "\n?" not in objects:
+        return
+    origin = promises.splitlines()[0].removeprefix("remote.").rpartition(".")[0]
+    try:
+        await git(*here, "ls-remote", "--quiet", origin, "HEAD")
+    except Failure as fault:
+        raise Failure(
+            f"is a partial clone, and what it lacks cannot be had from {origin}: {fault}"
+        ) from None
 
 
 def clone_url(repo: str) -> str:

@@ -15,9 +15,12 @@ from ocaptain.ssh import VM, Unreachable, clean
 
 from . import VM_NAME, Provider, StorageAccess
 from .exedev_lobby import LOBBY, RETRIES_S, Json, Lobby
+from .known_host import address_for_ships
 
 SSH_DESTINATION = re.compile(r"(?:(?P<user>[\w.+-]+)@)?(?P<host>[\w.:][\w.:-]*)")
 UNKNOWN_OPTION = re.compile(r"(?i)(unknown|unrecogni[sz]ed|undefined|not defined|invalid).*\bvm\b")
+NO_WAY = (("ProxyCommand", "echo exe.dev does not say how ssh reaches it >&2"),)
+"""The options of a VM that the lobby lists without an address, or with one that is none."""
 RUNNING_S = 12.0
 """How long to wait until a new VM runs. After that, setting it up goes on trying."""
 LOOK_EVERY_S = 0.1
@@ -82,7 +85,14 @@ class Exedev(Provider):
         return await self._lobby.ask(self._vms, "ls")
 
     def _vms(self, answer: Json) -> Sequence[VM]:
-        return [self._vm(row) for row in answer["vms"] if is_ours(row["vm_name"])]
+        return [self._listed(row) for row in answer["vms"] if is_ours(row.get("vm_name"))]
+
+    def _listed(self, row: Json) -> VM:
+        """Return a VM of a list, also one that there is no way to: it has to be destroyed, too."""
+        try:
+            return self._vm(row)
+        except (KeyError, TypeError, ValueError):
+            return VM(row["vm_name"], NO_WAY, "")
 
     def _vm(self, row: Json) -> VM:
         destination = SSH_DESTINATION.fullmatch(row["ssh_dest"])
@@ -148,14 +158,9 @@ class Exedev(Provider):
             sudo_prefix = ("sudo", "-nu", ship, str(LOGIN_SHELL), "-c")
             added = await self._lobby.ask(dict, "ssh-key add", f"--tag={scope}", key)
         check_added_key(added, ship, key, scope)
-        address = dict(storage.options)
-        options = (
-            ("HostName", address["HostName"]),
-            ("Port", address["Port"]),
-            # If the lobby gave no login name, any will do.
-            ("User", address.get("User", ship)),
-        )
-        return StorageAccess(options, sudo_prefix)
+        # If the lobby gave no login name, any will do.
+        user = dict(storage.options).get("User", ship)
+        return StorageAccess((*address_for_ships(storage), ("User", user)), sudo_prefix)
 
 
 def voyage_of(vm: str) -> str:
@@ -190,9 +195,9 @@ def vm_images(answer: Json) -> list[str]:
 
 def running_vms(answer: Json) -> set[str]:
     """Return the names of the account's VMs that run."""
-    return {row["vm_name"] for row in answer["vms"] if row.get("status") == "running"}
+    return {row.get("vm_name") for row in answer["vms"] if row.get("status") == "running"}
 
 
 def key_names(answer: Json) -> list[str]:
     """Return the names of the account's keys that are ocaptain's."""
-    return [row["name"] for row in answer["ssh_keys"] if is_ours(row["name"])]
+    return [row["name"] for row in answer["ssh_keys"] if is_ours(row.get("name"))]

@@ -23,6 +23,7 @@ COMMANDS_AT_ONCE = 8
 ANSWER_S = 120.0
 RETRIES_S = 20.0
 """For how long a command is sent again if no answer comes."""
+DECODER = json.JSONDecoder()
 NOT_RETRIED = ("new", "ssh-key add")
 """Commands that are sent once, for they might be done twice."""
 
@@ -55,7 +56,9 @@ class Lobby:
         if verb in NOT_RETRIED:
             retries = 0.0
         async with self._turns:
-            result = await ssh.run(LOBBY, command, timeout=ANSWER_S, retries=retries)
+            result = await ssh.run(
+                LOBBY, command, timeout=ANSWER_S, retries=retries, in_shell=False
+            )
         return read_reply(result)
 
     async def ask(self, read: Callable[[Json], T], verb: str, *arguments: str) -> T:
@@ -81,7 +84,7 @@ class Lobby:
 
     async def _open(self) -> Ssh:
         self.machine = await resolve_known_host(self.config, LOBBY)
-        return write_config(self.config.run_dir() / LOBBY, [self.machine], self.config.ssh_config)
+        return write_config(self.config.run_dir() / LOBBY, [self.machine])
 
 
 def read_reply(result: Result) -> Reply:
@@ -96,8 +99,11 @@ def read_reply(result: Result) -> Reply:
 
 
 def json_objects(output: bytes) -> list[Json]:
-    """Return the JSON objects in an output of the lobby's, each of which begins a line."""
+    """Return the JSON objects in an output of the lobby's, each of which begins a line.
+
+    A banner before them, and words after them, are left out; half an object makes all of it none.
+    """
+    _banner, *parts = re.split(rb"^(?={)", output, flags=re.MULTILINE)
     with suppress(ValueError, RecursionError):
-        values = [json.loads(part) for part in re.split(rb"\n(?={)", output)]
-        return [value for value in values if isinstance(value, dict)]
+        return [DECODER.raw_decode(part.decode())[0] for part in parts]
     return []

@@ -24,7 +24,7 @@ from ocaptain.process import wait_for_all
 from ocaptain.ssh import VM, Home, Remote, Ssh, Unreachable, clean, write_config
 
 from . import VM_NAME, Provider, StorageAccess
-from .known_host import resolve_known_host
+from .known_host import address_for_ships, resolve_known_host
 
 MACHINE = re.compile(r"([\w.-]+@)?[\w.-]+(:\d+)?")
 CONNECT_SOON = (("ConnectTimeout", "5"),)
@@ -67,6 +67,8 @@ class Hosts(Provider):
     async def capacity(self, more: int = 0) -> str:
         """Say how many machines are free. Raises Failure if these are fewer than `more`."""
         machines = await self._look()
+        if not machines:
+            raise Failure(f"No machine of {self.config.hosts} answers.")
         free = f"{len(self._free)} of {len(machines)} machines of {self.config.hosts} are free"
         if len(self._free) < more:
             busy = [
@@ -121,19 +123,17 @@ class Hosts(Provider):
 
     async def authorize_key(self, storage: VM, ship: str, key: str) -> StorageAccess:  # noqa: ARG002
         """Do nothing: setting storage up makes an account for the ship, with its key."""
-        host_and_port = storage.options[:2]
-        return StorageAccess((*host_and_port, ("User", ship)))
+        return StorageAccess((*address_for_ships(storage), ("User", ship)))
 
     async def _look(self) -> Sequence[Machine]:
         """Ask all machines whose they are. Those that do not answer are told of, and left out."""
         vms = await self._resolve(read_inventory(self.config.hosts))
-        folder = self.config.run_dir() / "hosts"
-        self._ssh = write_config(folder, vms, self.config.ssh_config)
+        self._ssh = write_config(self.config.run_dir() / "hosts", vms)
         answers = await wait_for_all(*(self._run_as_root(vm, read_script("look")) for vm in vms))
         machines = []
         for vm, answer in zip(vms, answers, strict=True):
             if answer.fault:
-                progress(f"{self.config.hosts}: without {answer.fault}")
+                self._do_without(answer.fault)
             else:
                 machines.append(Machine(vm, holder=answer.stdout))
         self._free = [machine.vm for machine in machines if not machine.holder]
@@ -143,13 +143,31 @@ class Hosts(Provider):
         return machines
 
     async def _resolve(self, places: Sequence[str]) -> Sequence[VM]:
-        """Have ssh say where machines are; one that is listed twice is one."""
-        resolving = [resolve_known_host(self.config, f"ssh://{place}") for place in places]
+        """Have ssh say where machines are; one that is listed twice is one.
+
+        Those that ssh does not know are told of, and left out. Raises Failure if that is all."""
+
+        async def resolve(place: str) -> VM | Failure:
+            try:
+                return await resolve_known_host(self.config, f"ssh://{place}")
+            except Failure as fault:
+                return fault
+
+        resolved = await wait_for_all(*map(resolve, places))
+        faults = [fault for fault in resolved if isinstance(fault, Failure)]
+        if faults and len(faults) == len(places):
+            raise faults[0]
+        for fault in faults:
+            self._do_without(str(fault))
         vms = {}
-        for vm in await wait_for_all(*resolving):
-            host_and_port = vm.options[:2]
-            vms[host_and_port] = vm._replace(options=vm.options + CONNECT_SOON)
+        for vm in resolved:
+            if isinstance(vm, VM):
+                host_and_port = vm.options[:2]
+                vms[host_and_port] = vm._replace(options=vm.options + CONNECT_SOON)
         return [*vms.values()]
+
+    def _do_without(self, fault: str) -> None:
+        progress(f"{self.config.hosts}: without {fault}")
 
     async def _reserve(self, vm: VM, name: str) -> Answer:
         """Reserve a machine, unless it is taken. Its answer is whose it is then."""

@@ -1,23 +1,76 @@
-"""What the captain's own ssh says of a machine: where it is, and which host keys it trusts."""
+"""What the captain's own ssh says of a machine: the way there, and which host keys it trusts."""
 
 import re
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.process import run, wait_for_all
-from ocaptain.ssh import VM, Options, clean, quoted
+from ocaptain.ssh import VM, Options, clean, escape_percents, quoted
 
-PROXY_OPTIONS = ("proxyjump", "proxycommand")
+PLAIN_OPTIONS = ("proxycommand", "ipqos")
 """Options of the captain's that are kept as they are: ssh takes all that follows as their value."""
 QUOTED_OPTIONS = (
     "identityfile",
     "identityagent",
     "identitiesonly",
     "certificatefile",
+    "pkcs11provider",
+    "securitykeyprovider",
+    "pubkeyauthentication",
+    "pubkeyacceptedalgorithms",
+    "preferredauthentications",
+    "gssapiauthentication",
     "addressfamily",
+    "bindaddress",
+    "bindinterface",
+    "connectionattempts",
+    "compression",
+    "tcpkeepalive",
+    "proxyusefdpass",
+    "ciphers",
+    "macs",
+    "kexalgorithms",
+    "hostkeyalgorithms",
+    "casignaturealgorithms",
+    "requiredrsasize",
+    "revokedhostkeys",
 )
-"""Options of the captain's that are kept, and quoted."""
+"""Options of the captain's that are kept, and quoted.
+
+All of them are about the way to a machine, and how to prove who one is. What is to be done there is
+ocaptain's business."""
+
+JUMP = re.compile(r"(?:(?P<user>.+)@)?(?P<host>\[.+\]|[^:]+)(?::(?P<port>\d+))?")
+JUMP_OPTIONS = (
+    "IgnoreUnknown=StdinNull,ForkAfterAuthentication",
+    "StdinNull=no",
+    "ForkAfterAuthentication=no",
+    "RemoteCommand=none",
+    "PermitLocalCommand=no",
+    "BatchMode=yes",
+    "ConnectTimeout=20",
+)
+"""How ssh is to behave at a jump host, whatever it does there for people. Some are new to it."""
+
+SHIPS_OPTIONS = ("HostName", "Port", "HostKeyAlias")
+ASK_S = 60
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the captain's known_hosts files have of a machine, without the pattern for its name."""
+
+    keys: list[str]
+    authorities: list[str]
+    revoked: list[str]
+
+    def lines(self) -> list[str]:
+        """Return what is trusted, and what is never to be, as `VM.host_key` has it."""
+        authorities = [f"@cert-authority {key}" for key in self.authorities]
+        return [*self.keys, *authorities, *(f"@revoked {key}" for key in self.revoked)]
 
 
 async def resolve_known_host(config: Config, destination: str) -> VM:
@@ -26,34 +79,81 @@ async def resolve_known_host(config: Config, destination: str) -> VM:
     The first three options of the returned VM are HostName, Port and User. Raises Failure if ssh
     knows no host key of the machine: no other is trusted.
     """
-    settings = await _ssh_settings(config, destination)
-    value_of = dict(settings)
-    host_keys = await _known_keys(value_of)
-    if not host_keys:
-        raise Failure(
-            f"Your ssh does not know the host key of {destination}; ocaptain trusts no other.",
-            hint=f"Type `ssh {destination}` once, and compare the fingerprint shown.",
-        )
+    theirs, by_itself = await wait_for_all(
+        _ssh_settings(_ssh(config), destination),
+        _ssh_settings(["ssh", "-F", "none"], destination),
+    )
+    value_of = dict(theirs)
+    known = await _known_keys(value_of)
+    _check(known, destination)
+    place = re.split("[/@]", destination)[-1]
     options = [
         ("HostName", value_of["hostname"]),
         ("Port", value_of["port"]),
         ("User", value_of["user"]),
     ]
-    for keyword, value in settings:
-        if keyword in PROXY_OPTIONS:
+    if known.authorities:
+        options.append(("HostKeyAlias", value_of.get("hostkeyalias", value_of["hostname"])))
+    changed = [setting for setting in theirs if _is_changed(setting[0], theirs, by_itself)]
+    for keyword, value in changed:
+        value = _with_name(value, value_of.get("host", place))
+        if keyword == "proxyjump":
+            options.append(("ProxyCommand", jump_command(config, value)))
+        elif keyword in PLAIN_OPTIONS:
             options.append((keyword, value))
         elif keyword in QUOTED_OPTIONS:
             options.append((keyword, quoted(value)))
-    name = re.split("[/@]", destination)[-1]
-    return VM(name, tuple(options), "\n".join(host_keys))
+    return VM(place, tuple(options), "\n".join(known.lines()))
 
 
-async def _ssh_settings(config: Config, destination: str) -> Options:
-    """Return what `ssh -G` prints: each keyword in lower case with its value; some come twice."""
-    argv = ["ssh", "-G", destination]
+def address_for_ships(vm: VM) -> Options:
+    """Return how a ship finds a machine, and by which name to know it; its way is its own."""
+    return tuple(option for option in vm.options if option[0] in SHIPS_OPTIONS)
+
+
+def _is_changed(keyword: str, theirs: Options, by_itself: Options) -> bool:
+    """Whether the captain has set an option; what ssh does by itself, it does for us as well."""
+    return _values(keyword, theirs) != _values(keyword, by_itself)
+
+
+def _values(keyword: str, settings: Options) -> list[str]:
+    return [value for key, value in settings if key == keyword]
+
+
+def _ssh(config: Config) -> list[str]:
     if config.ssh_config:
-        argv = ["ssh", "-F", str(config.ssh_config), "-G", destination]
-    result = await run(argv)
+        return ["ssh", "-F", str(config.ssh_config)]
+    return ["ssh"]
+
+
+def jump_command(config: Config, jumps: str) -> str:
+    """Return the ProxyCommand that does what ssh does for a ProxyJump, with the captain's ssh.
+
+    `jumps` is what `ssh -G` prints: the last is nearest to the machine."""
+    earlier, _, last = jumps.rpartition(",")
+    jump = JUMP.fullmatch(last)
+    if not jump:
+        raise Failure(f"Your ssh has a ProxyJump that ocaptain does not understand: {jumps}")
+    words = [*_ssh(config), *(f"-o{option}" for option in JUMP_OPTIONS)]
+    if jump["user"]:
+        words += ["-l", jump["user"]]
+    if jump["port"]:
+        words += ["-p", jump["port"]]
+    if earlier:
+        words += ["-J", earlier]
+    literal = [escape_percents(word) for word in words]
+    return shlex.join([*literal, "-W", "[%h]:%p", jump["host"].strip("[]")])
+
+
+def _with_name(value: str, name: str) -> str:
+    """Put in the name that was typed for %n: to our own ssh it is another, that of a VM."""
+    return re.sub("%(.)", lambda token: name if token[1] == "n" else token[0], value)
+
+
+async def _ssh_settings(ssh: Sequence[str], destination: str) -> Options:
+    """Return what `ssh -G` prints: each keyword in lower case with its value; some come twice."""
+    argv = [*ssh, "-G", destination]
+    result = await run(argv, timeout=ASK_S)
     settings = []
     for line in result.out.decode(errors="replace").splitlines():
         keyword, _, value = line.partition(" ")
@@ -68,16 +168,59 @@ async def _ssh_settings(config: Config, destination: str) -> Options:
     return tuple(settings)
 
 
-async def _known_keys(value_of: dict[str, str]) -> list[str]:
-    """Return the machine's host keys in the captain's known_hosts files, but for revoked ones."""
+def _check(known: Known, destination: str) -> None:
+    """Raise Failure unless there is something to tell the machine by."""
+    if known.keys or known.authorities:
+        return
+    if known.revoked:
+        raise Failure(
+            f"Your known_hosts has every host key of {destination} marked @revoked;"
+            " ocaptain trusts no other.",
+            hint=f"Type `ssh {destination}`, and see what it says.",
+        )
+    raise Failure(
+        f"Your ssh does not know the host key of {destination}; ocaptain trusts no other.",
+        hint=f"Type `ssh {destination}` once, and compare the fingerprint shown.",
+    )
+
+
+async def _known_keys(value_of: dict[str, str]) -> Known:
+    """Return what the captain's known_hosts files have of a machine.
+
+    As ssh does, this takes a key without a port if there is none with the machine's."""
     host = value_of["hostname"]
-    if value_of["port"] != "22":
-        host = f"[{host}]:{value_of['port']}"
-    name = value_of.get("hostkeyalias", host)
-    files = value_of.get("userknownhostsfile", "").split()
-    files += value_of.get("globalknownhostsfile", "").split()
-    lookups = [run(["ssh-keygen", "-F", name, "-f", file]) for file in files]
-    results = await wait_for_all(*lookups)
-    lines = b"".join(result.out for result in results).decode().splitlines()
-    # `#` begins a remark of ssh-keygen's, `@` what is @revoked or a @cert-authority.
-    return [line.partition(" ")[2] for line in lines if line and line[0] not in "#@"]
+    names = [value_of.get("hostkeyalias", host)]
+    if value_of["port"] != "22" and "hostkeyalias" not in value_of:
+        names.insert(0, f"[{host}]:{value_of['port']}")
+    files = [*_paths(value_of, "userknownhostsfile"), *_paths(value_of, "globalknownhostsfile")]
+    revoked: list[str] = []
+    for name in names:
+        found = await wait_for_all(*(_lines_for(name, file) for file in files))
+        lines = [line for lines in found for line in lines]
+        revoked += [key for marker, key in lines if marker == "@revoked"]
+        keys = [key for marker, key in lines if not marker and key not in revoked]
+        authorities = [key for marker, key in lines if marker == "@cert-authority"]
+        authorities = [key for key in authorities if key not in revoked]
+        if keys or authorities:
+            return Known(keys, authorities, [*dict.fromkeys(revoked)])
+    return Known([], [], revoked)
+
+
+def _paths(value_of: dict[str, str], keyword: str) -> list[str]:
+    """Return the paths in an option. ssh prints them without quotes, but each is absolute."""
+    return re.split(r" (?=[/~])", value_of.get(keyword, ""))
+
+
+async def _lines_for(name: str, file: str) -> list[tuple[str, str]]:
+    """Return the lines of a known_hosts file for a name: the marker, if any, and the key."""
+    found = await run(["ssh-keygen", "-F", name, "-f", file], timeout=ASK_S)
+    lines = []
+    for line in found.out.decode(errors="replace").splitlines():
+        if line.startswith("@"):
+            marker, _, line = line.partition(" ")
+        else:
+            marker = ""
+        if line and not line.startswith("#"):
+            key = " ".join(line.split()[1:3])  # without its comment, to be compared
+            lines.append((marker, key))
+    return lines

@@ -113,6 +113,7 @@ def sshd_options(folder: Path, path: str) -> Options:
         f"HOME={home}",
         f"OCAPTAIN_VM={folder.name}",
         f"PATH={path}",
+        "SHLVL=1",  # or bash, told by sshd, would begin with a ~/.bashrc, which may print
         f"TMPDIR={tmp_of(folder)}",
         f"TMUX_TMPDIR={tmp_of(folder)}",
         # One level down, bash reads no .bashrc, whose words would stand before an answer's.
@@ -120,6 +121,7 @@ def sshd_options(folder: Path, path: str) -> Options:
     ]
     return (
         ("StrictModes", "no"),
+        ("PermitUserRC", "no"),
         ("AuthenticationMethods", "publickey"),
         ("MaxSessions", "50"),
         ("HostKey", quoted(folder / "host_key")),

@@ -82,3 +82,9 @@ def test_a_pane_shows_the_log_while_there_is_the_ship(tmp_path: Path, capsys):
         panes.pane(tmp_path, "ship-0")
     out = capsys.readouterr().out
     assert re.sub(r"\033\]2;.*?\033\\", "", out) == "00:00:01 [1] one\n"
+
+
+def test_a_terminal_that_is_not_known_here_is_taken_for_a_common_one():
+    """tmux would not begin in it; one that is known is left as it is."""
+    assert panes.terminal("xterm-of-tomorrow") == "xterm-256color"
+    assert panes.terminal("screen") == "screen"

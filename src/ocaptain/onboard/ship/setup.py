@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..process import program, run, run_or_exit, start_detached
 from ..protocol import ShipBoot, ShipFile
+from ..text import known_host
 from .agents import AGENTS
 from .ship import ssh_path
 from .workgroup import UNIT
@@ -67,7 +68,7 @@ def write_files(folder: Path, boot: ShipBoot) -> None:
     }
     files = {
         "key": boot["key"],
-        "known_hosts": "".join(f"storage {key}\n" for key in boot["host_key"].splitlines()),
+        "known_hosts": known_hosts(boot),
         "ssh_config": ssh_config(folder, dict(boot["ssh_options"])),
         "agent_env.json": json.dumps(boot["agent_env"]),
         "ship.json": json.dumps(ship),
@@ -75,6 +76,12 @@ def write_files(folder: Path, boot: ShipBoot) -> None:
     }
     for name, body in files.items():
         (folder / name).write_text(body)
+
+
+def known_hosts(boot: ShipBoot) -> str:
+    """Return storage's host keys, by the name that ssh has for it."""
+    name = dict(boot["ssh_options"]).get("HostKeyAlias", STORAGE_SSH_OPTIONS["HostKeyAlias"])
+    return "".join(known_host(name, key) for key in boot["host_key"].splitlines())
 
 
 def ssh_config(folder: Path, provided: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from ..protocol import ShipRecord
 from ..text import clean
 from .logs import POLL_S, growing
 
+COMMON_TERMINAL = "xterm-256color"
 PANE_LINES = 1_000
 """How many lines of a log a pane shows at once, at most."""
 
@@ -22,7 +23,19 @@ def show(home: Path, ships: Sequence[str]) -> None:
     The session is the viewer's own, and ends when they leave."""
     session = f"fleet-{os.getpid()}"
     programs = [program(home, "pane", ship) for ship in ships or known_ships(home)]
+    os.environ["TERM"] = terminal(os.environ.get("TERM", ""))
     os.execvp("tmux", ["tmux", "-L", "ocaptain", "-f", os.devnull, *layout(session, programs)])
+
+
+def terminal(name: str) -> str:
+    """Return the name of the viewer's terminal, or of one like it if it is not known here."""
+    import curses  # few need it
+
+    try:
+        curses.setupterm(name, 1)
+    except curses.error:
+        return COMMON_TERMINAL
+    return name
 
 
 def known_ships(home: Path) -> list[str]:
