@@ -6,7 +6,8 @@ a change as soon as it looks at the contents. Such a change is no task's work.""
 import filecmp
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,12 +18,27 @@ CHANGED = ("diff", "--cached", "--name-only", "--no-renames", "--diff-filter=M",
 
 
 def settle(git: Git) -> None:
-    """After a checkout: have git trust that what it wrote is what it was to write.
+    """Have git trust that files are what the index has, if a checkout would write the same.
 
     It does so for files that are older, in whole seconds, than its index."""
-    if git.paths("diff-files", "--name-only", "--ignore-submodules", "-z"):
-        time.sleep(1.05 - time.time() % 1)
-        os.utime(git.directory / "index")
+    if _dirty(git) and _has_conversions(git):
+        _age(git)
+        with _phantoms(git, _dirty(git)) as (phantoms, from_file):
+            if phantoms:
+                git.run("--literal-pathspecs", "checkout", "--quiet", "HEAD", *from_file)
+                _age(git)
+
+
+def _dirty(git: Git) -> list[str]:
+    """Return the files that git calls changed in the tree."""
+    words = ("--name-only", "--diff-filter=M", "--ignore-submodules", "-z")
+    return git.paths("diff-files", *words)
+
+
+def _age(git: Git) -> None:
+    """Wait until what was written is older than the index, in whole seconds."""
+    time.sleep(1.05 - time.time() % 1)
+    os.utime(git.directory / "index")
 
 
 def chosen(git: Git, index: Path | None = None) -> set[str]:
@@ -37,9 +53,11 @@ def leave_out(git: Git, spared: Collection[str], index: Path | None = None) -> N
     if not _has_conversions(git):
         return
     changed = sorted(chosen(git, index) - set(spared))
-    if changed:
-        with TemporaryDirectory(dir=git.directory) as folder:
-            _leave_out(git, Path(folder), changed, index)
+    with _phantoms(git, changed) as (phantoms, from_file):
+        if phantoms:
+            git.run("--literal-pathspecs", "reset", "--quiet", *from_file, index=index)
+    if index is None:
+        settle(git)
 
 
 def _has_conversions(git: Git) -> bool:
@@ -51,25 +69,27 @@ def _has_conversions(git: Git) -> bool:
     return git.run("config", "--default", "false", "core.autocrlf") != "false"
 
 
-def _leave_out(git: Git, folder: Path, changed: list[str], index: Path | None) -> None:
-    tree = folder / "tree"
-    tree.mkdir()
-    listed = folder / "paths"
-    listed.write_bytes(os.fsencode("\0".join(changed)))
-    from_file = (f"--pathspec-from-file={listed}", "--pathspec-file-nul")
-    as_in_head = ("--literal-pathspecs", "checkout", "--quiet", "HEAD", *from_file)
-    other_index = folder / "index"
-    git.run("read-tree", "HEAD", index=other_index)
-    git.run(*as_in_head, index=other_index, tree=tree)
-    phantoms = [name for name in changed if _same(tree / name, git.path / name)]
-    if not phantoms:
+@contextmanager
+def _phantoms(git: Git, changed: Sequence[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """Find the files that are as a checkout of HEAD has them.
+
+    Yields their paths, and the options that have git read these from a file."""
+    if not changed:
+        yield [], []
         return
-    listed.write_bytes(os.fsencode("\0".join(phantoms)))
-    if index:
-        git.run("--literal-pathspecs", "reset", "--quiet", *from_file, index=index)
-    else:
-        git.run(*as_in_head)
-        settle(git)
+    with TemporaryDirectory(dir=git.directory) as folder:
+        tree = Path(folder, "tree")
+        listed = Path(folder, "paths")
+        from_file = [f"--pathspec-from-file={listed}", "--pathspec-file-nul"]
+        listed.write_bytes(os.fsencode("\0".join(changed)))
+        tree.mkdir()
+        index = Path(folder, "index")
+        git.run("read-tree", "HEAD", index=index)
+        as_in_head = ("--literal-pathspecs", "checkout", "--quiet", "HEAD", *from_file)
+        git.run(*as_in_head, index=index, tree=tree)
+        phantoms = [name for name in changed if _same(tree / name, git.path / name)]
+        listed.write_bytes(os.fsencode("\0".join(phantoms)))
+        yield phantoms, from_file
 
 
 def _same(one: Path, other: Path) -> bool:
