@@ -123,9 +123,10 @@ ORDERS: dict[str, Fault] = {
 def answer(victim: Victim, scratch: Path, seen: Json) -> None:
     """What a captain does where `status` says so: of a voyage that has failed the cause is mended,
     and what was set aside is tried again; one that is stalled is reinforced, for no system starts
-    a helm of `local`'s again that a task has killed."""
+    a helm of `local`'s again that a task has killed, and its broken ships try again."""
     if seen.get("state") == "stalled":
         victim.order("reinforce")
+        victim.order("resume")
     if seen.get("state") != "failed":
         return
     (scratch / "antidote").touch()

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from ocaptain import terminal
-from ocaptain.fleet.orders import FsckOutcome, HailOutcome
+from ocaptain.fleet.orders import FsckOutcome, HailOutcome, ReinforceOutcome
 from ocaptain.onboard.protocol import Status, TaskRow
 from ocaptain.plan.plan import Forecast, Plan, Report, Source
 from tests.support.documented import example
@@ -59,6 +59,17 @@ def test_what_to_type_next(status: Status):
         "→ ocaptain resume                 Tasks are handed out again.",
         "→ ocaptain tasks --status failed  It says why 1 task failed.",
     ]
+
+
+def test_a_ship_that_is_broken(status: Status):
+    """When it tries again goes before why it is broken, which may be long; another day has its
+    date."""
+    until = time.mktime((2026, 3, 4, 5, 6, 0, 0, 0, -1))
+    at = {"state": "broken", "since": time.time() - 150, "until": until}
+    status["ships"][1].update({**at, "reason": "task 7: setup.sh exited 1: no space left"})  # type: ignore[typeddict-item]
+    assert lines(terminal.status(status))[-1] == (
+        "ship-1  broken   2m   0     never   again 2026-03-04 05:06: task 7: setup.sh …"
+    )
 
 
 def test_what_became_of_origin_and_notify(status: Status):
@@ -142,9 +153,8 @@ def test_what_came_of_an_order():
         "Stopped.",
         "vm-1 cannot be reached now. It will hear of this with its next beat.",
     ]
-    assert lines(terminal.reinforce({"message": "All are new.", "lost": [], "new": []})) == [
-        "All are new."
-    ]
+    outcome: ReinforceOutcome = {"message": "All are new.", "lost": [], "kept": [], "new": []}
+    assert lines(terminal.reinforce(outcome)) == ["All are new."]
 
 
 def test_who_took_a_message_in():

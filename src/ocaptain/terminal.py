@@ -17,15 +17,13 @@ from .plan.plan import Forecast, Plan, Report
 if TYPE_CHECKING:
     from .fleet.orders import Addressee, FsckOutcome, HailOutcome, Outcome, ReinforceOutcome
 
-ENDED = ("complete", "failed", "halted", "paused", "stalled")
-"""States in which a voyage does not move on by itself."""
-
 STATE_STYLES = {
     "complete": "green",
     "completed": "green",
     "done": "green",
     "failed": "red",
     "lost": "red",
+    "broken": "red",
     "stalled": "red",
     "unseen": "red",
     "limited": "yellow",
@@ -62,10 +60,9 @@ def show(content: RenderableType) -> None:
 class Screen(Live):
     """A place on the terminal where each status replaces the one before."""
 
-    def show(self, answer: Status) -> bool:
-        """Show a status. Returns whether the voyage has ended."""
+    def show(self, answer: Status) -> None:
+        """Show a status."""
         self.update(status(answer), refresh=True)
-        return answer["state"] in ENDED
 
 
 # A voyage
@@ -137,10 +134,12 @@ def _occupation(ship: ShipStatus) -> str:
     """What a ship waits for, or else the task that it holds."""
     if not ship["reason"]:
         parts = [ship["task"], ship["subject"]]
-    elif ship["until"]:
-        parts = [ship["reason"], f"until {_moment(ship['until'])}"]
-    else:
+    elif not ship["until"]:
         parts = [ship["reason"]]
+    elif ship["state"] == "broken":
+        parts = [f"again {_moment(ship['until'])}:", ship["reason"]]
+    else:
+        parts = [ship["reason"], f"until {_moment(ship['until'])}"]
     return " ".join(part for part in parts if part)
 
 

@@ -23,7 +23,7 @@ OPTIONS: dict[str, list[str]] = {
     "pause": ORDER,
     "plan init": [],
     "plan skill": [],
-    "reinforce": ["-n, --ships", *ORDER],
+    "reinforce": ["-n, --ships", "-f, --force", *ORDER],
     "release": ORDER,
     "relieve": ORDER,
     "resume": ORDER,

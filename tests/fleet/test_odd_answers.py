@@ -103,7 +103,7 @@ SOUND: dict[str, Json] = {
     "unfetched": {"head": "8c1f0b6a4d", "commits": 2, "wrecks": {"work/1-1": "8c1f0b6a4d"}},
     "fetched": {},
     "voyage_record": VOYAGE_RECORD,
-    "update_ships": {**ORDER, "new": []},
+    "update_ships": {**ORDER, "lost": [], "kept": [], "new": []},
     "hail": {**ORDER, "ships": ["ship-0"]},
     "fsck": documented("fsck"),
     "pause": ORDER,

@@ -233,17 +233,19 @@ def test_ships_are_restarted_replaced_and_relieved(
     with under_way(tmp_path) as sailing:
         voyage = sailing.voyage
         outcome = asyncio.run(orders.reinforce(voyage, ME, 0))
-        assert outcome == {"message": "0 ships lost of 1; 0 new ships.", "lost": [], "new": []}
+        assert outcome["message"] == "0 ships lost of 1; 0 new ships."
         until(lambda: has_helm(voyage, "ship-0"))
 
         asyncio.run(voyage.destroy([voyage.vm("ship-0")], "sink"))
         stray = half_made(sailing.config, voyage.vm("ship-7"))
         voyage.add_vms(*asyncio.run(voyage.provider.list()))
         outcome = asyncio.run(orders.reinforce(voyage, ME, 0))
+        assert (outcome["lost"], outcome["kept"], outcome["new"]) == ([], ["ship-0"], [])
+        outcome = asyncio.run(orders.reinforce(voyage, ME, 0, force=True))
         assert (outcome["lost"], outcome["new"]) == (["ship-0"], ["ship-1"])
-        assert f"{voyage.vm('ship-0')} is lost: " in capsys.readouterr().err
-        assert set(voyage.vms) == {voyage.storage, voyage.vm("ship-1")}
-        assert not stray.exists()
+        assert f"{voyage.vm('ship-0')} does not answer: " in capsys.readouterr().err
+        names = [voyage.storage, voyage.vm("ship-1")]
+        assert [*sorted(voyage.vms, reverse=True), stray.exists()] == [*names, False]
 
         asyncio.run(orders.halt(voyage, ME))
         relieved = asyncio.run(orders.relieve(voyage, ME, "ship-1"))
@@ -253,6 +255,21 @@ def test_ships_are_restarted_replaced_and_relieved(
         assert list(voyage.vms) == [voyage.storage]
         with pytest.raises(Failure, match="there is no ship 'ship-1'"):
             asyncio.run(orders.relieve(voyage, ME, "ship-1"))
+
+
+@rule("R112", "R115")
+def test_a_ship_that_another_command_makes_is_left_alone(sailing: Sailing):
+    """Nobody tries to reach it, and its VM is not taken for a stray one."""
+    voyage = sailing.voyage
+    update = asyncio.run(voyage.replace_ships(ME, lost=[], more=1))
+    [new] = update["new"]
+    being_made = half_made(sailing.config, voyage.vm(new))
+    voyage.add_vms(*asyncio.run(voyage.provider.list()))
+    outcome = asyncio.run(orders.reinforce(voyage, ME, 0))
+    assert (outcome["lost"], outcome["kept"], outcome["new"]) == ([], [new], [])
+    assert being_made.exists()
+    asyncio.run(voyage.destroy([voyage.vm(new)], "sink"))
+    asyncio.run(voyage.forget_ships(ME, [new]))
 
 
 def has_helm(voyage: Voyage, ship: str) -> bool:

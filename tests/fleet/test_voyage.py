@@ -14,7 +14,7 @@ import pytest
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
-from ocaptain.fleet.voyage import Signature, Voyage, sign
+from ocaptain.fleet.voyage import Ending, Signature, Voyage, sign
 from ocaptain.onboard.protocol import LogQuery, Message, Status
 from ocaptain.providers import VM
 from ocaptain.providers.hosts import Hosts
@@ -179,6 +179,28 @@ def test_a_watch_goes_on_while_storage_is_away(sailing: Sailing):
     assert status["reason"] is None
 
 
+def looks(*states: str, gap_s: float = 1.0) -> list[bool]:
+    """What an Ending makes of a voyage in these states, looked at one after the other."""
+    now = [1_000.0]
+    ending = Ending(clock=lambda: now[0])
+    found = []
+    for state in states:
+        now[0] += gap_s
+        found.append(ending.has_come(state))
+    return found
+
+
+@rule("R129")
+def test_a_stall_has_to_hold_before_it_ends_a_watch():
+    """Other ends count at once. After storage or this machine was away ships may need longer to
+    call."""
+    assert looks("running", "failed") == [False, True]
+    assert looks(*["stalled"] * 10) == [False] * 9 + [True]
+    assert not any(looks(*["stalled"] * 9, "running", *["stalled"] * 9))
+    assert looks("unseen", *["stalled"] * 60) == [False] * 60 + [True]
+    assert not any(looks(*["stalled"] * 12, gap_s=3600.0))
+
+
 # Changing storage
 
 
@@ -203,11 +225,14 @@ def test_ships_join_and_leave(sailing: Sailing):
     """Storage gives new ones names that nobody had."""
     voyage = sailing.voyage
     signature = Signature("me@here")
-    assert asyncio.run(voyage.update_ships(signature, add=2)) == ["ship-1", "ship-2"]
+    update = asyncio.run(voyage.replace_ships(signature, lost=[], more=2))
+    assert update["new"] == ["ship-1", "ship-2"]
     assert asyncio.run(voyage.ask_voyage_record())["ships"] == ["ship-0", "ship-1", "ship-2"]
-    assert asyncio.run(voyage.update_ships(signature, lost=["ship-1", "ship-2"])) == []
-    assert asyncio.run(voyage.update_ships(signature, add=1)) == ["ship-3"]
-    asyncio.run(voyage.update_ships(signature, lost=["ship-3"]))
+    update = asyncio.run(voyage.replace_ships(signature, lost=["ship-1", "ship-2"], more=0))
+    assert (update["lost"], update["kept"], update["new"]) == ([], ["ship-1", "ship-2"], [])
+    update = asyncio.run(voyage.replace_ships(signature, lost=["ship-1"], more=0, force=True))
+    assert (update["lost"], update["new"]) == (["ship-1"], ["ship-3"])
+    asyncio.run(voyage.forget_ships(signature, ["ship-2", "ship-3"]))
     assert asyncio.run(voyage.ask_voyage_record())["ships"] == ["ship-0"]
 
 

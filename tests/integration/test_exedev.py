@@ -584,7 +584,7 @@ def test_storages_accounts_come(captain):
 def test_a_ship_that_is_let_go_has_no_business_on_storage(captain):
     """Its account is there, and is refused for SFTP, git and harbor."""
     voyage = captain.sail(small(captain, GATE), 2)
-    enlist(voyage, lost=["ship-0"], add=0)
+    enlist(voyage, lost=["ship-0"], add=0, force=True)
     gone = "ship-0 was let go: storage has no such ship"
     for command in ("git-upload-pack", "git-receive-pack", "/usr/lib/openssh/sftp-server"):
         assert asks(voyage, "ship-0", command) == f"ocaptain: {gone}"

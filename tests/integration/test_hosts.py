@@ -232,7 +232,7 @@ def test_a_lost_ship_is_replaced_on_another_machine(captain):
     lost = captain.carried()[f"{voyage.id}-ship0"]
     voyage.until(lambda seen: seen["tasks"]["in_progress"])
     lost.crash()
-    told = captain.json("reinforce")
+    told = captain.json("reinforce", "--force")
     assert (told["lost"], told["new"]) == (["ship-0"], ["ship-1"])
     other = captain.carried()[f"{voyage.id}-ship1"]
     assert other is not lost

@@ -225,7 +225,7 @@ def test_reinforce_replaces_what_is_lost_and_adds_more(captain):
     voyage.kill_helm("ship0")
     voyage.kill("ship1")
     (captain.vms / f"{voyage.id}-ship1" / "host_key").unlink()
-    told = captain.json("reinforce", "-n", "1")
+    told = captain.json("reinforce", "-n", "1", "--force")
     assert (told["lost"], told["new"]) == (["ship-1"], ["ship-3", "ship-4"])
     path.touch()
     seen = voyage.wait()
@@ -234,7 +234,7 @@ def test_reinforce_replaces_what_is_lost_and_adds_more(captain):
     assert not (voyage.storage / "ships" / "ship-1.json").exists()
     voyage.until_log("ship-3 is under way")
     again = captain.json("reinforce")
-    assert (again["lost"], again["new"]) == ([], [])
+    assert (again["lost"], again["kept"], again["new"]) == ([], [], [])
 
 
 @rule("R112")

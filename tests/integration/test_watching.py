@@ -191,8 +191,8 @@ def test_shell_follows_ships_that_join_and_leave(captain):
     with Terminal(captain, 160, 40) as terminal:
         terminal.type("ocaptain shell")
         until(lambda: sorted(panes(terminal)) == ["ship-0", "ship-1", "ship-2"], 20)
-        order(voyage, "update_ships", lost=["ship-1"], add=8)
-        order(voyage, "update_ships", lost=[f"ship-{n}" for n in range(4, 10)], add=0)
+        order(voyage, "update_ships", lost=["ship-1"], add=8, force=True)
+        order(voyage, "update_ships", lost=[f"ship-{n}" for n in range(4, 10)], add=0, force=True)
         until(lambda: sorted(panes(terminal)) == ["ship-0", "ship-2"], 20)
         terminal.press("C-b", "d")
         terminal.over()

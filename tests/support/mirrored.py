@@ -36,6 +36,10 @@ class Mirrored(Storage):
         """UNIX time, which goes on."""
         return time.time()
 
+    def awake(self) -> float:
+        """Seconds for which this machine was awake."""
+        return time.monotonic()
+
     @property
     def lib(self) -> list[str]:
         """The command that runs a program of ours."""

@@ -16,6 +16,7 @@ from ocaptain.onboard.storage import journal as journals
 from ocaptain.onboard.storage import serve, setup
 from ocaptain.onboard.storage.journal import SECTIONS, Journal, boot_id, no_entries
 from ocaptain.onboard.storage.snapshot import write_snapshot
+from ocaptain.onboard.storage.state import starting_ship
 
 Json = dict[str, Any]
 
@@ -120,7 +121,10 @@ def template(folder: Path) -> Path:
 
 
 class Storage:
-    """One voyage's storage at `home`; `now` is what its clock says, in UNIX time."""
+    """One voyage's storage at `home`; `now` is what its clock says, in UNIX time, `slept` how many
+    seconds of that it was not awake."""
+
+    slept = 0.0
 
     def __init__(self, model: Path, home: Path, tasks: list[Json], **changes: Any) -> None:
         shutil.copytree(model, home, symlinks=True)
@@ -128,7 +132,9 @@ class Storage:
         self.voyage: Any = {**RECORD, **changes}
         (self.folder / "voyage.json").write_text(json.dumps(self.voyage))
         with (journal := self.journal()).locked():
-            journal.commit("captain", {"op": "sail"}, {"tasks": {t["id"]: t for t in tasks}})
+            ships = {name: starting_ship(name, journal.moment()) for name in SHIPS}
+            sets: Json = {"tasks": {t["id"]: t for t in tasks}, "ships": ships}
+            journal.commit("captain", {"op": "sail"}, sets)
         self.start: str = journal.sections["meta"]["head"]
 
     @property
@@ -162,14 +168,23 @@ class Storage:
         """UNIX time, as harbor is told it."""
         return self.now
 
+    def awake(self) -> float:
+        """Seconds for which it was awake, as harbor is told them."""
+        return self.now - self.slept
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass that storage does not notice."""
+        self.now += seconds
+        self.slept += seconds
+
     def journal(self) -> Journal:
         """The journal as a new process finds it."""
-        return Journal(self.home, VOYAGE, self.time)
+        return Journal(self.home, VOYAGE, self.time, self.awake)
 
     def ask(self, ship: str, /, op: Any, **fields: Any) -> Json:
         """A ship's question, as a process of its own would answer it."""
         request = {"protocol": PROTOCOL, "op": op, **fields}
-        return serve.respond(self.home, ship, request, no_jobs, self.time)
+        return serve.respond(self.home, ship, request, no_jobs, self.time, self.awake)
 
     def ask_process(self, who: str, op: str, **fields: Any) -> Json:
         """A question to a process of its own, as the door starts it."""

@@ -115,18 +115,23 @@ async def relieve(voyage: str | None, ship: str, why: str, as_json: bool) -> Non
 @click.command()
 @voyage_argument
 @click.option("-n", "--ships", type=SHIPS, metavar="N", help="How many to add.")
+@click.option("-f", "--force", is_flag=True, help="Also replace what storage has heard lately.")
 @why_option
 @json_option
-async def reinforce(voyage: str | None, ships: int | None, why: str, as_json: bool) -> None:
+async def reinforce(
+    voyage: str | None, ships: int | None, force: bool, why: str, as_json: bool
+) -> None:
     """Restart ships, replace those that are lost, and add more.
 
-    A ship that can be reached is started again if it has stopped. One that cannot is lost: a new
-    ship takes its place."""
+    A ship that can be reached is started again if it has stopped. One that cannot, and that storage
+    does not hear either, is lost: a new ship takes its place. Ships that are being made are left
+    alone. --force replaces every ship that cannot be reached from here."""
     from ocaptain import terminal
     from ocaptain.fleet import orders
     from ocaptain.fleet.voyage import sign
 
-    outcome = await orders.reinforce(await find_voyage(voyage), sign(why), ships or 0)
+    found = await find_voyage(voyage)
+    outcome = await orders.reinforce(found, sign(why), ships or 0, force=force)
     if as_json:
         print_json(outcome)
     else:

@@ -28,7 +28,7 @@ from .statuses import FAILURE, INTERRUPTED, NOT_COMPLETE, SUCCESS, TIMED_OUT
 if TYPE_CHECKING:
     from ocaptain.config import Config
     from ocaptain.fleet.voyage import Voyage
-    from ocaptain.onboard.protocol import LogQuery
+    from ocaptain.onboard.protocol import LogQuery, Status
 
 TASK_STATES = click.Choice(["pending", "in_progress", "completed", "failed"])
 
@@ -240,14 +240,19 @@ async def wait(voyage: str | None, timeout: float) -> int:
 async def show_until_end(voyage: "Voyage", timeout: float = inf) -> int:
     """Show a voyage until it ends, or for `timeout` seconds. Returns the exit status of `wait`."""
     from ocaptain import terminal
+    from ocaptain.fleet.voyage import Ending
 
+    ending = Ending()
     with terminal.Screen(auto_refresh=False) as screen:
-        answer = await voyage.watch(screen.show, timeout)
+
+        def show(answer: "Status") -> bool:
+            screen.show(answer)
+            return ending.has_come(answer["state"])
+
+        answer = await voyage.watch(show, timeout)
     if answer["state"] == "complete":
         return SUCCESS
-    if answer["state"] in terminal.ENDED:
-        return NOT_COMPLETE
-    return TIMED_OUT
+    return NOT_COMPLETE if ending.came else TIMED_OUT
 
 
 @click.command()

@@ -185,7 +185,7 @@ class Launch:
     async def _let_go(self, ships: Sequence[str]) -> None:
         """Have storage forget ships; if it does not answer, the next `reinforce` will."""
         with suppress(Failure):
-            await self.voyage.update_ships(self.signature, lost=ships)
+            await self.voyage.forget_ships(self.signature, ships)
 
     async def _make_keys(self, ships: Sequence[str]) -> None:
         making = [new_key(self.scratch / ship, self.voyage.vm(ship)) for ship in ships]

@@ -89,6 +89,8 @@ class ReinforceOutcome(TypedDict):
 
     message: str
     lost: list[str]
+    kept: list[str]
+    """Ships that are being made, or that storage hears though nobody here does."""
     new: list[str]
 
 
@@ -260,43 +262,71 @@ async def relieve(voyage: Voyage, signature: Signature, ship: str) -> RelieveOut
             continue  # the ship works on, and storage may be back soon
     if await voyage.destroy([voyage.vm(ship)], retry):
         raise Failure(f"{ship} has nothing more to do, and its VM is left.")
-    await voyage.update_ships(signature, lost=[ship])
+    await voyage.forget_ships(signature, [ship])
     message = f"{ship} has gone home, and its VM is destroyed."
     return {"message": message, "done": True, "unheard": []}
 
 
-async def reinforce(voyage: Voyage, signature: Signature, more: int) -> ReinforceOutcome:
-    """Restart ships, replace those that are lost, and add `more`."""
+async def reinforce(
+    voyage: Voyage, signature: Signature, more: int, *, force: bool = False
+) -> ReinforceOutcome:
+    """Restart ships, replace those that are lost, and add `more`.
+
+    With `force` a ship is lost if it cannot be reached from here, whatever storage hears of it."""
     answer = await voyage.ask_voyage_record()
     ships = {voyage.vm(ship): ship for ship in answer["ships"]}
-    lost_vms = await _restart_helms(voyage, ships)
-    lost = [ships[vm] for vm in lost_vms]
-    missing = len(lost) + more
+    being_made = [] if force else await _starting_ships(voyage)
+    expected = [vm for vm, ship in ships.items() if ship not in being_made]
+    unreached = await _restart_helms(voyage, expected)
+    missing = len(unreached) + more
     if missing:
         lack = voyage.config.lacks(answer["voyage"]["agent"])
         if lack:
             raise Failure(f"No ship can be made from here: {lack}")
     # Also the VMs of ships that storage has let go, if a reinforcement got no further than that.
-    doomed = [vm for vm in voyage.ship_vms() if vm in lost_vms or vm not in ships]
+    strays = [vm for vm in voyage.ship_vms() if vm not in ships]
+    doomed = {*strays, *unreached} & set(voyage.vms)
     progress(await voyage.provider.capacity(more=missing - len(doomed)))
-    new = await voyage.update_ships(signature, lost=lost, add=missing)
-    await voyage.destroy(doomed, f"reinforce {voyage.id}")
+    update = await voyage.replace_ships(
+        signature, lost=[ships[vm] for vm in unreached], more=more, force=force
+    )
+    gone = [voyage.vm(ship) for ship in update["lost"]]
+    doomed = {*strays, *gone} & set(voyage.vms)
+    await voyage.destroy(sorted(doomed), f"reinforce {voyage.id}")
     made: list[str] = []
-    if new:
+    if update["new"]:
         launch = Launch(voyage, answer["voyage"], answer["artifacts"], signature)
-        made = await launch.launch(new)
+        made = await launch.launch(update["new"])
+    return _reinforced(len(ships), update["lost"], [*being_made, *update["kept"]], made)
+
+
+async def _starting_ships(voyage: Voyage) -> list[str]:
+    """The ships that have not called in yet, and still have time for that."""
+    status = await voyage.ask_status()
+    return [ship["id"] for ship in status["ships"] if ship["state"] == "starting"]
+
+
+def _reinforced(
+    before: int, lost: Sequence[str], kept: Sequence[str], made: Sequence[str]
+) -> ReinforceOutcome:
+    """What came of it, if there were so many ships `before`."""
     count_lost = several(len(lost), "ship")
     count_new = several(len(made), "new ship")
-    message = f"{count_lost} lost of {len(ships)}; {count_new}."
-    return {"message": message, "lost": lost, "new": made}
+    message = f"{count_lost} lost of {before}; {count_new}."
+    if kept:
+        message += (
+            f" {', '.join(kept)} left alone: being made, or heard by storage."
+            " If that is not so: ocaptain reinforce --force"
+        )
+    return {"message": message, "lost": [*lost], "kept": [*kept], "new": [*made]}
 
 
 async def _restart_helms(voyage: Voyage, vms: Collection[str]) -> list[str]:
-    """Restart helm where it has ended. Returns the VMs that are lost."""
+    """Restart helm where it has ended. Returns the VMs that do not answer."""
     restart = Remote(voyage.provider.python, *LIB, "restart-helm")
     faults = await voyage.run_on(vms, restart, retries=ANSWER_S)
     for vm, fault in faults.items():
-        progress(f"{vm} is lost: {fault}")
+        progress(f"{vm} does not answer: {fault}")
     return list(faults)
 
 

@@ -18,7 +18,6 @@ from ocaptain.onboard.protocol import (
     PROTOCOL,
     Json,
     LogQuery,
-    ShipName,
     Status,
     TaskRow,
     TaskRows,
@@ -39,6 +38,41 @@ LIB = ("-IS", Home("voyage/lib"))
 """What comes between python and the name of a program of the onboard half, on a VM."""
 
 T = TypeVar("T")
+
+
+ENDED = ("complete", "failed", "halted", "paused", "stalled")
+"""States in which a voyage does not move on by itself."""
+STALLED_LOOKS = 10
+"""How many looks in a row find a voyage stalled before it counts as that."""
+AFTER_SILENCE_LOOKS = 60
+"""The same if storage, or this machine, was away: ships may need so long to call again."""
+GAP_S = 15
+"""Seconds between two looks by which this machine must have been asleep."""
+
+
+class Ending:
+    """Whether a voyage that is looked at has ended. A stall may pass, and so has to hold."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.came = False
+        self._clock = clock
+        self._looked_at = clock()
+        self._stalled_looks = 0
+        self._needed = STALLED_LOOKS
+
+    def has_come(self, state: str) -> bool:
+        """Take in a state that was found, a second or so after the one before."""
+        gap_s = abs(self._clock() - self._looked_at)
+        self._looked_at = self._clock()
+        if state == "unseen" or gap_s > GAP_S:
+            self._needed = AFTER_SILENCE_LOOKS
+        if state == "stalled":
+            self._stalled_looks += 1
+            self.came = self._stalled_looks >= self._needed
+        else:
+            self._stalled_looks = 0
+            self.came = state in ENDED
+        return self.came
 
 
 @dataclass(frozen=True)
@@ -232,14 +266,19 @@ class Voyage:
         }
         return await self.ask(op, kind, signed, timeout=timeout, retries=ANSWER_S)
 
-    async def update_ships(
-        self, signature: Signature, *, lost: Sequence[str] = (), add: int = 0
-    ) -> list[ShipName]:
-        """Have storage forget ships, and expect more. Returns the names of the new ones."""
-        answer = await self.order(
-            "update_ships", UpdateShipsAnswer, signature, {"lost": list(lost), "add": add}
-        )
-        return answer["new"]
+    async def forget_ships(self, signature: Signature, ships: Sequence[str]) -> None:
+        """Have storage let ships go, whatever it has heard of them."""
+        fields = {"lost": list(ships), "add": 0, "force": True}
+        await self.order("update_ships", UpdateShipsAnswer, signature, fields)
+
+    async def replace_ships(
+        self, signature: Signature, *, lost: Sequence[str], more: int, force: bool = False
+    ) -> UpdateShipsAnswer:
+        """Have storage let lost ships go, expect one for each of them, and so many more.
+
+        Without `force` those stay that storage has heard lately, or that are being made."""
+        fields = {"lost": list(lost), "add": more, "replace": True, "force": force}
+        return await self.order("update_ships", UpdateShipsAnswer, signature, fields)
 
     async def mark_fetched(self, refs: dict[str, str]) -> None:
         """Tell storage which commits the captain has: `head`, and wrecks by their ref."""

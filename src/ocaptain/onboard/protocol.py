@@ -52,7 +52,8 @@ class TaskMetadata(TypedDict, total=False):
     """What the `shell` agent executes."""
     claim: int
     attempts: int
-    interruptions: int
+    interruptedBy: list[str]
+    """Ships, once for each interruption that counts."""
     commit: str | None
     failed: str
     """Why the task was set aside."""
@@ -197,6 +198,38 @@ class Claim(TypedDict, total=False):
     commit: str | None
     ended_at: float
     cost_usd: float
+    budget_usd: float
+    """What is set apart for it of the voyage's budget, if that has one."""
+
+
+class Trouble(TypedDict):
+    """What went wrong on a ship since it last completed something."""
+
+    count: int
+    """How often in a row the ship was at fault."""
+    at: str
+    """The task that it was at last; empty: the verification."""
+
+
+class Broken(TypedDict):
+    """Why a ship is handed nothing for now."""
+
+    reason: str
+    since: float
+    """UNIX time."""
+    until: float
+    """When it may try again, on the voyage clock, in seconds."""
+    refused: bool
+    """Whether the agent's API does not accept its credential."""
+
+
+class Moment(TypedDict):
+    """A moment as storage alone has it: neither its sleep nor its clock's jumps count."""
+
+    boot: str
+    """Tells one boot of storage from the next."""
+    awake_s: float
+    """Seconds that storage was awake in that boot."""
 
 
 class ShipRecord(TypedDict, total=False):
@@ -211,6 +244,12 @@ class ShipRecord(TypedDict, total=False):
     reason: str
     until: float
     last_seen_at: float | None
+    heard: Moment
+    """When it called last, or joined if it never has."""
+    trouble: Trouble
+    """Not there if it has completed something since."""
+    broken: Broken
+    """Not there if it is sound."""
     relieved: bool
 
 
@@ -277,6 +316,8 @@ class Meta(TypedDict, total=False):
     """How many repair tasks there were."""
     failed_reason: str
     """Why verify.sh was given up."""
+    verify_interrupted_by: list[str]
+    """Ships, once for each interruption of the verification that counts."""
     fetched: dict[str, str]
     """Commits that the captain has brought home: `head`, and wrecks by their ref."""
     mirrored: str
@@ -292,6 +333,8 @@ class Meta(TypedDict, total=False):
     """News that `notify` was told, or that were given up, and that are still so."""
     untold: list[str] | None
     """What of these was given up, until something else can be told."""
+    stalled_looks: int
+    """How many looks for news in a row have found the voyage stalled, up to some."""
 
 
 class Sections(TypedDict):
@@ -448,6 +491,10 @@ class HailAnswer(Message):
 class UpdateShipsAnswer(Message):
     """The answer to `update_ships`."""
 
+    lost: list[ShipName]
+    """Those that were let go."""
+    kept: list[ShipName]
+    """Those that were not: they called in lately, or are being made."""
     new: list[ShipName]
 
 

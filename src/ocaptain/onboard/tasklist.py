@@ -79,7 +79,7 @@ def outline(task: Task) -> Task:
     """Return of a task what the list as a whole depends on: no texts, but whether it can be claimed
     and what its rank is."""
     notes: Any = metadata(task)
-    kept: Any = {name: notes[name] for name in ("failed", "files") if name in notes}
+    kept: Any = {name: notes[name] for name in ("failed", "files", "addedIn") if name in notes}
     short: Task = {"id": task["id"], "status": task.get("status", "pending")}
     if blockers(task):
         short["blockedBy"] = blockers(task)
@@ -98,9 +98,12 @@ def attempts(task: Task) -> int:
     return _whole_number(metadata(task).get("attempts")) or 0
 
 
-def interruptions(task: Task) -> int:
-    """Return how many attempts at the task were interrupted."""
-    return _whole_number(metadata(task).get("interruptions")) or 0
+def interrupted_by(task: Task) -> list[str]:
+    """Return the ships that attempts at the task were interrupted on, once for each."""
+    ships: Any = metadata(task).get("interruptedBy")
+    if not isinstance(ships, list):
+        return []
+    return [ship for ship in ships if isinstance(ship, str)]
 
 
 def _whole_number(note: object) -> int | None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.claims import give_up, land, state
 from tests.support.rules import rule
-from tests.support.storage import SHIPS, Sail, assert_sound, task
+from tests.support.storage import SHIPS, Json, Sail, assert_sound, task
 
 
 @rule("R29")
@@ -70,7 +70,7 @@ def test_a_new_run_abandons_the_old_claim(sail: Sail):
     assert (old["claim"], new["claim"], new["task"]["id"]) == (1, 2, "1")
     assert land(storage, "ship-0", old, None)["code"] == "lost"
     assert storage.ask("ship-0", "beat", claim=1)["lost"] == "ship-0 started anew"
-    assert storage.tasks()["1"]["metadata"] == {"claim": 2, "interruptions": 1}
+    assert storage.tasks()["1"]["metadata"] == {"claim": 2, "interruptedBy": ["ship-0"]}
     assert land(storage, "ship-0", new, None)["ok"]
     assert_sound(storage)
 
@@ -110,9 +110,7 @@ def test_a_spent_budget_pauses_the_voyage(sail: Sail):
     """Once the reported cost reaches the budget no task is handed out, and the reason is told."""
     storage = sail(task("1"), task("2"), task("3"), budget_usd=1.0)
     first, second = storage.claim("ship-0"), storage.claim("ship-1")
-    assert first["budget_usd"] == 1.0
     storage.ask("ship-0", "beat", claim=first["claim"], cost_usd=0.75)
-    assert storage.claim("ship-1")["budget_usd"] == 0.25
     land(storage, "ship-1", second, None, cost_usd=0.25)
     assert state(storage) == ("paused", "$1.00 of the budget of $1 are spent")
     land(storage, "ship-0", first, None)
@@ -122,12 +120,52 @@ def test_a_spent_budget_pauses_the_voyage(sail: Sail):
 
 
 @rule("R67")
-def test_a_refusal_pauses_the_voyage(sail: Sail):
-    """Credentials that the API refuses stop all claims, with the reason, and use no attempt."""
+def test_sessions_share_what_is_left_of_the_budget(sail: Sail):
+    """Together those at work cannot spend more than there is, however many they are; what one did
+    not need is there for the next."""
+    storage = sail(*(task(str(number)) for number in range(5)), budget_usd=9.0)
+    claims = [storage.claim(ship) for ship in SHIPS]
+    assert [claim["budget_usd"] for claim in claims] == [3.0, 3.0, 3.0]
+    assert storage.claim("ship-1") == claims[1]
+    late = storage.join()
+    assert storage.claim(late)["claim"] is None
+    assert storage.order("status")["state"] == "running"
+    land(storage, "ship-0", claims[0], None, cost_usd=1.0)
+    assert storage.claim("ship-0")["budget_usd"] == 1.0
+    storage.ask("ship-1", "release", claim=2, fault="spent", why="its budget", cost_usd=3.0)
+    land(storage, "ship-2", claims[2], None, cost_usd=2.0)
+    assert storage.claim(late)["budget_usd"] == 1.0
+
+
+@rule("R67")
+def test_the_last_task_may_spend_all_that_is_left(sail: Sail):
+    """What is left is divided by ships that have something to do, not by those that only wait."""
+    storage = sail(task("1"), task("2", "1"), budget_usd=9.0)
+    assert storage.claim("ship-0")["budget_usd"] == 4.5
+    land(storage, "ship-0", {"claim": 1}, None, cost_usd=1.0)
+    assert storage.claim("ship-0")["budget_usd"] == 8.0
+
+
+@rule("R67")
+def test_a_refusal_pauses_the_voyage_once_it_is_everybodys(sail: Sail):
+    """A ship whose credential the API refuses is handed nothing more; the others go on. When all
+    are refused the voyage is paused with the reason; `resume` lets all try again."""
     storage = sail(task("1"), task("2"))
-    give_up(storage, "ship-0", "refused", "401: no such token")
-    assert state(storage) == ("paused", "401: no such token")
-    assert "attempts" not in storage.tasks()["1"]["metadata"]
+    for ship in ("ship-0", "ship-1"):
+        give_up(storage, ship, "refused", "401: no such token")
+        assert storage.claim(ship)["claim"] is None
+        seen = storage.order("status")
+        assert (seen["state"], seen["reason"]) == ("running", None)
+    first, second, third = seen["ships"]
+    assert (first["state"], first["reason"]) == ("broken", "401: no such token")
+    assert (second["state"], third["state"]) == ("broken", "starting")
+    give_up(storage, "ship-2", "refused", "401: no such token")
+    seen = storage.order("status")
+    assert (seen["state"], seen["reason"]) == ("paused", "401: no such token")
+    assert storage.tasks()["1"]["metadata"] == {"claim": 3}
+    storage.order("resume")
+    assert {ship["state"] for ship in storage.order("status")["ships"]} == {"waiting"}
+    assert storage.claim("ship-0")["task"]["id"] == "1"
 
 
 # Verification
@@ -226,6 +264,30 @@ def test_what_is_no_task_is_refused(sail: Sail, given: Any):
     assert answers[0]["code"] == "task"
     assert answers[0] == answers[1]
     assert storage.tasks().keys() == {"1"}
+
+
+@rule("R32")
+def test_agents_add_so_many_tasks_and_no_more(sail: Sail):
+    """Each costs a session: there is a limit for a claim and one for the voyage, and the agent is
+    told."""
+    storage = sail(task("1"), *(task(str(number), "1") for number in range(2, 6)))
+    claim = storage.claim("ship-0")["claim"]
+
+    def add() -> Json:
+        return storage.ask("ship-0", "add", claim=claim, task={"subject": "More"})
+
+    assert all(add()["ok"] for _ in range(10))
+    told = "this session has added 10 tasks, and may add no more; do what is left yourself"
+    assert add()["error"].startswith(told)
+    for _ in range(2):
+        storage.ask("ship-0", "land", claim=claim, commit=None)
+        claim = storage.claim("ship-0")["claim"]
+        assert all(add()["ok"] for _ in range(10))
+    storage.ask("ship-0", "land", claim=claim, commit=None)
+    claim = storage.claim("ship-0")["claim"]
+    assert add()["error"].startswith("agents have added 30 tasks, and may add no more")
+    assert len(storage.tasks()) == 35
+    assert storage.order("edit_task", fields={"subject": "The captain's"})["ok"]
 
 
 @rule("R32")

@@ -21,7 +21,7 @@ def test_a_lease_expires_on_the_voyage_clock(sail: Sail):
     claim = storage.claim("ship-1")
     assert (claim["claim"], claim["task"]["id"]) == (2, "1")
     assert "not heard from" in storage.ask("ship-0", "beat", claim=1)["lost"]
-    assert storage.tasks()["1"]["metadata"]["interruptions"] == 1
+    assert storage.tasks()["1"]["metadata"]["interruptedBy"] == ["ship-0"]
     assert_sound(storage)
 
 
@@ -96,31 +96,33 @@ def test_an_agents_failures_use_up_the_attempts(sail: Sail):
 
 @rule("R37", "R38")
 @pytest.mark.parametrize("count", [None, "two", 1.5, [3]])
-@pytest.mark.parametrize(("fault", "kind"), [("agent", "attempts"), ("", "interruptions")])
-def test_counts_of_another_kind(sail: Sail, fault: str, kind: str, count: object):
+@pytest.mark.parametrize(("fault", "kept"), [("agent", 1), ("spent", ["ship-0"])])
+def test_counts_of_another_kind(sail: Sail, fault: str, kept: object, count: object):
     """What is no count counts as none: a plan that has one keeps nobody from calling."""
-    storage = sail(task("1", attempts=count, interruptions=count, claim=count))
+    storage = sail(task("1", attempts=count, interruptedBy=count, claim=count))
     [row] = storage.order("tasks")["tasks"]
     assert (row["attempts"], row["claim"]) == (0, None)
     give_up(storage, "ship-0", fault)
-    assert storage.tasks()["1"]["metadata"][kind] == 1
+    notes = storage.tasks()["1"]["metadata"]
+    assert notes["attempts" if fault == "agent" else "interruptedBy"] == kept
     assert storage.claim("ship-1")["claim"] == 2
 
 
 @rule("R38")
 def test_interruptions_use_up_no_attempt(sail: Sail):
-    """Infrastructure trouble sets a task aside only after twice max_attempts interruptions."""
+    """A task that takes its ships down is set aside only after twice max_attempts of that."""
     storage = sail(task("1"))
     give_up(storage, "ship-0", "agent")
-    give_up(storage, "ship-0", "infrastructure")
-    storage.claim("ship-0")
-    storage.pass_time(61)
-    storage.claim("ship-1", "a")
-    storage.claim("ship-1", "b")
+    for ship in ("ship-1", "ship-2", "ship-1"):
+        storage.claim(ship, "a")
+        storage.claim(ship, "b")
+        storage.order("release", task="1")
     notes = storage.tasks()["1"]["metadata"]
-    assert notes == {"claim": 5, "attempts": 1, "interruptions": 3}
-    storage.ask("ship-1", "release", claim=5, fault="infrastructure", why="no disk")
-    assert "after 4 interruptions" in storage.tasks()["1"]["metadata"]["failed"]
+    assert (notes["attempts"], notes["interruptedBy"]) == (1, ["ship-1", "ship-2", "ship-1"])
+    storage.claim("ship-2", "c")
+    storage.claim("ship-2", "d")
+    failed = "after 4 interruptions, the last: ship-2 started anew"
+    assert storage.tasks()["1"]["metadata"]["failed"] == failed
     assert state(storage)[0] == "failed"
 
 

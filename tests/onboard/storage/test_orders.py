@@ -140,6 +140,40 @@ def test_a_relieved_ship_gets_nothing_more(sail: Sail):
     assert answer["error"] == "there is no ship 'ship-9'; to see them: ocaptain status"
 
 
+@rule("R74")
+def test_a_lost_ship_is_relieved_at_once(sail: Sail):
+    """Nobody waits for what it held, which is pending then; asking again writes nothing."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    before = len(storage.lines())
+    assert storage.order("relieve", ship="ship-0")["done"] is False
+    for _ in range(3):
+        assert storage.order("relieve", ship="ship-0")["done"] is False
+    assert len(storage.lines()) == before + 1
+    storage.now += 31
+    assert storage.order("relieve", ship="ship-0")["done"] is True
+    assert storage.tasks()["1"]["status"] == "pending"
+    assert "interruptedBy" not in storage.tasks()["1"]["metadata"]
+    assert_sound(storage)
+
+
+@rule("R77")
+def test_a_task_added_after_verify_was_given_up_is_handed_out(sail: Sail):
+    """verify.sh runs again once it is done; what cannot be added changes nothing."""
+    storage = sail(task("1"), max_repairs=0)
+    storage.finish("ship-0")
+    claim = storage.claim("ship-0")["claim"]
+    storage.ask("ship-0", "release", claim=claim, why="red", fault="agent")
+    refused = storage.order("edit_task", fields={"subject": "Mend", "blockedBy": ["9"]})
+    assert refused["code"] == "task"
+    assert storage.order("status")["state"] == "failed"
+    storage.order("edit_task", fields={"subject": "Mend it"})
+    assert storage.order("status")["state"] == "running"
+    assert storage.finish("ship-0")["task"]["subject"] == "Mend it"
+    storage.verify()
+    assert storage.order("status")["state"] == "complete"
+
+
 @rule("R75")
 def test_a_task_set_aside_comes_back(sail: Sail):
     """`retry` makes it pending, with all its attempts before it; others it leaves as they are."""
@@ -183,7 +217,7 @@ def test_a_task_can_be_taken_from_its_ship(sail: Sail):
     assert storage.order("release", task="1", by="Ada")["message"].endswith("ship-0 drops it.")
     assert storage.ask("ship-0", "beat", claim=1)["lost"] == "released by Ada"
     assert storage.order("release", task="1")["message"] == "No ship has task 1; it is pending."
-    assert storage.tasks()["1"]["metadata"]["interruptions"] == 0
+    assert "interruptedBy" not in storage.tasks()["1"]["metadata"]
     assert_sound(storage)
 
 
@@ -286,8 +320,9 @@ def test_ships_join_and_leave(sail: Sail):
     storage = sail(task("1"))
     storage.claim("ship-0")
     for _ in range(2):
-        answer = storage.order("update_ships", lost=["ship-0", "ship-1"], add=1, id="once")
-        assert answer["new"] == ["ship-3"]
+        told = {"lost": ["ship-0", "ship-1"], "add": 1, "force": True}
+        answer = storage.order("update_ships", id="once", **told)
+        assert (answer["lost"], answer["new"]) == (["ship-0", "ship-1"], ["ship-3"])
         assert answer["message"] == "ship-0, ship-1 left, ship-3 joined."
     seen = {ship["id"]: ship["state"] for ship in storage.order("status")["ships"]}
     assert seen == {"ship-2": "starting", "ship-3": "starting"}
@@ -306,19 +341,44 @@ def test_numbers_of_ships_never_come_back(sail: Sail):
     """Whoever left, the next ship has a number that none had before; two captains who reinforce at
     once get different ships."""
     storage = sail(task("1"))
-    assert storage.order("update_ships", lost=["ship-2", "ship-9"], add=0)["new"] == []
-    first = storage.order("update_ships", lost=["ship-1"], add=2, id="one")
-    second = storage.order("update_ships", lost=["ship-1"], add=2, id="two")
-    assert (first["new"], second["new"]) == (["ship-3", "ship-4"], ["ship-5", "ship-6"])
-    assert second["message"] == "No ship left, ship-5, ship-6 joined."
+    force = {"force": True}
+    assert storage.order("update_ships", lost=["ship-2", "ship-9"], add=0, **force)["new"] == []
+    replace = {"lost": ["ship-1"], "add": 1, "replace": True, **force}
+    first = storage.order("update_ships", id="one", **replace)
+    second = storage.order("update_ships", id="two", **replace)
+    assert (first["new"], second["new"]) == (["ship-3", "ship-4"], ["ship-5"])
+    assert second["message"] == "No ship left, ship-5 joined."
     everybody = storage.order("voyage_record")["ships"]
-    assert everybody == ["ship-0", "ship-3", "ship-4", "ship-5", "ship-6"]
+    assert everybody == ["ship-0", "ship-3", "ship-4", "ship-5"]
     count = len(storage.lines())
-    storage.order("update_ships", lost=["ship-1"], add=0)
+    storage.order("update_ships", lost=["ship-1"], add=0, **force)
     assert len(storage.lines()) == count
-    storage.order("update_ships", lost=everybody, add=0)
+    storage.order("update_ships", lost=everybody, add=0, **force)
     assert storage.order("status")["ships"] == []
-    assert storage.order("update_ships", lost=[], add=1)["new"] == ["ship-7"]
+    assert storage.order("update_ships", lost=[], add=1)["new"] == ["ship-6"]
+    assert_sound(storage)
+
+
+@rule("R79", "R112", "R115")
+def test_no_ship_is_let_go_that_is_heard_or_being_made(sail: Sail):
+    """Unless the captain insists: another `sail` or `reinforce` may be at it."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    storage.now += 20
+    storage.claim("ship-1")
+    names = ["ship-0", "ship-1", "ship-2"]
+    replace = {"lost": names, "add": 0, "replace": True}
+    answer = storage.order("update_ships", **replace)
+    assert (answer["lost"], answer["kept"], answer["new"]) == ([], names, [])
+    storage.now += 20
+    answer = storage.order("update_ships", **replace)
+    assert (answer["lost"], answer["new"]) == (["ship-0"], ["ship-3"])
+    storage.now += 2_401
+    storage.claim("ship-1")
+    answer = storage.order("update_ships", **replace)
+    assert (answer["lost"], answer["kept"]) == (["ship-2"], ["ship-1"])
+    answer = storage.order("update_ships", **replace, force=True)
+    assert (answer["lost"], answer["kept"]) == (["ship-1"], [])
     assert_sound(storage)
 
 
@@ -330,7 +390,7 @@ def test_a_ship_that_was_let_go_is_nobody(sail: Sail):
     claim = storage.claim("ship-0")["claim"]
     assert storage.ask("ship-0", "land", claim=claim, commit=None, id="landed")["ok"]
     storage.claim("ship-0")
-    storage.order("update_ships", lost=["ship-0"], add=0)
+    storage.order("update_ships", lost=["ship-0"], add=0, force=True)
     lines, logs = storage.lines(), {*(storage.folder / "logs").iterdir()}
     asked = [
         storage.claim("ship-0"),

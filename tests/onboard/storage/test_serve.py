@@ -134,7 +134,7 @@ def test_a_ship_that_is_let_go_is_refused(tmp_path: Path):
 
     with moored(tmp_path, [task("1")], ("ship-0", "ship-1")) as fleet:
         assert [ok for ok, _ in tries(fleet, "ship-0")] == [True] * 3
-        fleet.storage.order("update_ships", lost=["ship-0"], add=0)
+        fleet.storage.order("update_ships", lost=["ship-0"], add=0, force=True)
         refused = tries(fleet, "ship-0")
         assert [ok for ok, _ in refused] == [False] * 3
         assert all("ship-0 was let go: storage has no such ship" in said for _, said in refused)
@@ -562,7 +562,7 @@ def test_no_room_no_logs_and_no_new_tasks(sail: Sail):
     storage.claim("ship-0")
     given = {"claim": 1, "task": {"subject": "more"}}
     added = storage.ask("ship-0", "add", id="x", **given)
-    full = Journal(storage.home, VOYAGE, storage.time, spare_bytes=10**18)
+    full = Journal(storage.home, VOYAGE, storage.time, storage.awake, spare_bytes=10**18)
 
     def ask(op: str, **fields: Any) -> Json:
         return serve.decide(full, storage.voyage, "ship-0", {"op": op, **fields}).answer

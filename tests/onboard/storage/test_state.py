@@ -106,7 +106,6 @@ def test_a_voyage_is_stuck_if_nobody_is_at_it_and_nobody_can_be(sail: Sail):
 def test_every_claim_costs_whatever_became_of_it(sail: Sail):
     """What failed attempts have cost is spent, and a budget is spent to the last cent of it."""
     storage = sail(task("1"), task("2"), budget_usd=1.0)
-    storage.claim("ship-1")
     claim = storage.claim("ship-0")["claim"]
     storage.ask("ship-0", "release", claim=claim, fault="agent", why="no", cost_usd=0.75)
     assert state.cost(look(storage)) == 0.75

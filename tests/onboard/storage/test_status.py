@@ -3,12 +3,14 @@
 import pytest
 
 from ocaptain.onboard.protocol import TaskCounts
-from ocaptain.onboard.storage import status
+from ocaptain.onboard.storage import serve, status
 from ocaptain.onboard.storage.call import Call
+from ocaptain.onboard.storage.journal import Journal
 from ocaptain.onboard.storage.status import next_commands
 from ocaptain.onboard.tasklist import order
+from tests.support.claims import give_up
 from tests.support.rules import rule
-from tests.support.storage import VOYAGE, Sail, assert_sound, git, task
+from tests.support.storage import VOYAGE, Json, Sail, Storage, assert_sound, git, task
 
 FETCH = "ocaptain fetch"
 RESUME = "ocaptain resume"
@@ -18,20 +20,24 @@ RETRY_VERIFY = "ocaptain retry verify"
 
 
 @pytest.mark.parametrize(
-    ("state", "failed", "budget_is_spent", "commands"),
+    ("state", "failed", "budget_is_spent", "are_broken", "commands"),
     [
-        ("paused", 0, True, [FETCH]),
-        ("running", 0, False, []),
-        ("running", 1, False, [FAILED_TASKS]),
-        ("halted", 0, False, [RESUME]),
-        ("paused", 1, False, [RESUME, FAILED_TASKS]),
-        ("stalled", 2, False, [REINFORCE, FAILED_TASKS]),
-        ("failed", 1, False, [FAILED_TASKS]),
-        ("failed", 0, False, [RETRY_VERIFY]),
-        ("complete", 0, False, []),
+        ("paused", 0, True, False, [FETCH]),
+        ("running", 0, False, False, []),
+        ("running", 1, False, False, [FAILED_TASKS]),
+        ("halted", 0, False, False, [RESUME]),
+        ("paused", 1, False, False, [RESUME, FAILED_TASKS]),
+        ("stalled", 0, False, True, [RESUME, "ocaptain reinforce -n 1"]),
+        ("running", 0, False, True, []),
+        ("stalled", 2, False, False, [REINFORCE, FAILED_TASKS]),
+        ("failed", 1, False, False, [FAILED_TASKS]),
+        ("failed", 0, False, False, [RETRY_VERIFY]),
+        ("complete", 0, False, False, []),
     ],
 )
-def test_what_to_type_next(state: str, failed: int, budget_is_spent: bool, commands: list[str]):
+def test_what_to_type_next(
+    state: str, failed: int, budget_is_spent: bool, are_broken: bool, commands: list[str]
+):
     """All that moves the voyage on; if a task failed, verify.sh is not at fault."""
     tasks: TaskCounts = {
         "total": 4,
@@ -40,7 +46,7 @@ def test_what_to_type_next(state: str, failed: int, budget_is_spent: bool, comma
         "completed": 4 - failed,
         "failed": failed,
     }
-    suggested = next_commands(state, tasks, budget_is_spent=budget_is_spent)
+    suggested = next_commands(state, tasks, budget_is_spent=budget_is_spent, are_broken=are_broken)
     assert [command["command"] for command in suggested] == commands
     assert all(command["why"].endswith(".") for command in suggested)
 
@@ -70,7 +76,8 @@ def test_a_fleet_that_is_gone_is_stalled_until_a_new_ship_calls(sail: Sail):
     waits is told, and can reinforce again."""
     storage = sail(task("1"))
     storage.claim("ship-0")
-    [new] = storage.order("update_ships", lost=["ship-0", "ship-1", "ship-2"], add=1)["new"]
+    gone = ["ship-0", "ship-1", "ship-2"]
+    [new] = storage.order("update_ships", lost=gone, add=1, force=True)["new"]
     assert (storage.order("status")["state"], new) == ("stalled", "ship-3")
     storage.claim(new)
     assert storage.order("status")["state"] == "running"
@@ -112,12 +119,41 @@ def test_a_ship_that_is_not_heard_is_lost(sail: Sail):
 
 
 @rule("R68")
-def test_a_clock_put_back_shows_nobody_in_the_future(sail: Sail):
-    """Where storage's clock went back, a ship was seen 0 s ago."""
+def test_a_clock_put_back_keeps_no_dead_ship_alive(sail: Sail):
+    """A ship was seen 0 s ago if storage's clock went back just now, and is lost in its time."""
     storage = sail(task("1"))
     storage.claim("ship-0")
-    storage.now -= 3_600
+    storage.sleep(-3_600)
     assert storage.order("status")["ships"][0]["seen_s"] == 0
+    storage.now += 31
+    first = storage.order("status")["ships"][0]
+    assert (first["state"], first["seen_s"]) == ("lost", 31)
+    assert first["reason"] == "not heard from for 31 s"
+
+
+@rule("R68", "R108")
+def test_silence_counts_only_while_storage_could_have_heard(sail: Sail):
+    """A laptop that slept, a machine that was paused, a clock that jumped or a boot show no ship
+    as lost; they have the usual time from then on."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    storage.sleep(8 * 3_600)
+    seen = storage.order("status")
+    assert (seen["state"], seen["ships"][0]["state"]) == ("running", "working")
+    assert seen["ships"][0]["seen_s"] == 8 * 3_600
+    assert news(storage) == {}
+    storage.now += 31
+    assert storage.order("status")["state"] == "stalled"
+    storage.slept = storage.now - 20
+    assert after_boot(storage)["state"] == "running"
+    storage.now += 11
+    assert after_boot(storage)["state"] == "stalled"
+
+
+def after_boot(storage: Storage) -> Json:
+    """The status that storage gives once it has booted anew."""
+    journal = Journal(storage.home, VOYAGE, storage.time, storage.awake, boot=b"another boot")
+    return serve.decide(journal, storage.voyage, "captain", {"op": "status"}).answer
 
 
 @rule("R69")
@@ -198,23 +234,40 @@ def test_what_nobody_has_fetched(sail: Sail):
     assert_sound(storage)
 
 
+def news(storage: Storage) -> dict[str, str]:
+    """What a captain is to be told of, by what it is about."""
+    with (journal := storage.journal()).locked():
+        call = Call(journal, storage.voyage, "captain", {})
+        return status.news(call)
+
+
 @rule("R108")
 def test_news_are_ends_and_tasks_set_aside(sail: Sail):
     """What a captain is notified of: how the voyage stands where it stands still, and failures."""
     storage = sail(task("1"), task("2"), max_attempts=1)
     storage.claim("ship-0")
-
-    def news() -> dict[str, str]:
-        with (journal := storage.journal()).locked():
-            call = Call(journal, storage.voyage, "captain", {})
-            return status.news(call)
-
-    assert news() == {}
+    assert news(storage) == {}
     storage.ask("ship-0", "release", claim=1, why="at a loss", fault="agent")
     told = "task 1 after 1 attempt, the last: at a loss"
-    assert news() == {"task 1": told}
+    assert news(storage) == {"task 1": told}
     storage.now += 1_000
-    assert set(news()) == {"task 1", "stalled"}
+    assert set(news(storage)) == {"task 1", "stalled"}
+
+
+@rule("R17", "R66", "R108")
+def test_of_many_failures_a_few_are_told(sail: Sail):
+    """However many tasks failed, and however much they said: the reason names three, and each news
+    is a line."""
+    storage = sail(*(task(str(number)) for number in range(20)), max_attempts=1)
+    for _ in range(20):
+        give_up(storage, "ship-0", "agent", "no luck\n" * 1_000)
+    seen = storage.order("status")
+    assert seen["state"] == "failed"
+    assert seen["reason"].startswith("task 0 after 1 attempt, the last: no luck no luck")
+    assert seen["reason"].endswith("; and 17 more")
+    assert len(seen["reason"]) < 1_000
+    assert all(len(text) < 1_000 and "\n" not in text for text in news(storage).values())
+    assert len(news(storage)) == 21
 
 
 def test_a_spent_budget_is_told_with_what_to_type(sail: Sail):

@@ -80,9 +80,10 @@ def main(
     timing: Timing = USUAL_TIMING,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.time,
+    awake: Callable[[], float] = time.monotonic,
 ) -> None:
     """Do a job to its end, unless another process is at it."""
-    journal, voyage = open_voyage(home, clock)
+    journal, voyage = open_voyage(home, clock, awake)
     with lock_path(journal, name).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from .snapshot import Entries
 
 TEXT_LIMIT = 16_000
-"""Characters that are kept of a text that somebody sent: the last ones."""
+"""Characters that are kept of a text that somebody sent."""
 SHORT_LIMIT = 100
 """The same of what is to identify something."""
+CUT = "\n[{} characters were cut here]\n"
 
 
 class Refused(Exception):
@@ -42,6 +43,7 @@ class Call:
         self.who = who
         self.request = request
         self.now = journal.clock()
+        self.moment = journal.moment()
         self.changes: Changes = {}
         sections: Any = journal.sections
         self._tasks: Entries = sections["tasks"].copy()
@@ -145,9 +147,18 @@ class Call:
 
 
 def text(fields: Json, name: str, limit: int = TEXT_LIMIT) -> str:
-    """Return the end of a text, without control characters; what is no text is empty."""
+    """Return a text, shortened, without control characters; what is no text is empty."""
     value = fields.get(name)
-    return clean(value[-limit:], keep="\n\t") if isinstance(value, str) else ""
+    return clean(shortened(value, limit), keep="\n\t") if isinstance(value, str) else ""
+
+
+def shortened(whole: str, limit: int) -> str:
+    """Return at most `limit` characters of a text: how it begins and ends, and what was cut."""
+    if len(whole) <= limit:
+        return whole
+    kept = limit - len(CUT.format(len(whole)))
+    half = kept // 2
+    return whole[:half] + CUT.format(len(whole) - 2 * half) + whole[-half:]
 
 
 def amount(fields: Json, name: str) -> float:

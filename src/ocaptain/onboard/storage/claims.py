@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import clean, several
+from . import health
 from .call import SHORT_LIMIT, Refused, amount, text
 from .leases import end_claim, renew, sweep
 from .state import (
     all_completed,
-    budget_spent,
-    cost,
+    budget_share,
     is_being_verified,
     is_complete,
     is_current,
@@ -27,14 +27,25 @@ if TYPE_CHECKING:
         Json,
         Message,
         NoClaim,
+        ShipRecord,
         Task,
         TaskGrant,
         VerificationGrant,
     )
     from .call import Call
+    from .health import Cost
 
-NOT_THE_AGENTS = ("", "infrastructure", "refused", "spent")
-"""Faults that do not use up an attempt."""
+COSTS: dict[str, Cost] = {
+    "": "trouble",
+    "infrastructure": "trouble",
+    "refused": "refused",
+    "spent": "spent",
+}
+"""What a release means in the books, by its fault; with any other the agent has failed."""
+ADDED_BY_CLAIM = 10
+"""How many tasks the agent of one claim may add."""
+ADDED_TO_VOYAGE = 30
+"""How many all agents may add; in a larger plan, as many as the plan has tasks."""
 FILES_LIMIT = 100
 """How many paths an added task may name."""
 PATH_LIMIT = 300
@@ -68,10 +79,11 @@ def claim(call: Call) -> TaskGrant | VerificationGrant | NoClaim:
 
 def new_claim(call: Call, run_id: str) -> Claim | None:
     """Claim the best task, or the verification. Returns None if there is nothing to hand out."""
-    is_relieved = call.ships[call.who].get("relieved", False)
-    if is_relieved or call.meta.get("paused") or call.meta.get("failed_reason"):
+    ship = call.ships[call.who]
+    if ship.get("relieved") or call.meta.get("paused") or not health.may_try(call, ship):
         return None
-    task_id = None if budget_spent(call) else tasklist.choose(call.task_outlines)
+    share = budget_share(call)
+    task_id = None if share == 0 else next_task(call, ship)
     if task_id is None and not verification_is_due(call):
         return None
     new: Claim = {
@@ -84,6 +96,8 @@ def new_claim(call: Call, run_id: str) -> Claim | None:
         "claimed_at": call.now,
         "task": task_id,
     }
+    if task_id and share is not None:
+        new["budget_usd"] = share
     if task_id:
         change: Task = {"status": "in_progress", "owner": call.who}
         taken = tasklist.patched(call.tasks[task_id], change)
@@ -91,15 +105,26 @@ def new_claim(call: Call, run_id: str) -> Claim | None:
     return renew(call, new)
 
 
+def next_task(call: Call, ship: ShipRecord) -> str | None:
+    """Return the id of the best task; that at which the ship failed last is the last resort."""
+    tasks = call.task_outlines
+    failed_at = health.in_trouble_at(ship)
+    if failed_at in tasks and tasklist.state(tasks[failed_at]) == "pending":
+        others = {task_id: task for task_id, task in tasks.items() if task_id != failed_at}
+        return tasklist.choose(others) or tasklist.choose(tasks)
+    return tasklist.choose(tasks)
+
+
 def verification_is_due(call: Call) -> bool:
     """Whether verify.sh is to run now, and no ship is at it."""
-    return all_completed(call) and not is_complete(call) and not is_being_verified(call)
+    if is_complete(call) or is_being_verified(call) or call.meta.get("failed_reason"):
+        return False
+    return all_completed(call)
 
 
 def describe(call: Call, held: Claim, task: Task) -> TaskGrant:
     """Return a claim of a task, with all that a ship needs to work on it."""
     earlier = [c for c in call.claims_of(task["id"]) if c["number"] != held["number"]]
-    budget = call.voyage["budget_usd"]
     return {
         "claim": held["number"],
         "head": call.meta["head"],
@@ -108,7 +133,7 @@ def describe(call: Call, held: Claim, task: Task) -> TaskGrant:
         "landed": [call.tasks[blocker] for blocker in tasklist.blockers(task)],
         "wrecks": wrecks(call, earlier),
         "hails": waiting_hails(call, call.who),
-        "budget_usd": None if budget is None else budget - cost(call),
+        "budget_usd": held.get("budget_usd"),
     }
 
 
@@ -125,22 +150,18 @@ def beat(call: Call) -> BeatAnswer:
 
 
 def release(call: Call) -> Json:
-    """Give a claim back: `why`, and whose `fault` it is (protocol.Fault).
-
-    If the agent's API refuses its credential, nothing more is handed out."""
+    """Give a claim back: `why`, and whose `fault` it is (protocol.Fault)."""
     held = own_claim(call)
     fault = text(call.request, "fault")
     why = text(call.request, "why") or "no reason given"
     if held["state"] != "live":
         return {}
-    if fault in NOT_THE_AGENTS:
-        end_claim(call, held, "released", why)
-    else:
-        end_claim(call, held, "released", why, "attempt")
-        if held["task"] is None and is_current(call, held["head"], held["tasks"]):
+    cost = COSTS.get(fault, "attempt")
+    end_claim(call, held, "released", why, cost)
+    if held["task"] is None and cost == "attempt":
+        call.remove_meta("verify_interrupted_by")  # it ran to its end
+        if is_current(call, held["head"], held["tasks"]):
             repair(call, why)
-    if fault == "refused":
-        call.put_meta({"paused": {"state": "paused", "reason": why}})
     return {}
 
 
@@ -168,6 +189,7 @@ def add(call: Call) -> Message:
     """Bring a `task` that an agent found needs doing into the list."""
     held = own_claim(call)
     check_live(held)
+    check_number_added(call, held)
     fields = call.request.get("task")
     if not call.journal.has_room():
         raise Refused("room", "storage has no room for more tasks")
@@ -187,6 +209,21 @@ def add(call: Call) -> Message:
         )
     )
     return {"message": f"Task {task['id']} is in the fleet's list now."}
+
+
+def check_number_added(call: Call, held: Claim) -> None:
+    """Refuse more tasks than agents may add: each costs a session."""
+    added_in = [tasklist.metadata(task).get("addedIn") for task in call.task_outlines.values()]
+    by_claim = added_in.count(held["number"])
+    planned = added_in.count(None)
+    advice = "do what is left yourself, or say in your last words what it is"
+    if by_claim >= ADDED_BY_CLAIM:
+        raise Refused(
+            "task", f"this session has added {by_claim} tasks, and may add no more; {advice}"
+        )
+    if len(added_in) - planned >= max(ADDED_TO_VOYAGE, planned):
+        count = len(added_in) - planned
+        raise Refused("task", f"agents have added {count} tasks, and may add no more; {advice}")
 
 
 def task_texts(fields: Json) -> Task:

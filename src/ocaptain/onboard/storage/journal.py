@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from ..process import Done
-    from ..protocol import Claim, Json, Sections, VoyageRecord
+    from ..protocol import Claim, Json, Moment, Sections, VoyageRecord
 
     Changes = dict[str, dict[str, Any]]
     """New entries by their sections and names; None removes an entry."""
@@ -49,6 +49,8 @@ SPARE_BYTES = 500_000_000
 """Free disk that is kept for what voyages cannot do without: claims, beats and landings."""
 HEAD_BYTES = 30
 """What tells one file of the journal from another is in its first bytes: a line's number."""
+BOOT_DIGITS = 8
+"""How much of a boot's id ships' records have: its end."""
 
 
 class Damaged(SystemExit):
@@ -67,14 +69,17 @@ class Journal:
         home: Path,
         voyage: str,
         clock: Callable[[], float] = time.time,
+        awake: Callable[[], float] = time.monotonic,
         *,
         boot: bytes | None = None,
         snapshot_bytes: int = SNAPSHOT_BYTES,
         spare_bytes: int = SPARE_BYTES,
     ) -> None:
-        """`clock` tells UNIX time; `boot` one boot of this machine from the next."""
+        """`clock` tells UNIX time, `awake` the seconds that this machine was awake since it
+        booted; `boot` tells one boot from the next."""
         self.voyage = voyage
         self.clock = clock
+        self.awake = awake
         self.folder = home / "voyage"
         self.tasks_folder = home / ".claude" / "tasks" / f"{voyage}-tasks"
         self.repo = self.folder / "repo.git"
@@ -138,6 +143,11 @@ class Journal:
         whole: Any = self.sections
         has_skipped = self._seq - len(self._new) > seq
         return [whole] if has_skipped else [sets for number, sets in self._new if number > seq]
+
+    def moment(self) -> Moment:
+        """Return this moment, as neither sleep nor a jump of the clock can falsify it."""
+        boot = self._boot.decode()[-BOOT_DIGITS:]
+        return {"boot": boot, "awake_s": round(self.awake(), 3)}
 
     def has_room(self) -> bool:
         """Whether the disk has room for more than what voyages cannot do without."""
@@ -351,10 +361,14 @@ class Journal:
             file.write(f"{utc(self.clock())} {text}\n")
 
 
-def open_voyage(home: Path, clock: Callable[[], float] = time.time) -> tuple[Journal, VoyageRecord]:
+def open_voyage(
+    home: Path,
+    clock: Callable[[], float] = time.time,
+    awake: Callable[[], float] = time.monotonic,
+) -> tuple[Journal, VoyageRecord]:
     """Return the journal of the voyage that lives in this home directory, and voyage.json."""
     voyage: VoyageRecord = json.loads((home / "voyage" / "voyage.json").read_text())
-    return Journal(home, voyage["voyage"], clock), voyage
+    return Journal(home, voyage["voyage"], clock, awake), voyage
 
 
 def no_entries() -> Sections:

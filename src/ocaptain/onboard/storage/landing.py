@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import tasklist
+from . import health
 from .call import SHORT_LIMIT, Refused, text
 from .claims import check_live, own_claim
 from .leases import end_claim, renew
@@ -32,6 +33,7 @@ def land(call: Call) -> LandAnswer:
         else:
             complete(call, held, held["task"], commit)
         call.put_claim({**held, "state": "landed", "commit": commit, "ended_at": call.now})
+        health.note_success(call, call.who)
     return {"head": call.meta["head"]}
 
 
@@ -92,8 +94,9 @@ def pass_verification(call: Call, held: Claim, commit: str | None) -> None:
     """Complete the voyage, unless branch or tasks changed since the verification was claimed."""
     head = call.meta["head"]
     if commit != head or not is_current(call, held["head"], held["tasks"]):
-        end_claim(call, held, "released", "the branch or the tasks changed meanwhile")
+        end_claim(call, held, "released", "the branch or the tasks changed meanwhile", "nothing")
         raise Refused("void", "the branch or the tasks changed during the verification")
+    call.remove_meta("verify_interrupted_by")
     call.put_meta(
         {
             "verified": {

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import several
+from . import health
 from .call import amount, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal
-
     from ..protocol import Claim, ClaimState, ShipRecord, Task, TaskMetadata
     from .call import Call
-
-    Cost = Literal["attempt", "interruption", "nothing"]
-    """What the end of a claim costs its task."""
+    from .health import Cost
 
 REPORTED_STATES = ("working", "landing", "verifying", "limited")
 """What a ship that holds a claim may say that it is at."""
@@ -52,32 +49,50 @@ def sweep(call: Call) -> None:
             end_claim(call, claim, "expired", f"{claim['ship']} was not heard from in time")
 
 
-def end_claim(
-    call: Call, claim: Claim, state: ClaimState, why: str, cost: Cost = "interruption"
-) -> None:
-    """End a live claim that has not landed; its task is pending again, or set aside."""
+def end_claim(call: Call, claim: Claim, state: ClaimState, why: str, cost: Cost = "death") -> None:
+    """End a live claim that has not landed; its task is pending again, or set aside.
+
+    The verification is given up if it was interrupted too often."""
     call.put_claim({**claim, "state": state, "why": why})
-    if claim["task"]:
-        task = call.tasks[claim["task"]]
-        call.put_task(_given_back(task, why, cost, call.voyage["max_attempts"]))
-
-
-def _given_back(task: Task, why: str, cost: Cost, max_attempts: int) -> Task:
-    change: TaskMetadata
+    is_interruption = health.book(call, claim, why, cost)
+    if claim["task"] is None:
+        if is_interruption:
+            _interrupt_verification(call, claim, why)
+        return
+    task = tasklist.patched(call.tasks[claim["task"]], {"status": "pending"})
+    task = tasklist.without_owner(task)
     if cost == "attempt":
-        attempts = tasklist.attempts(task) + 1
-        change = {"attempts": attempts}
-        if attempts >= max_attempts:
-            change["failed"] = f"after {several(attempts, 'attempt')}, the last: {why}"
-    else:
-        interruptions = tasklist.interruptions(task)
-        if cost == "interruption":
-            interruptions += 1
-        change = {"interruptions": interruptions}
-        if interruptions >= 2 * max_attempts:
-            change["failed"] = f"after {several(interruptions, 'interruption')}, the last: {why}"
-    pending = tasklist.patched(task, {"status": "pending"})
-    return tasklist.annotated(tasklist.without_owner(pending), change)
+        task = _attempted(task, why, call.voyage["max_attempts"])
+    elif is_interruption:
+        ships = [*health.interrupted_by(call, claim), claim["ship"]]
+        task = _interrupted(task, why, ships, health.most_interruptions(call))
+    call.put_task(task)
+
+
+def _interrupt_verification(call: Call, claim: Claim, why: str) -> None:
+    """Note that the verification was interrupted; after too many times give it up."""
+    ships = [*health.interrupted_by(call, claim), claim["ship"]]
+    call.put_meta({"verify_interrupted_by": ships})
+    if len(ships) >= health.most_interruptions(call):
+        times = several(len(ships), "time")
+        call.put_meta({"failed_reason": f"verify.sh was interrupted {times}, the last: {why}"})
+
+
+def _attempted(task: Task, why: str, limit: int) -> Task:
+    """Return a task after an attempt that failed: set aside if that was the last."""
+    attempts = tasklist.attempts(task) + 1
+    change: TaskMetadata = {"attempts": attempts}
+    if attempts >= limit:
+        change["failed"] = f"after {several(attempts, 'attempt')}, the last: {why}"
+    return tasklist.annotated(task, change)
+
+
+def _interrupted(task: Task, why: str, ships: list[str], limit: int) -> Task:
+    """Return a task that was interrupted on these ships: set aside if that is too often."""
+    change: TaskMetadata = {"interruptedBy": ships}
+    if len(ships) >= limit:
+        change["failed"] = f"after {several(len(ships), 'interruption')}, the last: {why}"
+    return tasklist.annotated(task, change)
 
 
 def record_heartbeat(call: Call) -> None:
@@ -96,6 +111,7 @@ def record_heartbeat(call: Call) -> None:
         "subject": task.get("subject") if task else None,
         "since": before["since"] if unchanged else call.now,
         "last_seen_at": call.now,
+        "heard": call.moment,
         "reason": text(call.request, "reason")[:REASON_LIMIT],
         "until": amount(call.request, "until"),
     }

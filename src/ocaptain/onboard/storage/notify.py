@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .journal import Journal
 
 STDERR_LIMIT = 300
-NEWS_LIMIT = 4000
-"""Characters that are told of one news; a command's environment takes 128 KB of each variable."""
+STALLED_LOOKS = 2
+"""After how many looks in a row that find a voyage stalled the next one tells it: it may pass."""
 
 
 def next_step(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Step | None:
@@ -31,14 +31,19 @@ def next_step(journal: Journal, voyage: VoyageRecord, timing: Timing) -> Step | 
     news = status.news(call)
     notified = call.meta.get("notified", {})
     still_so = {event: text for event, text in notified.items() if event in news}
+    wait = partial(time.sleep, timing.news_poll_s)
+    looks = call.meta.get("stalled_looks", 0)
+    if "stalled" not in news and looks:
+        return Step(wait, "", {"notified": still_so, "stalled_looks": 0})
+    if "stalled" in news and looks < STALLED_LOOKS:
+        return Step(wait, "", {"notified": still_so, "stalled_looks": looks + 1})
     untold = [event for event in call.meta.get("untold") or () if event in news]
     for event in news:
         if event not in still_so:
-            return telling(call, event, shortened(news[event]), still_so, untold, timing)
+            return telling(call, event, news[event], still_so, untold, timing)
     is_over = "complete" in news or "failed" in news
     if is_over and still_so == notified:
         return None
-    wait = partial(time.sleep, timing.news_poll_s)
     return Step(wait, "", {"notified": still_so, **what_is_left(call, untold)})
 
 
@@ -64,13 +69,6 @@ def what_is_left(call: Call, untold: list[str]) -> Meta:
     if not untold:
         return {"untold": None, "notify_fault": None}
     return {"untold": untold, "notify_fault": call.meta.get("notify_fault")}
-
-
-def shortened(text: str) -> str:
-    """Return the beginning of a text, and how to see the rest if there is one."""
-    if len(text) <= NEWS_LIMIT:
-        return text
-    return f"{text[:NEWS_LIMIT]} … (see `ocaptain tasks --status failed`)"
 
 
 def tell(voyage: VoyageRecord, event: str, text: str, timing: Timing) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import several
+from . import health
 from .call import Refused, text
 from .claims import task_texts
 from .leases import end_claim
@@ -67,12 +68,14 @@ def halt(call: Call) -> Message:
 
 
 def resume(call: Call) -> Message:
-    """End a pause or a halt, and offer origin again what it has refused.
+    """End a pause or a halt, have broken ships try again, and offer origin again what it refused.
 
     The message says so if nothing is handed out even then."""
     call.remove_meta("paused")
     if call.meta.get("mirror_refused"):
         call.remove_meta("mirror_refused")
+    for name in sorted(call.ships):
+        health.note_success(call, name)
     state, reason = voyage_state(call)
     if state in ("running", "verifying"):
         return {"message": "Tasks are handed out."}
@@ -97,9 +100,13 @@ def relieve(call: Call) -> RelieveAnswer:
     """Give `ship` nothing more to do."""
     ship = lookup_ship(call)
     name = ship["id"]
-    call.put_ship({**ship, "relieved": True})
-    if any(claim["ship"] == name for claim in call.live_claims()):
+    if not ship.get("relieved"):
+        call.put_ship({**ship, "relieved": True})
+    held = [claim for claim in call.live_claims() if claim["ship"] == name]
+    if held and not health.is_lost(call, ship):
         return {"message": f"{name} is relieved once its task is over.", "done": False}
+    for claim in held:
+        end_claim(call, claim, "expired", f"{name} is lost, and was relieved", "nothing")
     return {"message": f"{name} is relieved.", "done": True}
 
 
@@ -119,10 +126,15 @@ def hail(call: Call) -> HailAnswer:
 def update_ships(call: Call) -> UpdateShipsAnswer:
     """Let the ships go that are `lost`, with what they held, and `add` so many new ones.
 
-    Their numbers are such as none ever had."""
-    lost = call.ships.keys() & call.request["lost"]
+    With `replace` one more comes for each that goes. Without `force` those stay that called in
+    lately, or are being made. Numbers of new ships are such as none ever had."""
+    named = call.ships.keys() & call.request["lost"]
+    lost = {name for name in named if may_be_let_go(call, name)}
+    add = call.request["add"]
+    if call.request.get("replace") is True:
+        add += len(lost)
     first = call.meta["next_ship"]
-    next_ship = first + call.request["add"]
+    next_ship = first + add
     new = [f"ship-{number}" for number in range(first, next_ship)]
     for claim in call.live_claims():
         if claim["ship"] in lost:
@@ -130,12 +142,22 @@ def update_ships(call: Call) -> UpdateShipsAnswer:
     for name in sorted(lost):
         call.remove_ship(name)
     for name in new:
-        call.put_ship(starting_ship(name))
+        call.put_ship(starting_ship(name, call.moment))
     if lost or new:
         call.put_meta({"next_ship": next_ship})
     left = ", ".join(sorted(lost)) or "No ship"
     joined = ", ".join(new) or "none"
-    return {"message": f"{left} left, {joined} joined.", "new": new}
+    return {
+        "message": f"{left} left, {joined} joined.",
+        "lost": sorted(lost),
+        "kept": sorted(named - lost),
+        "new": new,
+    }
+
+
+def may_be_let_go(call: Call, name: str) -> bool:
+    """Whether a ship is lost, as far as storage can hear, or is to go even so."""
+    return call.request.get("force") is True or health.is_lost(call, call.ships[name])
 
 
 def lookup_ship(call: Call) -> ShipRecord:
@@ -152,15 +174,20 @@ def lookup_ship(call: Call) -> ShipRecord:
 def retry(call: Call) -> Message:
     """Bring `task` back, which was set aside; or `verify`, which was given up."""
     if call.request.get("task") == "verify":
-        call.remove_meta("failed_reason")
-        call.remove_meta("repairs")
+        verify_anew(call)
         return {"message": "verify.sh runs again once every task is completed."}
     task = lookup_task(call, text(call.request, "task"))
     state = tasklist.state(task)
     if state != "failed":
         return {"message": f"Task {task['id']} is {state}, and was not set aside."}
-    call.put_task(tasklist.without_notes(task, "failed", "attempts", "interruptions"))
+    call.put_task(tasklist.without_notes(task, "failed", "attempts", "interruptedBy"))
     return {"message": f"Task {task['id']} is pending again."}
+
+
+def verify_anew(call: Call) -> None:
+    """Have verify.sh run again, with all its repairs and interruptions, once all is completed."""
+    for name in ("failed_reason", "repairs", "verify_interrupted_by"):
+        call.remove_meta(name)
 
 
 def release(call: Call) -> Message:
@@ -174,7 +201,9 @@ def release(call: Call) -> Message:
 
 
 def edit_task(call: Call) -> EditAnswer:
-    """Change `task` by `fields`; if no task is named, make a new one of them."""
+    """Change `task` by `fields`; if no task is named, make a new one of them.
+
+    If verify.sh was given up, it runs anew once that is done."""
     fields = call.request["fields"]
     check_fields(fields)
     if call.request.get("task"):
@@ -189,6 +218,8 @@ def edit_task(call: Call) -> EditAnswer:
         raise Refused("task", f"task {task_id} is completed; {advice}")
     changed = tasklist.annotated(tasklist.patched(task, task_texts(fields)), planned_notes(fields))
     set_blockers(call, changed, fields.get("blockedBy", tasklist.blockers(task)))
+    if call.meta.get("failed_reason"):
+        verify_anew(call)
     if state == "in_progress":
         message = f"Task {task_id} is in the list; its ship goes on with it as it was."
     else:

@@ -83,11 +83,12 @@ def respond(
     request: Json,
     start_due_jobs: Callable[[Path, Journal, VoyageRecord], None] = background.start_due_jobs,
     clock: Callable[[], float] = time.time,
+    awake: Callable[[], float] = time.monotonic,
 ) -> Json:
     """Answer a request, after a wait if it asks for one."""
     if request.get("protocol") != PROTOCOL:
         return refusal("protocol", f"protocol {request.get('protocol')!r:.20}: {UPDATE}")
-    journal, voyage = open_voyage(home, clock)
+    journal, voyage = open_voyage(home, clock, awake)
     op = text(request, "op")
     if op == "log" and who != "captain":
         return append_log(journal, who, request)

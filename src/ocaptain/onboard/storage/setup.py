@@ -73,6 +73,7 @@ def begin_voyage(home: Path, new: NewVoyage) -> None:
     make_repository(folder, journal.repo, voyage["voyage"], new["source"])
     head = fetch_branch(folder / "source.bundle", journal.repo, voyage["voyage"], new["source"])
     write(folder / "voyage.json", voyage)
+    now = journal.moment()
     with journal.locked():
         if not journal.sections["meta"]:
             journal.commit(
@@ -80,7 +81,7 @@ def begin_voyage(home: Path, new: NewVoyage) -> None:
                 {"op": "sail"},
                 {
                     "tasks": {task["id"]: task for task in new["tasks"]},
-                    "ships": {name: starting_ship(name) for name in voyage["ships"]},
+                    "ships": {name: starting_ship(name, now) for name in voyage["ships"]},
                     "meta": {"start": head, "head": head, "next_ship": len(voyage["ships"])},
                 },
             )

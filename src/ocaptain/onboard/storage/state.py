@@ -5,14 +5,25 @@ Nothing here changes anything."""
 from __future__ import annotations
 
 from .. import tasklist
+from ..text import one_line
+from . import health
+from .call import shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..protocol import Claim, ShipRecord, Wreck
+    from ..protocol import Claim, Moment, ShipRecord, Wreck
     from .call import Call
 
+REASONS = 3
+"""How many tasks, or ships, a voyage's reason names."""
+REASON_LIMIT = 300
+"""Characters of what it says of each."""
+OUTPUT_LIMIT = 1500
+"""Characters of what it says of verify.sh."""
+LEAST_SHARE = 0.01
+"""What part of the budget is as good as nothing."""
 LIST_WORK_REFS = ("for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/heads/work/")
 
 
@@ -25,11 +36,11 @@ def voyage_state(call: Call) -> tuple[str, str | None]:
     if is_complete(call):
         return "complete", None
     if failed_reason:
-        return "failed", failed_reason
+        return "failed", shortened(failed_reason, OUTPUT_LIMIT)
     if is_being_verified(call):
         return "verifying", None
     if is_stuck(call):
-        return "failed", "; ".join(set_aside(call).values()) or "no task can be claimed"
+        return "failed", some_of(list(set_aside(call).values())) or "no task can be claimed"
     if budget_spent(call):
         return (
             "paused",
@@ -71,12 +82,31 @@ def is_stuck(call: Call) -> bool:
 
 
 def set_aside(call: Call) -> dict[str, str]:
-    """Return why each task failed that did, by its id."""
+    """Return a line for each task that failed, by its id."""
     reasons = {}
     for task_id, task in call.task_outlines.items():
         if tasklist.state(task) == "failed":
-            reasons[task_id] = f"task {task_id} {tasklist.metadata(task)['failed']}"
+            why = f"task {task_id} {tasklist.metadata(task)['failed']}"
+            reasons[task_id] = one_line(why, REASON_LIMIT)
     return reasons
+
+
+def some_of(reasons: list[str]) -> str:
+    """Return the first few reasons, and how many there are besides."""
+    more = len(reasons) - REASONS
+    shown = reasons[:REASONS]
+    if more > 0:
+        shown.append(f"and {more} more")
+    return "; ".join(shown)
+
+
+def broken_ships(call: Call) -> list[str]:
+    """Return a line for each ship that is broken."""
+    lines = []
+    for ship in health.crew(call):
+        if "broken" in ship:
+            lines.append(f"{ship['id']}: {ship['broken']['reason']}")
+    return lines
 
 
 def cost(call: Call) -> float:
@@ -92,7 +122,28 @@ def claim_cost(claim: Claim) -> float:
 def budget_spent(call: Call) -> bool:
     """Whether the voyage has a budget, and has cost as much as that."""
     budget = call.voyage["budget_usd"]
-    return budget is not None and cost(call) >= budget
+    return budget is not None and cost(call) >= (1 - LEAST_SHARE) * budget
+
+
+def budget_share(call: Call) -> float | None:
+    """Return what the asking ship's next session may spend: its part of what is not set apart.
+
+    It is 0 if as good as all of the budget is spent or set apart, None if there is no budget."""
+    budget = call.voyage["budget_usd"]
+    if budget is None:
+        return None
+    at_work = [claim["ship"] for claim in call.live_claims()]
+    idle = [ship for ship in health.crew(call) if ship["id"] not in at_work]
+    pending = tasklist.counts(call.task_outlines)["pending"]
+    left = budget - cost(call) - sum(map(set_apart, call.live_claims()))
+    if left < LEAST_SHARE * budget:
+        return 0.0
+    return round(left / max(1, min(len(idle), pending)), 4)
+
+
+def set_apart(claim: Claim) -> float:
+    """Return what of the budget is still a live claim's own, in USD."""
+    return max(0.0, claim.get("budget_usd", 0.0) - claim_cost(claim))
 
 
 def waiting_hails(call: Call, ship: str) -> dict[str, str]:
@@ -131,6 +182,13 @@ def wrecks(call: Call, claims: Iterable[Claim]) -> list[Wreck]:
     return found
 
 
-def starting_ship(name: str) -> ShipRecord:
-    """Return the record of a ship that has not called yet."""
-    return {"id": name, "state": "starting", "claim": None, "task": None, "last_seen_at": None}
+def starting_ship(name: str, now: Moment) -> ShipRecord:
+    """Return the record of a ship that joins now, and has not called yet."""
+    return {
+        "id": name,
+        "state": "starting",
+        "claim": None,
+        "task": None,
+        "last_seen_at": None,
+        "heard": now,
+    }

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import several
+from . import health
 from .state import (
+    broken_ships,
     budget_spent,
     claim_cost,
     cost,
     set_aside,
+    some_of,
     voyage_state,
     waiting_hails,
     wrecks,
@@ -37,11 +40,11 @@ ENDED = ("complete", "failed", "paused", "halted", "stalled")
 """States in which a voyage stands still."""
 SILENT = ("lost", "starting", "relieved")
 """States of ships that will claim nothing, as far as anybody knows."""
+HELPLESS = ("lost", "relieved", "broken")
+"""The same of ships if nobody is on the way."""
 IDLE_STATES = {"complete": "done", "failed": "done", "paused": "paused", "halted": "paused"}
 """The state of a ship with nothing to do, by the voyage's; it is `waiting` in others."""
 LONG_LIMIT_S = 600
-LEAST_SILENCE_S = 5.0
-"""No ship is lost that called since."""
 
 
 def status(call: Call) -> Status:
@@ -53,6 +56,8 @@ def status(call: Call) -> Status:
     tasks = tasklist.counts(call.task_outlines)
     if state not in ("complete", "failed") and all(ship["state"] in SILENT for ship in ships):
         state, reason = silence(call)
+    elif state == "running" and all(ship["state"] in HELPLESS for ship in ships):
+        state, reason = "stalled", helpless(call)
     return {
         "voyage": call.voyage["voyage"],
         "name": call.voyage["name"],
@@ -63,7 +68,12 @@ def status(call: Call) -> Status:
         "created": call.voyage["created"],
         "state": state,
         "reason": reason,
-        "next": next_commands(state, tasks, budget_is_spent=budget_spent(call)),
+        "next": next_commands(
+            state,
+            tasks,
+            budget_is_spent=budget_spent(call),
+            are_broken=bool(broken_ships(call)),
+        ),
         "tasks": tasks,
         "verify": verify,
         "cost_usd": round(cost(call), 4),
@@ -96,10 +106,19 @@ def verify_state(call: Call, state: str) -> str:
     return "pending"
 
 
-def next_commands(state: str, tasks: TaskCounts, *, budget_is_spent: bool) -> list[NextCommand]:
-    """Return what the captain may type to move the voyage on, with what each does."""
+def next_commands(
+    state: str, tasks: TaskCounts, *, budget_is_spent: bool, are_broken: bool
+) -> list[NextCommand]:
+    """Return what the captain may type to move the voyage on, with what each does.
+
+    `are_broken`: whether some of the ships are."""
     commands: list[NextCommand] = []
-    if state == "stalled":
+    if state == "stalled" and are_broken:
+        why = "Broken ships try again at once."
+        commands.append({"command": "ocaptain resume", "why": why})
+        why = "It adds a ship, and replaces those that are lost."
+        commands.append({"command": "ocaptain reinforce -n 1", "why": why})
+    elif state == "stalled":
         why = "It starts ships again, and replaces those that are lost."
         commands.append({"command": "ocaptain reinforce", "why": why})
     elif state == "paused" and budget_is_spent:
@@ -125,18 +144,25 @@ def ship_names(call: Call) -> list[str]:
 
 
 def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
-    """Return a ship as it last said of itself, or as lost if that is too long ago.
+    """Return a ship as it last said of itself, or as broken, or as lost if that is too long ago.
 
     `idle` is the state of a ship that has nothing to do."""
     name = ship["id"]
     state = ship["state"]
+    since = ship.get("since")
     reason = ship.get("reason")
-    seen_s = seconds_since_seen(call, ship)
+    until = ship.get("until")
+    broken = ship.get("broken")
     if state == "waiting":
         state = "relieved" if ship.get("relieved") else idle
-    if seen_s is not None and seen_s > max(call.voyage["lease_seconds"] / 2, LEAST_SILENCE_S):
+    if state in ("waiting", "paused") and broken:
+        state = "broken"
+        reason = broken["reason"]
+        since = broken["since"]
+        until = call.now + max(0.0, broken["until"] - call.meta["clock"])
+    if health.is_lost(call, ship):
         state = "lost"
-        reason = f"not heard from for {seen_s:.0f} s"
+        reason = f"not heard from for {health.silence_s(call, ship):.0f} s"
     claims = [claim for claim in call.claim_outlines.values() if claim["ship"] == name]
     completed = [claim for claim in claims if claim["state"] == "landed" and claim["task"]]
     return {
@@ -144,13 +170,13 @@ def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
         "state": state,
         "task": ship.get("task"),
         "subject": ship.get("subject") or None,
-        "since": ship.get("since"),
+        "since": since,
         "reason": reason or None,
-        "until": ship.get("until") or None,
+        "until": until or None,
         "completed": len(completed),
         "hails": len(waiting_hails(call, name)),
         "cost_usd": round(sum(claim_cost(claim) for claim in claims), 4),
-        "seen_s": seen_s,
+        "seen_s": seconds_since_seen(call, ship),
     }
 
 
@@ -159,7 +185,7 @@ def seconds_since_seen(call: Call, ship: ShipRecord) -> float | None:
     last_seen_at = ship["last_seen_at"]
     if last_seen_at is None:
         return None
-    return max(0.0, round(call.now - last_seen_at, 1))
+    return round(max(call.now - last_seen_at, health.silence_s(call, ship)), 1)
 
 
 # Tasks
@@ -223,8 +249,13 @@ def news(call: Call) -> dict[str, str]:
     """Return what a captain is to be told of, as it is now: sentences, by what each is about."""
     sentences = {f"task {task_id}": why for task_id, why in set_aside(call).items()}
     now = status(call)
+    for ship in health.crew(call):
+        if "broken" in ship:
+            sentences[ship["id"]] = f"{ship['id']} is broken: {ship['broken']['reason']}"
     if now["state"] in ENDED:
         sentences[now["state"]] = now["reason"] or now["objective"]
+    elif no_ship_is_sound(call):  # a broken one tries again, which is no news yet
+        sentences["stalled"] = helpless(call)
     limited = [ship for ship in now["ships"] if is_limited_for_long(call, ship)]
     if limited:
         names = ", ".join(ship["id"] for ship in limited)
@@ -238,3 +269,15 @@ def news(call: Call) -> dict[str, str]:
 def is_limited_for_long(call: Call, ship: ShipStatus) -> bool:
     """Whether a ship's agent has had to wait for its API for so long that it is news."""
     return ship["state"] == "limited" and call.now - (ship["since"] or call.now) > LONG_LIMIT_S
+
+
+def no_ship_is_sound(call: Call) -> bool:
+    """Whether each ship that takes tasks is broken or lost."""
+    ships = health.crew(call)
+    sound = [ship for ship in ships if not health.is_lost(call, ship) and "broken" not in ship]
+    return bool(ships) and not sound
+
+
+def helpless(call: Call) -> str:
+    """Return why a voyage stands still whose ships are all broken or lost."""
+    return f"no ship is left that is sound: {some_of(broken_ships(call))}"
