@@ -46,12 +46,12 @@ class Paper(NamedTuple):
 
     root: Path
 
-    def run(self, *scripts: str, name: str = "") -> str:
+    def run(self, *scripts: str, name: str = "", path: str = "/usr/bin:/bin") -> str:
         """What scripts print, one after the other, as `Hosts` runs them."""
         text = "".join(read_script(script) for script in scripts)
-        words = ["sh", "-c", text, "sh", f"{self.root}/login/", name]
+        words = ["/bin/sh", "-c", text, "sh", f"{self.root}/login/", name]
         environ = {
-            "PATH": "/usr/bin:/bin",
+            "PATH": path,
             "SHIP_HOMES": f"{self.root}/ships",
             "HARBOR": f"{self.root}/harbor",
             "WORLD_WRITABLE": f"{self.root}/tmp {self.root}/missing",
@@ -74,6 +74,23 @@ def test_a_machine_is_reserved_once(paper):
     assert paper.run("reserve", "look", name=STORAGE) == STORAGE
     assert paper.run("reserve", "look", name=SHIP) == STORAGE
     assert paper.run("look") == STORAGE
+
+
+def test_a_machine_that_lacks_programs_is_not_free(paper, tmp_path):
+    """They are named, before anybody sails there; whose it is goes first."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("git", "readlink", "ls"):
+        (programs / name).symlink_to(f"/usr/bin/{name}")
+    old = programs / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    lacking = "no tar\nno python3 of 3.10 or newer"
+    assert paper.run("look", path=str(programs)) == lacking
+    old.unlink()
+    assert paper.run("look", path=str(programs)) == lacking
+    assert paper.run("reserve", "look", name=STORAGE) == STORAGE
+    assert paper.run("look", path=str(programs)) == STORAGE
 
 
 @pytest.mark.parametrize("place", ["login/voyage", "harbor"])

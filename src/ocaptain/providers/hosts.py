@@ -43,7 +43,8 @@ class Machine(NamedTuple):
 
     vm: VM
     holder: str
-    """The VM's name that it is reserved as, or what is in our way there; empty if it is free."""
+    """The VM's name that it is reserved as, or what is in our way there or missing, each on a line
+    of its own; empty if it is free."""
 
 
 class Answer(NamedTuple):
@@ -70,17 +71,17 @@ class Hosts(Provider):
         if not machines:
             raise Failure(f"No machine of {self.config.hosts} answers.")
         free = f"{len(self._free)} of {len(machines)} machines of {self.config.hosts} are free"
+        busy = [
+            f"{machine.vm.name} has {', '.join(machine.holder.splitlines())}"
+            for machine in machines
+            if machine.holder
+        ]
         if len(self._free) < more:
-            busy = [
-                f"\n{machine.vm.name} has {machine.holder}"
-                for machine in machines
-                if machine.holder
-            ]
             raise Failure(
-                f"{free}, and {more} are wanted.{''.join(busy)}",
+                "\n".join([f"{free}, and {more} are wanted.", *busy]),
                 hint="ocaptain voyages  lists yours.",
             )
-        return free
+        return "; ".join([free, *busy])
 
     async def create(self, name: str) -> VM:
         """Reserve a machine that is free."""
