@@ -152,6 +152,17 @@ def test_a_voyage_without_storage_is_not_asked(config: Config):
         asyncio.run(voyage.ask_status())
 
 
+def test_a_voyage_is_found_again_if_its_folder_was_cleaned_up(sailing: Sailing):
+    """Whoever empties /tmp ends no command that asks again and again, though it knows no VMs."""
+    known = sailing.voyage
+    unknown = Voyage(sailing.config, known.provider, known.id)
+    for voyage in (known, unknown):
+        for path in (voyage.ssh.path, voyage.ssh.path.with_name("known_hosts")):
+            path.unlink()
+        voyage.ssh.path.parent.rmdir()
+        assert asyncio.run(voyage.ask_status())["voyage"] == known.id
+
+
 def test_a_watch_ends_when_its_time_is_up(sailing: Sailing):
     """With the last status, though that is not enough."""
     status = asyncio.run(sailing.voyage.watch(lambda _: False, timeout=0))

@@ -188,6 +188,8 @@ class Voyage:
 
         `timeout` and `retries` are in seconds, as `Ssh.run` has them. Raises Unreachable if what
         comes back is no answer, or none comes in time, and Failure if harbor refuses."""
+        if not self.ssh.path.exists():
+            await self._find_again()
         if not self._may_have_storage():
             raise Failure(f"{self.id} has no storage any more.", hint=f"ocaptain sink {self.id}")
         request = {"protocol": PROTOCOL, "op": op, **(fields or {})}
@@ -206,6 +208,13 @@ class Voyage:
                 hint=f"To look closer: ocaptain shell --raw {self.id}\n"
                 f"If its sail was never finished: ocaptain sink -s {self.id}",
             ) from None
+
+    async def _find_again(self) -> None:
+        """Have `ssh` reach the VMs that there are, if somebody has cleaned up what says how."""
+        self.config.run_dir()
+        vms = [vm for vm in await self.provider.list() if vm.name.startswith(f"{self.id}-")]
+        if self.storage in [vm.name for vm in vms]:
+            self.add_vms(*vms)
 
     def _may_have_storage(self) -> bool:
         if self.vms and self.storage not in self.vms:
