@@ -56,8 +56,8 @@ SUBSCRIPTION_TOKEN = re.compile(r"sk-ant-oat\d\d-[\w-]+")
 
 UNSET_ONE = "unset the one that you do not mean"
 IS_PLACEHOLDER = (
-    "is short, or made of a few words, and so taken for a placeholder: it is no secret, and stays "
-    "in logs and commits that have it"
+    "is short, or a word or two, and so taken for a placeholder: no logs or commits are searched "
+    "for it"
 )
 
 SOCKET_DIR_BYTES = 45

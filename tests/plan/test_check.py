@@ -143,7 +143,7 @@ def test_doubtful_credentials_are_noted(plan: Path):
     both, winner, placeholder = report.notes
     assert both.startswith("ANTHROPIC_AUTH_TOKEN and ANTHROPIC_API_KEY are both set, ")
     assert "Claude Code uses ANTHROPIC_AUTH_TOKEN; unset" in winner
-    assert placeholder.startswith("ANTHROPIC_API_KEY is short, or made of a few words")
+    assert placeholder.startswith("ANTHROPIC_API_KEY is short, or a word or two")
     [note] = checked(plan, ANTHROPIC_API_KEY="sk-ant-api03-Wx4distinctive").notes
     assert "ANTHROPIC_API_KEY and CLAUDE_CODE_OAUTH_TOKEN are both set" in note
     assert "uses ANTHROPIC_API_KEY; unset" in note
