@@ -19,7 +19,15 @@ from typing import Any
 import pytest
 
 from ocaptain.errors import Failure
-from ocaptain.process import attach, read_lines, run, wait_for_all
+from ocaptain.process import (
+    TooLong,
+    attach,
+    environment,
+    read_lines,
+    run,
+    stream,
+    wait_for_all,
+)
 
 
 def children() -> set[str]:
@@ -54,6 +62,25 @@ def test_run_tells_status_and_output():
     program = ["sh", "-c", "cat; echo $NAME >&2; exit 7"]
     done = asyncio.run(run(program, stdin=b"in", env={"NAME": "value"}))
     assert (done.status, done.out, done.err) == (7, b"in", b"value\n")
+
+
+def test_a_program_is_given_the_captains_environment_but_for_what_leads_elsewhere():
+    """Where git's programs and settings are stays; one repository's variables, and what shells run
+    by themselves, do not. Commands that ssh starts are sh's."""
+    kept = {"PATH": "/bin", "HOME": "/h", "SSH_AUTH_SOCK": "/s", "GIT_CONFIG_GLOBAL": "/g"}
+    left = {"GIT_DIR": "/r", "GIT_TRACE": "1", "BASH_ENV": "/e", "BASH_FUNC_ssh%%": "() { :; }"}
+    assert environment({**kept, **left, "SHELL": "/bin/fish"}) == {**kept, "SHELL": "/bin/sh"}
+
+
+def test_a_stream_may_take_any_time_but_not_be_silent():
+    """What a program writes is passed on as it comes; its silence ends it."""
+    got = bytearray()
+    drip = ["sh", "-c", "for i in 1 2 3 4; do sleep 0.2; echo $i; done; echo no >&2; exit 3"]
+    done = asyncio.run(stream(drip, got.extend, silence=0.6))
+    assert (done, bytes(got)) == ((3, b"", b"no\n"), b"1\n2\n3\n4\n")
+    with pytest.raises(TooLong, match=r"sleep was silent for 0\.2 s: 98766"):
+        asyncio.run(stream(["sleep", "98766"], got.extend, silence=0.2))
+    assert not runs("sleep 98766")
 
 
 def test_run_tells_the_signal_that_ended_a_program():

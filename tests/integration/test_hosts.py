@@ -307,14 +307,18 @@ def test_an_inventory_is_refused_with_all_that_is_wrong_in_it(captain):
 
 
 def test_a_machine_that_ssh_does_not_know_is_not_talked_to(captain):
-    """The captain's own ssh has to know each host key; what to type is said."""
+    """The captain's own ssh has to know each host key; what to type is said, and it is done without
+    the machine. If ssh knows none of them, that is a failure."""
     place = f"exedev@{captain.exe.machines['build1'].address}:2222"
     known = captain.exe.folder / "known"
     lines = known.read_text().splitlines(keepends=True)
     known.write_text(lines[0] + lines[2])
-    said = captain.run("voyages", status=1).err
-    assert f"does not know the host key of ssh://{place}; ocaptain trusts no other" in said
-    assert f"Type `ssh ssh://{place}` once" in said
+    done = captain.run("doctor", status=None)
+    assert f"does not know the host key of ssh://{place}; ocaptain trusts no other" in done.err
+    assert f"Type `ssh ssh://{place}` once" in done.err
+    assert "2 of 2 machines" in done.out
+    known.write_text("")
+    assert "does not know the host key" in captain.run("voyages", status=1).err
     known.write_text(
         lines[0] + lines[1].partition(" ")[0] + " " + lines[2].partition(" ")[2] + lines[2]
     )

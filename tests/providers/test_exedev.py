@@ -4,6 +4,7 @@ tests/integration/test_exedev.py has whole voyages, on a stand-in for exe.dev.
 """
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,34 @@ def test_an_old_lobby_gets_the_key_for_the_tag(sent, tmp_path):
         f"--vm={STORAGE}",
         "--tag=voyage-0123456789ab",
     ]
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, **answers: Any) -> Exedev:
+    """A provider whose lobby answers commands by the first word of each."""
+
+    async def answer(_ssh: Ssh, _host: str, command: str, **_: object) -> Result:
+        return Result(0, json.dumps(answers[command.split()[0].replace("-", "_")]).encode(), b"")
+
+    async def opened(_self: Lobby) -> Ssh:
+        return Ssh(Path())
+
+    monkeypatch.setattr(Ssh, "run", answer)
+    monkeypatch.setattr(Lobby, "_open", opened)
+    return Exedev(load({"HOME": "/nowhere", "OCAPTAIN_PROVIDER": "exedev"}))
+
+
+@pytest.mark.parametrize("way", [{}, {"ssh_dest": None}, {"ssh_dest": "-oProxyCommand=x"}])
+def test_a_vm_that_the_lobby_gives_no_way_to_bars_no_other(monkeypatch, way):
+    """It is listed, says itself that it cannot be reached, and can be destroyed; so it is with keys
+    and VMs of other names, or of none."""
+    rows = [{"vm_name": SHIP, **way}, LS["vms"][0], {"vm_name": None}, {}]
+    keys = [{"name": SHIP}, {"name": None}, {}]
+    exedev = answering(monkeypatch, ls={"vms": rows}, rm={}, ssh_key={"ssh_keys": keys})
+    ship, storage = asyncio.run(exedev.list())
+    assert (ship.name, storage.name) == (SHIP, STORAGE)
+    assert "does not say how ssh reaches it" in dict(ship.options)["ProxyCommand"]
+    assert dict(storage.options)["HostName"] == f"{STORAGE}.exe.xyz"
+    assert asyncio.run(exedev.destroy([SHIP])) == {}
 
 
 LS = {

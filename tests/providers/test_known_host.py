@@ -1,15 +1,20 @@
 """What the captain's own ssh says of a machine: where it is, and which host keys it has."""
 
 import asyncio
+import socket
 import subprocess
+from collections.abc import Iterator
+from getpass import getuser
 from pathlib import Path
 
 import pytest
 
 from ocaptain.config import Config, load
 from ocaptain.errors import Failure
+from ocaptain.process import program
 from ocaptain.providers.known_host import address_for_ships, resolve_known_host
-from ocaptain.ssh import VM, write_config
+from ocaptain.ssh import VM, Remote, write_config
+from tests.support.machine import until
 
 KEYS = ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA", "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbml")
 
@@ -58,16 +63,14 @@ Host *
  ForkAfterAuthentication yes
  PermitLocalCommand yes
  LocalCommand echo connected to %n
- ControlMaster yes
- ControlPath /nowhere/%n
- ControlPersist no
+ ControlMaster auto
+ ControlPath none
  AddKeysToAgent yes
  SendEnv LANG LC_*
  SetEnv EDITOR=vi
  CanonicalizeHostname no
  ForwardAgent yes
  LocalForward 1234 localhost:1234
- Tunnel yes
  VisualHostKey yes
  EscapeChar none
  LogLevel DEBUG3
@@ -128,7 +131,7 @@ def test_a_jump_host_is_reached_as_the_captains_ssh_does(config, tmp_path, jumps
     vm = asked(config, "h", mine)
     command = dict(vm.options)["ProxyCommand"]
     assert command.startswith(f"ssh -F {tmp_path}/config -o")
-    assert command.endswith(f"-oConnectTimeout=20 {rest}")
+    assert command.endswith(f"-oForkAfterAuthentication=no {rest}")
     assert "proxyjump" not in dict(vm.options)
     write_config(tmp_path / "ours", [vm])
     assert asked(config, "h", f"{mine}Host gate\n RemoteCommand x\n") == vm
@@ -184,3 +187,88 @@ def test_an_ssh_that_says_nothing_usable(config, tmp_path, monkeypatch, said):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(Failure, match=r"Your ssh does not say where exe\.dev is"):
         asked(config, "exe.dev", "")
+
+
+class Door:
+    """A real sshd on this machine, with a key that opens it, and a host key that is certified."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("host", "id", "authority"):
+            self.keygen("-q", "-t", "ed25519", "-N", "", "-C", "", "-f", name)
+        self.keygen("-q", "-s", "authority", "-I", "build1", "-h", "-n", "build1", "host.pub")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        options = {
+            "ListenAddress": "127.0.0.1",
+            "Port": self.port,
+            "HostKey": folder / "host",
+            "HostCertificate": folder / "host-cert.pub",
+            "AuthorizedKeysFile": folder / "id.pub",
+            "StrictModes": "no",
+            "PidFile": "none",
+        }
+        words = [f"-o{keyword}={value}" for keyword, value in options.items()]
+        Path("/run/sshd").mkdir(exist_ok=True)
+        log = ["-E", str(folder / "sshd.log")]
+        self.sshd = subprocess.Popen([program("sshd"), "-D", "-f", "/dev/null", *log, *words])
+        until(self.listens)
+
+    def keygen(self, *words: str) -> None:
+        subprocess.run(["ssh-keygen", *words], cwd=self.folder, check=True, capture_output=True)
+
+    def listens(self) -> bool:
+        with socket.socket() as asking:
+            return asking.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def key(self, name: str) -> str:
+        """A public key."""
+        return (self.folder / f"{name}.pub").read_text().strip()
+
+    def config(self, *, known: str, more: str = "") -> str:
+        """The captain's ssh_config for it, and their known_hosts."""
+        (self.folder / "known").write_text(known)
+        return (
+            f"Host build1 gate\n HostName 127.0.0.1\n Port {self.port}\n User {getuser()}\n"
+            f" IdentityFile {self.folder}/id\n IdentitiesOnly yes\n"
+            f" UserKnownHostsFile {self.folder}/known\n GlobalKnownHostsFile none\n{more}"
+        )
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[Door]:
+    door = Door(tmp_path)
+    yield door
+    door.sshd.terminate()
+    door.sshd.wait()
+
+
+def hello(config: Config, door: Door, known: str, more: str = "") -> str:
+    """What comes of it if a VM is reached as the captain's ssh reaches build1."""
+    vm = asked(config, "build1", door.config(known=known, more=more))
+    options = (*vm.options, ("ControlPath", "none"))
+    ours = write_config(door.folder / "ours", [vm._replace(options=options)])
+    return asyncio.run(ours.run("build1", Remote("echo", "hello"))).out.decode()
+
+
+def test_a_machine_is_reached_by_way_of_another(config, door):
+    """A jump host is what the captain's ssh has under its name, whatever is to be done there."""
+    known = f"[127.0.0.1]:{door.port} {door.key('host')}\n"
+    jump = f"Host build1\n ProxyJump {getuser()}@gate:{door.port}\n"
+    assert hello(config, door, known, jump + FOR_PEOPLE) == "hello\n"
+    log = (door.folder / "sshd.log").read_text()
+    assert log.count("Connection closed") + log.count("Received disconnect") >= 2, log
+
+
+def test_a_machine_shows_a_certificate(config, door):
+    """It counts if an authority that the captain trusts has made it out to that name, and no key is
+    @revoked: neither the machine's nor the authority's."""
+    alias = " HostKeyAlias build1\n"
+    authority = f"@cert-authority build1 {door.key('authority')}\n"
+    assert hello(config, door, authority, alias) == "hello\n"
+    for revoked in ("host", "authority"):
+        known = f"{authority}@revoked * {door.key(revoked)}\n"
+        with pytest.raises(Failure, match=r"verification failed|marked @revoked"):
+            hello(config, door, known, alias)
+    with pytest.raises(Failure, match="Host key verification failed"):
+        hello(config, door, authority.replace("build1", "build2"), " HostKeyAlias build2\n")

@@ -134,7 +134,7 @@ class Hosts(Provider):
         machines = []
         for vm, answer in zip(vms, answers, strict=True):
             if answer.fault:
-                self._do_without(answer.fault)
+                progress(f"{self.config.hosts}: without {answer.fault}")
             else:
                 machines.append(Machine(vm, holder=answer.stdout))
         self._free = [machine.vm for machine in machines if not machine.holder]
@@ -148,27 +148,24 @@ class Hosts(Provider):
 
         Those that ssh does not know are told of, and left out. Raises Failure if that is all."""
 
-        async def resolve(place: str) -> VM | Failure:
+        async def resolve(place: str) -> VM | str:
             try:
                 return await resolve_known_host(self.config, f"ssh://{place}")
             except Failure as fault:
-                return fault
+                return str(fault)
 
         resolved = await wait_for_all(*map(resolve, places))
-        faults = [fault for fault in resolved if isinstance(fault, Failure)]
+        faults = [fault for fault in resolved if isinstance(fault, str)]
         if faults and len(faults) == len(places):
-            raise faults[0]
+            raise Failure(faults[0])
         for fault in faults:
-            self._do_without(str(fault))
+            progress(f"{self.config.hosts}: a machine is left out. {fault}")
         vms = {}
         for vm in resolved:
             if isinstance(vm, VM):
                 host_and_port = vm.options[:2]
                 vms[host_and_port] = vm._replace(options=vm.options + CONNECT_SOON)
         return [*vms.values()]
-
-    def _do_without(self, fault: str) -> None:
-        progress(f"{self.config.hosts}: without {fault}")
 
     async def _reserve(self, vm: VM, name: str) -> Answer:
         """Reserve a machine, unless it is taken. Its answer is whose it is then."""

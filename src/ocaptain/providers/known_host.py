@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ocaptain.config import Config
@@ -45,15 +45,14 @@ ocaptain's business."""
 
 JUMP = re.compile(r"(?:(?P<user>.+)@)?(?P<host>\[.+\]|[^:]+)(?::(?P<port>\d+))?")
 JUMP_OPTIONS = (
-    "IgnoreUnknown=StdinNull,ForkAfterAuthentication",
-    "StdinNull=no",
-    "ForkAfterAuthentication=no",
     "RemoteCommand=none",
     "PermitLocalCommand=no",
     "BatchMode=yes",
     "ConnectTimeout=20",
 )
-"""How ssh is to behave at a jump host, whatever it does there for people. Some are new to it."""
+"""How ssh is to behave at a jump host, whatever it does there for people."""
+NEW_JUMP_OPTIONS = ("StdinNull=no", "ForkAfterAuthentication=no")
+"""The same, for an ssh that knows them (8.7 and later)."""
 
 SHIPS_OPTIONS = ("HostName", "Port", "HostKeyAlias")
 ASK_S = 60
@@ -98,7 +97,7 @@ async def resolve_known_host(config: Config, destination: str) -> VM:
     for keyword, value in changed:
         value = _with_name(value, value_of.get("host", place))
         if keyword == "proxyjump":
-            options.append(("ProxyCommand", jump_command(config, value)))
+            options.append(("ProxyCommand", jump_command(config, value, value_of)))
         elif keyword in PLAIN_OPTIONS:
             options.append((keyword, value))
         elif keyword in QUOTED_OPTIONS:
@@ -126,15 +125,18 @@ def _ssh(config: Config) -> list[str]:
     return ["ssh"]
 
 
-def jump_command(config: Config, jumps: str) -> str:
+def jump_command(config: Config, jumps: str, known: Collection[str]) -> str:
     """Return the ProxyCommand that does what ssh does for a ProxyJump, with the captain's ssh.
 
-    `jumps` is what `ssh -G` prints: the last is nearest to the machine."""
+    `jumps` is what `ssh -G` prints: the last is nearest to the machine. `known` are the keywords
+    that this ssh knows."""
     earlier, _, last = jumps.rpartition(",")
     jump = JUMP.fullmatch(last)
     if not jump:
         raise Failure(f"Your ssh has a ProxyJump that ocaptain does not understand: {jumps}")
     words = [*_ssh(config), *(f"-o{option}" for option in JUMP_OPTIONS)]
+    if "stdinnull" in known:
+        words += [f"-o{option}" for option in NEW_JUMP_OPTIONS]
     if jump["user"]:
         words += ["-l", jump["user"]]
     if jump["port"]:

@@ -100,7 +100,6 @@ def ssh_options(folder: Path) -> Options:
     sshd = [program("sshd"), "-i", "-f", os.devnull, "-E", str(folder / "sshd.log")]
     sshd += [f"-o{keyword}={value}" for keyword, value in sshd_options(folder, path)]
     command = shlex.join([*environment, "sh", "-c", RUN_SSHD, *sshd])
-    # Or a User that the captain's own ssh_config names would count.
     user = getpwuid(os.geteuid()).pw_name
     return (("ProxyCommand", escape_percents(command)), ("User", user))
 
@@ -113,7 +112,6 @@ def sshd_options(folder: Path, path: str) -> Options:
         f"HOME={home}",
         f"OCAPTAIN_VM={folder.name}",
         f"PATH={path}",
-        "SHLVL=1",  # or bash, told by sshd, would begin with a ~/.bashrc, which may print
         f"TMPDIR={tmp_of(folder)}",
         f"TMUX_TMPDIR={tmp_of(folder)}",
         # One level down, bash reads no .bashrc, whose words would stand before an answer's.
