@@ -103,6 +103,12 @@ def test_bytes_go_through_unchanged(fleet):
     assert fleet.run(STORAGE, "sh", "-c", "exit 42").status == 42
 
 
+def test_a_bashrc_that_prints_is_not_read(fleet):
+    """Nor does it matter to a ship's git, which takes each byte for the protocol's."""
+    (fleet.folder / STORAGE / "home/.bashrc").write_text("echo Welcome\n")
+    assert fleet.run(STORAGE, "printf", "answer").out == b"answer"
+
+
 def test_one_connection_serves_many_commands(fleet):
     """After the first command others share its connection, at once, until it is closed."""
     fleet.run(SHIP, "true")
