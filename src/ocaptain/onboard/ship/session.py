@@ -238,6 +238,8 @@ class Session:
         """Wait until a limit is over, or there are other credentials.
 
         Raises GiveUp if the claim is lost meanwhile, or if there was one limit too many."""
+        if self._has_old_credentials():
+            return
         self._limits += 1
         if self._limits > LIMITED_TURNS:
             text = f"the API made it wait {LIMITED_TURNS} times in a row, at last: {limit.text}"
