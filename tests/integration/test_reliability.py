@@ -306,7 +306,7 @@ def test_ships_go_on_without_the_captain_and_without_storages_view(captain):
     plan = captain.plan(captain.repository(), tasks)
     voyage = sailed(captain, plan, 2)
     views = [voyage.home(vm) / "voyage/artifacts/spec.md" for vm in ("ship0", "ship1")]
-    until(lambda: all(view.exists() for view in views), 20)
+    until(lambda: all(view.exists() for view in views), 60)
     hung = sshfs_of(voyage, "ship0")
     for pid in hung:
         os.kill(pid, signal.SIGSTOP)

@@ -116,10 +116,12 @@ def test_a_flood_takes_neither_memory_nor_disk(tmp_path: Path, is_long: bool):
 def test_a_daemon_holds_no_excerpt_up_and_can_go_on_printing(tmp_path: Path, entry: str):
     """It has the pipe open, in a session of its own; to whom it prints is no matter of its."""
     code = (
-        "import time\nfor _ in range(20): print('on', flush=True); time.sleep(0.1)\n"
+        "import time\nopen('begun', 'w')\n"
+        "for _ in range(20): print('on', flush=True); time.sleep(0.1)\n"
         "open('over', 'w')"
     )
-    words = f"""setsid "$0" -c "{code}" & echo done"""
+    begun = "until [ -e begun ]; do sleep 0.05; done"  # or it still is in the shell's session
+    words = f"""echo done; setsid "$0" -c "{code}" & {begun}"""
     began = time.monotonic()
     done = process.run_excerpt(
         ["sh", "-c", words, sys.executable],

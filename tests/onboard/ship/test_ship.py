@@ -24,7 +24,7 @@ def sockets_of(ship: Ship) -> Path:
     """The folder of a ship's shared SSH connection."""
     command = ship.storage.command
     option = next(word for word in command if word.startswith("ControlPath="))
-    return Path(option.removeprefix("ControlPath=")).parent
+    return Path(option.removeprefix("ControlPath=").strip('"')).parent  # as ssh unquotes it
 
 
 def test_the_words_before_commands_on_storage_come_from_ship_json(
