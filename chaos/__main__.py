@@ -20,12 +20,14 @@ from .audit import audit, gather
 from .lookout import Lookout
 from .storm import Storm
 from .tally import Tally, table
-from .victim import Victim
+from .victim import Victim, have_disks_fill
 
 CALM_S = 180.0
 PER_TASK_S = 4.0
 """How long a voyage may take to its end once there are no more faults: at least, and for each task
 that is left."""
+DEADLY_VERIFICATIONS = (0, 1, 2)
+"""How often `verify.sh` first takes its ship down."""
 DOCUMENT = Path(__file__).parent.parent / "docs" / "reliability.md"
 
 
@@ -73,11 +75,11 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def write(page: str, option: str) -> None:
-    """Put a page into the document, in the place of the one there."""
+def write(page: str, option: str, document: Path = DOCUMENT) -> None:
+    """Put a page into a document, in the place of the one there."""
     place = re.compile(f"(?<=<!-- script/chaos{option} -->\n).*?(?=<!-- end -->)", re.DOTALL)
     # Once: an empty place would be found again, up to the end of the next.
-    DOCUMENT.write_text(place.sub(lambda _: f"\n{page}\n\n", DOCUMENT.read_text(), count=1))
+    document.write_text(place.sub(lambda _: f"\n{page}\n\n", document.read_text(), count=1))
 
 
 def measure_reclaim(captain: Skipper, leases_s: list[float]) -> str:
@@ -91,6 +93,7 @@ def batter(captain: Skipper, options: argparse.Namespace) -> str:
     """Sail voyages until the time is up, for each seed, and return the page about it. Raises Kept
     if a promise was broken."""
     repo = tasks.repository(captain)
+    have_disks_fill(captain)
     tallies: dict[int, Tally] = {}
     for seed in options.seed:
         tallies[seed] = Tally()
@@ -129,7 +132,10 @@ class Run:
     def sail(self, task_count: int, ships: int) -> None:
         """Do it all. What is wrong is added to the tally; then the voyage is not sunk."""
         listed = tasks.listed(task_count, random.Random(self.seed), self.scratch)
-        plan = tasks.plan(self.captain, listed, self.repo, f"chaos-{self.seed}".replace("/", "-"))
+        name = f"chaos-{self.seed}".replace("/", "-")
+        deadly = random.Random(f"{self.seed}/verify").choice(DEADLY_VERIFICATIONS)
+        verify = tasks.deadly_verify(deadly, self.scratch)
+        plan = tasks.plan(self.captain, listed, self.repo, name, verify)
         victim = Victim(self.captain, self.captain.sail(plan, ships).id)
         say(f"{victim.id} is under way, seed {self.seed}")
         lookout = Lookout(victim)

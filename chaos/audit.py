@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
-from tests.support.audit import ENDS, JOURNAL_CHECKS, Record, heads_of, parsed, task_status
+from tests.support.audit import ENDS, JOURNAL_CHECKS, Record, Step, heads_of, parsed, task_status
 from tests.support.captain import Json
 from tests.support.machine import Trouble
 
 from .lookout import Look, Lookout
-from .tasks import SHARED
+from .tasks import ATTEMPTS, SHARED
 from .victim import WHY, Victim
+
+STANDING = ("stalled", "failed", "paused", "halted")
+"""States in which a voyage does not go on by itself."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,25 @@ def end_is_verified(evidence: Evidence) -> Iterator[str]:
     marker = evidence.victim.storage / "artifacts" / "voyage-complete.marker"
     if not marker.exists() or json.loads(marker.read_bytes()) != verified:
         yield "voyage-complete.marker is not what was verified"
+
+
+def no_ship_sets_tasks_aside(evidence: Evidence) -> Iterator[str]:
+    """No task was set aside for interruptions that all came from one ship; agents' failures are
+    their own."""
+    for step in evidence.steps():
+        for task_id, task in step.after["tasks"].items():
+            notes = task.get("metadata", {})
+            before = step.before["tasks"].get(task_id, {}).get("metadata", {})
+            is_news = notes.get("failed") and not before.get("failed")
+            if is_news and notes.get("attempts", 0) < ATTEMPTS:
+                yield from interrupted_by_one(step, task_id)
+
+
+def interrupted_by_one(step: Step, task_id: str) -> Iterator[str]:
+    claims = step.after["claims"].values()
+    ships = {claim["ship"] for claim in claims if claim["task"] == task_id}
+    if len(ships) == 1:
+        yield f"{step}: task {task_id} was set aside because of {ships.pop()} alone"
 
 
 def branch_went_forward(evidence: Evidence) -> Iterator[str]:
@@ -183,6 +205,14 @@ def moments_within(look: Look, moments: list[Moment]) -> list[Moment]:
     return [*before[-1:], *within]
 
 
+def who_stands_still_is_told_what_to_type(evidence: Evidence) -> Iterator[str]:
+    """A voyage that does not go on by itself says which command moves it on."""
+    for look in evidence.lookout.looks:
+        status = look.status or {}
+        if status.get("state") in STANDING and not status["next"]:
+            yield f"status said {status['state']} and not what to type: {status['reason']}"
+
+
 def orders_were_obeyed(evidence: Evidence) -> Iterator[str]:
     """No order was a bug, each is in the journal with who and why, and fsck finds nothing."""
     for done in evidence.victim.ordered:
@@ -204,6 +234,8 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     branch_went_forward,
     work_is_there,
     work_refs_keep_all,
+    no_ship_sets_tasks_aside,
+    who_stands_still_is_told_what_to_type,
     orders_were_obeyed,
     status_was_true,
 )

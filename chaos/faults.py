@@ -3,17 +3,19 @@ what, and how it is put right later; None where there was nothing to break."""
 
 import os
 import random
+import shutil
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ocaptain.onboard.storage.journal import boot_id
 from tests.support.machine import signal_all
 
 from . import tasks
-from .victim import Victim
+from .victim import DISK_FULL, Victim
 
 NONSENSE = (b"[]", b"null", b'{"id": 7, "status": "done"}', b"\xff\xfe\x00", b'"completed"')
 TORN = (b"{", b'{"seq":', b'{"seq":1,"time":"20', b"\x00\x00\x00\x00", b"}\xff")
@@ -104,6 +106,57 @@ def view_unmounted(victim: Victim, chance: random.Random) -> Broken | None:
     mount = str(victim.home(ship) / "voyage" / "storage")
     done = subprocess.run(["fusermount3", "-u", "-z", mount], capture_output=True)
     return None if done.returncode else Broken(ship)
+
+
+def setup_fails(victim: Victim, chance: random.Random) -> Broken | None:
+    """A ship's clone is gone, and while it is broken `setup.sh` fails there in each new one."""
+    ship = a_ship(victim, chance)
+    shutil.rmtree(victim.home(ship) / "voyage" / "workspace" / ".git", ignore_errors=True)
+    return spoiled(victim, ship, tasks.SPOILS_SETUP, chance)
+
+
+def disk_full(victim: Victim, chance: random.Random) -> Broken | None:
+    """No git on a ship finds room on its disk for a while."""
+    return spoiled(victim, a_ship(victim, chance), DISK_FULL, chance)
+
+
+def spoiled(victim: Victim, ship: str, name: str, chance: random.Random) -> Broken | None:
+    """Put a file into a ship's home that spoils something, until it is removed."""
+    spoiler, after_s = victim.home(ship) / name, tasks.LEASE_S * chance.uniform(1, 3)
+    try:
+        spoiler.touch()
+    except FileNotFoundError:  # it is being made, or gone
+        return None
+    return Broken(f"{ship} for {after_s:.0f} s", after_s, lambda: spoiler.unlink(missing_ok=True))
+
+
+def ships_asleep(victim: Victim, chance: random.Random) -> Broken | None:
+    """All ships stand still for longer than a lease: they are one laptop, whose lid is closed."""
+    return asleep(victim, victim.ships, tasks.LEASE_S * chance.uniform(1.2, 2))
+
+
+def storage_asleep(victim: Victim, chance: random.Random) -> Broken | None:
+    """Storage stands still for longer than a lease, and connections to it hang."""
+    return asleep(victim, ["storage"], tasks.LEASE_S * chance.uniform(1.2, 2))
+
+
+def all_asleep(victim: Victim, chance: random.Random) -> Broken | None:
+    """Ships and storage stand still for longer than a lease."""
+    return asleep(victim, victim.vms, tasks.LEASE_S * chance.uniform(1.2, 2))
+
+
+def asleep(victim: Victim, vms: Sequence[str], for_s: float) -> Broken | None:
+    """Stop all that runs on VMs, and have it go on: also if whoever breaks things waits for it."""
+
+    def wake() -> None:
+        signal_all(signal.SIGCONT, victim.processes_of(vms))
+
+    if not sum(signal_all(signal.SIGSTOP, victim.processes_of(vms)) for _ in range(3)):
+        return None
+    alarm = threading.Timer(for_s, wake)
+    alarm.daemon = True
+    alarm.start()
+    return Broken(f"for {for_s:.0f} s", for_s, wake)
 
 
 # Storage
@@ -255,6 +308,11 @@ FAULTS: dict[str, Fault] = {
     "ship killed": ship_killed,
     "ship's process killed": part_killed,
     "ship cut off": ship_cut_off,
+    "ship's setup fails": setup_fails,
+    "ship's disk full": disk_full,
+    "ships asleep": ships_asleep,
+    "storage asleep": storage_asleep,
+    "all asleep": all_asleep,
     "SSHFS killed": view_killed,
     "SSHFS hung": view_hung,
     "SSHFS unmounted": view_unmounted,

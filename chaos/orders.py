@@ -105,6 +105,22 @@ def two_captains(victim: Victim, _chance: random.Random) -> Broken | None:
     return Broken("pause and resume", 1, lambda: victim.order("resume"))
 
 
+def two_reinforce(victim: Victim, chance: random.Random) -> Broken | None:
+    """A ship's VM is gone, and two captains reinforce at once."""
+    ship = a_ship(victim, chance)
+    if len(victim.ships) == 1:
+        return None
+
+    def both() -> None:
+        other = threading.Thread(target=victim.order, args=("reinforce",))
+        other.start()
+        victim.order("reinforce")
+        other.join()
+
+    victim.destroy(ship)
+    return Broken(f"without {ship}", chance.uniform(0, tasks.LEASE_S), both)
+
+
 ORDERS: dict[str, Fault] = {
     "order: pause": pause,
     "order: halt": halt,
@@ -117,16 +133,17 @@ ORDERS: dict[str, Fault] = {
     "order: reinforce": reinforce,
     "order: relieve": relieve,
     "order: two captains": two_captains,
+    "order: two reinforce": two_reinforce,
 }
 
 
 def answer(victim: Victim, scratch: Path, seen: Json) -> None:
     """What a captain does where `status` says so: of a voyage that has failed the cause is mended,
-    and what was set aside is tried again; one that is stalled is reinforced, for no system starts
-    a helm of `local`'s again that a task has killed, and its broken ships try again."""
+    and what was set aside is tried again; for one that is stalled they type what it says first, for
+    no system starts a helm of `local`'s again that a task has killed."""
     if seen.get("state") == "stalled":
-        victim.order("reinforce")
-        victim.order("resume")
+        for command in seen["next"][:1]:
+            victim.order(command["command"].removeprefix("ocaptain "))
     if seen.get("state") != "failed":
         return
     (scratch / "antidote").touch()

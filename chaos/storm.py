@@ -87,8 +87,7 @@ class Storm:
 
     def calm(self) -> None:
         """All that can run goes on, and the captain orders that it does."""
-        for ship in self.victim.ships:
-            signal_all(signal.SIGCONT, self.victim.pids(ship))
+        signal_all(signal.SIGCONT, self.victim.processes_of(self.victim.vms))
         self.order_until_obeyed("reinforce")
         self.order_until_obeyed("resume")
 

@@ -8,6 +8,9 @@ from tests.support.captain import Captain, Json
 
 SHARED = "shared.txt"
 ATTRIBUTES = f"{SHARED} merge=union\n"  # which a rebase can follow where two ships appended
+SETUP = 'if [ -e ~/no-setup ]; then echo "no package index"; exit 1; fi\n'
+SPOILS_SETUP = "no-setup"
+"""The file in a ship's home with which `setup.sh` fails there."""
 VERIFY = 'set -e; sleep 2; for file in done/*.txt; do test -s "$file"; done; test -s shared.txt\n'
 LEASE_S = 8
 ATTEMPTS = 5
@@ -34,6 +37,15 @@ HOSTILE = {
 }
 """What an agent does, by a name for it; `work` is what it is there for."""
 POISON = "poison"
+DEADLY = """\
+for shot in {shots}; do
+    [ -e {scratch}/shot-$shot ] && continue
+    touch {scratch}/shot-$shot
+    kill -9 $(grep -lzx "OCAPTAIN_VM=$OCAPTAIN_VM" /proc/[0-9]*/environ | cut -d/ -f3 | grep -vx $$)
+    kill -9 $$
+done
+"""
+"""The beginning of a `verify.sh` that ends all that runs on its ship, so many times."""
 
 
 def listed(count: int, chance: random.Random, scratch: Path) -> list[Json]:
@@ -75,12 +87,19 @@ def running(task_id: str, seconds: float, deed: str, scratch: Path, *, commits: 
     return "\n".join(lines)
 
 
-def plan(captain: Captain, tasks: list[Json], repo: Path, name: str) -> Path:
+def deadly_verify(times: int, scratch: Path) -> str:
+    """A `verify.sh` that first takes its ship down, `times` times; `scratch` is where it counts."""
+    shots = " ".join(str(number) for number in range(times))
+    return DEADLY.format(shots=shots, scratch=scratch) + VERIFY
+
+
+def plan(captain: Captain, tasks: list[Json], repo: Path, name: str, verify: str = VERIFY) -> Path:
     """A plan of these tasks for this repository."""
     return captain.plan(
         repo,
         {task["id"]: task for task in tasks},
-        verify=VERIFY,
+        verify=verify,
+        setup=SETUP,
         name=name,
         lease_seconds=LEASE_S,
         max_attempts=ATTEMPTS,

@@ -2,18 +2,38 @@
 
 import fcntl
 import json
+import secrets
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from ocaptain.onboard.process import marked
-from tests.support.captain import OCAPTAIN, Json, Voyage
+from ocaptain.providers.local import tmp_of
+from tests.support.captain import OCAPTAIN, Captain, Json, Voyage
 from tests.support.commands import Done
-from tests.support.machine import Trouble, command_line, hang_up
+from tests.support.machine import Trouble, command_line, hang_up, serving_sshds
 
 VERB_S = 120.0
+DISK_FULL = "disk-full"
+"""The file in a VM's home with which git finds no room there."""
+FILLED_GIT = """\
+#!/bin/sh
+if [ -e "{vms}/$OCAPTAIN_VM/home/{disk_full}" ]; then
+    echo "fatal: write error: No space left on device" >&2
+    exit 128
+fi
+exec {git} "$@"
+"""
+"""A git that finds no room where DISK_FULL is."""
 WHY = "a fault on purpose"
+
+
+def have_disks_fill(captain: Captain) -> None:
+    """Give a captain's VMs a git whose disk can be full."""
+    script = FILLED_GIT.format(vms=captain.vms, disk_full=DISK_FULL, git=captain.real("git"))
+    captain.path_first("git", script)
 
 
 @dataclass(frozen=True)
@@ -26,6 +46,13 @@ class Victim(Voyage):
     added: dict[str, str] = field(default_factory=dict)
 
     # Processes
+
+    def processes_of(self, vms: Iterable[str]) -> set[int]:
+        """What runs on VMs, with the sshd processes that serve them."""
+        pids: set[int] = set()
+        for vm in vms:
+            pids |= self.pids(vm) | serving_sshds(self.home(vm).parent)
+        return pids
 
     def agents(self, ship: str) -> set[int]:
         """What runs on a ship for its claim: its agent, above all."""
@@ -52,6 +79,19 @@ class Victim(Voyage):
             hang_up(self.home(vm).parent)
             mount = self.home(vm) / "voyage" / "storage"
             subprocess.run(["fusermount3", "-u", "-z", mount], capture_output=True)
+
+    def destroy(self, vm: str) -> None:
+        """Have a VM be gone, as if its provider had lost it."""
+        folder = self.home(vm).parent
+        gone = self.captain.root / f"gone-{secrets.token_hex(4)}"
+        mount = self.home(vm) / "voyage" / "storage"
+        subprocess.run(["fusermount3", "-u", "-z", mount], capture_output=True)
+        hang_up(folder)
+        with suppress(FileNotFoundError):
+            folder.rename(gone)
+        self.kill(vm)
+        for part in (gone, tmp_of(folder)):
+            shutil.rmtree(part, ignore_errors=True)
 
     # Files
 

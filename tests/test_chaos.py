@@ -17,6 +17,7 @@ import pytest
 
 from bench.world import ENDS_S
 from chaos import storm, tasks
+from chaos.__main__ import DOCUMENT, write
 from chaos.audit import Evidence, audit, gather
 from chaos.faults import Broken
 from chaos.lookout import Look, Lookout
@@ -103,6 +104,25 @@ def test_the_seed_chooses(monkeypatch):
     assert faults_of("1/0") == faults_of("1/0") != faults_of("2/0")
 
 
+def test_a_page_takes_the_place_of_the_one_before(tmp_path):
+    """Each of the two pages is once in the document, however often it is written."""
+    document = tmp_path / "page.md"
+    block = "<!-- script/chaos{} -->\n{}<!-- end -->\n"
+    document.write_text(block.format("", "") + "Text.\n" + block.format(" --reclaim", "\nOld\n\n"))
+    for number in range(2):
+        write(f"Faults {number}", "", document)
+        write(f"Times {number}", " --reclaim", document)
+    after = block.format("", "\nFaults 1\n\n") + "Text.\n"
+    assert document.read_text() == after + block.format(" --reclaim", "\nTimes 1\n\n")
+
+
+def test_the_page_is_there_once():
+    """docs/reliability.md has one table of what chaos came to, and one of reclaim times."""
+    lines = DOCUMENT.read_text().splitlines()
+    assert sum(line.startswith("| **violations**") for line in lines) == 1
+    assert sum(line.startswith("| `lease_seconds` | bounds") for line in lines) == 1
+
+
 # The audit
 
 
@@ -175,6 +195,17 @@ def with_untrue_count(evidence: Evidence) -> Evidence:
     return with_first_status(evidence, lambda status: status["tasks"].update(completed=9))
 
 
+def with_one_ships_fault(evidence: Evidence) -> Evidence:
+    """A task was set aside, and only one ship ever had it."""
+    failed = {"failed": "after 10 interruptions"}
+    return with_last(evidence, "tasks", lambda tasks: first(tasks)["metadata"].update(failed))
+
+
+def without_a_word(evidence: Evidence) -> Evidence:
+    """Status said that the voyage stands still, and not what moves it on."""
+    return with_first_status(evidence, lambda status: status.update(state="stalled", next=[]))
+
+
 def with_early_end(evidence: Evidence) -> Evidence:
     """Status said that the voyage was complete before it was."""
     return with_first_status(evidence, lambda status: status.update(state="complete"))
@@ -207,6 +238,8 @@ def with_looks(evidence: Evidence, looks: list[Look]) -> Evidence:
         (unverified, "was verified"),
         (with_untrue_count, "was not so"),
         (with_early_end, "before it was"),
+        (with_one_ships_fault, "alone"),
+        (without_a_word, "not what to type"),
     ],
 )
 def test_the_audit_sees(sailed, spoil, sentence):
