@@ -75,7 +75,7 @@ def test_what_cannot_be_fetched_stays_at_risk(sailing: Sailing, tmp_path: Path):
     assert "unlanded work" in str(asyncio.run(at_risk(voyage)))
 
 
-@rule("R58")
+@rule("R58", "R133")
 def test_a_branch_that_one_works_on_is_left_as_it_is(sailing: Sailing, repo: Path, tmp_path: Path):
     """With commits of one's own, or checked out, here or in a worktree: what came home is said, and
     what to type. Once nothing is in the way the branch follows, and nothing else is left."""

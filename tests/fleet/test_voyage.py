@@ -6,15 +6,16 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from getpass import getuser
+from math import inf
 from pathlib import Path
 from threading import Timer
-from typing import cast
+from typing import ClassVar, cast
 
 import pytest
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
-from ocaptain.fleet.voyage import Ending, Signature, Voyage, sign
+from ocaptain.fleet.voyage import RUN_S, Ending, Signature, Voyage, sign
 from ocaptain.onboard.protocol import LogQuery, Message, Status
 from ocaptain.providers import VM
 from ocaptain.providers.hosts import Hosts
@@ -167,6 +168,30 @@ def test_a_watch_ends_when_its_time_is_up(sailing: Sailing):
     """With the last status, though that is not enough."""
     status = asyncio.run(sailing.voyage.watch(lambda _: False, timeout=0))
     assert status["voyage"] == sailing.voyage.id
+
+
+class Timed(Voyage):
+    """A voyage that notes how long each status may take, and has its second take too long."""
+
+    limits: ClassVar[list[float]] = []
+
+    async def ask_status(self, timeout: float = RUN_S) -> Status:
+        self.limits.append(timeout)
+        return await super().ask_status(0.001 if len(self.limits) == 2 else timeout)
+
+
+def test_a_slow_answer_ends_no_watch(sailing: Sailing):
+    """The first may take any time; a later one that takes too long makes the voyage unseen."""
+    voyage = Timed(sailing.config, sailing.voyage.provider, sailing.voyage.id)
+    states: list[str] = []
+
+    def is_enough(status: Status) -> bool:
+        states.append(status["state"])
+        return len(states) == 3
+
+    asyncio.run(voyage.watch(is_enough))
+    assert states == ["running", "unseen", "running"]
+    assert voyage.limits == [inf, RUN_S, RUN_S]
 
 
 @rule("R106")

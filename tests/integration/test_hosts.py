@@ -19,6 +19,7 @@ from tests.support.captain import Captain, Voyage, captain_of, task
 from tests.support.commands import Done, await_end
 from tests.support.exe_captain import owner
 from tests.support.machine import put, until
+from tests.support.rules import rule
 
 SSH_CONFIG = """\
 Host depot
@@ -306,6 +307,7 @@ def test_an_inventory_is_refused_with_all_that_is_wrong_in_it(captain):
     assert f"{captain.inventory}: No such file or directory" in said
 
 
+@rule("R132")
 def test_a_machine_that_ssh_does_not_know_is_not_talked_to(captain):
     """The captain's own ssh has to know each host key; what to type is said, and it is done without
     the machine. If ssh knows none of them, that is a failure."""

@@ -15,6 +15,7 @@ import ocaptain
 from tests.support.captain import Captain, task
 from tests.support.commands import Done
 from tests.support.machine import put, until
+from tests.support.rules import rule
 
 SSH_CONFIG = """\
 Host *
@@ -256,6 +257,7 @@ def go_through(odd: Odd, plan: Path, into: Path) -> str:
     return str(row["voyage"])
 
 
+@rule("R130")
 def test_an_odd_captain_sails_like_any_other(captain: Captain, odd: Odd, tree: Path):
     """With all of it at once a voyage of the repository that the plan names is checked, sailed,
     looked at, fetched and sunk; nobody is asked, no hook runs, no key gets into the agent."""

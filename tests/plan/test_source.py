@@ -13,6 +13,7 @@ import pytest
 from ocaptain.plan.plan import Source
 from ocaptain.plan.source import AS_STORAGE
 from tests.support.plans import checked, faults, git, patch, repository, sound
+from tests.support.rules import rule
 
 
 @pytest.mark.parametrize(
@@ -257,6 +258,7 @@ def test_repo_with_a_peculiar_name(plan: Path, repo: Path, name: str):
     assert (source.branch, source.head) == ("other", git(peculiar / "tree", "rev-parse", "HEAD"))
 
 
+@rule("R130")
 def test_a_hook_or_an_alias_of_another_repository_leads_nowhere_else(
     plan: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

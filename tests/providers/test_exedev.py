@@ -94,6 +94,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, **answers: Any) -> Exedev:
     return Exedev(load({"HOME": "/nowhere", "OCAPTAIN_PROVIDER": "exedev"}))
 
 
+@rule("R132")
 @pytest.mark.parametrize("way", [{}, {"ssh_dest": None}, {"ssh_dest": "-oProxyCommand=x"}])
 def test_a_vm_that_the_lobby_gives_no_way_to_bars_no_other(monkeypatch, way):
     """It is listed, says itself that it cannot be reached, and can be destroyed; so it is with keys

@@ -15,6 +15,7 @@ from ocaptain.process import program
 from ocaptain.providers.known_host import address_for_ships, resolve_known_host
 from ocaptain.ssh import VM, Remote, write_config
 from tests.support.machine import until
+from tests.support.rules import rule
 
 KEYS = ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA", "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbml")
 
@@ -95,6 +96,7 @@ WAY = """\
 """
 
 
+@rule("R130")
 def test_what_a_captain_has_ssh_do_for_people_is_not_for_us(config, tmp_path):
     """The way to a machine counts, and who one is there; what is to be done there does not."""
     (tmp_path / "known").write_text(f"h.example {KEYS[0]}\n")
@@ -137,6 +139,7 @@ def test_a_jump_host_is_reached_as_the_captains_ssh_does(config, tmp_path, jumps
     assert asked(config, "h", f"{mine}Host gate\n RemoteCommand x\n") == vm
 
 
+@rule("R131")
 def test_a_key_is_taken_as_ssh_would_take_it(config, tmp_path):
     """One that is @revoked is none, one without the port is one if there is none with it, and what
     a @cert-authority signs is for the machine's own name."""
@@ -260,6 +263,7 @@ def test_a_machine_is_reached_by_way_of_another(config, door):
     assert log.count("Connection closed") + log.count("Received disconnect") >= 2, log
 
 
+@rule("R131")
 def test_a_machine_shows_a_certificate(config, door):
     """It counts if an authority that the captain trusts has made it out to that name, and no key is
     @revoked: neither the machine's nor the authority's."""
