@@ -130,7 +130,7 @@ def no_head(yard: Yard) -> None:
 
 
 def nested(yard: Yard) -> None:
-    for folder in ("vendor/one", "sub"):
+    for folder in ("vendor/one", "deep", "deep/er"):
         (yard.path / folder).mkdir(parents=True, exist_ok=True)
         git(yard.path / folder, "init", "-q")
         git(yard.path / folder, "commit", "-q", "--allow-empty", "-m", "Nested")
@@ -173,7 +173,8 @@ def state(yard: Yard) -> dict[str, object]:
 @rule("R120")
 def test_a_task_begins_as_in_a_fresh_clone(yard: Yard):
     """Whatever an agent left in git's folder, the next task finds what a fresh clone has."""
-    yard.land(other="x")
+    (yard.other / "deep" / "er").mkdir(parents=True)
+    yard.land(**{"deep/er/other": "x"})
     yard.make()
     yard.clone.begin("work/2-2")
     fresh = state(yard)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
@@ -104,8 +104,7 @@ class Clone:
     def _remove_nested(self) -> None:
         """Remove repositories that were made over folders of ours: git neither shows nor cleans
         them."""
-        folders = {str(Path(name).parent) for name in self.git.paths("ls-files", "-z")}
-        for folder in folders - {"."}:
+        for folder in _folders(self.git.paths("ls-files", "-z")):
             nested = self.path / folder / ".git"
             if nested.exists():
                 trees.remove(nested)
@@ -148,3 +147,14 @@ class Clone:
     def remove_untracked(self) -> None:
         """Remove what git does not know, but not what it ignores."""
         self.git.run("clean", "--quiet", "-ffd")
+
+
+def _folders(names: Iterable[str]) -> set[str]:
+    """Return all folders that these files are in, but not the top."""
+    found: set[str] = set()
+    for name in names:
+        folder = name.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found

@@ -88,6 +88,8 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 LATE_S = 60
 """Seconds that a git command may take once the claim is over."""
+ELSEWHERE_S = 600
+"""Seconds that it may take to ask another server than storage."""
 
 
 class GitFailed(OSError):
@@ -194,7 +196,7 @@ class Git:
 
     def run_as_user(self, *words: str) -> str:
         """Run git in the clone as the agent's own would run: it may reach other servers."""
-        return self._run(words, self._in_clone(users_environment()))
+        return self._run(words, self._in_clone(users_environment()), ELSEWHERE_S)
 
     def run_with_storage(self, *words: str) -> str:
         """Run git in the clone, again while storage is out of reach."""
@@ -225,18 +227,23 @@ class Git:
                     raise
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def _run(self, words: Sequence[str], env: Environment) -> str:
-        done = self._start(words, env)
+    def _run(self, words: Sequence[str], env: Environment, limit_s: float | None = None) -> str:
+        done = self._start(words, env, limit_s=limit_s)
         if done.status:
             raise GitFailed((done.stderr or done.stdout).strip()[-2000:])
         return done.stdout.strip()
 
     def _start(
-        self, words: Sequence[str], env: Environment, errors: str = "replace"
+        self,
+        words: Sequence[str],
+        env: Environment,
+        errors: str = "replace",
+        limit_s: float | None = None,
     ) -> process.Done:
         argv = ["git"]
         for setting in settings():
             argv += ["-c", setting]
         argv += words
-        limit_s = LATE_S if self._give_up.is_set() else None
+        if self._give_up.is_set():
+            limit_s = LATE_S
         return process.run(argv, cwd=self.path, env=env, timeout=limit_s, errors=errors)
