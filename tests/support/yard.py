@@ -2,12 +2,14 @@
 
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from ocaptain.onboard.protocol import Task
 from ocaptain.onboard.ship.attempt import Attempt
 from ocaptain.onboard.ship.clone import Clone
 from ocaptain.onboard.ship.git import pack_settings
+from ocaptain.onboard.ship.stock import findings
 from ocaptain.onboard.ship.work import Work
 from tests.support.ship import Harbor, a_grant, a_ship
 from tests.support.storage import VOYAGE, git
@@ -32,7 +34,7 @@ class Yard:
         self.path = self.clone.path
         self.path.parent.mkdir()
         self.make()
-        self.clone.begin("work/1-1")
+        self.begin("work/1-1")
 
     def a_clone(self, path: Path, *sudo_prefix: str) -> Clone:
         """A clone that is yet to be made."""
@@ -43,6 +45,11 @@ class Yard:
         """A clone that is set up."""
         self.clone.make()
         self.clone.keep()
+
+    def begin(self, ref: str) -> None:
+        """Begin a task."""
+        self.clone.begin(ref)
+        self.work.begin()
 
     def land(self, **files: str | None) -> str:
         """Change files on the branch, as another ship; None removes one. The new head."""
@@ -75,11 +82,31 @@ class Yard:
         """A file as it is in a commit of the shared repository."""
         return git(self.bare, "show", f"{commit}:{name}")
 
+    def found(self) -> list[tuple[str, tuple[str, ...]]]:
+        """The kinds of what is found in the clone, and the names."""
+        return [finding[:2] for finding in findings(self.work.survey.take())]
+
+    def commit_rest(self) -> None:
+        """What helm does at the end of a turn, if there is nothing to tell the agent."""
+        self.clone.mend()
+        stock = self.work.survey.take()
+        assert findings(stock) == []
+        self.work.commit(stock, "Rest")
+
+    def rebase(self) -> list[str]:
+        """Rebase, as helm does, and have told the agent of the conflicts."""
+        conflicts = self.work.rebase()
+        self.work.survey.tell(conflicts)
+        return conflicts
+
+    def push(self, secrets: Sequence[str] = ()) -> bool:
+        """Push all the work to the claim's work ref."""
+        return self.work.push(self.work.tip(), "work/1-1", secrets)
+
     def ready(self) -> list[str]:
         """Commit, rebase, and the subjects of what is then on top of the branch."""
-        self.work.commit_rest("Rest")
-        assert self.work.rebase() == []
-        self.clone.tidy()
+        self.commit_rest()
+        assert self.rebase() == []
         assert git(self.path, "status", "--porcelain") == ""
         return git(self.path, "log", "--format=%s", f"{self.clone.upstream}..HEAD").splitlines()
 

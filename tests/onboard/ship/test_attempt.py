@@ -10,7 +10,7 @@ from ocaptain.onboard.ship.helm import hold
 from tests.support.rules import rule
 from tests.support.sessions import Talking
 from tests.support.ship import Harbor
-from tests.support.storage import git
+from tests.support.storage import VOYAGE, git
 from tests.support.yard import Yard, at_sea, wreck
 
 pytestmark = pytest.mark.usefixtures("children")
@@ -131,3 +131,195 @@ def test_others_who_land_first_are_rebased_on(yard: Yard):
     assert second["base_commit"] != first["base_commit"]
     assert yard.shown(second["commit"], "theirs") == "theirs"
     assert yard.shown(second["commit"], "a") == "x"
+
+
+class Strict(Harbor):
+    """Storage that lands only what was pushed, on top of the branch.
+
+    Somebody else changes a file just before the first landings, so many of them."""
+
+    def __init__(self, yard: Yard, contested: int = 0) -> None:
+        super().__init__()
+        self.yard, self.contested = yard, contested
+
+    def ask(self, op: str, **fields: Any) -> dict[str, Any]:
+        """Answer a request."""
+        answer = super().ask(op, **fields)
+        if op == "land" and self.contested:
+            self.contested -= 1
+            self.yard.land(poem=f"theirs {self.contested}\n")
+        if op == "land" and fields["commit"]:
+            refs = dict(line.split() for line in git(self.yard.bare, *REFS).splitlines())
+            if fields["base_commit"] != refs[VOYAGE]:
+                return {"ok": False, "code": "stale", "error": "the branch has moved on"}
+            if fields["commit"] != refs.get("work/1-1"):
+                return {"ok": False, "code": "ref", "error": "that was not pushed"}
+        return answer
+
+
+REFS = ("for-each-ref", "--format=%(refname:lstrip=2) %(objectname)")
+
+
+def further_refs(yard: Yard) -> list[str]:
+    """Where the claim's ship keeps what does not land."""
+    return git(yard.bare, *REFS, "refs/heads/work/1-1+*").split()[::2]
+
+
+@rule("R130")
+def test_a_command_that_left_a_conflict_has_failed(yard: Yard):
+    """It cannot be told, and what it left half-done does not land; all of it is kept."""
+    harbor = Strict(yard)
+    work = at_sea(yard, harbor, f"{STASHED}; echo x >a")
+    assert hold(work.ship, work)
+    assert harbor.requests("land") == []
+    [release] = harbor.requests("release")
+    assert release["fault"] == "agent"
+    assert "still in conflict:\n\npoem" in release["why"]
+    assert yard.shown("work/1-1", "a") == "x"
+
+
+STASHED = "echo 1 >poem; git stash -q; echo 2 >poem; git commit -qam 2; git stash pop -q || true"
+
+
+@rule("R130", "R131")
+def test_an_agent_is_told_what_it_left(yard: Yard, talking: str):
+    """It hears of the paths, and lands once it has mended them, or says that they are meant."""
+    harbor = Strict(yard)
+    marked = "open('page', 'w').write('<<<<<<< a\\n'); "
+    run = (
+        f"hear(); os.system({STASHED!r}); {marked} result()\n"
+        "open('told', 'w').write(hear())\n"
+        "os.system('echo 3 >poem; git add poem; git stash drop -q'); result()\n"
+        "hear(); say('**MARKERS MEANT: page is about them**'); result(); hear()"
+    )
+    work = at_sea(yard, harbor, run, agent=talking)
+    assert hold(work.ship, work)
+    landing = harbor.requests("land")[-1]
+    told = yard.shown(landing["commit"], "told")
+    assert "still in conflict:\n\npoem\n" in told
+    assert "not in them before:\n\npage\n" in told
+    assert yard.shown(landing["commit"], "page") == "<<<<<<< a"
+
+
+def test_an_agent_is_asked_once_about_work_elsewhere(yard: Yard, talking: str):
+    """What it leaves there, once it was asked, is kept on a further ref, and the rest lands."""
+    harbor = Strict(yard)
+    run = (
+        "hear(); os.system('echo x >a; git stash -qu; echo y >b'); result()\n"
+        "open('told', 'w').write(hear()); result(); hear()"
+    )
+    work = at_sea(yard, harbor, run, agent=talking)
+    assert hold(work.ship, work)
+    landing = harbor.requests("land")[-1]
+    assert "stash@{0}" in yard.shown(landing["commit"], "told")
+    [further] = git(
+        yard.bare, "for-each-ref", "--format=%(refname)", "refs/heads/work/1-1+*"
+    ).split()
+    assert yard.shown(further, "a") == "x"
+
+
+def test_a_command_that_changed_nothing_but_elsewhere_has_failed(yard: Yard):
+    """That is no change to complete a task with, and what it did is kept."""
+    harbor = Strict(yard)
+    run = "git switch -qc feature; echo x >a; git add a; git commit -qm A; git switch -q -"
+    work = at_sea(yard, harbor, run)
+    assert hold(work.ship, work)
+    [release] = harbor.requests("release")
+    assert release["why"] == "it changed nothing on its branch, but left work in feature"
+    assert further_refs(yard)
+
+
+@rule("R136")
+@pytest.mark.parametrize(
+    "check",
+    [
+        "git checkout -q HEAD~1",
+        "git reset -q --hard HEAD~1; echo x >poem",
+        "echo more >a; git commit -qam More; echo rubbish >rubbish",
+        "git rm -q --cached a; git stash -qu",
+    ],
+)
+def test_what_was_pushed_lands_whatever_the_check_does(yard: Yard, check: str):
+    """HEAD, index and tree are the check's to play with."""
+    harbor = Strict(yard)
+    work = at_sea(yard, harbor, "echo x >a", check=check)
+    assert hold(work.ship, work)
+    landing = harbor.requests("land")[-1]
+    assert git(yard.bare, "rev-parse", "work/1-1") == landing["commit"]
+    assert git(yard.bare, "diff", "--name-only", f"{VOYAGE}..{landing['commit']}") == "a"
+    assert yard.shown(landing["commit"], "a") == "x"
+
+
+@rule("R137")
+@pytest.mark.parametrize("check", [None, "true"])
+def test_a_command_in_conflict_is_run_again(yard: Yard, check: str | None):
+    """It lands on top of what others did, in the same claim, while its ship is landing."""
+    harbor = Strict(yard, contested=1)
+    work = at_sea(yard, harbor, "echo mine >>poem; echo x >>a", check=check)
+    if check:
+        yard.land(poem="theirs\n")
+        work.clone.fetch()
+    assert hold(work.ship, work)
+    assert harbor.requests("release") == []
+    landing = harbor.requests("land")[-1]
+    assert landing["state"] == "landing"
+    assert yard.shown(landing["commit"], "poem").endswith("theirs 0\nmine")
+    assert yard.shown(landing["commit"], "a") == "x"
+
+
+def test_a_conflict_of_many_commits_is_one(yard: Yard, talking: str):
+    """However often the same rebase stops, the agent is told each time, and it counts once."""
+    harbor = Strict(yard, contested=1)
+    commit = "open('poem', 'w').write(f'{n}\\n'); os.system('git commit -qam ' + str(n))"
+    run = (
+        f"hear()\nfor n in range(6): {commit}\nresult()\n"
+        "while 'conflicts' in hear():\n"
+        " open('poem', 'a').write('x'); text = open('poem').read()\n"
+        " open('poem', 'w').write('\\n'.join(l for l in text.splitlines() if l[:3] not in "
+        "('<<<', '===', '>>>')) + '\\n')\n"
+        " os.system('git add poem'); result()"
+    )
+    work = at_sea(yard, harbor, run, agent=talking)
+    assert hold(work.ship, work)
+    assert harbor.requests("release") == []
+    landing = harbor.requests("land")[-1]
+    subjects = git(yard.bare, "log", "--format=%s", f"{VOYAGE}..{landing['commit']}")
+    assert subjects.split() == ["5", "4", "3", "2", "1", "0"]
+
+
+@rule("R132")
+def test_work_that_a_conflict_leaves_nothing_of_is_asked_about(yard: Yard, talking: str):
+    """It is kept, and the task is not completed as done by others."""
+    harbor = Strict(yard, contested=1)
+    run = (
+        "hear(); open('poem', 'w').write('mine\\n'); result()\n"
+        "hear(); os.system('git checkout -q --ours poem; git add poem'); result()\n"
+        "assert 'nothing of your work' in hear(); say('NO CHANGE: theirs is better'); result()\n"
+        "hear()"
+    )
+    work = at_sea(yard, harbor, run, agent=talking)
+    assert hold(work.ship, work)
+    landing = harbor.requests("land")[-1]
+    assert (landing["commit"], landing["note"]) == (None, "theirs is better")
+    [further] = further_refs(yard)
+    assert yard.shown(further, "poem") == "mine"
+
+
+def test_a_subject_that_looks_like_a_comment_stays(yard: Yard, talking: str):
+    """Also when the commit was in conflict."""
+    harbor = Strict(yard, contested=1)
+    run = (
+        "hear(); open('poem', 'w').write('mine\\n'); result()\n"
+        "hear(); open('poem', 'w').write('both\\n'); result(); hear()"
+    )
+    work = at_sea(yard, harbor, run, agent=talking)
+    work.task["subject"] = "#12 mend it"
+    assert hold(work.ship, work)
+    landing = harbor.requests("land")[-1]
+    message = git(yard.bare, "show", "-s", "--format=%B", landing["commit"])
+    assert message.startswith("#12 mend it\n\nVoyage: ")
+    assert "onflict" not in message
+    [further] = git(
+        yard.bare, "for-each-ref", "--format=%(refname)", "refs/heads/work/1-1+*"
+    ).split()
+    assert yard.shown(further, "poem") == "mine"

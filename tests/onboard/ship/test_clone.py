@@ -55,10 +55,10 @@ def test_work_on_another_branch_counts(yard: Yard, where: list[str]):
     yard.commit("Elsewhere", a="a")
     yard.land(other="x")
     assert yard.ready() == ["Elsewhere"]
-    yard.work.push("work/1-1", [])
+    yard.push()
     assert yard.shown("work/1-1", "a") == "a"
     assert yard.shown("work/1-1", "other") == "x"
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     assert git(yard.path, "branch", "--show-current") == "work/2-2"
     assert not (yard.path / "a").exists()
 
@@ -80,8 +80,8 @@ def test_a_conflict_is_resolved_and_goes_on(yard: Yard):
     yard.commit("Mine", poem="one\nmine\nthree\n")
     yard.commit("After", b="b")
     yard.land(poem="one\ntheirs\nthree\n")
-    yard.work.commit_rest("Rest")
-    assert yard.work.rebase() == ["poem"]
+    yard.commit_rest()
+    assert yard.rebase() == ["poem"]
     assert yard.work.is_rebasing()
     yard.write("poem", "one\ntheirs\nmine\nthree\n")
     assert yard.ready() == ["After", "Mine", "Before"]
@@ -94,13 +94,12 @@ def test_left_markers_are_still_a_conflict(yard: Yard):
     """While markers stand in a file nothing goes on, and the path is named again."""
     yard.commit("Mine", poem="mine\n")
     yard.land(poem="theirs\n")
-    yard.work.commit_rest("Rest")
-    assert yard.work.rebase() == ["poem"]
-    yard.work.commit_rest("Rest")
-    assert yard.work.rebase() == ["poem"]
-    assert "<<<<<<< " in (yard.path / "poem").read_text()
+    yard.commit_rest()
+    assert yard.rebase() == ["poem"]
+    assert yard.found() == [("conflict", ("poem",))]
+    git(yard.path, "add", "poem")
+    assert yard.found() == [("markers", ("poem",))]
     yard.land(unrelated="x")
-    assert yard.work.rebase() == ["poem"]
     yard.write("poem", "both\n")
     assert yard.ready() == ["Mine"]
     assert (yard.path / "unrelated").exists()
@@ -111,11 +110,11 @@ def test_two_conflicts_one_after_the_other(yard: Yard):
     yard.commit("Mine 1", poem="mine 1\n")
     yard.commit("Mine 2", poem="mine 2\n", gone="mine\n")
     yard.land(poem="theirs\n", gone="theirs\n")
-    yard.work.commit_rest("Rest")
-    assert yard.work.rebase() == ["poem"]
+    yard.commit_rest()
+    assert yard.rebase() == ["poem"]
     yard.write("poem", "both 1\n")
-    yard.work.commit_rest("Rest")
-    assert yard.work.rebase() == ["gone", "poem"]
+    yard.commit_rest()
+    assert yard.rebase() == ["gone", "poem"]
     yard.write("poem", "both 2\n")
     yard.write("gone", "both\n")
     assert yard.ready() == ["Mine 2", "Mine 1"]
@@ -125,10 +124,10 @@ def test_the_agent_may_go_on_or_give_up_itself(yard: Yard):
     """An agent that runs `rebase --continue`, or `--abort`, itself confuses nobody."""
     yard.commit("Mine", poem="mine\n")
     yard.land(poem="theirs\n")
-    assert yard.work.rebase() == ["poem"]
+    assert yard.rebase() == ["poem"]
     git(yard.path, "rebase", "--abort")
-    yard.work.commit_rest("Rest")
-    assert yard.work.rebase() == ["poem"]
+    yard.commit_rest()
+    assert yard.rebase() == ["poem"]
     yard.write("poem", "both\n")
     git(yard.path, "add", "-A")
     git(yard.path, "-c", "core.editor=true", "rebase", "--continue")
@@ -140,9 +139,12 @@ def test_a_file_changed_here_and_deleted_there(yard: Yard, keep: bool):
     """Where one changed what another deleted, the agent decides, and either way lands."""
     yard.commit("Mine", gone="changed\n", other="x")
     yard.land(gone=None)
-    yard.work.commit_rest("Rest")
-    assert yard.work.rebase() == ["gone"]
-    if not keep:
+    yard.commit_rest()
+    assert yard.rebase() == ["gone"]
+    assert yard.found() == [("conflict", ("gone",))]
+    if keep:
+        git(yard.path, "add", "gone")
+    else:
         (yard.path / "gone").unlink()
     assert yard.ready() == ["Mine"]
     assert (yard.path / "gone").exists() == keep
@@ -154,8 +156,8 @@ def test_a_file_deleted_here_and_changed_there(yard: Yard):
     git(yard.path, "rm", "-q", "gone")
     yard.commit("Mine", other="x")
     yard.land(gone="changed\n")
-    yard.work.commit_rest("Rest")
-    assert yard.work.rebase() == ["gone"]
+    yard.commit_rest()
+    assert yard.rebase() == ["gone"]
     (yard.path / "gone").unlink(missing_ok=True)
     assert yard.ready() == ["Mine"]
     assert not (yard.path / "gone").exists()
@@ -174,7 +176,7 @@ def test_a_conflict_resolved_to_what_is_there_is_empty(yard: Yard):
     """Where the agent takes the others' version nothing is left to land."""
     yard.commit("Mine", poem="mine\n")
     yard.land(poem="theirs\n")
-    yard.work.rebase()
+    yard.rebase()
     yard.write("poem", "theirs\n")
     assert yard.ready() == []
 
@@ -188,7 +190,7 @@ def test_a_pick_that_fails_without_a_conflict_is_not_dropped(yard: Yard):
     (yard.path / ".git" / "info" / "attributes").write_text("poem merge=meanwhile\n")
     git(yard.path, "config", "merge.meanwhile.driver", "cp %B %A; echo stray >late")
     with pytest.raises(GitFailed, match="late"):
-        yard.work.rebase()
+        yard.rebase()
     assert "More" in git(yard.path, "status")
     (yard.path / "late").unlink()
     assert yard.ready() == ["More", "Mine"]
@@ -203,11 +205,11 @@ def test_a_step_that_becomes_empty_drops_no_other(yard: Yard):
     yard.commit("Mine too", gone="mine\n")
     yard.commit("After", c="c")
     yard.land(poem="theirs\n", gone="theirs\n")
-    yard.work.commit_rest("Rest")
+    yard.commit_rest()
     for path in ("poem", "gone"):
-        assert yard.work.rebase() == [path]
+        assert yard.rebase() == [path]
         yard.write(path, "theirs\n")
-        yard.work.commit_rest("Rest")
+        yard.commit_rest()
     assert yard.ready() == ["After", "Between", "Before"]
 
 
@@ -254,11 +256,11 @@ def reset_to_an_older_one(yard: Yard) -> None:
 def test_history_that_the_agent_rewrote_lands(yard: Yard, rewrite: Callable, moved: bool):
     """Others' commits stay on the branch, untouched, and the agent's work comes on top."""
     head = yard.land(theirs="theirs")
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     rewrite(yard)
     yard.write("a", "a")
     head = yard.land(b="b") if moved else head
-    yard.work.commit_rest("Rest")
+    yard.commit_rest()
     assert yard.work.tip() != yard.clone.upstream
     assert len(yard.ready()) == 1
     assert git(yard.path, "rev-parse", "HEAD~1") == head
@@ -271,10 +273,10 @@ def test_the_branch_is_what_was_fetched_whatever_the_agent_makes_of_its_name(yar
     yard.commit("Mine", a="a")
     git(yard.path, "update-ref", f"refs/remotes/origin/{VOYAGE}", "HEAD")
     git(yard.path, "update-ref", "refs/remotes/origin/work/1-1", "HEAD")
-    yard.work.commit_rest("Rest")
+    yard.commit_rest()
     assert yard.work.tip() != yard.clone.upstream
     assert yard.ready() == ["Mine"]
-    yard.work.push("work/1-1", [])
+    yard.push()
     assert yard.shown("work/1-1", "a") == "a"
 
 
@@ -318,10 +320,10 @@ def test_an_agents_settings_keep_nothing_from_landing(yard: Yard, monkeypatch: p
         for path in (yard.path / ".git" / "config", mine):
             git(yard.root, "config", "--file", str(path), key, value)
     assert yard.ready() == ["Rest"]
-    yard.work.push("work/1-1", [SECRET])
+    yard.push([SECRET])
     assert yard.shown("work/1-1", "a") == "a"
     assert git(yard.path, "log", "-1", "--format=%ae") == "ada@example.com"
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     assert yard.ready() == []
     assert not (yard.path / "ran").exists()
 
@@ -363,7 +365,7 @@ def test_a_clone_left_half_way_begins_anew(yard: Yard, what: str):
     """Whatever git was in the middle of, the next task starts clean, and lands."""
     half(yard, what)
     yard.land(b="b")
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     assert git(yard.path, "status", "--porcelain") == ""
     yard.commit("Next", a="a")
     yard.land(c="c")
@@ -384,13 +386,13 @@ def test_a_secret_is_found(yard: Yard):
     ]
     for number, act in enumerate(hide, 1):
         act()
-        yard.work.commit_rest("Rest")
+        yard.commit_rest()
         assert yard.work.contains([SECRET]), number
         assert not yard.work.contains(["another-secret"])
         assert not yard.work.contains([])
         yard.work.uncommit()
         assert yard.work.tip() == yard.clone.upstream
-        yard.clone.begin("work/1-1")
+        yard.begin("work/1-1")
 
 
 @rule("R100")
@@ -398,7 +400,8 @@ def test_a_secret_in_a_merge_is_found(yard: Yard):
     """A secret that came in with the resolution of a merge is found as well."""
     half(yard, "merge")
     yard.write("poem", f"{SECRET}\n")
-    yard.work.commit_rest("Rest")
+    git(yard.path, "add", "poem")
+    yard.commit_rest()
     assert yard.work.contains([SECRET])
 
 
@@ -440,7 +443,7 @@ def test_a_lock_that_was_left_holds_nothing_up(yard: Yard):
     (yard.path / ".git" / "index.lock").touch()
     assert yard.ready() == ["Rest"]
     (yard.path / ".git" / "index.lock").touch()
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
 
 
 @rule("R116")
@@ -451,7 +454,7 @@ def test_locks_of_all_kinds_that_were_left_hold_nothing_up(yard: Yard, lock: str
     (yard.path / ".git" / lock).touch()
     assert yard.ready() == ["Rest"]
     (yard.path / ".git" / lock).touch()
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
 
 
 @rule("R117")
@@ -461,7 +464,7 @@ def test_what_is_being_rebased_is_saved_whole(yard: Yard):
     yard.commit("More", a="a")
     mine = yard.work.tip()
     yard.land(poem="theirs\n")
-    assert yard.work.rebase() == ["poem"]
+    assert yard.rebase() == ["poem"]
     assert yard.work.tip() == mine
     yard.work.save("work/1-1", [])
     assert git(yard.bare, "rev-parse", "work/1-1") == mine
@@ -473,8 +476,8 @@ def test_a_secret_in_what_is_being_rebased_is_found_and_undone(yard: Yard):
     yard.commit("Mine", poem="mine\n")
     yard.commit("More", a=SECRET)
     yard.land(poem="theirs\n")
-    assert yard.work.rebase() == ["poem"]
-    assert not yard.work.push("work/1-1", [SECRET])
+    assert yard.rebase() == ["poem"]
+    assert not yard.push([SECRET])
     yard.work.uncommit()
     assert not yard.work.is_rebasing()
     assert (yard.path / "a").read_text() == SECRET
@@ -488,7 +491,7 @@ def test_a_new_clone_leaves_nothing_of_old_ones(yard: Yard):
     shutil.rmtree(yard.path)
     yard.path.symlink_to("/nowhere")
     yard.make()
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     assert not left.exists()
     assert yard.path.is_dir()
     assert not yard.path.is_symlink()
@@ -547,7 +550,7 @@ def test_a_tree_elsewhere_is_neither_saved_nor_written_to(yard: Yard):
     yard.write("mine", "of the task")
     yard.work.save("work/1-1", [])
     assert yard.shown("work/1-1", "mine") == "of the task"
-    yard.clone.tidy()
+    yard.clone.restore("work/1-1", "HEAD")
     assert [path.name for path in elsewhere.iterdir()] == ["private"]
 
 
@@ -582,7 +585,7 @@ def test_a_snapshot_goes_on_after_a_crash(yard: Yard):
     """The lock that a snapshot cut short left behind does not end all later ones."""
     yard.write("a", "a")
     (yard.path / ".git" / "ocaptain-index.lock").touch()
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     yard.write("a", "a")
     yard.work.save("work/2-2", [])
     assert yard.shown("work/2-2", "a") == "a"
@@ -603,8 +606,8 @@ def test_hooks_are_ignored(yard: Yard):
         yard.write("a", f"{path}")
         yard.land(b=f"{path}")
         assert "Rest" in yard.ready()
-        yard.work.push("work/1-1", [])
-        yard.clone.begin("work/1-1")
+        yard.push()
+        yard.begin("work/1-1")
     assert not (yard.root / "ran").exists()
 
 
@@ -615,11 +618,11 @@ def test_a_broken_clone_is_made_anew(yard: Yard, what: str):
     target = yard.path if what == "workspace" else yard.path / what
     shutil.rmtree(target) if target.is_dir() else target.unlink()
     with pytest.raises(OSError, match="git"):
-        yard.clone.begin("work/2-2")
+        yard.begin("work/2-2")
     with pytest.raises(OSError, match="git"):
-        yard.work.commit_rest("Rest")
+        yard.commit_rest()
     yard.make()
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     yard.commit("Mine", a="a")
     assert yard.ready() == ["Mine"]
     assert not (yard.path.parent / "workspace.old").exists()
@@ -629,7 +632,7 @@ def test_a_clone_that_has_lost_its_origin_does_not_wait_for_it(yard: Yard):
     """Where the clone's own settings are gone, storage is not what is out of reach."""
     (yard.path / ".git" / "set-up" / "config").write_text("")
     with pytest.raises(GitFailed, match="'origin' does not appear"):
-        yard.clone.begin("work/2-2")
+        yard.begin("work/2-2")
 
 
 @rule("R83")
@@ -640,24 +643,11 @@ def test_no_other_repository_is_taken_for_the_clone(yard: Yard):
     before = git(yard.path.parent, "rev-parse", "HEAD")
     shutil.rmtree(yard.path / ".git")
     yard.write("a", "a")
-    for act in (lambda: yard.work.commit_rest("Rest"), yard.clone.tidy):
+    for act in (yard.commit_rest, lambda: yard.clone.restore("work/1-1", "HEAD")):
         with pytest.raises(OSError, match="git"):
             act()
     assert git(yard.path.parent, "rev-parse", "HEAD") == before
     assert (yard.path / "a").exists()
-
-
-def test_a_repository_inside_the_clone(yard: Yard):
-    """A repository that the agent made or cloned within does not keep its work from landing."""
-    git(yard.path, "init", "-q", "inner")
-    yard.write("inner/x", "x")
-    yard.write("a", "a")
-    git(yard.path / "inner", "add", "-A")
-    git(yard.path / "inner", "commit", "-q", "-m", "Inner")
-    yard.work.commit_rest("Rest")
-    yard.write("inner/x", "dirty")
-    yard.work.commit_rest("Rest")
-    assert "a" in git(yard.path, "ls-tree", "--name-only", "HEAD").split()
 
 
 def test_storages_git_is_run_as_the_way_there_wants(yard: Yard):
@@ -676,7 +666,7 @@ def test_storages_git_is_run_as_the_way_there_wants(yard: Yard):
     clone.keep()
     assert ran() == ["git-upload-pack"]
     clone.begin("work/1-1")
-    Work(clone).push("work/1-1", [])
+    Work(clone).push("HEAD", "work/1-1", [])
     assert ran() == ["git-upload-pack", "git-receive-pack"]
     git(clone.path, "fetch", "-q", "origin")
     assert ran() == ["git-upload-pack"]
@@ -690,9 +680,9 @@ def test_what_needs_storage_waits_for_it(yard: Yard):
     yard.bare.rename(away)
     timer = threading.Timer(0.5, away.rename, [yard.bare])
     timer.start()
-    yard.work.push("work/1-1", [])
+    yard.push()
     assert git(yard.bare, "rev-parse", "work/1-1") == git(yard.path, "rev-parse", "HEAD")
     yard.bare.rename(away)
     yard.give_up.set()
     with pytest.raises(GitFailed, match="Could not read from remote"):
-        yard.work.rebase()
+        yard.rebase()

@@ -73,20 +73,19 @@ def work(yard: Yard, surroundings: Surroundings = nullcontext) -> tuple[str, str
     """A task in a fresh clone, with a conflict on its way; what came of it."""
     with surroundings():
         yard.make()
-        yard.clone.begin("work/1-1")
+        yard.begin("work/1-1")
     yard.write("poem", "mine\n")
     yard.write("a.log", "trailing \r\n")
     yard.land(poem="theirs\n")
     with surroundings():
-        yard.work.commit_rest("Rest")
-        assert yard.work.rebase() == ["poem"]
+        yard.commit_rest()
+        assert yard.rebase() == ["poem"]
     assert "|||||||" not in (yard.path / "poem").read_text()
     yard.write("poem", "both\n")
     with surroundings():
-        yard.work.commit_rest("Rest")
-        assert yard.work.rebase() == []
-        yard.clone.tidy()
-        yard.work.push("work/1-1", [])
+        yard.commit_rest()
+        assert yard.rebase() == []
+        yard.push()
     shown = git(yard.bare, "log", "-1", "--format=%s %an %cn %ce", "work/1-1")
     return shown, git(yard.bare, "ls-tree", "-r", "work/1-1")
 
@@ -123,16 +122,16 @@ def test_the_plans_settings_stop_no_landing(yard: Yard):
     keys = sorted(CONTRARY.keys() - not_for_helm)
     contrary(yard.path / ".git" / "config", keys)
     yard.clone.keep()
-    yard.clone.begin("work/1-1")
+    yard.begin("work/1-1")
     yard.write("poem", "mine\n")
     yard.land(poem="theirs\n")
     yard.write("a.log", "trailing \r\n")
-    yard.work.commit_rest("Rest")
-    assert yard.work.rebase() == ["poem"]
+    yard.commit_rest()
+    assert yard.rebase() == ["poem"]
     yard.write("poem", "both\n")
-    yard.work.commit_rest("Rest")
-    assert yard.work.rebase() == []
-    yard.work.push("work/1-1", [])
+    yard.commit_rest()
+    assert yard.rebase() == []
+    yard.push()
     assert yard.shown("work/1-1", "poem") == "both"
     names = git(yard.bare, "ls-tree", "--name-only", "work/1-1").split()
     assert names == ["a.log", "gone", "poem"]

@@ -28,14 +28,14 @@ def large(yard: Yard) -> Yard:
     attributes = "*.psd filter=lfs diff=lfs merge=lfs -text\n"
     yard.land(**{".gitattributes": attributes, "big.psd": pointer(OLD)})
     yard.make()
-    yard.clone.begin("work/1-1")
+    yard.begin("work/1-1")
     return yard
 
 
 def finish(yard: Yard) -> str:
     """The subjects of what lands, after all that the agent has done."""
-    yard.work.commit_rest("Rest")
-    assert yard.work.rebase() == []
+    yard.commit_rest()
+    assert yard.rebase() == []
     return git(yard.path, "log", "--format=%s", f"{yard.clone.upstream}..HEAD")
 
 
@@ -48,7 +48,7 @@ def test_ships_have_pointers(large: Yard):
     """A clone needs no server, though no object is anywhere."""
     assert (large.path / "big.psd").read_text() == pointer(OLD)
     large.land(**{"big.psd": pointer(NEW)})
-    large.clone.begin("work/2-2")
+    large.begin("work/2-2")
     assert (large.path / "big.psd").read_text() == pointer(NEW)
     assert finish(large) == ""
     assert found(large) == lfs.Faults([], [])

@@ -22,7 +22,7 @@ def phantom(yard: Yard) -> Yard:
         git(yard.other, "update-index", "--add", "--cacheinfo", f"100644,{blob},{name}")
     git(yard.other, "commit", "-q", "-m", "As Windows has it")
     git(yard.other, "push", "-q", "origin", VOYAGE)
-    yard.clone.begin("work/1-1")
+    yard.begin("work/1-1")
     return yard
 
 

@@ -1,7 +1,12 @@
 """What a coding agent is told."""
 
+import os
+
+import pytest
+
 from ocaptain.onboard.protocol import Task
 from ocaptain.onboard.ship import prompt
+from ocaptain.onboard.ship.stock import Finding
 from tests.support.ship import a_grant, a_voyage
 
 TASK: Task = {"id": "7", "subject": "Paint the hull", "description": "Twice.", "metadata": {}}
@@ -65,3 +70,36 @@ def test_a_commit_names_voyage_ship_and_task():
     assert message.splitlines()[0] == "Paint " + "x" * 66
     assert message.splitlines()[2:] == ["Voyage: voyage-1f", "Ship: ship-2", "Task: 7"]
     assert prompt.commit_message(voyage, "ship-2", {"id": "7"}).startswith("Task 7\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("NO CHANGE: it is there", "it is there"),
+        ("I looked.\n\n**NO CHANGE:** it is there.\n", "it is there."),
+        ("> `NO CHANGE: it is there`", "it is there"),
+        ("NO CHANGE: once\nNO CHANGE: twice", "twice"),
+        ("You said that I should answer NO CHANGE: only if none is needed", None),
+        ("NO CHANGE:", None),
+        ("NO CHANGE: \nthe next line", None),
+        ("NO CHANGE: **", None),
+        ("", None),
+    ],
+)
+def test_what_is_stated(said: str, reason: str | None):
+    """A word of the agent's counts in a line of its own, with a reason."""
+    assert prompt.stated(prompt.NO_CHANGE, said) == reason
+
+
+def test_what_was_found_is_told_in_one_message():
+    """Each kind has its words, with the names in lines of their own."""
+    found = [
+        Finding("operation", ("a b",), "merge"),
+        Finding("refused", (os.fsdecode(b"\xff"),), "error: no"),
+    ]
+    text = prompt.unfit("voyage-1", found)
+    assert text.startswith(
+        "git is still in the middle of a merge that you began. In conflict:\n\na b"
+    )
+    assert "git cannot add these:\n\n\ufffd\n\nIt says:\n\nerror: no\n" in text
+    assert prompt.finding_line(found[0]) == "has left git in the middle of something: a b"

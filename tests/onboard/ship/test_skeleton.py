@@ -176,11 +176,11 @@ def test_a_task_begins_as_in_a_fresh_clone(yard: Yard):
     (yard.other / "deep" / "er").mkdir(parents=True)
     yard.land(**{"deep/er/other": "x"})
     yard.make()
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     fresh = state(yard)
     for leave in LEFT:
         leave(yard)
-        yard.clone.begin("work/2-2")
+        yard.begin("work/2-2")
         assert state(yard) == fresh, leave.__name__
     assert not (yard.root / "elsewhere").exists()
     assert yard.said == []
@@ -200,7 +200,7 @@ def test_later_changes_land_after_tricks_with_the_index(yard: Yard):
     """What one task excluded or told git not to look at is another's to change."""
     exclude(yard)
     assume_unchanged(yard)
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     assert not (yard.path / "out").exists()
     yard.write("out/x", "x")
     yard.write("poem", "two\n")
@@ -225,14 +225,14 @@ def test_what_set_up_has_made_stays(yard: Yard):
     (directory / "git-crypt" / "key").write_text("key")
     yard.write("cache/warm", "warm")
     yard.clone.keep()
-    yard.clone.begin("work/1-1")
+    yard.begin("work/1-1")
     before = state(yard)
     hook.unlink()
     git(yard.path, "config", "--unset", "core.hooksPath")
     git(yard.path, "update-ref", "-d", "refs/remotes/upstream/main")
     (directory / "git-crypt" / "key").write_text("forged")
     attributes(yard)
-    yard.clone.begin("work/1-1")
+    yard.begin("work/1-1")
     assert state(yard) == before
     assert (yard.path / "cache" / "warm").read_text() == "warm"
     assert (directory / "git-crypt" / "key").read_text() == "key"
@@ -244,7 +244,7 @@ def test_files_that_did_not_change_are_not_written_again(yard: Yard):
     before = (yard.path / "poem").stat().st_mtime_ns
     yard.write("gone", "changed\n")
     yard.land(other="x")
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     assert (yard.path / "poem").stat().st_mtime_ns == before
     assert (yard.path / "gone").read_text() == "old\n"
 
@@ -254,7 +254,7 @@ def test_a_change_of_the_same_size_in_the_same_second_is_seen(yard: Yard):
     """Git looks at contents where times do not tell."""
     for word in ("one", "two", "six"):
         yard.write("gone", f"{word}\n"[:4])
-        yard.clone.begin("work/2-2")
+        yard.begin("work/2-2")
         assert (yard.path / "gone").read_text() == "old\n"
 
 
@@ -266,11 +266,11 @@ def test_a_file_that_left_the_branch_is_gone_even_if_it_is_ignored(yard: Yard):
     (other / "x").write_text("x")
     git(yard.other, "add", "-f", "node_modules/x")
     yard.land()
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     git(yard.path, "rm", "-q", "--cached", "node_modules/x")
     git(yard.other, "rm", "-qf", "node_modules/x")
     yard.land()
-    yard.clone.begin("work/3-3")
+    yard.begin("work/3-3")
     assert not (yard.path / "node_modules" / "x").exists()
 
 
@@ -299,7 +299,7 @@ def test_a_folder_of_gits_that_is_another_is_no_clone(yard: Yard, trick: Callabl
     trick(yard.path / ".git")
     before = sorted(path.name for path in (yard.path.parent / "away").iterdir())
     with pytest.raises(OSError, match="git's folder is broken"):
-        yard.clone.begin("work/2-2")
+        yard.begin("work/2-2")
     assert sorted(path.name for path in (yard.path.parent / "away").iterdir()) == before
 
 
@@ -311,5 +311,5 @@ def test_no_tree_but_an_agents_own_worktree_is_removed(yard: Yard):
     worktree_elsewhere(yard)
     record = yard.path / ".git" / "worktrees" / "elsewhere" / "gitdir"
     record.write_text(f"{mine}/.git\n")
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     assert (mine / ".git" / "HEAD").exists()

@@ -21,7 +21,7 @@ class Library:
         self.first = self.publish("1")
         git(yard.other, *ALLOWED, "submodule", "--quiet", "add", str(self.path), "sub")
         yard.land()
-        yard.clone.begin("work/1-1")
+        yard.begin("work/1-1")
         self.populate()
         yard.clone.keep()
 
@@ -63,7 +63,7 @@ def test_a_bump_that_landed_is_not_moved_back(yard: Yard, library: Library):
     """The next task has the new version checked out, and lands nothing of the old."""
     second = library.publish("2")
     library.bump(second)
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     assert (library.here / "version").read_text() == "2"
     yard.write("a", "a")
     assert yard.ready() == ["Rest"]
@@ -83,7 +83,7 @@ def test_what_an_agent_left_in_a_submodule_is_gone(yard: Yard, library: Library)
     (library.here / "hidden").write_text("x")
     git(library.here, "commit", "-q", "--allow-empty", "-m", "Only here")
     (own / "index.lock").touch()
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     assert git(library.here, "rev-parse", "HEAD") == library.first
     assert git(library.here, "stash", "list") == ""
     assert git(library.here, "status", "--porcelain") == ""
@@ -102,11 +102,11 @@ def test_a_submodule_that_cannot_follow_is_left_empty_in_the_end(yard: Yard, lib
     lost = git(sub, "rev-parse", "HEAD")
     yard.land()
     with pytest.raises(OSError, match="submodules cannot follow the branch: sub"):
-        yard.clone.begin("work/2-2")
+        yard.begin("work/2-2")
     yard.clone.make()
     git(yard.path, *ALLOWED, "clone", "-q", str(library.path), "sub")
     yard.clone.keep()
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     assert yard.said == ["submodules whose commit cannot be fetched are empty: sub"]
     assert list(library.here.iterdir()) == []
     yard.write("a", "a")
@@ -118,11 +118,11 @@ def test_a_submodule_that_cannot_follow_is_left_empty_in_the_end(yard: Yard, lib
 def test_a_submodule_that_an_agent_checked_out_follows_too(yard: Yard, library: Library):
     """It stays, for the next task may need it."""
     yard.make()
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     library.populate()
     second = library.publish("2")
     library.bump(second)
-    yard.clone.begin("work/3-3")
+    yard.begin("work/3-3")
     assert git(library.here, "rev-parse", "HEAD") == second
 
 
@@ -131,7 +131,7 @@ def test_a_submodule_that_left_the_branch_is_gone(yard: Yard, library: Library):
     """As in a fresh clone."""
     git(yard.other, "rm", "-q", "-f", "sub")
     yard.land()
-    yard.clone.begin("work/2-2")
+    yard.begin("work/2-2")
     assert not library.here.exists()
 
 
@@ -143,5 +143,5 @@ def test_no_other_repository_is_taken_for_a_submodule(yard: Yard, library: Libra
     (mine / ".git" / "precious").touch()
     (library.here / ".git").write_text(f"gitdir: {mine}/.git\n")
     with pytest.raises(OSError, match="submodules cannot follow"):
-        yard.clone.begin("work/2-2")
+        yard.begin("work/2-2")
     assert (mine / ".git" / "precious").exists()

@@ -221,6 +221,9 @@ def test_a_ship_pushes_to_its_own_claims(fleet: Moored, clone: Path):
         "HEAD:refs/tags/v1",
         "HEAD:refs/heads/work/1-999",
         "HEAD:refs/heads/{mine}/below",
+        "HEAD:refs/heads/work/1-999+0123456789ab",
+        "HEAD:refs/heads/work/+0123456789ab",
+        "HEAD:refs/heads/+{mine}",
         "HEAD:refs/{mine}",
         "HEAD:refs/notes/x",
         "HEAD:refs/heads/{mine} HEAD:refs/tags/v1",
@@ -238,6 +241,17 @@ def test_a_ship_pushes_nothing_else(fleet: Moored, clone: Path, ref: str):
     said = fleet.git("ship-0", "-C", str(clone), "push", "-q", fleet.url, *refs, ok=False)
     assert re.search(r"ship-0 may not write refs/|deletion prohibited|invalid", said), said
     assert git(fleet.storage.repo, "for-each-ref") == before
+
+
+@rule("R134")
+def test_a_ship_pushes_to_further_refs_of_its_claim(fleet: Moored, clone: Path):
+    """What it found apart from the work has refs of its own, next to the claim's."""
+    mine = fleet.ask("ship-0", "claim", run_id="r")["ref"]
+    further = f"HEAD:refs/heads/{mine}+0123456789ab"
+    fleet.git("ship-0", "-C", str(clone), "push", "-q", fleet.url, f"HEAD:{mine}", further)
+    assert f"refs/heads/{mine}+0123456789ab" in git(fleet.storage.repo, "for-each-ref")
+    git(clone, "commit", "-q", "--allow-empty", "-m", "more")
+    fleet.git("ship-1", "-C", str(clone), "push", "-q", fleet.url, further, ok=False)
 
 
 @rule("R4")

@@ -157,3 +157,22 @@ def test_a_wreck_is_what_was_pushed_and_did_not_land(sail: Sail):
     ]
     assert {wreck["ref"]: wreck["commit"] for wreck in wrecks} == saved
     assert {wreck["ship"] for wreck in wrecks} == {"ship-1"}
+
+
+@rule("R55", "R134")
+def test_what_was_found_apart_from_the_work_is_a_wreck(sail: Sail):
+    """Also of a claim that has landed, since that is nowhere on the branch."""
+    storage = sail(task("1"))
+    claim = storage.claim("ship-0")
+    further = f"{claim['ref']}+0123456789ab"
+    stash = storage.push(further)
+    commit = storage.push(claim["ref"])
+    call = look(storage)
+    assert {wreck["ref"] for wreck in state.wrecks(call, call.claims.values())} == {
+        further,
+        claim["ref"],
+    }
+    assert storage.ask("ship-0", "land", claim=claim["claim"], commit=commit)["ok"]
+    call = look(storage)
+    [wreck] = state.wrecks(call, call.claims.values())
+    assert (wreck["ref"], wreck["commit"]) == (further, stash)

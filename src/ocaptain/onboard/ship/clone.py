@@ -122,9 +122,10 @@ class Clone:
         """Return the branch that is checked out, empty if there is none."""
         return self.git.run("branch", "--show-current")
 
-    def tidy(self) -> None:
-        """Make the tree what HEAD says it is; ignored files stay."""
-        self.git.run("reset", "--quiet", "--hard")
+    def restore(self, ref: str, commit: str) -> None:
+        """Make branch and tree what a commit has, whatever was done to them; ignored files stay."""
+        trees.remove(self.git.directory / "rebase-merge", self.git.directory / "rebase-apply")
+        self.git.run("checkout", "--quiet", "--force", "-B", ref, commit)
         self.remove_untracked()
         phantoms.settle(self.git)
 

@@ -14,6 +14,7 @@ from ..process import Environment
 SETTINGS = (
     "core.hooksPath=/dev/null",  # the repository's own hooks are the agent's to run
     "core.editor=true",
+    "core.commentChar=\x1f",  # a subject may begin with any other
     # Files of the user's that git reads even if no configuration names them.
     f"core.excludesFile={os.devnull}",
     f"core.attributesFile={os.devnull}",

@@ -40,6 +40,8 @@ class Heartbeat:
         """What storage has from the captain for the agent, by number."""
         self.over = threading.Event()
         self.period_s = ship.voyage["lease_seconds"] / 6
+        self.is_landing = False
+        """Whether the ship has to land before others, and so says that it does nothing else."""
         # What storage takes for granted, and so is no news.
         self._report: Report = {
             "state": "working" if task_id else "verifying",
@@ -72,6 +74,8 @@ class Heartbeat:
     def report(self, news: Report) -> None:
         """Have storage know something soon."""
         self._report.update(news)
+        if self.is_landing:
+            self._report["state"] = "landing"
 
     def take_report(self) -> Report:
         """Return what to send along with a request about the claim: it is no news after that."""

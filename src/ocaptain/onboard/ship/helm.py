@@ -50,7 +50,7 @@ def clean_up(ship: Ship) -> None:
     ship.work.kill()
     clone = ship.open_clone(threading.Event())
     with suppress(OSError):
-        Work(clone).save(clone.current_branch(), ship.secrets)
+        Work(clone).save(clone.current_branch(), ship.secrets, ended=True)
 
 
 def race(ship: Ship, run_id: str) -> bool:
@@ -88,7 +88,7 @@ def give_back(ship: Ship, work: Attempt | Verification, failure: GiveUp) -> None
     ship.say(f"gives up: {failure.why}", work.heartbeat.task_id)
     ship.work.kill()
     if isinstance(work, Attempt):
-        work.save()
+        work.save(ended=True)
     work.heartbeat.end()  # or the next beat would learn that the claim is lost
     report = work.heartbeat.take_report()
     with suppress(Refused):

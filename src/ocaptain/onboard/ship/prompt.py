@@ -1,22 +1,27 @@
 """What a coding agent is told: pure functions from a voyage and a claim to text."""
 
+import re
 from collections.abc import Sequence
 
 from .. import tasklist
 from ..protocol import Task, TaskGrant, VoyageRecord, Wreck
+from .stock import Finding, Kind
 
 NO_CHANGE = "NO CHANGE:"
 """What an agent is to say if nothing had to change."""
+MEANT = "MARKERS MEANT:"
+"""What an agent is to say if lines that look like a conflict's belong in a file."""
 GO_ON = "Go on where you left off."
 HAIL = "\n\n# Message from the captain\n\n"
 SILENT = f"Nothing has changed: neither a file, nor is there a new commit. If the task needs no change, answer with one line, {NO_CHANGE} and why. Otherwise do the task now."
+NOTHING_LEFT = f"After the conflict nothing of your work is left: no file differs from the branch. If that is right, answer with one line, {NO_CHANGE} and why. Otherwise do again what is missing; `git reflog` has your commits."
 LEAKED = "Your changes contain the value of a token or key, which must not leave this machine. ocaptain has undone your commits; what you changed is still in the working tree. Remove the value everywhere, and do not write it again."
 RULES = f"""\
 # How this works
 
 - You are one of several agents that work on this repository at once, each on a task of its own, in a clone of its own: the current directory. Do your task, all of it and only it. Nobody watches you: decide for yourself, and never wait for an answer.
 - Before you end, run what shows that your work is right. Leave nothing running, no scratch files in the tree, and no token or key in a file.
-- You need not commit, and must not push, change branches or rewrite history, unless you are told of a conflict. When you end your turn, ocaptain commits what is in the tree, rebases it, runs the plan's check, and lands it on the shared branch. That completes the task; do not mark it completed yourself.
+- You need not commit, and must not push, change branches or rewrite history, unless you are told of a conflict. What is on another branch, in the stash or in a repository inside the tree does not land. When you end your turn, ocaptain commits what is in the tree, rebases it, runs the plan's check, and lands it on the shared branch. That completes the task; do not mark it completed yourself.
 - TaskList and TaskGet show the fleet's tasks. TaskCreate adds one for the whole fleet: use it only for necessary work outside your task, never for a to-do list of your own.
 - ~/voyage/artifacts and ~/voyage/logs (read-only, and sometimes out of reach) have the plan's files and the other ships' logs.
 - If nothing has to be changed, end with one line: {NO_CHANGE} and why."""
@@ -62,10 +67,67 @@ def _wreck(wreck: Wreck) -> str:
     return f"- by {wreck['ship']} ({fetch}; take what is good), given up because: {wreck['why']}"
 
 
-def conflict(branch: str, paths: Sequence[str]) -> str:
-    """Say what to do about a rebase that has stopped."""
-    lines = "\n".join(paths)
-    return f"While you worked, others landed. Rebasing your work onto {branch} stopped, with conflicts in:\n\n{lines}\n\nThe rebase is still under way in your clone. Resolve the conflicts in these files so that what both sides meant still holds, leave no conflict markers, and end your turn: ocaptain goes on with the rebase and runs the check. `git log` and `git show` tell what the others did."
+WORDS: dict[Kind, str] = {
+    "conflict": "While you worked, others landed. Rebasing your work onto {branch} stopped, with conflicts in:\n\n{names}\n\nThe rebase is still under way in your clone. Resolve each of these so that what both sides meant still holds, leave no conflict markers, and `git add` it (or `git rm` it, if it is to go). Do not run `git rebase`: ocaptain goes on with it when you end your turn. `git log` and `git show` tell what the others did.",
+    "operation": "git is still in the middle of a {words} that you began.{paths} Finish it, or abort it.",
+    "unmerged": "These paths are still in conflict:\n\n{names}\n\nMake each what it should be and `git add` it (or `git rm` it, if it is to go).",
+    "markers": "These files have conflict markers that were not in them before:\n\n{names}\n\nResolve them. If the lines belong there, say so in a line of your answer: {meant} and why.",
+    "refused": "git cannot add these:\n\n{names}\n\nIt says:\n\n{words}\n\nMend or remove them.",
+    "repository": "These folders are git repositories of their own, of which only an empty link would land:\n\n{names}\n\nIf their files belong to your task, remove the `.git` in them (and `git rm --cached` the link, if you have added it). If they should be submodules, use `git submodule add`. Otherwise move them out of the tree.",
+    "unpublished": "These submodules are at commits that their remotes lack, so nobody else could check them out:\n\n{names}\n\nUse commits that are there, and make such changes in another way.",
+    "submodule": "These submodules have changes of their own, which do not land with yours:\n\n{names}\n\nIf your task needs them, make them in another way. Otherwise undo them.",
+    "elsewhere": "There is work of yours that is not on the branch that lands:\n\n{names}\n\nIf it belongs to the task, bring it here (`git merge`, `git cherry-pick`, `git stash pop`). Otherwise leave it where it is: it is kept, but does not land.",
+}
+"""What an agent is told of what was found in its clone."""
+
+
+def unfit(branch: str, found: Sequence[Finding]) -> str:
+    """Say why the work cannot land as it is, and what to do about it."""
+    texts = [_worded(branch, finding) for finding in found]
+    return "\n\n".join([*texts, "Then end your turn; ocaptain looks again."])
+
+
+def _worded(branch: str, finding: Finding) -> str:
+    names = "\n".join(dict.fromkeys(map(shown, finding.names)))
+    paths = f" In conflict:\n\n{names}\n\n" if names else ""
+    return WORDS[finding.kind].format(
+        branch=branch, names=names, paths=paths, words=shown(finding.words), meant=MEANT
+    )
+
+
+def finding_line(finding: Finding) -> str:
+    """Return a finding in a line for the log."""
+    names = ", ".join(dict.fromkeys(map(shown, finding.names)))
+    return f"has left {LEFT[finding.kind]}: {names or finding.words}"
+
+
+LEFT: dict[Kind, str] = {
+    "conflict": "conflicts",
+    "operation": "git in the middle of something",
+    "unmerged": "conflicts",
+    "markers": "conflict markers",
+    "refused": "what git cannot add",
+    "repository": "repositories in the tree",
+    "unpublished": "submodules at commits that their remotes lack",
+    "submodule": "changes in submodules",
+    "elsewhere": "work that is not on the branch",
+}
+"""What the log says of it."""
+
+
+def shown(name: str) -> str:
+    """Return a name as it can be printed, whatever bytes it is of."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def stated(word: str, last_words: str) -> str | None:
+    """Return what an agent said in a line of its own that begins with this word; None if nothing.
+
+    Marks of Markdown around the line do not count."""
+    lines = re.findall(rf"^[\s>*_`#-]*{re.escape(word)}[*_`]*(.*)$", last_words, re.MULTILINE)
+    reasons = [line.strip(" \t*_`") for line in lines]
+    reasons = [reason for reason in reasons if re.search(r"\w", reason)]
+    return reasons[-1] if reasons else None
 
 
 def red_check(check: str, status: int, output: str) -> str:

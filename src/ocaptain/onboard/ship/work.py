@@ -1,15 +1,13 @@
 """The agent's work in a clone, and its way to the branch."""
 
-import re
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from tempfile import NamedTemporaryFile
 
 from . import phantoms
 from .clone import Clone
 from .git import GitFailed
-
-CONFLICT_MARKER = re.compile(rb"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
+from .stock import NO_COMMIT, Stock, read_status
+from .survey import STATUS, UNFINISHED, Survey
 
 # All that is in commits, whatever attributes say.
 ALL_OF_COMMITS = ("-p", "-m", "--format=%an%n%ae%n%B", "--text", "--no-textconv", "--no-ext-diff")
@@ -21,18 +19,37 @@ class Work:
     def __init__(self, clone: Clone) -> None:
         self.clone = clone
         self.git = clone.git
+        self.survey = Survey(clone)
+        self._finished = ""
+        """The commit of an ended turn that the work ref is at."""
+        self._saved = ""
+        """The commit that the work ref is at."""
+        self._ref = ""
+        """The work ref that was pushed to."""
+        self._versions: set[str] = set()
+        """Commits with the same work, on top of one head of the branch and the other."""
+
+    def begin(self) -> None:
+        """Take what is in the clone now for what was there before."""
+        self.survey.begin()
+        self._versions.clear()
+        if self._saved and self.git.ask("cat-file", "-e", self._saved).status:  # a new clone
+            self.git.run_with_storage("fetch", "--quiet", "origin", self._ref)
 
     # The agent's work
 
-    def commit_rest(self, message: str) -> None:
-        """Commit whatever the agent left uncommitted, unless that belongs to a rebase."""
-        self.clone.mend()
-        if not self.is_rebasing():
-            meant = phantoms.chosen(self.git)
-            self.git.run("add", "--all")
-            phantoms.leave_out(self.git, meant)
-            if self.git.run("diff", "--cached", "--name-only"):
-                self.git.run("commit", "--quiet", "-m", message)
+    def commit(self, stock: Stock, message: str) -> None:
+        """Commit what was found uncommitted, unless that belongs to a rebase."""
+        if stock.is_dirty():
+            self.survey.index.replace(self.git.directory / "index")
+        elif not stock.operation:
+            return
+        if self.is_rebasing():
+            return
+        if stock.operation or self.git.ask("diff-index", "--cached", "--quiet", "HEAD").status:
+            self.git.run("commit", "--quiet", "--allow-empty", "--cleanup=verbatim", "-m", message)
+        if any(entry.unstaged == "M" for entry in stock.status.entries):
+            phantoms.settle(self.git)  # or a rebase would not begin
 
     def is_rebasing(self) -> bool:
         """Whether a rebase has stopped half-way."""
@@ -59,76 +76,145 @@ class Work:
         """Undo the commits, and keep what they changed in the working tree."""
         if self.is_rebasing():
             self.git.run("rebase", "--abort")
-        self.git.run("reset", "--quiet", self._fork_point())
+        self.git.run("reset", "--quiet", self.survey.base("HEAD"))
 
     # To the branch
 
     def rebase(self) -> list[str]:
-        """Rebase onto the voyage branch, or go on with that. Returns the paths in conflict."""
-        self.clone.fetch()
-        if self._has_conflict_markers():
-            return self._conflicts()
+        """Rebase onto the voyage branch, or go on with that. Returns the paths in conflict.
+
+        While a rebase is under way nothing else is in conflict, and what was is staged."""
+        tip = self.tip()
+        goes_on = self.is_rebasing()
+        if tip not in self._versions:
+            self._versions = {tip}
         try:
-            if self.is_rebasing():
-                self.git.run("add", "--all")
+            if goes_on:
                 self.git.run("rebase", "--continue")
-            if self.git.run("rev-list", "--max-count=1", self.clone.upstream, "--not", "HEAD"):
+            self.clone.fetch()
+            if self._lacks(self.clone.upstream):
+                goes_on = False
                 self._flatten()
+                tip = self.tip()
                 self.git.run("rebase", self.clone.upstream)
         except GitFailed:
-            if not self._conflicts():
+            self.survey.note_stop(tip)
+            conflicts = self._conflicts()
+            if not conflicts:
                 raise
-        return self._conflicts()
+            return conflicts
+        self._note_rebased(goes_on)
+        return []
 
-    def push(self, ref: str, secrets: Sequence[str]) -> bool:
-        """Push all the work to a work ref. Returns False, and does not, if it holds a secret."""
-        return self._push(self.tip(), ref, secrets)
+    def _note_rebased(self, goes_on: bool) -> None:
+        """Note that what is checked out is the same work as before, unless the agent had a say."""
+        if goes_on:
+            self._versions.clear()
+        self._versions.add(self.tip())
+        self.survey.rebased = ""
 
-    def save(self, ref: str, secrets: Sequence[str]) -> None:
+    def push(self, commit: str, ref: str, secrets: Sequence[str]) -> bool:
+        """Push a commit to a work ref. Returns False, and does not, if it holds a secret.
+
+        What the ref had when an earlier turn ended stays, under a further ref."""
+        refs = {ref: commit}
+        if self._is_dropped(commit):
+            refs[further(ref, self._finished)] = self._finished
+        if not self._push(refs, secrets):
+            return False
+        self._finished = commit
+        self._saved = commit
+        self._ref = ref
+        return True
+
+    def keep(self, commits: Iterable[str], ref: str, secrets: Sequence[str]) -> None:
+        """Push commits that do not land to further refs. What holds a secret stays here."""
+        for commit in commits:
+            self._push({further(ref, commit): commit}, secrets)
+
+    def save(self, ref: str, secrets: Sequence[str], *, ended: bool = False) -> list[str]:
         """Bring to storage what it has not: commits, and a snapshot of a dirty tree.
 
-        What holds a secret stays here."""
-        commit = self.tip() if self.is_rebasing() else self._snapshot()
-        if self.git.run("rev-list", "--max-count=1", commit, "--not", "--remotes=origin"):
-            self._push(commit, ref, secrets)
+        If the agent has `ended` also what it has elsewhere. What holds a secret stays here.
+        Returns the paths of what git cannot add."""
+        stock = self.survey.take()
+        commit = self._snapshot(stock)
+        if commit != self._saved and self._is_new(commit) and self._push({ref: commit}, secrets):
+            self._saved = commit
+            self._ref = ref
+        if ended:
+            self.keep(apart(stock), ref, secrets)
+        return [path for path, _ in stock.refused]
 
     # What these share
 
-    def _fork_point(self) -> str:
-        """Return the last commit that HEAD shares with the voyage branch."""
-        return self.git.run("merge-base", self.clone.upstream, "HEAD")
-
-    def _has_conflict_markers(self) -> bool:
-        files = [self.clone.path / name for name in self._conflicts()]
-        return any(CONFLICT_MARKER.search(file.read_bytes()) for file in files if file.is_file())
+    def _lacks(self, commit: str) -> bool:
+        """Whether a commit is not in what is checked out."""
+        return bool(self.git.run("rev-list", "--max-count=1", commit, "--not", "HEAD"))
 
     def _conflicts(self) -> list[str]:
-        words = ["-c", "core.quotePath=off", "diff", "--name-only", "--diff-filter=U"]
-        return self.git.run(*words).splitlines()
+        return read_status(self.git.ask(*STATUS, "--untracked-files=no").stdout).unmerged()
 
     def _flatten(self) -> None:
         """Make one commit of a history with merges: a rebase would drop what was done in them."""
         if self.git.run("rev-list", "--max-count=1", "--merges", f"{self.clone.upstream}..HEAD"):
-            self.git.run("reset", "--quiet", "--soft", self._fork_point())
+            self.git.run("reset", "--quiet", "--soft", self.survey.base("HEAD"))
             self.git.run("commit", "--quiet", "--allow-empty", "--reuse-message=ORIG_HEAD")
+            self._versions.add(self.tip())
 
-    def _push(self, commit: str, ref: str, secrets: Sequence[str]) -> bool:
-        if self.contains(secrets, commit):
+    def _is_dropped(self, commit: str) -> bool:
+        """Whether a push of this commit would lose what the work ref had at a turn's end."""
+        before = self._finished
+        if not before or before in (commit, *self._versions):
             return False
-        refs = f"{commit}:refs/heads/{ref}"
-        self.git.run_with_storage("push", "--quiet", "--force", "origin", refs)
-        self.git.run("update-ref", f"refs/remotes/origin/{ref}", commit)  # what storage has
+        return self.git.ask("merge-base", "--is-ancestor", before, commit).status != 0
+
+    def _is_new(self, commit: str) -> bool:
+        new = self.git.run("rev-list", "--max-count=1", commit, "--not", "--remotes=origin")
+        return bool(new)
+
+    def _push(self, refs: dict[str, str], secrets: Sequence[str]) -> bool:
+        if any(self.contains(secrets, commit) for commit in refs.values()):
+            return False
+        pairs = [f"{commit}:refs/heads/{ref}" for ref, commit in refs.items()]
+        self.git.run_with_storage("push", "--quiet", "--force", "origin", *pairs)
         return True
 
-    def _snapshot(self) -> str:
-        """Make a commit of the tree as it is, on top of HEAD. Returns HEAD if that is the same."""
-        index = self.git.directory / "ocaptain-index"  # the agent's own stays as it is
-        shutil.copy2(self.git.directory / "index", index)  # git compares its time with files'
-        meant = phantoms.chosen(self.git, index)
-        self.git.run("add", "--all", index=index)
-        phantoms.leave_out(self.git, meant, index)
-        tree = self.git.run("write-tree", index=index)
-        if tree == self.git.run("rev-parse", "HEAD^{tree}"):
-            return "HEAD"
-        message = "Unfinished work, saved by ocaptain"
-        return self.git.run("commit-tree", tree, "-p", "HEAD", "-m", message)
+    def _snapshot(self, stock: Stock) -> str:
+        """Return a commit with all that can be added, and all that was saved before.
+
+        That is HEAD if nothing else has it."""
+        head = stock.status.head
+        if head == NO_COMMIT:
+            head = self.clone.upstream
+        tree = self.git.run("write-tree", index=self.survey.index)
+        parents = [head]
+        if self.is_rebasing():
+            if tree == self.survey.stopped_tree:
+                return self.tip()
+            parents.append(self.tip())
+        if self._saved and self._saved not in (head, *self._versions):
+            parents.append(self._saved)
+        parents = self._not_in_others(parents)
+        if parents == [head] and tree == self.git.run("rev-parse", f"{head}^{{tree}}"):
+            return head
+        return self.survey.commit_tree(self.survey.index, parents, UNFINISHED)
+
+    def _not_in_others(self, commits: Sequence[str]) -> list[str]:
+        """Return the first commit, and of the others those that it does not have."""
+        first, *others = dict.fromkeys(commits)
+        if others:
+            done = self.git.run("rev-list", "--no-walk", *others, "--not", first)
+            others = done.split()
+        return [first, *others]
+
+
+def further(ref: str, commit: str) -> str:
+    """Return the further ref that keeps a commit, next to a claim's work ref. It never moves."""
+    return f"{ref}+{commit[:12]}"
+
+
+def apart(stock: Stock) -> list[str]:
+    """Return the commits that were found and do not land."""
+    commits = [tip.commit for tip in stock.elsewhere]
+    return [*commits, *([stock.index_only] if stock.index_only else [])]

@@ -24,6 +24,8 @@ OUTPUT_LIMIT = 1500
 """Characters of what it says of verify.sh."""
 LEAST_SHARE = 0.01
 """What part of the budget is as good as nothing."""
+FURTHER = "+"
+"""What stands between a work ref and what tells a further ref of the same claim from others."""
 LIST_WORK_REFS = ("for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/heads/work/")
 
 
@@ -161,25 +163,32 @@ def work_ref(claim: Claim) -> str:
 
 
 def wrecks(call: Call, claims: Iterable[Claim]) -> list[Wreck]:
-    """Return what these claims brought to storage that did not land, the latest first."""
-    left_behind = [claim for claim in claims if claim["task"] and claim["state"] != "landed"]
-    if not left_behind:
+    """Return what these claims brought to storage that did not land, the latest first.
+
+    Of a claim that has landed that is what its ship found apart from the work, on further refs."""
+    of_tasks = [claim for claim in claims if claim["task"]]
+    if not of_tasks:
         return []
-    commits = dict(line.split() for line in call.git(*LIST_WORK_REFS).splitlines())
+    refs: dict[str, list[tuple[str, str]]] = {}
+    for line in call.git(*LIST_WORK_REFS).splitlines():
+        ref, commit = line.split()
+        refs.setdefault(ref.partition(FURTHER)[0], []).append((ref, commit))
     found: list[Wreck] = []
-    for claim in reversed(left_behind):
-        ref = work_ref(claim)
-        if ref in commits:
-            found.append(
-                {
-                    "ref": ref,
-                    "commit": commits[ref],
-                    "number": claim["number"],
-                    "ship": claim["ship"],
-                    "why": claim.get("why", ""),
-                }
-            )
+    for claim in reversed(of_tasks):
+        for ref, commit in refs.get(work_ref(claim), []):
+            if FURTHER in ref or claim["state"] != "landed":
+                found.append(_wreck(claim, ref, commit))
     return found
+
+
+def _wreck(claim: Claim, ref: str, commit: str) -> Wreck:
+    return {
+        "ref": ref,
+        "commit": commit,
+        "number": claim["number"],
+        "ship": claim["ship"],
+        "why": claim.get("why", ""),
+    }
 
 
 def starting_ship(name: str, now: Moment) -> ShipRecord:

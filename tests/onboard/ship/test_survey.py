@@ -1,0 +1,410 @@
+"""What is found in a clone at the end of a turn: real repositories, in all kinds of states."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.rules import rule
+from tests.support.storage import VOYAGE, git
+from tests.support.yard import Yard
+
+MARKED = "<<<<<<< ours\nmine\n=======\ntheirs\n>>>>>>> theirs\n"
+OTHERS = ("-c", "user.name=Bea", "-c", "user.email=bea@example.com")
+
+
+def fails(path: Path, *words: str, stdin: str = "") -> None:
+    """Run a git command that stops half-way."""
+    with pytest.raises(AssertionError):
+        git(path, *words, stdin=stdin)
+
+
+def two_sides(yard: Yard) -> str:
+    """Make two branches that change the same line. Returns the other one as a patch."""
+    git(yard.path, "checkout", "-q", "-b", "aside")
+    yard.commit("Aside", poem="aside\n")
+    patch = git(yard.path, "format-patch", "-1", "--stdout") + "\n"
+    git(yard.path, "checkout", "-q", "work/1-1")
+    yard.commit("Mine", poem="mine\n")
+    return patch
+
+
+@rule("R130")
+@pytest.mark.parametrize(
+    ("words", "operation"),
+    [
+        (["merge", "aside"], "merge"),
+        (["cherry-pick", "aside"], "cherry-pick"),
+        (["revert", "HEAD~1"], "revert"),
+        (["am", "--3way"], "am"),
+        (["rebase", "aside"], "rebase"),
+        (["rebase", "--apply", "aside"], "rebase"),
+    ],
+)
+@pytest.mark.parametrize("staged", [False, True])
+def test_what_git_is_in_the_middle_of(yard: Yard, words: list[str], operation: str, staged: bool):
+    """An operation of the agent's own that stopped is told of, also if it staged the markers."""
+    patch = two_sides(yard)
+    if operation == "revert":
+        yard.commit("More", poem="more\n")
+    fails(yard.path, *words, stdin=patch)
+    if staged:
+        git(yard.path, "add", "-A")
+    stock = yard.work.survey.take()
+    assert stock.operation == operation
+    assert not stock.ours
+    kinds = dict(yard.found())
+    assert kinds.get("markers", ("poem",)) == ("poem",)
+    assert ("markers" in kinds) == staged
+    assert ("operation" in kinds) == (not staged or operation in ("am", "rebase"))
+
+
+def test_a_merge_of_which_all_is_resolved_is_concluded(yard: Yard):
+    """What was staged without a marker in it is the agent's resolution."""
+    two_sides(yard)
+    fails(yard.path, "merge", "aside")
+    yard.write("poem", "both\n")
+    git(yard.path, "add", "poem")
+    assert yard.ready() == ["Rest", "Mine", "Aside"]
+    assert (yard.path / "poem").read_text() == "both\n"
+
+
+def test_a_search_that_is_not_over(yard: Yard):
+    """In a bisection another commit than the agent's is checked out."""
+    yard.commit("Mine", a="a")
+    git(yard.path, "bisect", "start", "HEAD", "HEAD~1")
+    assert ("operation", ()) in yard.found()
+
+
+@rule("R130")
+@pytest.mark.parametrize("style", ["merge", "diff3", "zdiff3"])
+def test_what_a_stash_left_in_conflict(yard: Yard, style: str):
+    """`stash pop` leaves paths unmerged, and no file says that it was at work."""
+    yard.write("poem", "stashed\n")
+    git(yard.path, "stash")
+    yard.commit("Mine", poem="mine\n")
+    fails(yard.path, "-c", f"merge.conflictStyle={style}", "stash", "pop")
+    assert yard.found()[0] == ("unmerged", ("poem",))
+    git(yard.path, "add", "poem")
+    assert yard.found()[0] == ("markers", ("poem",))
+    git(yard.path, "commit", "-q", "-m", "With markers")
+    assert yard.found()[0] == ("markers", ("poem",))
+    yard.write("poem", "both\n")
+    git(yard.path, "stash", "drop", "-q")
+    assert yard.ready() == ["Rest", "With markers", "Mine"]
+
+
+@rule("R130")
+@pytest.mark.parametrize("left", ["<<<<<<< HEAD\n", ">>>>>>> 1f2e3d (Theirs)\r\n", ">>>>>>>\n"])
+def test_half_of_the_markers_are_markers(yard: Yard, left: str):
+    """Whichever of them was forgotten."""
+    yard.write("new", f"a\n{left}b\n")
+    assert yard.found() == [("markers", ("new",))]
+
+
+@pytest.mark.parametrize(
+    "text", ["Title\n=======\n", ">>>>>> six\n", "> >>>>>>> quoted\n", "a\0" + MARKED]
+)
+def test_what_only_looks_like_a_marker(yard: Yard, text: str):
+    """Headings, quotes and binary files are no conflicts."""
+    yard.write("new", text)
+    assert yard.found() == []
+
+
+@rule("R131")
+def test_marker_lines_that_a_file_had_before(yard: Yard):
+    """A page about merging may be changed, renamed, and be in conflict like any other."""
+    yard.land(page=f"{MARKED}start\n")
+    yard.begin("work/1-1")
+    yard.commit("Mine", page=f"{MARKED}mine\n")
+    assert yard.found() == []
+    yard.land(page=f"{MARKED}theirs\n")
+    assert yard.rebase() == ["page"]
+    yard.write("page", f"{MARKED}mine\n<<<<<<< HEAD\ntheirs\n")
+    assert yard.found() == [("markers", ("page",))]
+    yard.write("page", f"{MARKED}mine and theirs\n")
+    assert yard.ready() == ["Mine"]
+    git(yard.path, "mv", "page", "moved")
+    assert yard.found() == []
+
+
+def test_markers_of_another_size(yard: Yard):
+    """The attribute `conflict-marker-size` is heeded."""
+    yard.land(attributes="")
+    yard.write(".gitattributes", "*.rst conflict-marker-size=12\n")
+    yard.write("a.rst", "<<<<<<< seven\n")
+    yard.write("b.rst", f"{'<' * 12} HEAD\n")
+    assert yard.found() == [("markers", ("b.rst",))]
+
+
+def binary(yard: Yard) -> None:
+    yard.land(poem="theirs\0\n")
+    yard.commit("Mine", poem="mine\0\n")
+
+
+def unmergeable(yard: Yard) -> None:
+    yard.land(poem="theirs\n")
+    yard.commit("Mine", poem="mine\n", **{".gitattributes": "poem -merge\n"})
+
+
+def deleted(yard: Yard) -> None:
+    yard.land(poem="theirs\n")
+    git(yard.path, "rm", "-q", "poem")
+    yard.commit("Mine")
+
+
+def renamed(yard: Yard) -> None:
+    git(yard.other, "mv", "poem", "theirs")
+    yard.land(other="x")
+    git(yard.path, "mv", "poem", "mine")
+    yard.commit("Mine")
+
+
+def oddly_named(yard: Yard) -> None:
+    yard.land(**{'"é\n': "theirs\n"})
+    yard.commit("Mine", **{'"é\n': "mine\n"})
+
+
+@rule("R132")
+@pytest.mark.parametrize("conflict", [binary, unmergeable, deleted, renamed, oddly_named])
+def test_conflicts_are_settled_by_the_agent_alone(yard: Yard, conflict: Callable[[Yard], None]):
+    """Whether or not markers show it, a path counts as settled once the agent has staged it, or
+    written to it since it was told."""
+    conflict(yard)
+    paths = yard.rebase()
+    assert paths
+    assert yard.found() == [("conflict", tuple(paths))]
+    for path in paths:
+        (yard.path / path).unlink(missing_ok=True)
+        yard.write(path, "both\n")
+    assert yard.found() == []
+    yard.ready()
+    assert (yard.path / paths[0]).read_text() == "both\n"
+
+
+def unfit_repository(yard: Yard) -> None:
+    git(yard.path, "init", "-q", "app")
+    yard.write("app/x", "x")
+
+
+def repository(yard: Yard) -> None:
+    unfit_repository(yard)
+    git(yard.path / "app", "add", "-A")
+    git(yard.path / "app", *OTHERS, "commit", "-q", "-m", "Inner")
+
+
+def staged_repository(yard: Yard) -> None:
+    repository(yard)
+    git(yard.path, "add", "-A")
+
+
+def committed_repository(yard: Yard) -> None:
+    repository(yard)
+    yard.commit("Mine")
+
+
+@rule("R133")
+@pytest.mark.parametrize(
+    "make", [unfit_repository, repository, staged_repository, committed_repository]
+)
+def test_repositories_in_the_tree(yard: Yard, make: Callable[[Yard], None]):
+    """No link to nothing lands; what they have is in what is saved, and lands without `.git`."""
+    make(yard)
+    yard.write("good", "good")
+    assert yard.found() == [("repository", ("app",))]
+    yard.work.save("work/1-1", [])
+    assert yard.shown("work/1-1", "good") == "good"
+    git(yard.root, "init", "-q", "elsewhere")
+    (yard.path / "app" / ".git").rename(yard.root / "elsewhere" / "old")
+    if make in (staged_repository, committed_repository):
+        git(yard.path, "rm", "-q", "-f", "--cached", "app")
+    yard.ready()
+    assert git(yard.path, "ls-tree", "-r", "--name-only", "HEAD", "app", "good") == "app/x\ngood"
+
+
+@rule("R133")
+def test_what_git_cannot_add_is_named_and_the_rest_is_kept(yard: Yard):
+    """A filter that fails takes one file with it, not all, and git's words are there."""
+    yard.write(".gitattributes", "*.bad filter=eat\n")
+    git(yard.path, "config", "--file", ".git/set-up/config", "filter.eat.clean", "false")
+    git(yard.path, "config", "--file", ".git/set-up/config", "filter.eat.required", "true")
+    yard.clone.mend()
+    for name in ("a", "b", "c.bad", "d"):
+        yard.write(name, name)
+    [finding] = [finding for finding in yard.found() if finding[0] == "refused"]
+    assert finding[1] == ("c.bad",)
+    assert "clean filter 'eat' failed" in yard.work.survey.take().refused[0][1]
+    assert yard.work.save("work/1-1", []) == ["c.bad"]
+    assert [yard.shown("work/1-1", name) for name in "abd"] == ["a", "b", "d"]
+
+
+def on_a_branch(yard: Yard) -> str:
+    git(yard.path, "checkout", "-q", "-b", "feature")
+    yard.commit("Elsewhere", lost="lost")
+    git(yard.path, "checkout", "-q", "work/1-1")
+    return "feature"
+
+
+def on_no_branch(yard: Yard) -> str:
+    git(yard.path, "checkout", "-q", "--detach")
+    yard.commit("Elsewhere", lost="lost")
+    commit = git(yard.path, "rev-parse", "--short=12", "HEAD")
+    git(yard.path, "checkout", "-q", "work/1-1")
+    return f"commit {commit}, on no branch"
+
+
+def in_the_stash(yard: Yard) -> str:
+    yard.write("poem", "stashed\n")
+    yard.write("lost", "lost")
+    git(yard.path, "stash", "-u")
+    return "stash@{0}"
+
+
+def in_a_worktree(yard: Yard) -> str:
+    git(yard.path, "worktree", "add", "-q", "--detach", "../beside")
+    (yard.path / "../beside/lost").write_text("lost")
+    return "the worktree ../beside"
+
+
+def in_a_worktree_within(yard: Yard) -> str:
+    git(yard.path, "worktree", "add", "-q", ".claude/worktrees/x", "-b", "sub")
+    (yard.path / ".claude/worktrees/x/lost").write_text("lost")
+    return "the worktree .claude/worktrees/x"
+
+
+def under_another_ref(yard: Yard) -> str:
+    on_no_branch(yard)
+    git(yard.path, "tag", "mine", "HEAD@{1}")
+    return "refs/tags/mine"
+
+
+ELSEWHERE = [
+    on_a_branch,
+    on_no_branch,
+    in_the_stash,
+    in_a_worktree,
+    in_a_worktree_within,
+    under_another_ref,
+]
+
+
+@rule("R134")
+@pytest.mark.parametrize("make", ELSEWHERE)
+def test_work_elsewhere_is_found_and_kept(yard: Yard, make: Callable[[Yard], str]):
+    """Wherever it was left: it is named, and all of it is saved under further refs."""
+    name = make(yard)
+    [(kind, names)] = yard.found()
+    assert kind == "elsewhere"
+    assert name in names
+    yard.work.save("work/1-1", [], ended=True)
+    refs = git(yard.bare, "for-each-ref", "--format=%(refname)", "refs/heads/work").split()
+    assert refs
+    assert all(ref.startswith("refs/heads/work/1-1+") for ref in refs)
+    files = [git(yard.bare, "ls-tree", "-r", "--name-only", ref).split() for ref in refs]
+    assert any("lost" in names for names in files)
+
+
+def test_work_that_was_brought_over_is_not_elsewhere(yard: Yard):
+    """A branch that was merged, picked or squashed, and a stash that was applied, are taken."""
+    on_a_branch(yard)
+    git(yard.path, "merge", "-q", "--squash", "feature")
+    in_the_stash(yard)
+    git(yard.path, "stash", "apply", "-q", "--index")
+    git(yard.path, "worktree", "add", "-q", "../clean")
+    assert yard.found() == []
+
+
+def test_what_was_there_before_is_not_the_tasks(yard: Yard):
+    """Stash and branches of an earlier task are none of this one's work."""
+    in_the_stash(yard)
+    on_a_branch(yard)
+    yard.work.begin()
+    assert yard.found() == []
+
+
+@pytest.mark.parametrize("text", ["a\r\nb\r\n", "a\nb\r\n"])
+def test_what_nobody_changed_is_not_committed(yard: Yard, text: str):
+    """Files that git would write anew for their line ends stay as they are on the branch."""
+    (yard.other / "w.txt").write_bytes(text.encode())
+    git(yard.other, "-c", "core.autocrlf=false", "add", "-A")
+    yard.land(x="x")
+    yard.land(**{".gitattributes": "*.txt text eol=crlf\n"})
+    yard.begin("work/1-1")
+    os.utime(yard.path / "w.txt")
+    yard.write("mine", "mine")
+    yard.commit_rest()
+    assert git(yard.path, "show", "--name-only", "--format=").split() == ["mine"]
+    yard.write("w.txt", "mine\n")
+    assert "w.txt" in [change.path for change in yard.work.survey.take().changes]
+
+
+def test_what_was_staged_and_then_overwritten_is_kept(yard: Yard):
+    """The index may have what neither the tree nor the branch has."""
+    yard.write("a", "staged")
+    git(yard.path, "add", "a")
+    yard.write("a", "later")
+    assert yard.found() == []
+    yard.work.save("work/1-1", [], ended=True)
+    [ref] = git(yard.bare, "for-each-ref", "--format=%(refname)", "refs/heads/work/1-1+*").split()
+    assert yard.shown(ref, "a") == "staged"
+    assert yard.shown("work/1-1", "a") == "later"
+
+
+def with_submodule(yard: Yard) -> Path:
+    """Have a submodule on the branch, populated in the clone."""
+    library = yard.root / "library"
+    git(yard.root, "init", "-q", "library")
+    (library / "x").write_text("x")
+    git(library, "add", "-A")
+    git(library, *OTHERS, "commit", "-q", "-m", "Library")
+    allow = ["-c", "protocol.file.allow=always"]
+    git(yard.other, *allow, "submodule", "--quiet", "add", str(library), "lib")
+    yard.land(x="x")
+    yard.begin("work/1-1")
+    git(yard.path, *allow, "submodule", "--quiet", "update", "--init")
+    yard.work.begin()
+    return library
+
+
+@rule("R135")
+def test_submodules(yard: Yard):
+    """A commit that only this ship has does not land; one that the remote has does."""
+    library = with_submodule(yard)
+    assert yard.found() == []
+    (yard.path / "lib" / "x").write_text("changed")
+    assert yard.found() == [("submodule", ("lib",))]
+    git(yard.path / "lib", *OTHERS, "commit", "-q", "-a", "-m", "Mine")
+    assert yard.found() == [("unpublished", ("lib",))]
+    git(library, "checkout", "-q", "-b", "aside")
+    git(yard.path / "lib", "push", "-q", "origin", "HEAD:refs/heads/theirs")
+    assert yard.found() == []
+    assert yard.ready() == ["Rest"]
+
+
+def test_a_name_that_is_no_text(yard: Yard):
+    """Bytes that no encoding has are a name like any other."""
+    name = os.fsdecode(b"odd\xff name")
+    (yard.path / name).write_text(MARKED)
+    assert yard.found() == [("markers", (name,))]
+    (yard.path / name).write_text("x")
+    yard.commit_rest()
+    assert "odd" in git(yard.path, "ls-tree", "--name-only", "HEAD")
+
+
+def test_a_branch_without_a_commit(yard: Yard):
+    """An orphan branch has no commit to compare with."""
+    git(yard.path, "checkout", "-q", "--orphan", "new")
+    yard.write("a", "a")
+    assert yard.found() == []
+    yard.work.save("work/1-1", [])
+    assert yard.shown("work/1-1", "a") == "a"
+
+
+def test_a_landing_of_others_is_no_leftover(yard: Yard):
+    """What the agent merged from the branch by itself is not its own change."""
+    yard.commit("Mine", a="a")
+    yard.land(page=MARKED)
+    git(yard.path, "fetch", "-q", "origin")
+    git(yard.path, "merge", "-q", f"origin/{VOYAGE}")
+    assert yard.found() == []
