@@ -6,9 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ocaptain.onboard.storage.call import shortened
 from tests.support.rules import rule
 from tests.support.storage import SHIPS, Sail, Storage, assert_sound, task
 
@@ -51,6 +53,22 @@ def test_what_is_taken_however_little_room_there_is_is_small(sail: Sail):
         for number in range(20):
             storage.ask("ship-0", op, id=f"{long}{number}", **{"claim": 1, **told})
         assert journal.stat().st_size - before < 20 * 6_000, op
+
+
+@rule("R17")
+@pytest.mark.parametrize("length", [100, 16_000, 16_001, 1_000_000])
+@pytest.mark.parametrize("limit", [100, 16_000])
+def test_of_a_long_text_beginning_and_end_are_kept(length: int, limit: int):
+    """And a word of what was cut between them, so that nobody takes it for the whole."""
+    whole = "".join(chr(ord("a") + number % 26) for number in range(length))
+    kept = shortened(whole, limit)
+    assert len(kept) <= limit
+    begin, _, rest = kept.partition("\n[")
+    cut, _, end = rest.partition(" characters were cut here]\n")
+    assert whole.startswith(begin)
+    assert whole.endswith(end)
+    assert (kept == whole) == (length <= limit)
+    assert length == len(begin) + len(end) + int(cut or 0)
 
 
 # Anything at all
