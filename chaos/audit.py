@@ -11,6 +11,7 @@ from itertools import groupby, pairwise
 
 from tests.support.audit import ENDS, JOURNAL_CHECKS, Record, Step, heads_of, parsed, task_status
 from tests.support.captain import Json
+from tests.support.lines import raw_lines
 from tests.support.machine import Trouble
 
 from .lookout import Look, Lookout
@@ -38,7 +39,7 @@ class Evidence(Record):
 def gather(lookout: Lookout, planned: dict[str, str]) -> Evidence:
     """What there is at the end of a voyage."""
     victim = lookout.victim
-    raw = (victim.storage / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    raw = raw_lines(victim.storage)
     return Evidence(victim, raw, parsed(raw), lookout=lookout, planned=planned)
 
 

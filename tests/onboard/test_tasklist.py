@@ -122,7 +122,7 @@ def test_choose_takes_something_ready(tasks):
         for t in tasks.values()
         if tasklist.state(t) == "pending" and not tasklist.waiting_for(t, tasks)
     ]
-    chosen = tasklist.choose(tasks)
+    chosen = tasklist.choose(tasks, tasklist.ranking(tasks))
     assert (chosen is None) == (not ready)
     assert list(tasklist.ready(tasks, tasks)) == ready
     if chosen:
@@ -138,12 +138,12 @@ def test_choose_takes_something_ready(tasks):
 @given(dags(), st.randoms(use_true_random=False))
 def test_the_ranking_outlives_what_becomes_of_the_tasks(tasks: Any, dice):
     """All ids are ranked, longest chain first, and just so whatever state the tasks are in."""
-    ranked, length = tasklist.ranking(tasks, tasks), tasklist.chains(tasks)
+    ranked, length = tasklist.ranking(tasks), tasklist.chains(tasks)
     assert sorted(ranked) == sorted(tasks)
     assert [length[i] for i in ranked] == sorted(length.values(), reverse=True)
     states = ["pending", "in_progress", "completed"]
     changed: Any = {i: {**t, "status": dice.choice(states)} for i, t in tasks.items()}
-    assert ranked == tasklist.ranking(changed, changed)
+    assert ranked == tasklist.ranking(changed)
 
 
 @given(dags())

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.captain import Json, Voyage
+from tests.support.lines import raw_lines
 from tests.support.machine import Trouble
 
 State = dict[str, Json]
@@ -72,8 +73,7 @@ def state_after(line: Json, state: State) -> State:
 
 def record_of(voyage: Voyage) -> Record:
     """Read a voyage's journal, as far as it is whole: a line without an end was no change yet."""
-    journal = (voyage.storage / "journal.jsonl").read_bytes()
-    raw = [line for line in journal.splitlines(keepends=True) if line.endswith(b"\n")]
+    raw = [line for line in raw_lines(voyage.storage) if line.endswith(b"\n")]
     return Record(voyage, raw, parsed(raw))
 
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from ocaptain.onboard.process import kill_marked, marked
 from tests.support.commands import Done, await_end
+from tests.support.lines import raw_lines
 from tests.support.machine import (
     Trouble,
     command_line,
@@ -228,8 +229,7 @@ class Voyage:
 
     def journal(self) -> list[Json]:
         """The journal's whole lines."""
-        raw = (self.storage / "journal.jsonl").read_bytes()
-        return [json.loads(x) for x in raw.splitlines(keepends=True) if x.endswith(b"\n")]
+        return [json.loads(x) for x in raw_lines(self.storage) if x.endswith(b"\n")]
 
     def is_complete(self) -> bool:
         """Whether storage has the mark of a complete voyage."""

@@ -19,6 +19,7 @@ from ocaptain.onboard.process import kill_marked
 from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.plan.plan import Plan
 from ocaptain.providers.local import Local
+from tests.support.lines import raw_lines
 from tests.support.machine import until
 from tests.support.plans import repository, sound, task, write
 from tests.support.storage import Json, git
@@ -94,8 +95,7 @@ class Sailing:
 
     def journal(self) -> list[Json]:
         """The journal's lines."""
-        journal = self.home() / "voyage" / "journal.jsonl"
-        return [json.loads(line) for line in journal.read_bytes().splitlines()]
+        return [json.loads(line) for line in raw_lines(self.home() / "voyage")]
 
     def work(self, file: str) -> tuple[int, str]:
         """Claim a task as ship-0, and push a commit of a file for it. Returns both."""

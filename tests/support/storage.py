@@ -17,6 +17,7 @@ from ocaptain.onboard.storage import serve, setup
 from ocaptain.onboard.storage.journal import SECTIONS, Journal, boot_id, no_entries
 from ocaptain.onboard.storage.snapshot import write_snapshot
 from ocaptain.onboard.storage.state import starting_ship
+from tests.support.lines import raw_lines
 
 Json = dict[str, Any]
 
@@ -247,7 +248,7 @@ class Storage:
 
     def lines(self) -> list[Json]:
         """The journal's lines."""
-        return [json.loads(line) for line in self.journal_file.read_bytes().splitlines()]
+        return [json.loads(line) for line in raw_lines(self.folder)]
 
     def write_state(self, state: Json, **index: Any) -> None:
         """Have state.json say that this is the state, as of now or of another line."""
@@ -259,6 +260,7 @@ class Storage:
             "head": '{"seq":1',
             "seq": len(self.journal_file.read_bytes().splitlines()),
             "offset": self.journal_file.stat().st_size,
+            "ranking": None,
         }
         with (self.folder / "state.json").open("wb") as file:
             write_snapshot(file, sections, files, {**now, **index})

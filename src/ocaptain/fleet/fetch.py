@@ -17,9 +17,9 @@ from .voyage import Voyage
 FETCH_S = 1800
 SILENCE_S = 120
 """How long storage may send nothing of its records before they are given up, in seconds."""
-PACK_RECORDS = "cd ~/voyage && exec tar -cz artifacts journal.jsonl logs ships voyage.json"
+PACK_RECORDS = "cd ~/voyage && exec tar -cz artifacts journal*.jsonl* logs ships voyage.json"
 SOME_FILES_CHANGED = 1
-"""The status of tar(1) if a file grew while it was read, as logs and the journal do."""
+"""The status of tar(1) if a file changed while it was read, as logs and the journal do."""
 
 
 async def fetch(voyage: Voyage, into: Path, *, everything: bool) -> str:

@@ -329,6 +329,7 @@ class Meta(TypedDict, total=False):
     pr_url: str
     mirror_fault: str | None
     notify_fault: str | None
+    upkeep_fault: str | None
     notified: dict[str, str]
     """News that `notify` was told, or that were given up, and that are still so."""
     untold: list[str] | None

@@ -177,8 +177,8 @@ def chains(tasks: Tasks) -> dict[str, int]:
     return length
 
 
-def ranking(tasks: Tasks, ids: Iterable[str]) -> list[str]:
-    """Return some ids in the order in which tasks are handed out.
+def ranking(tasks: Tasks) -> list[str]:
+    """Return all ids in the order in which tasks are handed out.
 
     The longest chain goes first, then most dependants, then the id. The order changes with the
     list alone, not with what becomes of the tasks."""
@@ -188,22 +188,20 @@ def ranking(tasks: Tasks, ids: Iterable[str]) -> list[str]:
     def rank(task_id: str) -> tuple[int, int, tuple[int, str]]:
         return -length[task_id], -len(below[task_id]), order(task_id)
 
-    return sorted(ids, key=rank)
+    return sorted(tasks, key=rank)
 
 
-def choose(tasks: Tasks) -> str | None:
-    """Return the id of the task to claim next: the first that is ready, but one that shares files
-    with work in progress only if there is nothing else."""
-    free = [task["id"] for task in ready(tasks, tasks)]
-    if not free:
-        return None
+def choose(tasks: Tasks, ranked: Iterable[str]) -> str | None:
+    """Return the id of the task to claim next, of all in the order of their rank: the first that is
+    ready, but one that shares files with work in progress only if there is nothing else."""
     started = [task for task in tasks.values() if task.get("status") == "in_progress"]
     touching = [task for task in started if files(task)]
-    ranked = ranking(tasks, free)
-    for task_id in ranked:
-        if not share_files(tasks[task_id], touching):
-            return task_id
-    return ranked[0]
+    fallback = None
+    for task in ready(tasks, ranked):
+        if not share_files(task, touching):
+            return task["id"]
+        fallback = fallback or task["id"]
+    return fallback
 
 
 def share_files(task: Task, others: Iterable[Task]) -> bool:

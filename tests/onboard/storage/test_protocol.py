@@ -26,10 +26,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ocaptain.onboard.storage import serve
+from ocaptain.onboard.storage import parts, serve
 from ocaptain.onboard.storage.journal import Journal
 from tests.support import rules
 from tests.support.crashes import ENDED, FAST, full_at, killed_at
+from tests.support.lines import raw_lines
 from tests.support.storage import SHIPS, VOYAGE, Json, Storage, fold, git, task, template
 
 LEASE, ATTEMPTS, REPAIRS, LIMIT = 60, 2, 2, 60  # seconds of the clock, the first and the last
@@ -541,7 +542,8 @@ class Protocol(RuleBasedStateMachine):
 
     def follow(self, who: str, request: Json, answer: Json | None) -> None:
         """Have the model do what the journal says was done, and compare the answers."""
-        new, known = self.read_journal(), (who, request.get("id", ""))
+        new = [line for line in self.read_journal() if line["op"] != "sum"]
+        known = (who, request.get("id", ""))
         assert [(line["who"], line["op"]) for line in new] in ([], [(who, request["op"])])
         if who not in ("captain", *self.model.crew):
             assert not new, "a ship that was let go made a change"
@@ -568,7 +570,7 @@ class Protocol(RuleBasedStateMachine):
 
     def read_journal(self) -> list[Json]:
         """The new lines of the journal, the whole ones, by a reading of our own."""
-        raw, new = self.storage.journal_file.read_bytes(), list[Json]()
+        raw, new = b"".join(raw_lines(self.storage.folder)), list[Json]()
         assert raw.startswith(self.raw), "the journal is not as it was"
         for line in raw[len(self.raw) :].splitlines(keepends=True):
             with suppress(ValueError):
@@ -838,6 +840,26 @@ class Protocol(RuleBasedStateMachine):
         branch = self.storage.repo / "refs" / "heads" / VOYAGE
         branch.with_name(f"{VOYAGE}.lock").touch()
 
+    @rule(crash=CRASH)
+    def sum_up(self, crash: Any) -> None:
+        """The journal is begun anew; what it was is kept beside it, and compressed later."""
+
+        def act() -> None:
+            with (journal := self.storage.journal()).locked():
+                for part in parts.plain_parts(journal):
+                    parts.compress(part)
+                journal.sum_up()
+
+        self.dirty = crash is not None
+        match crash:
+            case ("kill" | "power", number, *_):
+                killed_at(number, act, self.storage.journal_file)
+            case ("full", number):
+                full_at(number, act)
+            case None:
+                act()
+        assert {line["op"] for line in self.read_journal()} <= {"sum"}
+
     @rule(kind=st.sampled_from(DAMAGE), pick=st.integers(0, 9), cut=st.integers(1, 400))
     def damage(self, kind: str, pick: int, cut: int) -> None:
         """Somebody's hand, or a torn write."""
@@ -847,7 +869,7 @@ class Protocol(RuleBasedStateMachine):
             self.lose_power(self.storage.journal_file.stat().st_size)
         elif kind in ("state.json", "lock"):
             (folder / kind).write_bytes([b"", b"{", b"[]", b"99", bytes(20)][pick % 5])
-        elif kind == "a torn line" and self.storage.journal_file.stat().st_size == len(self.raw):
+        elif kind == "a torn line" and b"".join(raw_lines(self.storage.folder)) == self.raw:
             torn = self.raw.splitlines(keepends=True)[-1][:-1][:cut]
             with self.storage.journal_file.open("ab") as lines:
                 lines.write([torn, bytes(cut), b"\n", torn + b"\n"][pick % 4 if cut < 100 else 0])

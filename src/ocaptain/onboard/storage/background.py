@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 
 from ..text import one_line
-from . import mirror, notify
+from . import mirror, notify, upkeep
 from .job import USUAL_TIMING, Rejected
 from .journal import UNSOUND, open_voyage
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .job import Step, Timing
     from .journal import Journal
 
+    FaultKey = Literal["mirror_fault", "notify_fault", "upkeep_fault"]
+
 FAULT_LIMIT = 500
 
 
@@ -34,17 +36,18 @@ class Job:
     def __init__(
         self,
         next_step: Callable[[Journal, VoyageRecord, Timing], Step | None],
-        fault_key: Literal["mirror_fault", "notify_fault"],
+        fault_key: FaultKey,
     ) -> None:
         """`next_step` looks, under the lock, what there is to do, if anything. `fault_key` is the
         entry of `meta` that says why the last attempt failed."""
         self.next_step = next_step
-        self.fault_key: Literal["mirror_fault", "notify_fault"] = fault_key
+        self.fault_key: FaultKey = fault_key
 
 
 JOBS = {
     "mirror": Job(mirror.next_step, "mirror_fault"),
     "notify": Job(notify.next_step, "notify_fault"),
+    "upkeep": Job(upkeep.next_step, "upkeep_fault"),
 }
 
 
@@ -53,8 +56,9 @@ def start_due_jobs(home: Path, journal: Journal, voyage: VoyageRecord) -> None:
 
     This looks at the journal outside the lock, as it was at the last answer: `main` looks again."""
     for name, job in JOBS.items():
-        if job.next_step(journal, voyage, USUAL_TIMING):
-            with suppress(OSError):  # somebody is at it, or there is no room: a later call will
+        with suppress(OSError):  # somebody is at it, or there is no room: a later call will
+            check_free(lock_path(journal, name))
+            if job.next_step(journal, voyage, USUAL_TIMING):
                 start_job(home, lock_path(journal, name), name)
 
 
@@ -62,11 +66,16 @@ def start_job(home: Path, lock: Path, name: str) -> None:
     """Start the process of a job, with nothing of this one's: no lock, no pipe, no session.
 
     Raises OSError if there is one, or if that fails."""
-    with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    check_free(lock)
     from .. import process  # which takes longer to import than most calls take
 
     process.start_detached(home, "background.out", "background", name)
+
+
+def check_free(lock: Path) -> None:
+    """Raise OSError if a job's process holds this lock."""
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def lock_path(journal: Journal, name: str) -> Path:

@@ -108,11 +108,10 @@ def new_claim(call: Call, run_id: str) -> Claim | None:
 def next_task(call: Call, ship: ShipRecord) -> str | None:
     """Return the id of the best task; that at which the ship failed last is the last resort."""
     tasks = call.task_outlines
+    ranked = call.journal.ranking()
     failed_at = health.in_trouble_at(ship)
-    if failed_at in tasks and tasklist.state(tasks[failed_at]) == "pending":
-        others = {task_id: task for task_id, task in tasks.items() if task_id != failed_at}
-        return tasklist.choose(others) or tasklist.choose(tasks)
-    return tasklist.choose(tasks)
+    others = [task_id for task_id in ranked if task_id != failed_at]
+    return tasklist.choose(tasks, others) or tasklist.choose(tasks, ranked)
 
 
 def verification_is_due(call: Call) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 
 from ..text import several
 from .journal import Damaged
+from .parts import part_faults
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def fsck(call: Call) -> FsckAnswer:
 def with_repository(journal: Journal, answer: Json) -> Json:
     """Return an answer of `fsck` with what git says of the repository besides. This needs no lock,
     and takes as long as git takes to read all that there is."""
-    faults = [*answer["faults"], *repository_faults(journal)]
+    faults = [*answer["faults"], *part_faults(journal), *repository_faults(journal)]
     return {**answer, "message": summary(faults), "faults": faults}
 
 

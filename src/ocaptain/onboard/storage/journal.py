@@ -24,10 +24,12 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..files import write
+from .. import tasklist
 from ..text import utc
+from .following import Damaged as Damaged
+from .following import follow
 from .snapshot import UNSOUND as UNSOUND
-from .snapshot import Entries, Snapshot, write_snapshot
+from .snapshot import Entries, Snapshot, Spoilt, write_snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from ..process import Done
-    from ..protocol import Claim, Json, Moment, Sections, VoyageRecord
+    from ..protocol import Json, Moment, Sections, VoyageRecord
 
     Changes = dict[str, dict[str, Any]]
     """New entries by their sections and names; None removes an entry."""
@@ -45,18 +47,16 @@ SNAPSHOT_BYTES = 64_000
 """How much the journal grows, at least, until state.json is written again."""
 SNAPSHOT_SHARE = 32
 """It also has to grow by this part of state.json's own size."""
+PART_BYTES = 64_000_000
+PART_SHARE = 4
+"""The journal is begun anew when it is as long as that, and as so many times state.json."""
+RELISTING = ("edit_task",)
+"""Operations that may change the order of tasks, apart from those that make new ones."""
 SPARE_BYTES = 500_000_000
 """Free disk that is kept for what voyages cannot do without: claims, beats and landings."""
 HEAD_BYTES = 30
-"""What tells one file of the journal from another is in its first bytes: a line's number."""
 BOOT_DIGITS = 8
 """How much of a boot's id ships' records have: its end."""
-
-
-class Damaged(SystemExit):
-    """The journal does not parse before its last line, or git cannot follow: no crash does that.
-
-    Whoever asks gets no answer, but this on stderr: a ship waits for better times."""
 
 
 class Journal:
@@ -73,6 +73,7 @@ class Journal:
         *,
         boot: bytes | None = None,
         snapshot_bytes: int = SNAPSHOT_BYTES,
+        part_bytes: int = PART_BYTES,
         spare_bytes: int = SPARE_BYTES,
     ) -> None:
         """`clock` tells UNIX time, `awake` the seconds that this machine was awake since it
@@ -85,11 +86,14 @@ class Journal:
         self.repo = self.folder / "repo.git"
         self.lines = self.folder / "journal.jsonl"
         self.sections = no_entries()
+        self.stamps: dict[str, int] = {}
         self.notes: list[str] = []
         self._boot = boot or boot_id()
         self._snapshot_bytes = snapshot_bytes
+        self._part_bytes = part_bytes
         self._spare_bytes = spare_bytes
-        self._stamps: dict[str, int] = {}
+        self._draft = self.folder / ".state.json.new"
+        self._ranking: list[str] | None = None
         self._head = b""
         self._seq = 0
         self._offset = 0
@@ -149,6 +153,13 @@ class Journal:
         boot = self._boot.decode()[-BOOT_DIGITS:]
         return {"boot": boot, "awake_s": round(self.awake(), 3)}
 
+    def ranking(self) -> list[str]:
+        """Return all tasks in the order in which they are handed out."""
+        if self._ranking is None:
+            tasks: Any = self.sections["tasks"]
+            self._ranking = tasklist.ranking(tasks.outlines)
+        return self._ranking
+
     def has_room(self) -> bool:
         """Whether the disk has room for more than what voyages cannot do without."""
         disk = os.statvfs(self.folder)
@@ -178,10 +189,13 @@ class Journal:
         if not known <= followed <= self._seq:
             behind = [whole]
         for section, key in {(name, key) for sets in behind for name in sets for key in sets[name]}:
-            self._write(section, key)
-        if behind:
-            os.pwrite(self._lock, b"%020d %s" % (self._seq, self._boot), 0)
+            follow(self, section, key)
+        if followed != self._seq:
+            self._note_followed(self._seq)
         self._new.clear()
+
+    def _note_followed(self, seq: int) -> None:
+        os.pwrite(self._lock, b"%020d %s" % (seq, self._boot), 0)
 
     def _followed(self) -> int:
         """Return up to which change all that follows was written; -1 if nobody knows.
@@ -193,12 +207,13 @@ class Journal:
 
     def _begin(self, file: IO[bytes]) -> None:
         """Begin anew, with state.json if it is of this journal, unless we have begun with it."""
-        head = os.pread(file.fileno(), HEAD_BYTES, 0).partition(b",")[0]
+        head = head_of(file)
         if self._offset and head == self._head:
             return
         self._head = head
         self.sections = no_entries()
-        self._stamps = {}
+        self.stamps = {}
+        self._ranking = None
         self._seq = 0
         self._offset = 0
         self._new.clear()
@@ -217,8 +232,9 @@ class Journal:
         return goes_on and is_alike and snapshot.boot.encode() == self._boot
 
     def _begin_with(self, snapshot: Snapshot) -> None:
-        self.sections = snapshot.sections
-        self._stamps = snapshot.stamps
+        self.sections = snapshot.sections()
+        self.stamps = snapshot.stamps
+        self._ranking = snapshot.ranking
         self._seq = snapshot.seq
         self._offset = snapshot.offset
         self._wait_with_snapshot(snapshot.size)
@@ -260,64 +276,93 @@ class Journal:
             self._seq = line["seq"] - 1
         if line["seq"] != self._seq + 1:
             raise LookupError
+        tasks = self.sections["tasks"]
+        has_new = any(task_id not in tasks for task_id in sets.get("tasks", ()))
+        if has_new or line.get("op") in RELISTING:
+            self._ranking = None
         fold(self.sections, sets)
         if is_sum:
-            self._stamps = line["stamps"]
+            self.stamps = line["stamps"]
             sets = {}
         for task_id in sets.get("tasks", ()):
-            self._stamps[task_id] = line["ns"]
+            self.stamps[task_id] = line["ns"]
         self._seq = line["seq"]
         return sets
 
     def _write_snapshot(self) -> None:
         """Write state.json, unless somebody is at it. Without room for it there will be later."""
-        index = {
-            "boot": self._boot.decode(),
-            "head": self._head.decode(),
-            "seq": self._seq,
-            "offset": self._offset,
-        }
-        new = self.folder / ".state.json.new"
+        with suppress(OSError, Spoilt), self._snapshots_lock(fcntl.LOCK_NB):
+            with self.lines.open("rb") as file:
+                is_still_ours = head_of(file) == self._head
+            if is_still_ours:
+                self._draft_snapshot(self._head, self._seq, self._offset)
+                self._draft.rename(self.folder / "state.json")
+
+    @contextmanager
+    def _snapshots_lock(self, flags: int = 0) -> Iterator[None]:
+        """Write state.json alone. This is a lock on the directory. Raises OSError with LOCK_NB."""
         folder = os.open(self.folder, os.O_RDONLY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with new.open("wb") as file:
-                write_snapshot(file, self.sections, self._stamps, index)
-                size = file.tell()
-            new.rename(self.folder / "state.json")
-        except OSError:
-            return
+            fcntl.flock(folder, fcntl.LOCK_EX | flags)
+            yield
         finally:
             os.close(folder)
-        self._wait_with_snapshot(size)
 
-    def _write(self, section: str, key: str) -> None:
-        """Write what follows from an entry."""
-        sections: Any = self.sections
-        value = sections[section].get(key)
-        if section == "tasks":
-            write(self.tasks_folder / f"{key}.json", value, ns=self._stamps[key])
-        elif section == "ships":
-            write(self.folder / "ships" / f"{key}.json", value)
-        elif section == "claims" and value["task"]:
-            self._allow_pushes(key, value)
-        elif (section, key) == ("meta", "verified"):
-            write(self.folder / "artifacts" / "voyage-complete.marker", value)
-        elif (section, key) == ("meta", "head"):
-            self._move_branch(f"refs/heads/{self.voyage}", value)
+    def _draft_snapshot(self, head: bytes, seq: int, offset: int) -> None:
+        """Write what state.json is to be, for the journal that begins with `head`."""
+        index = {
+            "boot": self._boot.decode(),
+            "head": head.decode(),
+            "seq": seq,
+            "offset": offset,
+            "ranking": self._ranking,
+        }
+        with self._draft.open("wb") as file:
+            write_snapshot(file, self.sections, self.stamps, index)
+            self._wait_with_snapshot(file.tell())
 
-    def _allow_pushes(self, number: str, claim: Claim) -> None:
-        """Write the work ref that a claim's ship may push to, for git's hook."""
-        allowed = self.folder / "allowed" / claim["ship"] / "refs" / "heads" / "work"
-        allowed.mkdir(parents=True, exist_ok=True)
-        (allowed / f"{claim['task']}-{number}").touch()
+    # The journal's older parts
 
-    def _move_branch(self, ref: str, commit: str) -> None:
-        for leftover in (f"{ref}.lock", "HEAD.lock"):  # of a crash: only we take these
-            (self.repo / leftover).unlink(missing_ok=True)
-        done = self.git("update-ref", "-m", "landed", ref, commit)
-        if done.status:
-            raise Damaged(f"the branch cannot follow the journal: {done.stderr.strip()}")
+    def is_long(self) -> bool:
+        """Whether it is worth while to begin the journal anew."""
+        size = self.lines.stat().st_size
+        state = 0
+        with suppress(FileNotFoundError):
+            state = (self.folder / "state.json").stat().st_size
+        return size > max(self._part_bytes, PART_SHARE * state)
+
+    def sum_up(self) -> None:
+        """Begin the journal anew with a line that has the whole state. What it was is kept beside.
+
+        Killed anywhere in this, there is the one journal or the other."""
+        seq = self._seq + 1
+        ns = int(self.clock() * 1e9)
+        line = {
+            "seq": seq,
+            "time": utc(ns / 1e9),
+            "ns": ns,
+            "who": "harbor",
+            "op": "sum",
+            "claim": None,
+            "stamps": self.stamps,
+            "set": self.sections,
+        }
+        new = self.folder / ".journal.jsonl.new"
+        with new.open("wb") as file:
+            file.write(json.dumps(line, separators=(",", ":"), default=dict).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        first = int(self._head.partition(b":")[2])
+        with self._snapshots_lock():
+            self._draft_snapshot(b'{"seq":%d' % seq, seq, size)
+            with suppress(FileExistsError):  # of a sum that was killed: the same file
+                os.link(self.lines, self.folder / f"journal-{first}.jsonl")
+            new.rename(self.lines)
+            self._draft.rename(self.folder / "state.json")
+        sync(self.folder)
+        self._note_followed(seq)  # there is nothing new
+        self._catch_up()
 
     def _doubtful_tasks(self) -> list[str]:
         """Return the tasks whose files seem to be not as their last changes left them."""
@@ -327,7 +372,7 @@ class Journal:
                 if not file.name.startswith("."):
                     stamp = file.stat(follow_symlinks=False).st_mtime_ns
                     stamps[file.name.removesuffix(".json")] = stamp
-        known = self._stamps
+        known = self.stamps
         return [key for key in self.sections["tasks"] if stamps.get(key) != known.get(key)]
 
     def _restore_tasks(self, doubtful: Iterable[str]) -> None:
@@ -336,9 +381,9 @@ class Journal:
             stamp = None
             with suppress(OSError):
                 stamp = (self.tasks_folder / f"{task_id}.json").lstat().st_mtime_ns
-            if task_id in self.sections["tasks"] and stamp != self._stamps[task_id]:
+            if task_id in self.sections["tasks"] and stamp != self.stamps[task_id]:
                 self.note(f"restored {task_id}.json, which was not as ocaptain had left it")
-                self._write("tasks", task_id)
+                follow(self, "tasks", task_id)
 
     def forget(self) -> None:
         """Do without state.json from here on: the journal has it all."""
@@ -351,7 +396,7 @@ class Journal:
         fresh._lock = self._lock
         os.ftruncate(self._lock, 0)
         fresh._catch_up()
-        os.pwrite(self._lock, b"%020d %s" % (fresh._seq, self._boot), 0)
+        self._note_followed(fresh._seq)
         return fresh.sections
 
     def note(self, text: str) -> None:
@@ -369,6 +414,18 @@ def open_voyage(
     """Return the journal of the voyage that lives in this home directory, and voyage.json."""
     voyage: VoyageRecord = json.loads((home / "voyage" / "voyage.json").read_text())
     return Journal(home, voyage["voyage"], clock, awake), voyage
+
+
+def head_of(file: IO[bytes]) -> bytes:
+    """Return what tells a file of the journal from others: the number of its first line."""
+    return os.pread(file.fileno(), HEAD_BYTES, 0).partition(b",")[0]
+
+
+def sync(folder: Path) -> None:
+    """Have the names in a folder on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
 
 
 def no_entries() -> Sections:

@@ -20,7 +20,7 @@ from .state import starting_ship
 
 REPOSITORY_CONFIG = {
     "core.logAllRefUpdates": "always",
-    "core.fsync": "committed,reference",
+    "core.fsync": "committed,derived-metadata,reference",
     "gc.auto": "0",
     "receive.autogc": "false",
     "receive.denyDeletes": "true",

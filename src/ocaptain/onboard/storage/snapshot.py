@@ -140,20 +140,25 @@ class Snapshot:
         self.seq: int = index["seq"]
         self.offset: int = index["offset"]
         self.stamps: dict[str, int] = index["stamps"]
-        self.sections: Sections = {
-            "tasks": self._entries("tasks", index),
-            "claims": self._entries("claims", index),
-            "ships": index["ships"],
-            "hails": self._entries("hails", index),
-            "answers": self._entries("answers", index),
-            "meta": index["meta"],
-        }
+        self.ranking: list[str] | None = index["ranking"]
+        self._index = index
         self._outlines_at: dict[str, int] = index["outlines"]
         self._outlines: dict[str, dict[str, Any]] = {}
 
     def __del__(self) -> None:
         if hasattr(self, "_file"):
             os.close(self._file)
+
+    def sections(self) -> Sections:
+        """Return the state that there was."""
+        return {
+            "tasks": self._entries("tasks"),
+            "claims": self._entries("claims"),
+            "ships": self._index["ships"],
+            "hails": self._entries("hails"),
+            "answers": self._entries("answers"),
+            "meta": self._index["meta"],
+        }
 
     def line(self, place: int) -> bytes:
         """Return the line that begins there."""
@@ -173,8 +178,9 @@ class Snapshot:
                 raise Spoilt(f"no outlines of {section}") from None
         return self._outlines[section]
 
-    def _entries(self, section: str, index: Json) -> Entries:
-        return Entries(self, section, index["places"][section], index["in_use"][section])
+    def _entries(self, section: str) -> Entries:
+        places = self._index["places"][section]
+        return Entries(self, section, places, self._index["in_use"][section])
 
 
 def write_snapshot(

@@ -1,0 +1,104 @@
+"""The journal's older parts: `journal-N.jsonl.gz`, where N is the number of the first line.
+
+Each later one, and the journal itself, begins with a line that sums up all that came before it."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from .journal import UNSOUND, fold, no_entries, sync
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ..protocol import Sections
+    from .journal import Journal
+
+
+def plain_parts(journal: Journal) -> list[Path]:
+    """Return the parts that are not compressed.
+
+    If `sum_up` was killed, there is one that still is the journal: it does not count."""
+    parts = journal.folder.glob("journal-*.jsonl")
+    return [part for part in parts if not part.samefile(journal.lines)]
+
+
+def compress(part: Path) -> None:
+    """Replace a part by a compressed one. Killed anywhere in this, there is the one or the other.
+
+    If there are both, they are the same."""
+    import gzip
+    import shutil
+
+    new = part.with_name(f".{part.name}.new")
+    with part.open("rb") as plain, new.open("wb") as file:
+        with gzip.open(file, "wb") as compressed:
+            shutil.copyfileobj(plain, compressed)
+        file.flush()
+        os.fsync(file.fileno())
+    new.rename(part.with_name(f"{part.name}.gz"))
+    sync(part.parent)
+    part.unlink()
+
+
+def all_parts(journal: Journal) -> list[Path]:
+    """Return all parts, the earliest first."""
+    compressed = [*journal.folder.glob("journal-*.jsonl.gz")]
+    names = {part.name for part in compressed}
+    plain = [part for part in plain_parts(journal) if f"{part.name}.gz" not in names]
+    return sorted([*compressed, *plain], key=first_change)
+
+
+def first_change(part: Path) -> int:
+    """Return the number of a part's first line."""
+    return int(part.name.removeprefix("journal-").partition(".")[0])
+
+
+def lines_of(part: Path) -> Iterator[bytes]:
+    """Yield the lines of a part. Raises OSError, EOFError or zlib.error if it is damaged."""
+    import gzip
+
+    if part.suffix == ".gz":
+        with gzip.open(part) as file:
+            yield from file
+    else:
+        with part.open("rb") as file:
+            yield from file
+
+
+def part_faults(journal: Journal) -> Iterator[str]:
+    """Yield what is wrong with the older parts: each has to go on where the one before ends."""
+    from zlib import error
+
+    with journal.lines.open("rb") as file:
+        first_line = file.readline()
+    parts = all_parts(journal)
+    state = no_entries()
+    seq = 0
+    for part in parts:
+        try:
+            for raw in lines_of(part):
+                seq = take_in(raw, state, seq)
+        except (OSError, EOFError, error, *UNSOUND):
+            yield f"{part.name}: damaged after change {seq}"
+            return
+    try:
+        if parts:
+            take_in(first_line, state, seq)
+    except UNSOUND:
+        yield f"journal.jsonl does not go on where {parts[-1].name} ends"
+
+
+def take_in(raw: bytes, state: Sections, seq: int) -> int:
+    """Fold a line into the state of the line before, number `seq`. Returns its number.
+
+    Raises one of UNSOUND if it does not follow."""
+    line = json.loads(raw)
+    is_other = line["op"] == "sum" and line["set"] != state
+    if is_other or line["seq"] != seq + 1:
+        raise LookupError
+    fold(state, line["set"])
+    return seq + 1
