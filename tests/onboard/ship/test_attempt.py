@@ -323,3 +323,38 @@ def test_a_subject_that_looks_like_a_comment_stays(yard: Yard, talking: str):
         yard.bare, "for-each-ref", "--format=%(refname)", "refs/heads/work/1-1+*"
     ).split()
     assert yard.shown(further, "poem") == "mine"
+
+
+ATTRIBUTES = "*.psd filter=lfs diff=lfs merge=lfs -text\n"
+
+
+@rule("R123")
+def test_a_large_file_that_others_could_not_get_does_not_land(yard: Yard):
+    """The path is named, and what was done is kept."""
+    yard.land(**{".gitattributes": ATTRIBUTES})
+    harbor = Harbor()
+    work = at_sea(yard, harbor, "echo contents >big.psd")
+    assert hold(work.ship, work)
+    assert harbor.requests("land") == []
+    [release] = harbor.requests("release")
+    assert release["fault"] == "agent"
+    assert "on this machine alone" in release["why"]
+    assert "\nbig.psd\n" in release["why"]
+    assert "big.psd" in wreck(yard).split()
+
+
+@rule("R123")
+def test_contents_that_an_agent_commits_land_as_a_pointer(yard: Yard, talking: str):
+    """If there is a server for them."""
+    server = yard.root / "server.git"
+    git(yard.root, "init", "-q", "--bare", str(server))
+    yard.land(**{".gitattributes": ATTRIBUTES, ".lfsconfig": f"[lfs]\nurl = file://{server}\n"})
+    harbor = Harbor()
+    commit = "git add big.psd; git commit -qm Mine"
+    run = f"hear(); open('big.psd', 'w').write('contents'); os.system('{commit}'); result(); hear()"
+    work = at_sea(yard, harbor, run, agent=talking)
+    assert hold(work.ship, work)
+    landing = harbor.requests("land")[-1]
+    work.clone.git.run_with_storage("push", "origin", f"{landing['commit']}:refs/heads/shown")
+    assert yard.shown("shown", "big.psd").startswith("version https://git-lfs.github.com/spec/v1")
+    assert len(list((server / "lfs" / "objects").rglob("*"))) == 3

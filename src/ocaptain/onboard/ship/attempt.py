@@ -1,7 +1,7 @@
 """An attempt at a task: a fresh branch, the agent's turns, and the landing."""
 
 from ..protocol import Fault, TaskGrant
-from . import prompt
+from . import lfs, prompt
 from .agents import AGENTS
 from .client import Refused
 from .heartbeat import GiveUp, Heartbeat
@@ -134,11 +134,30 @@ class Attempt:
         while True:
             if commit == self.clone.upstream and self._was_in_conflict:
                 note = self.reason_for_no_change(last_words, stock)
+            commit = self.with_pointers(commit, message)
             try:
                 self.ask_to_land(commit, note)
                 return
             except Refused as refusal:
                 commit = self.answer_refusal(refusal, commit)
+
+    def with_pointers(self, commit: str, message: str) -> str:
+        """Return a commit in which large files are pointers to what others can get.
+
+        Raises Feedback if there is none."""
+        if commit == self.clone.upstream:
+            return commit
+        faults = lfs.faults(self.clone.git, self.clone.upstream)
+        if faults.whole and lfs.is_here():  # but the agent's git did not know
+            self.work.uncommit()
+            self.work.commit(self.work.survey.take(), message)
+            commit = self.work.tip()
+            faults = lfs.faults(self.clone.git, self.clone.upstream)
+        if faults.whole or faults.stranded:
+            paths = " ".join(map(prompt.shown, [*faults.whole, *faults.stranded]))
+            self.say(f"cannot land large files: {paths}")
+            raise Feedback(prompt.large_files(faults))
+        return commit
 
     def judge(self, stock: Stock, last_words: str) -> None:
         """Raise Feedback if the agent left what cannot land, or has to be asked about."""

@@ -1,6 +1,7 @@
 """Large files of Git LFS: the branch has pointers, and a server has the objects."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,6 +19,11 @@ class Faults(NamedTuple):
     """Committed with their contents, where a pointer belongs."""
     stranded: list[str]
     """Pointers to objects that could not be brought to the server."""
+
+
+def is_here() -> bool:
+    """Whether this ship has Git LFS."""
+    return shutil.which("git-lfs") is not None
 
 
 def faults(git: Git, upstream: str) -> Faults:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from .. import tasklist
 from ..protocol import Task, TaskGrant, VoyageRecord, Wreck
+from .lfs import Faults
 from .stock import Finding, Kind
 
 NO_CHANGE = "NO CHANGE:"
@@ -128,6 +129,22 @@ def stated(word: str, last_words: str) -> str | None:
     reasons = [line.strip(" \t*_`") for line in lines]
     reasons = [reason for reason in reasons if re.search(r"\w", reason)]
     return reasons[-1] if reasons else None
+
+
+def large_files(faults: Faults) -> str:
+    """Say what to do about files of Git LFS that others could not get."""
+    texts = []
+    if faults.whole:
+        lines = "\n".join(map(shown, faults.whole))
+        texts.append(
+            f"These files belong to Git LFS, but are committed with their contents, since this machine has no git-lfs:\n\n{lines}\n\nInstall it, or put them back as the branch has them."
+        )
+    if faults.stranded:
+        lines = "\n".join(map(shown, faults.stranded))
+        texts.append(
+            f"These files belong to Git LFS, and their new contents are on this machine alone: ocaptain cannot bring them to an LFS server.\n\n{lines}\n\nDo your task without changing them, and put them back as the branch has them."
+        )
+    return "\n\n".join([*texts, "Then end your turn; ocaptain looks again."])
 
 
 def red_check(check: str, status: int, output: str) -> str:
