@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocaptain.onboard.ship.git import Git, GitFailed
+from ocaptain.onboard.ship.work import Work
 from tests.support.rules import rule
 from tests.support.storage import git
 from tests.support.yard import Yard
@@ -71,6 +72,7 @@ Surroundings = Callable[[], AbstractContextManager[object]]
 
 def work(yard: Yard, surroundings: Surroundings = nullcontext) -> tuple[str, str]:
     """A task in a fresh clone, with a conflict on its way; what came of it."""
+    yard.work = Work(yard.clone)
     with surroundings():
         yard.make()
         yard.begin("work/1-1")
