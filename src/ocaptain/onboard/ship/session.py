@@ -3,9 +3,9 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
+from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -13,9 +13,11 @@ from .. import process
 from ..protocol import TaskGrant
 from . import prompt
 from .agents import Agent, Event, Job, Outcome
+from .hails import Hails
 from .heartbeat import WORKING, GiveUp, Heartbeat
 from .ship import LOG_LINE_LIMIT, Ship
 from .spending import Spending
+from .turn import Run, Turn
 from .workgroup import OutOfMemory
 
 TICK_S = 0.02
@@ -47,35 +49,6 @@ class Timing(NamedTuple):
     longest_limited_s: float = 600.0
     close_s: float = 10.0
     """For the agent to end by itself."""
-
-
-class Run:
-    """A process of the agent, with what it was started with and has let be known."""
-
-    def __init__(
-        self, child: Popen[bytes], agent_env: Mapping[str, str], conversation: str
-    ) -> None:
-        self.child = child
-        self.agent_env = agent_env
-        self.conversation = conversation
-        """By which another process can go on; empty if there is nothing yet to go on with."""
-        self.begun = conversation
-        """What the agent called it when a turn began."""
-        # What it has to do even if its turn has ended:
-        self.background_tasks = 0
-        self.quiet_s = 0.0
-        self.ticks_used = 0
-
-
-class Turn:
-    """A turn as far as it has gone."""
-
-    def __init__(self) -> None:
-        self.began_at = time.monotonic()
-        self.heard_at = self.began_at
-        self.wait_ends = 0.0
-        """When a wait that was announced ends, in UNIX time."""
-        self.end: Event | None = None
 
 
 class Session:
@@ -112,10 +85,7 @@ class Session:
         """How many turns have ended with a limit since it last worked."""
         self._has_worked = False
         """Whether it has since it was told what to do in this turn."""
-        # The captain's hails, whose numbers wait here under the mark of the message that has them:
-        self._hails_sent = 0
-        self._hails_on_the_way: dict[str, list[int]] = {}
-        self._hails_delivered: list[int] = []
+        self._hails = Hails()
         self._turn = Turn()
         self._run = self._start("")
         self._listen()
@@ -161,9 +131,7 @@ class Session:
         self.ship.work.kill()
         self._spending.end_process()
         self._limits = 0
-        for numbers in self._hails_on_the_way.values():
-            self._hails_sent -= len(numbers)
-        self._hails_on_the_way.clear()
+        self._hails.send_again()
         self._run = self._start(self._run.conversation)
         self._listen()
 
@@ -204,16 +172,15 @@ class Session:
 
     def _send(self, text: str) -> None:
         """Write a message to the agent: `text`, and what is new from the captain."""
-        hails = list(self.heartbeat.hails.items())[self._hails_sent :]
-        text += "".join(prompt.HAIL + hail for _, hail in hails)
+        hails = self.heartbeat.hails
+        text += "".join(prompt.HAIL + hail for hail in self._hails.new(hails))
         if not text:
             return
         mark = str(uuid4())
         message = self.agent.message(text, mark)
         if message is None:
             return
-        self._hails_sent += len(hails)
-        self._hails_on_the_way[mark] = [int(number) for number, _ in hails]
+        self._hails.send(mark, hails)
         with suppress(OSError):  # it is dead, then, and that ends the turn
             process.feed(self._run.child, message)
 
@@ -274,7 +241,7 @@ class Session:
             return self._exited(silent_s) or self._overdue() or self._stalled(silent_s)
         if end.outcome != "done":
             return end
-        goes_on = self._run.background_tasks > 0 or bool(self._hails_on_the_way)
+        goes_on = self._run.background_tasks > 0 or self._hails.are_on_the_way()
         if not goes_on and silent_s >= self._run.quiet_s:
             return end
         if goes_on and silent_s > self._timing.background_s:
@@ -314,7 +281,7 @@ class Session:
         """Kill what the agent left running: it begins a turn of its own then."""
         self.ship.say("stopping what the agent left running", self.heartbeat.task_id)
         self.ship.work.kill(spare=[self._run.child.pid])
-        self._hails_on_the_way.clear()
+        self._hails.give_up()
         self._run.background_tasks = 0
         self._turn.heard_at = time.monotonic()
 
@@ -351,8 +318,8 @@ class Session:
                     {"state": "limited", "reason": event.text, "until": event.until}
                 )
             case "heard":
-                self._hails_delivered += self._hails_on_the_way.pop(event.text, [])
-                self.heartbeat.report({"delivered": self._hails_delivered.copy()})
+                self._hails.hear(event.text)
+                self.heartbeat.report({"delivered": self._hails.heard.copy()})
             case _:
                 self._follow(run, event)
 
