@@ -165,7 +165,7 @@ def further_refs(yard: Yard) -> list[str]:
     return git(yard.bare, *REFS, "refs/heads/work/1-1+*").split()[::2]
 
 
-@rule("R130")
+@rule("R134")
 def test_a_command_that_left_a_conflict_has_failed(yard: Yard):
     """It cannot be told, and what it left half-done does not land; all of it is kept."""
     harbor = Strict(yard)
@@ -181,7 +181,7 @@ def test_a_command_that_left_a_conflict_has_failed(yard: Yard):
 STASHED = "echo 1 >poem; git stash -q; echo 2 >poem; git commit -qam 2; git stash pop -q || true"
 
 
-@rule("R130", "R131")
+@rule("R134", "R135")
 def test_an_agent_is_told_what_it_left(yard: Yard, talking: str):
     """It hears of the paths, and lands once it has mended them, or says that they are meant."""
     harbor = Strict(yard)
@@ -229,7 +229,7 @@ def test_a_command_that_changed_nothing_but_elsewhere_has_failed(yard: Yard):
     assert further_refs(yard)
 
 
-@rule("R136")
+@rule("R140")
 @pytest.mark.parametrize(
     "check",
     [
@@ -250,7 +250,7 @@ def test_what_was_pushed_lands_whatever_the_check_does(yard: Yard, check: str):
     assert yard.shown(landing["commit"], "a") == "x"
 
 
-@rule("R137")
+@rule("R141")
 @pytest.mark.parametrize("check", [None, "true"])
 def test_a_command_in_conflict_is_run_again(yard: Yard, check: str | None):
     """It lands on top of what others did, in the same claim, while its ship is landing."""
@@ -287,7 +287,7 @@ def test_a_conflict_of_many_commits_is_one(yard: Yard, talking: str):
     assert subjects.split() == ["5", "4", "3", "2", "1", "0"]
 
 
-@rule("R132")
+@rule("R136")
 def test_work_that_a_conflict_leaves_nothing_of_is_asked_about(yard: Yard, talking: str):
     """It is kept, and the task is not completed as done by others."""
     harbor = Strict(yard, contested=1)

@@ -30,7 +30,7 @@ def two_sides(yard: Yard) -> str:
     return patch
 
 
-@rule("R130")
+@rule("R134")
 @pytest.mark.parametrize(
     ("words", "operation"),
     [
@@ -77,7 +77,7 @@ def test_a_search_that_is_not_over(yard: Yard):
     assert ("operation", ()) in yard.found()
 
 
-@rule("R130")
+@rule("R134")
 @pytest.mark.parametrize("style", ["merge", "diff3", "zdiff3"])
 def test_what_a_stash_left_in_conflict(yard: Yard, style: str):
     """`stash pop` leaves paths unmerged, and no file says that it was at work."""
@@ -95,7 +95,7 @@ def test_what_a_stash_left_in_conflict(yard: Yard, style: str):
     assert yard.ready() == ["Rest", "With markers", "Mine"]
 
 
-@rule("R130")
+@rule("R134")
 @pytest.mark.parametrize("left", ["<<<<<<< HEAD\n", ">>>>>>> 1f2e3d (Theirs)\r\n", ">>>>>>>\n"])
 def test_half_of_the_markers_are_markers(yard: Yard, left: str):
     """Whichever of them was forgotten."""
@@ -112,7 +112,7 @@ def test_what_only_looks_like_a_marker(yard: Yard, text: str):
     assert yard.found() == []
 
 
-@rule("R131")
+@rule("R135")
 def test_marker_lines_that_a_file_had_before(yard: Yard):
     """A page about merging may be changed, renamed, and be in conflict like any other."""
     yard.land(page=f"{MARKED}start\n")
@@ -166,7 +166,7 @@ def oddly_named(yard: Yard) -> None:
     yard.commit("Mine", **{'"é\n': "mine\n"})
 
 
-@rule("R132")
+@rule("R136")
 @pytest.mark.parametrize("conflict", [binary, unmergeable, deleted, renamed, oddly_named])
 def test_conflicts_are_settled_by_the_agent_alone(yard: Yard, conflict: Callable[[Yard], None]):
     """Whether or not markers show it, a path counts as settled once the agent has staged it, or
@@ -204,7 +204,7 @@ def committed_repository(yard: Yard) -> None:
     yard.commit("Mine")
 
 
-@rule("R133")
+@rule("R137")
 @pytest.mark.parametrize(
     "make", [unfit_repository, repository, staged_repository, committed_repository]
 )
@@ -223,7 +223,7 @@ def test_repositories_in_the_tree(yard: Yard, make: Callable[[Yard], None]):
     assert git(yard.path, "ls-tree", "-r", "--name-only", "HEAD", "app", "good") == "app/x\ngood"
 
 
-@rule("R133")
+@rule("R137")
 def test_what_git_cannot_add_is_named_and_the_rest_is_kept(yard: Yard):
     """A filter that fails takes one file with it, not all, and git's words are there."""
     yard.write(".gitattributes", "*.bad filter=eat\n")
@@ -289,7 +289,7 @@ ELSEWHERE = [
 ]
 
 
-@rule("R134")
+@rule("R138")
 @pytest.mark.parametrize("make", ELSEWHERE)
 def test_work_elsewhere_is_found_and_kept(yard: Yard, make: Callable[[Yard], str]):
     """Wherever it was left: it is named, and all of it is saved under further refs."""
@@ -367,7 +367,7 @@ def with_submodule(yard: Yard) -> Path:
     return library
 
 
-@rule("R135")
+@rule("R139")
 def test_submodules(yard: Yard):
     """A commit that only this ship has does not land; one that the remote has does."""
     library = with_submodule(yard)

@@ -243,7 +243,7 @@ def test_a_ship_pushes_nothing_else(fleet: Moored, clone: Path, ref: str):
     assert git(fleet.storage.repo, "for-each-ref") == before
 
 
-@rule("R134")
+@rule("R138")
 def test_a_ship_pushes_to_further_refs_of_its_claim(fleet: Moored, clone: Path):
     """What it found apart from the work has refs of its own, next to the claim's."""
     mine = fleet.ask("ship-0", "claim", run_id="r")["ref"]

@@ -159,7 +159,7 @@ def test_a_wreck_is_what_was_pushed_and_did_not_land(sail: Sail):
     assert {wreck["ship"] for wreck in wrecks} == {"ship-1"}
 
 
-@rule("R55", "R134")
+@rule("R55", "R138")
 def test_what_was_found_apart_from_the_work_is_a_wreck(sail: Sail):
     """Also of a claim that has landed, since that is nowhere on the branch."""
     storage = sail(task("1"))
