@@ -7,17 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
-from . import phantoms, skeleton, submodules, trees
+from . import ignored, phantoms, skeleton, submodules, trees
 from .git import Git
-
-IGNORED = """\
-__pycache__/
-*.pyc
-node_modules/
-.venv/
-.pytest_cache/
-.DS_Store
-"""
 
 
 class Clone:
@@ -64,7 +55,7 @@ class Clone:
         self.git.clone("--quiet", *only, *settings, *upload_pack, "storage:repo.git", ".")
         exclude = self.git.directory / "info" / "exclude"
         exclude.parent.mkdir(exist_ok=True)
-        exclude.write_text(IGNORED)
+        exclude.write_text(ignored.USUALLY)
         self._is_new = True
 
     def keep(self) -> None:
@@ -82,6 +73,7 @@ class Clone:
         skeleton.restore(self.git.directory)
         self.fetch()
         self.git.run("checkout", "--quiet", "--force", "--detach", self.upstream)
+        ignored.spare_tracked(self.git)
         self._remove_nested()
         self.remove_untracked()
         self._follow()

@@ -1,0 +1,53 @@
+"""What git ignores in a clone though the repository does not say so: what tools leave behind."""
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+
+from .git import Git
+
+USUALLY = """\
+__pycache__/
+*.pyc
+node_modules/
+.venv/
+.pytest_cache/
+.DS_Store
+"""
+FOLDERS = ("__pycache__", "node_modules", ".venv", ".pytest_cache")
+
+
+def spare_tracked(git: Git) -> None:
+    """Ignore nothing where the repository itself has such files: new ones there are work too."""
+    ours = git.directory / "ocaptain-ignored"
+    ours.write_text(USUALLY)
+    words = ("ls-files", "-z", "--cached", "--ignored", f"--exclude-from={ours}")
+    spared = places(git.paths(*words))
+    exclude = git.directory / "info" / "exclude"
+    there = ""
+    with suppress(OSError):
+        there = exclude.read_text(errors="surrogateescape")
+    missing = [line for line in spared if line not in there.splitlines()]
+    if missing:
+        exclude.parent.mkdir(exist_ok=True)
+        text = "\n".join([there.rstrip("\n"), *missing, ""])
+        exclude.write_text(text, errors="surrogateescape")
+
+
+def places(tracked: Iterable[str]) -> list[str]:
+    """Return the lines of gitignore(5) by which nothing is ignored where these files are."""
+    lines: dict[str, None] = {}
+    for path in tracked:
+        parts = path.split("/")
+        found = [number for number, part in enumerate(parts[:-1]) if part in FOLDERS]
+        if found:
+            folder = _quoted("/".join(parts[: found[0] + 1]))
+            lines.update(dict.fromkeys([f"!/{folder}/", f"!/{folder}/**"]))
+        else:
+            kind = "*.pyc" if path.endswith(".pyc") else _quoted(parts[-1])
+            lines[f"!/{_quoted('/'.join([*parts[:-1], '']))}{kind}"] = None
+    return list(lines)
+
+
+def _quoted(path: str) -> str:
+    return re.sub(r"([\\*?\[])", r"\\\1", path)
