@@ -70,6 +70,15 @@ def test_a_merge_of_which_all_is_resolved_is_concluded(yard: Yard):
     assert (yard.path / "poem").read_text() == "both\n"
 
 
+def test_what_looks_like_a_rebase_does_not_keep_work_from_being_saved(yard: Yard):
+    """A folder of git's that has nothing in it is a rebase to git, and so to the agent."""
+    (yard.path / ".git" / "rebase-merge").mkdir()
+    yard.write("a", "a")
+    assert yard.found() == [("operation", ())]
+    yard.work.save("work/1-1", [], ended=True)
+    assert yard.shown("work/1-1", "a") == "a"
+
+
 def test_a_search_that_is_not_over(yard: Yard):
     """In a bisection another commit than the agent's is checked out."""
     yard.commit("Mine", a="a")

@@ -1,6 +1,7 @@
 """The agent's work in a clone, and its way to the branch."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from tempfile import NamedTemporaryFile
 
 from . import phantoms
@@ -58,7 +59,7 @@ class Work:
     def tip(self) -> str:
         """Return the commit with all the work: if a rebase has stopped, what is being rebased."""
         commit = "HEAD"
-        if self.is_rebasing():
+        with suppress(FileNotFoundError):
             commit = (self.git.directory / "rebase-merge" / "orig-head").read_text().strip()
         return self.git.run("rev-parse", commit)
 
