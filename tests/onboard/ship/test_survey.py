@@ -224,6 +224,7 @@ def test_repositories_in_the_tree(yard: Yard, make: Callable[[Yard], None]):
     assert yard.found() == [("repository", ("app",))]
     yard.work.save("work/1-1", [])
     assert yard.shown("work/1-1", "good") == "good"
+    assert yard.shown("work/1-1", "app/x") == "x"
     git(yard.root, "init", "-q", "elsewhere")
     (yard.path / "app" / ".git").rename(yard.root / "elsewhere" / "old")
     if make in (staged_repository, committed_repository):

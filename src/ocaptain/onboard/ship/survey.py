@@ -379,6 +379,20 @@ class Survey:
         commit = self.commit_tree(self.git.directory / "index", [status.head])
         return commit if self._is_missing(commit, status, changes) else ""
 
+    def stage_insides(self, repositories: Iterable[str]) -> None:
+        """Stage the files of repositories in the tree, as if these were folders."""
+        index = self.index.with_name("ocaptain-inner-index")
+        for path in repositories:
+            index.unlink(missing_ok=True)
+            folder = self.clone.path / path
+            words = ["-C", str(folder), "add", "--all", "--ignore-errors", "."]
+            with suppress(GitFailed):
+                self.git.run(*words, index=index, tree=folder)
+            with suppress(GitFailed):
+                tree = self.git.run("write-tree", index=index)
+                self.git.run("update-index", "--force-remove", "--", path, index=self.index)
+                self.git.run("read-tree", f"--prefix={path}/", tree, index=self.index)
+
     # Commits that are on no branch
 
     def commit_tree(self, index: Path, parents: Iterable[str], message: str = UNFINISHED) -> str:

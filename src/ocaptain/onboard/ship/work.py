@@ -188,6 +188,7 @@ class Work:
         head = stock.status.head
         if head == NO_COMMIT:
             head = self.clone.upstream
+        self.survey.stage_insides(stock.repositories)
         tree = self.git.run("write-tree", index=self.survey.index)
         parents = [head]
         if self.is_rebasing():
