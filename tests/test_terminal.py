@@ -221,3 +221,9 @@ def test_into_a_pipe_nothing_is_cut_off(status: Status, capsys: pytest.CaptureFi
     status["objective"] = "guide " * 100
     terminal.show(terminal.status(status))
     assert status["objective"].strip() in capsys.readouterr().out
+
+
+def test_lines_of_a_reason_become_one(status: Status):
+    """What other machines wrote may have several; no mark stands between them."""
+    status["reason"] = "the check exited 1:\n\nred"
+    assert "the check exited 1: red" in lines(terminal.status(status))

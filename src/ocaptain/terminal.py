@@ -259,7 +259,8 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[Text]]) -> Table:
 
 def _line(text: str, style: str = "", *, cut: bool = False) -> Text:
     """Text on one line, without what could steer the terminal. It wraps, or is cut off."""
-    line = " ".join(clean(text).splitlines())
+    lines = clean(text, keep="\n").split("\n")
+    line = " ".join(line for line in lines if line)
     if cut:
         return Text(line, style, no_wrap=True, overflow="ellipsis")
     return Text(line, style)

@@ -102,4 +102,4 @@ def test_what_was_found_is_told_in_one_message():
         "git is still in the middle of a merge that you began. In conflict:\n\na b"
     )
     assert "git cannot add these:\n\n\ufffd\n\nIt says:\n\nerror: no\n" in text
-    assert prompt.finding_line(found[0]) == "has left git in the middle of something: a b"
+    assert prompt.left(found[:1]) == "it has left git in the middle of something: a b"

@@ -19,10 +19,12 @@ BERTH_PAUSE_S = 0.2
 class Feedback(Exception):
     """The work cannot land as it is."""
 
-    def __init__(self, message: str, *, counts: bool = True) -> None:
+    def __init__(self, message: str, why: str = "", *, counts: bool = True) -> None:
         super().__init__(message)
         self.message = message
         """What to tell the agent."""
+        self.why = why or message
+        """The same for people, who read it if the agent does not mend it."""
         self.counts = counts
         """Whether it is told so a few times at most."""
 
@@ -71,10 +73,11 @@ class Attempt:
             except Feedback as feedback:
                 self.message = feedback.message
                 feedbacks += feedback.counts
+                why = feedback.why
             if not self.agent.interactive:
-                raise GiveUp(f"its command cannot be told: {self.message}", "agent")
+                raise GiveUp(why, "agent")
             if feedbacks > FEEDBACKS:
-                raise GiveUp(f"still, after {FEEDBACKS} more turns: {self.message}", "agent")
+                raise GiveUp(f"still, after {FEEDBACKS} more turns: {why}", "agent")
 
     def start(self) -> Session:
         """Begin on a fresh branch, with a fresh session."""
@@ -156,7 +159,8 @@ class Attempt:
         if faults.whole or faults.stranded:
             paths = " ".join(map(prompt.shown, [*faults.whole, *faults.stranded]))
             self.say(f"cannot land large files: {paths}")
-            raise Feedback(prompt.large_files(faults))
+            why = f"nobody else could get its large files: {paths}"
+            raise Feedback(prompt.large_files(faults), why)
         return commit
 
     def judge(self, stock: Stock, last_words: str) -> None:
@@ -166,9 +170,10 @@ class Attempt:
             return
         self.work.survey.tell(stock.unsettled)
         self._asked.update(key for finding in found for key in _keys(finding))
-        self.say("\n".join(prompt.finding_line(finding) for finding in found))
+        left = prompt.left(found)
+        self.say(left)
         if self.agent.interactive or any(bars(finding) for finding in found):
-            raise Feedback(prompt.unfit(self.ship.voyage["voyage"], found))
+            raise Feedback(prompt.unfit(self.ship.voyage["voyage"], found), left)
 
     def _is_answered(self, finding: Finding, last_words: str) -> bool:
         """Whether the agent has been asked about this, and it may land as it is."""
@@ -191,7 +196,7 @@ class Attempt:
         if question in self._asked:
             raise GiveUp("it changed nothing, and did not say why", "agent")
         self._asked.add(question)
-        raise Feedback(question)
+        raise Feedback(question, "it changed nothing, and did not say why")
 
     def rebase_and_check(self) -> str:
         """Put the work on top of the branch, push it, and run the plan's check on it.
@@ -208,7 +213,8 @@ class Attempt:
             self.work.survey.tell(conflicts)
             goes_on = bool(stopped) and stopped == self.work.survey.rebased
             found = [Finding("conflict", tuple(conflicts))]
-            raise Feedback(prompt.unfit(self.ship.voyage["voyage"], found), counts=not goes_on)
+            message = prompt.unfit(self.ship.voyage["voyage"], found)
+            raise Feedback(message, prompt.left(found), counts=not goes_on)
         commit = self.work.tip()
         self.push(commit)
         if self.ship.voyage["check"] and commit != self.clone.upstream:
@@ -225,13 +231,15 @@ class Attempt:
         self.clone.restore(self.ref, commit)  # or what it did is taken for the agent's
         self.work.begin()
         if done.status:
-            raise Feedback(prompt.red_check(check, done.status, done.stdout[-8000:].strip()))
+            output = done.stdout[-8000:].strip()
+            message = prompt.red_check(check, done.status, output)
+            raise Feedback(message, f"the check exited {done.status}: {output[-2000:]}")
 
     def push(self, commit: str) -> None:
         """Bring a commit to the claim's work ref, unless it holds a secret."""
         if not self.work.push(commit, self.ref, self.ship.secrets):
             self.work.uncommit()
-            raise Feedback(prompt.LEAKED)
+            raise Feedback(prompt.LEAKED, "its changes hold a secret")
 
     def take_berth(self) -> None:
         """Have the right to land next: storage gives it to who asks in vain."""

@@ -96,10 +96,13 @@ def _worded(branch: str, finding: Finding) -> str:
     )
 
 
-def finding_line(finding: Finding) -> str:
-    """Return a finding in a line for the log."""
-    names = ", ".join(dict.fromkeys(map(shown, finding.names)))
-    return f"has left {LEFT[finding.kind]}: {names or finding.words}"
+def left(found: Sequence[Finding]) -> str:
+    """Return in a line what an agent has left that cannot land, for people."""
+    parts = []
+    for finding in found:
+        names = ", ".join(dict.fromkeys(map(shown, finding.names)))
+        parts.append(f"{LEFT[finding.kind]}: {names or finding.words}")
+    return f"it has left {'; '.join(parts)}"
 
 
 LEFT: dict[Kind, str] = {
@@ -113,7 +116,7 @@ LEFT: dict[Kind, str] = {
     "submodule": "changes in submodules",
     "elsewhere": "work that is not on the branch",
 }
-"""What the log says of it."""
+"""What people are told of it."""
 
 
 def shown(name: str) -> str:
