@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import shlex
 import subprocess
 import tempfile
 import time
@@ -204,6 +205,18 @@ def test_nothing_serves_a_vm_that_is_gone(fleet):
     assert fleet.destroy(SHIP, STORAGE) == {}
     assert until(lambda: servers(fleet) == [])
     assert sorted(fleet.folder.iterdir()) == []
+
+
+def test_what_is_written_while_a_vm_is_removed_is_removed_too(fleet):
+    """A process that lost its marker, and writes once more as it sees its files go."""
+    many = fleet.folder / SHIP / "home" / "many"
+    many.mkdir()
+    for number in range(3_000):
+        (many / f"{number}").touch()
+    writes_late = f"cd {shlex.quote(str(many))}; while [ -e 7 ]; do :; done; : > late"
+    with subprocess.Popen(["bash", "-c", writes_late], stderr=subprocess.DEVNULL):
+        assert fleet.destroy(SHIP) == {}
+    assert not (fleet.folder / SHIP).exists()
 
 
 @rule("R105")

@@ -8,6 +8,7 @@ as you and sees your files: this is for trying a plan out, and no security bound
 carries OCAPTAIN_VM=<name> in its environment, by which `destroy` finds it.
 """
 
+import asyncio
 import os
 import shlex
 import sys
@@ -26,6 +27,8 @@ from . import VM_NAME, Provider, StorageAccess
 RUN_SSHD = 'mkdir -pm 755 /run/sshd 2>/dev/null; setpriv --pdeathsig KILL "$0" "$@"; exit'
 """Shell that runs its arguments, an sshd. It carries the VM's marker, which sshd itself drops, and
 if it is killed so is sshd. Root's sshd wants a folder on Debian."""
+REMOVALS = 4
+REMOVAL_PAUSE_S = 0.1
 
 
 class Local(Provider):
@@ -130,7 +133,20 @@ def sshd_options(folder: Path, path: str) -> Options:
 
 
 async def remove(folder: Path) -> str:
-    """Remove a VM with all that runs on it. Returns why that failed, or nothing."""
+    """Remove a VM with all that runs on it. Returns why that failed, or nothing.
+
+    What was killed a moment ago may still write there, so it is tried several times."""
+    fault = await remove_once(folder)
+    for _ in range(REMOVALS - 1):
+        if not fault:
+            break
+        await asyncio.sleep(REMOVAL_PAUSE_S)
+        fault = await remove_once(folder)
+    return fault
+
+
+async def remove_once(folder: Path) -> str:
+    """Do that, if nothing comes in between."""
     kill_marked(f"OCAPTAIN_VM={folder.name}")
     await unmount_below(folder, tmp_of(folder))
     # A module cache of Go's is read-only, for one.
