@@ -147,6 +147,18 @@ def test_the_last_task_may_spend_all_that_is_left(sail: Sail):
 
 
 @rule("R67")
+def test_no_part_of_the_budget_is_kept_for_ships_that_can_have_nothing(sail: Sail):
+    """One that is broken, and one that is lost, get theirs of what is left if they come back."""
+    storage = sail(*(task(str(number)) for number in range(5)), budget_usd=9.0)
+    claim = storage.claim("ship-1")
+    storage.ask("ship-1", "release", claim=claim["claim"], fault="refused", why="no")
+    storage.claim("ship-2")
+    storage.ask("ship-2", "release", claim=2, fault="none of its own", why="done")
+    storage.now += 40
+    assert storage.claim("ship-0")["budget_usd"] == 9.0
+
+
+@rule("R67")
 def test_a_refusal_pauses_the_voyage_once_it_is_everybodys(sail: Sail):
     """A ship whose credential the API refuses is handed nothing more; the others go on. When all
     are refused the voyage is paused with the reason; `resume` lets all try again."""

@@ -67,6 +67,11 @@ def may_try(call: Call, ship: ShipRecord) -> bool:
     return broken is None or broken["until"] <= call.meta["clock"]
 
 
+def can_be_reckoned_with(call: Call, ship: ShipRecord) -> bool:
+    """Whether a ship that has nothing to do could be handed something now."""
+    return may_try(call, ship) and not is_lost(call, ship)
+
+
 def in_trouble_at(ship: ShipRecord) -> str:
     """Return the task that a ship failed at last by its own fault; empty if there is none."""
     trouble = ship.get("trouble")

@@ -135,7 +135,8 @@ def budget_share(call: Call) -> float | None:
     if budget is None:
         return None
     at_work = [claim["ship"] for claim in call.live_claims()]
-    idle = [ship for ship in health.crew(call) if ship["id"] not in at_work]
+    at_hand = [ship for ship in health.crew(call) if health.can_be_reckoned_with(call, ship)]
+    idle = [ship for ship in at_hand if ship["id"] not in at_work]
     pending = tasklist.counts(call.task_outlines)["pending"]
     left = budget - cost(call) - sum(map(set_apart, call.live_claims()))
     if left < LEAST_SHARE * budget:
