@@ -72,15 +72,17 @@ def test_a_ship_that_is_broken(status: Status):
     )
 
 
-def test_what_became_of_origin_and_notify(status: Status):
+def test_what_became_of_background_jobs(status: Status):
     """Each has a line if there is something to say of it."""
     status["mirrored"] = "8c1f0b6a4de2395b7c60f1a2d4e88b3c5a917d02"
     status["mirrored_ref"] = "refs/heads/voyage-1"
     status["pr_url"] = "https://github.com/me/code/pull/7"
     status["notify_fault"] = "failed: it took too long"
-    assert lines(terminal.status(status))[4:6] == [
+    status["upkeep_fault"] = "repository not packed: no space left on device"
+    assert lines(terminal.status(status))[4:7] == [
         "origin  8c1f0b6a4de2 at voyage-1  https://github.com/me/code/pull/7",
         "notify  failed: it took too long",
+        "storage repository not packed: no space left on device",
     ]
     status["mirrored_ref"] = "refs/ocaptain/voyage-1"
     status["pr_url"] = None

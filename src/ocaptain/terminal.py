@@ -87,6 +87,8 @@ def status(answer: Status) -> RenderableType:
         lines.append(_line(f"origin  {origin}"))
     if answer["notify_fault"]:
         lines.append(_line(f"notify  {answer['notify_fault']}"))
+    if answer["upkeep_fault"]:
+        lines.append(_line(f"storage {answer['upkeep_fault']}"))
     heads = ["ship", "state", "for", "done", "seen", "task"]
     return Group(*lines, "", _table(heads, map(_ship, answer["ships"])))
 

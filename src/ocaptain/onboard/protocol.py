@@ -567,6 +567,7 @@ class Status(TypedDict):
     pr_url: str | None
     mirror_fault: str | None
     notify_fault: str | None
+    upkeep_fault: str | None
     ships: list[ShipStatus]
 
 

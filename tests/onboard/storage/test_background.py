@@ -3,13 +3,14 @@
 import fcntl
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ocaptain.onboard.process import marked
-from ocaptain.onboard.protocol import Meta
-from ocaptain.onboard.storage import background
+from ocaptain.onboard.protocol import PROTOCOL, Meta
+from ocaptain.onboard.storage import background, serve
 from ocaptain.onboard.storage.job import Step
 from tests.support.machine import until
 from tests.support.rules import rule
@@ -47,6 +48,29 @@ def test_a_job_that_somebody_is_at_is_left_alone(sail: Sail):
         before = storage.journal_file.read_bytes()
         background.main(storage.home, "notify")
     assert storage.journal_file.read_bytes() == before
+
+
+def spoil_outlines(storage: Storage) -> Path:
+    """Have a state.json in which the list of tasks cannot be read. Returns its path."""
+    storage.write_state(storage.sections())
+    path = storage.folder / "state.json"
+    whole = path.read_bytes()
+    begins = whole.index(b'{"1":{"id"')
+    path.write_bytes(whole[:begins] + b"x" + whole[begins + 1 :])
+    return path
+
+
+@rule("R7")
+def test_a_job_that_finds_state_json_spoilt_does_without_it(sail: Sail):
+    """Whoever asked gets the answer, and the next look is at the journal."""
+    storage = sail(task("1"), notify="true")
+    request = {"protocol": PROTOCOL, "op": "beat", "claim": 7}
+    path = spoil_outlines(storage)
+    assert serve.respond(storage.home, "ship-0", request)["code"] == "claim"
+    assert not path.exists()
+    path = spoil_outlines(storage)
+    background.main(storage.home, "notify")
+    assert not path.exists()
 
 
 # What becomes of a step

@@ -10,7 +10,7 @@ from ocaptain.onboard.storage.status import next_commands
 from ocaptain.onboard.tasklist import order
 from tests.support.claims import give_up
 from tests.support.rules import rule
-from tests.support.storage import VOYAGE, Json, Sail, Storage, assert_sound, git, task
+from tests.support.storage import SHIPS, VOYAGE, Json, Sail, Storage, assert_sound, git, task
 
 FETCH = "ocaptain fetch"
 RESUME = "ocaptain resume"
@@ -46,9 +46,25 @@ def test_what_to_type_next(
         "completed": 4 - failed,
         "failed": failed,
     }
-    suggested = next_commands(state, tasks, budget_is_spent=budget_is_spent, are_broken=are_broken)
+    suggested = next_commands(
+        state, tasks, budget_is_spent=budget_is_spent, are_broken=are_broken, is_crewed=True
+    )
     assert [command["command"] for command in suggested] == commands
     assert all(command["why"].endswith(".") for command in suggested)
+
+
+def test_a_voyage_without_ships_needs_a_new_one(sail: Sail):
+    """`reinforce` alone would start none if all are relieved, gone from storage or not."""
+    storage = sail(task("1"))
+    for name in SHIPS:
+        storage.ask(name, "claim", run_id="r", wait=False)
+        storage.order("relieve", ship=name)
+    storage.order("update_ships", lost=["ship-0"], add=0, force=True)
+    for left in (["ship-1", "ship-2"], []):
+        status = storage.order("status")
+        assert status["state"] == "stalled"
+        assert [each["command"] for each in status["next"]] == ["ocaptain reinforce -n 1"]
+        storage.order("update_ships", lost=left, add=0, force=True)
 
 
 @rule("R69")

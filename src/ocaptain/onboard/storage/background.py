@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import time
-from contextlib import suppress
 
 from ..text import one_line
 from . import mirror, notify, upkeep
 from .job import USUAL_TIMING, Rejected
 from .journal import UNSOUND, open_voyage
+from .snapshot import Spoilt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,10 +56,14 @@ def start_due_jobs(home: Path, journal: Journal, voyage: VoyageRecord) -> None:
 
     This looks at the journal outside the lock, as it was at the last answer: `main` looks again."""
     for name, job in JOBS.items():
-        with suppress(OSError):  # somebody is at it, or there is no room: a later call will
+        try:
             check_free(lock_path(journal, name))
             if job.next_step(journal, voyage, USUAL_TIMING):
                 start_job(home, lock_path(journal, name), name)
+        except OSError:  # somebody is at it, or there is no room: a later call will
+            pass
+        except Spoilt:
+            journal.forget()
 
 
 def start_job(home: Path, lock: Path, name: str) -> None:
@@ -98,7 +102,10 @@ def main(
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        do_steps(journal, voyage, name, timing, sleep)
+        try:
+            do_steps(journal, voyage, name, timing, sleep)
+        except Spoilt:  # the next call starts this again
+            journal.forget()
 
 
 def do_steps(

@@ -43,7 +43,10 @@ def fsck(call: Call) -> FsckAnswer:
 def with_repository(journal: Journal, answer: Json) -> Json:
     """Return an answer of `fsck` with what git says of the repository besides. This needs no lock,
     and takes as long as git takes to read all that there is."""
-    faults = [*answer["faults"], *part_faults(journal), *repository_faults(journal)]
+    of_parts = [*part_faults(journal)]
+    if of_parts:
+        of_parts = [*part_faults(journal)]  # a part may have been made or compressed meanwhile
+    faults = [*answer["faults"], *of_parts, *repository_faults(journal)]
     return {**answer, "message": summary(faults), "faults": faults}
 
 

@@ -164,10 +164,12 @@ def wait_for_change(journal: Journal, ship: str, ends: float) -> bool:
 
 def may_help(sets: Changes, ship: str) -> bool:
     """Whether a change may help who waits: it is more than that some ship is alive."""
+    if "tasks" in sets:
+        return True
     claims = sets.get("claims", {}).values()
     has_ended = any(claim["state"] != "live" for claim in claims)
     is_news = sets.get("meta", {}).keys() - TIME
-    return "tasks" in sets or has_ended or bool(is_news) or ship in sets.get("ships", {})
+    return has_ended or bool(is_news) or ship in sets.get("ships", {})
 
 
 def is_in_vain(journal: Journal, voyage: VoyageRecord, who: str, request: Json) -> bool:

@@ -73,6 +73,7 @@ def status(call: Call) -> Status:
             tasks,
             budget_is_spent=budget_spent(call),
             are_broken=bool(broken_ships(call)),
+            is_crewed=bool(health.crew(call)),
         ),
         "tasks": tasks,
         "verify": verify,
@@ -84,6 +85,7 @@ def status(call: Call) -> Status:
         "pr_url": call.meta.get("pr_url"),
         "mirror_fault": call.meta.get("mirror_fault"),
         "notify_fault": call.meta.get("notify_fault"),
+        "upkeep_fault": call.meta.get("upkeep_fault"),
         "ships": ships,
     }
 
@@ -107,15 +109,16 @@ def verify_state(call: Call, state: str) -> str:
 
 
 def next_commands(
-    state: str, tasks: TaskCounts, *, budget_is_spent: bool, are_broken: bool
+    state: str, tasks: TaskCounts, *, budget_is_spent: bool, are_broken: bool, is_crewed: bool
 ) -> list[NextCommand]:
     """Return what the captain may type to move the voyage on, with what each does.
 
-    `are_broken`: whether some of the ships are."""
+    `are_broken`: whether some of the ships are. `is_crewed`: whether some are not relieved."""
     commands: list[NextCommand] = []
     if state == "stalled" and are_broken:
         why = "Broken ships try again at once."
         commands.append({"command": "ocaptain resume", "why": why})
+    if state == "stalled" and (are_broken or not is_crewed):
         why = "It adds a ship, and replaces those that are lost."
         commands.append({"command": "ocaptain reinforce -n 1", "why": why})
     elif state == "stalled":
