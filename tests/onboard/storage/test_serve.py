@@ -467,6 +467,25 @@ def test_a_waiting_landing_goes_on_when_the_berth_is_free(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R46")
+def test_a_waiting_landing_waits_for_whoever_has_the_berth_now(sail: Sail):
+    """The berth may go from ship to ship meanwhile; it is the last one's state that may help."""
+    storage = sail(task("1"), task("2"), task("3"), lease_seconds=240, time_limit_minutes=60)
+    claims = {ship: storage.claim(ship) for ship in ("ship-0", "ship-1", "ship-2")}
+    commit = storage.push(claims["ship-2"]["ref"])
+    request = {"op": "land", "claim": claims["ship-2"]["claim"], "commit": commit}
+    early = {"commit": "f" * 40, "state": "landing"}
+    journal = storage.journal()
+    for ship in ("ship-0", "ship-1"):
+        number = claims[ship]["claim"]
+        assert storage.ask(ship, "land", claim=number, **early)["code"] == "ref"
+        journal.look()
+        assert serve.would_wait_on(journal, storage.voyage, "ship-2", request) == ship
+        storage.ask(ship, "beat", claim=number, state="working")
+    assert any(serve.may_help(sets, "ship-1") for sets in journal.look())
+    assert serve.would_wait_on(journal, storage.voyage, "ship-2", request) is None
+
+
 @rule("R21")
 def test_many_waiting_ships_do_not_wake_each_other(sail: Sail):
     """Ships that wait write the journal when they come, and not again for each other's sake."""

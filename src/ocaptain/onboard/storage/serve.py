@@ -141,9 +141,12 @@ def decide_in_time(journal: Journal, voyage: VoyageRecord, who: str, request: Js
         wait_s = min(LONGEST_WAIT_S, voyage["lease_seconds"] / 8)
     ends = time.monotonic() + wait_s
     decision = decide(journal, voyage, who, request)
-    while decision.waits_on and wait_for_change(journal, decision.waits_on, ends):
-        if not is_in_vain(journal, voyage, who, request):
+    waits_on = decision.waits_on
+    while waits_on and wait_for_change(journal, waits_on, ends):
+        waits_on = would_wait_on(journal, voyage, who, request)
+        if not waits_on:
             decision = decide(journal, voyage, who, request, again=True)
+            waits_on = decision.waits_on
     return decision.answer
 
 
@@ -172,15 +175,17 @@ def may_help(sets: Changes, ship: str) -> bool:
     return has_ended or bool(is_news) or ship in sets.get("ships", {})
 
 
-def is_in_vain(journal: Journal, voyage: VoyageRecord, who: str, request: Json) -> bool:
-    """Whether a request that waits would be in vain now. This holds up nobody: there is no lock."""
+def would_wait_on(journal: Journal, voyage: VoyageRecord, who: str, request: Json) -> str | None:
+    """Return on which ship a request would wait now; None if it would not be in vain.
+
+    This holds up nobody: there is no lock."""
     call = Call(journal, voyage, who, request)
     if who not in call.ships:
-        return False
+        return None
     try:
-        return decide_anew(call).waits_on is not None
+        return decide_anew(call).waits_on
     except Spoilt:
-        return False
+        return None
 
 
 def decide(
