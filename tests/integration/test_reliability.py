@@ -457,7 +457,7 @@ def test_a_task_that_kills_every_ship_that_takes_it_is_set_aside(exe):
     settings = {"max_attempts": 1, "lease_seconds": 30}
     voyage = exe.sail(exe.plan(exe.repository(), tasks, **settings))
     seen = voyage.wait(status=4)
-    assert (seen["state"], seen["tasks"]["failed"]) == ("failed", 1)
+    assert (seen["state"], seen["tasks"]["failed"]) == ("failed", 1), f"{seen}\n{voyage.log()}"
     assert seen["reason"].startswith("task 1 after 2 interruptions, the last: ship-0 started anew")
     assert voyage.ends("1") == ["abandoned", "abandoned"]
     assert voyage.landed() == ["Sound"]

@@ -206,16 +206,17 @@ def test_setup_runs_in_each_fresh_clone(captain):
     assert voyage.landed() == ["One", "Two"]
 
 
-@rule("R66")
-def test_a_failing_setup_fails_the_voyage_and_says_so(captain):
-    """No task can be worked then: the reason has what setup.sh said."""
+@rule("R127")
+def test_a_failing_setup_stalls_the_voyage_and_says_so(captain):
+    """It is the ships' trouble, and no task's: the reason has what setup.sh said."""
     tasks = {"1": task("One", "touch one")}
     setup = "echo there is no compiler; exit 9\n"
     plan = captain.plan(captain.repository(), tasks, setup=setup, max_attempts=1)
     voyage = captain.sail(plan)
     seen = voyage.wait(status=4)
-    assert "there is no compiler\nsetup.sh failed" in seen["reason"]
-    assert voyage.task("1")["status"] == "failed"
+    assert seen["state"] == "stalled"
+    assert "there is no compiler setup.sh failed" in seen["reason"]
+    assert voyage.task("1")["status"] == "pending"
     assert voyage.task("1")["attempts"] == 0
 
 

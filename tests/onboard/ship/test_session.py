@@ -422,7 +422,7 @@ def test_what_the_captain_said_before_the_turn_is_in_its_first_message(
     harbor.hails = {"3": "Steer left.", "4": "No, right."}
     running.heartbeat.beat()
     running.turn("go")
-    assert running.last_words.startswith("go ")
+    assert running.last_words.startswith("go\n")
     assert running.last_words.index("Steer left.") < running.last_words.index("No, right.")
     running.heartbeat.beat()
     assert took(harbor) == [3, 4]

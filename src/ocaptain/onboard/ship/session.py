@@ -354,7 +354,7 @@ class Session:
         if self._turn.end is None:
             self.heartbeat.report(WORKING)
         if event.kind == "text":
-            self.last_words = event.text
+            self.last_words = event.words
 
     def _note(self, event: Event) -> None:
         self.ship.say(event.text, self.heartbeat.task_id)

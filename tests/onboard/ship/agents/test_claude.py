@@ -75,7 +75,7 @@ def test_claude_misses_a_credential_until_it_has_one(name):
 
 
 def test_what_claude_says_and_does_becomes_lines_for_the_log():
-    """Texts and tool calls are one line each; thinking is not logged."""
+    """Texts and tool calls are one line each, with all that was said; thinking is not logged."""
     content = [
         {"type": "thinking", "thinking": "hm"},
         {"type": "text", "text": "Two\nlines "},
@@ -84,7 +84,7 @@ def test_what_claude_says_and_does_becomes_lines_for_the_log():
         {"type": "tool_use", "name": "TaskList", "input": {}},
     ]
     assert heard(type="assistant", message={"content": content}) == [
-        Event("text", "Two lines"),
+        Event("text", "Two lines", words="Two\nlines"),
         Event("tool", "Bash: pytest -q"),
         Event("tool", "Edit: src/a.py"),
         Event("tool", "TaskList:"),

@@ -54,6 +54,8 @@ class Event(NamedTuple):
     """One line to log or, of an `end`, the reason; of `heard`, the message's mark; of `begin`, the
     agent's name for the conversation, if another process can go on with it; of `cost`, the model's
     message, of which there may be several events: the last one counts."""
+    words: str = ""
+    """Of a `text`: all of it, line by line."""
     until: float = 0
     """Of a `wait`: when it ends, in UNIX time; 0 if nobody knows."""
     left: int = 0

@@ -108,9 +108,11 @@ def events(line: bytes) -> Iterator[Event]:
     except (ValueError, RecursionError):
         record = line.decode(errors="replace")
     for event in _events(record):
-        # One line that can be encoded; JSON allows half a character.
-        text = " ".join(event.text.split()).encode(errors="replace").decode()
-        if text or event.kind not in ("text", "tool", "notice"):
+        words = event.text.encode(errors="replace").decode().strip()  # JSON allows half a character
+        text = " ".join(words.split())
+        if event.kind == "text" and text:
+            yield event._replace(text=text, words=words)
+        elif text or event.kind not in ("text", "tool", "notice"):
             yield event._replace(text=text)
 
 
