@@ -16,6 +16,8 @@ from tests.support.storage import VOYAGE, git
 
 AUTHOR = {"user.name": "Ada Captain", "user.email": "ada@example.com"}
 
+OTHERS = ("-c", "user.name=Bea", "-c", "user.email=bea@example.com")
+
 
 class Yard:
     """A shared repository, a ship's clone of it, and somebody else who lands there."""
@@ -133,3 +135,19 @@ def at_sea(
 def wreck(yard: Yard) -> str:
     """The paths in what was saved of the attempt."""
     return git(yard.bare, "ls-tree", "-r", "--name-only", "work/1-1")
+
+
+def with_submodule(yard: Yard) -> Path:
+    """Have a submodule on the branch, populated in the clone."""
+    library = yard.root / "library"
+    git(yard.root, "init", "-q", "library")
+    (library / "x").write_text("x")
+    git(library, "add", "-A")
+    git(library, *OTHERS, "commit", "-q", "-m", "Library")
+    allow = ["-c", "protocol.file.allow=always"]
+    git(yard.other, *allow, "submodule", "--quiet", "add", str(library), "lib")
+    yard.land(x="x")
+    yard.begin("work/1-1")
+    git(yard.path, *allow, "submodule", "--quiet", "update", "--init")
+    yard.work.begin()
+    return library

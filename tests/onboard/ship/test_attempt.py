@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ocaptain.onboard.ship import trees
 from ocaptain.onboard.ship.agents import AGENTS
 from ocaptain.onboard.ship.heartbeat import GiveUp
 from ocaptain.onboard.ship.helm import hold
@@ -11,7 +12,7 @@ from tests.support.rules import rule
 from tests.support.sessions import Talking
 from tests.support.ship import Harbor
 from tests.support.storage import VOYAGE, git
-from tests.support.yard import Yard, at_sea, wreck
+from tests.support.yard import Yard, at_sea, with_submodule, wreck
 
 pytestmark = pytest.mark.usefixtures("children")
 
@@ -154,6 +155,8 @@ class Strict(Harbor):
                 return {"ok": False, "code": "stale", "error": "the branch has moved on"}
             if fields["commit"] != refs.get("work/1-1"):
                 return {"ok": False, "code": "ref", "error": "that was not pushed"}
+            if git(self.yard.bare, "merge-base", VOYAGE, fields["commit"]) != refs[VOYAGE]:
+                return {"ok": False, "code": "stale", "error": "the branch has moved on"}
         return answer
 
 
@@ -228,6 +231,60 @@ def test_a_command_that_changed_nothing_but_elsewhere_has_failed(yard: Yard):
     assert hold(work.ship, work)
     [release] = harbor.requests("release")
     assert release["why"] == "it changed nothing on its branch, but left work in feature"
+    assert further_refs(yard)
+
+
+def test_a_command_that_changed_nothing_but_a_submodule_has_failed(yard: Yard):
+    """What it wrote there does not land, and no log says that nothing had to change."""
+    with_submodule(yard)
+    harbor = Strict(yard)
+    work = at_sea(yard, harbor, "git submodule -q update --init; echo mine >lib/x")
+    work.clone.git.run("config", "--file", ".git/set-up/config", "protocol.file.allow", "always")
+    assert hold(work.ship, work)
+    [release] = harbor.requests("release")
+    assert release["why"] == "it changed nothing on its branch, but left work in lib"
+
+
+def test_an_agent_that_only_looked_at_an_older_commit_is_asked_why(yard: Yard, talking: str):
+    """What it left checked out is on the branch: that is no change."""
+    yard.land(x="x")
+    harbor = Strict(yard)
+    look = "os.system('git checkout -q HEAD~1')"
+    work = at_sea(yard, harbor, f"hear(); {look}; result()\nwhile hear(): result()", agent=talking)
+    assert hold(work.ship, work)
+    [release] = harbor.requests("release")
+    assert release["why"] == "it changed nothing, and did not say why"
+
+
+def test_an_agent_that_aborts_the_rebase_each_time_is_not_told_for_ever(yard: Yard, talking: str):
+    """It is the same conflict again, but the agent has not got on."""
+    harbor = Strict(yard, contested=1)
+    run = (
+        "hear(); open('poem', 'w').write('mine\\n'); result()\n"
+        "while hear(): os.system('git rebase --abort'); result()"
+    )
+    work = at_sea(yard, harbor, run, agent=talking)
+    assert hold(work.ship, work)
+    [release] = harbor.requests("release")
+    assert release["why"] == "still, after 3 more turns: it has left conflicts: poem"
+
+
+def test_a_command_that_removes_its_repository_may_be_run_again(yard: Yard):
+    """In the new clone is what was pushed, so that the work ref can move on."""
+    harbor = Strict(yard, contested=1)
+    work = at_sea(yard, harbor, "echo mine >>poem; echo x >>a", check="true")
+    begin, begun = work.clone.begin, []
+
+    def break_and_begin(ref: str) -> None:
+        begun.append(ref)
+        if len(begun) == 2:
+            trees.remove(yard.path / ".git")
+        begin(ref)
+
+    work.clone.begin = break_and_begin  # type: ignore[method-assign]
+    assert hold(work.ship, work)
+    landing = harbor.requests("land")[-1]
+    assert yard.shown(landing["commit"], "poem").endswith("theirs 0\nmine")
     assert further_refs(yard)
 
 

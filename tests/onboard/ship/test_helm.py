@@ -118,10 +118,12 @@ def test_a_claim_of_a_task_is_worked_on(yard: Yard):
     assert git(yard.path, "show", "HEAD:a") == "x"
 
 
-def test_what_an_earlier_helm_left_is_stopped_and_saved(yard: Yard):
-    """helm may have been killed in the middle of a task."""
+@pytest.mark.parametrize("elsewhere", [["-b", "feature"], ["--detach"]])
+def test_what_an_earlier_helm_left_is_stopped_and_saved(yard: Yard, elsewhere: list[str]):
+    """helm may have been killed in the middle of a task, whatever was checked out then."""
     work = at_sea(yard, Harbor())
     work.clone.begin("work/1-1")
+    git(yard.path, "checkout", "-q", *elsewhere)
     yard.write("half", "done")
     left = process.start(["sleep", "600"], work.ship.work.env)
     clean_up(work.ship)

@@ -55,6 +55,18 @@ def steps() -> dict[str, Callable[[Agent, str], None]]:
         agent.run("init", "-q", "nested")
         agent.write("nested/" + name.strip("-"))
 
+    def am(agent: Agent, _: str) -> None:
+        words = "git format-patch -1 side --stdout | git am -q --3way"
+        subprocess.run(words, cwd=agent.yard.path, shell=True, capture_output=True, check=False)
+
+    def large(agent: Agent, _: str) -> None:
+        agent.write("large")
+        with (agent.yard.path / "large").open("a") as file:
+            file.write("0" * 2_000_000)
+
+    def save(agent: Agent, _: str) -> None:
+        agent.yard.work.save("work/1-1", [])
+
     return {
         "write": Agent.write,
         "commit": with_git("commit", "-qam", "Commit NAME"),
@@ -74,6 +86,20 @@ def steps() -> dict[str, Callable[[Agent, str], None]]:
         "in worktree": lambda agent, name: agent.write("tree/" + name.strip("-")),
         "nest": nest,
         "nested commit": with_git("-C", "nested", "commit", "-q", "--allow-empty", "-m", "x"),
+        "conclude": with_git("merge", "--continue"),
+        "abort": with_git("rebase", "--abort"),
+        "am": am,
+        "reset": with_git("reset", "-q", "HEAD~1"),
+        "clean": with_git("clean", "-fdq"),
+        "clone": with_git("clone", "-q", ".", "cloned"),
+        "submodule": with_git("submodule", "--quiet", "add", "./.git", "inner"),
+        "tag": with_git("tag", "-f", "-a", "-m", "NAME", "mine"),
+        "hide": with_git("update-index", "--assume-unchanged", "--", "NAME"),
+        "skip": with_git("update-index", "--skip-worktree", "--", "NAME"),
+        "intend": with_git("add", "-N", "--", "NAME"),
+        "gc": with_git("gc", "-q", "--prune=now"),
+        "large": large,
+        "save": save,
         "chmod": lambda agent, _: (
             (agent.yard.path / "poem").is_file() and (agent.yard.path / "poem").chmod(0o755)
         ),
@@ -94,7 +120,9 @@ def objects_of(yard: Yard, refs: str) -> str:
 
 def in_tree(yard: Yard) -> str:
     """All that the clone's tree has."""
-    files = [path for path in yard.path.rglob("*") if ".git" not in path.parts and path.is_file()]
+    apart = {".git", "inner"}  # a submodule is a copy
+    files = [path for path in yard.path.rglob("*") if path.is_file()]
+    files = [path for path in files if apart.isdisjoint(path.parts)]
     return "\n".join(path.read_text(errors="replace") for path in files)
 
 

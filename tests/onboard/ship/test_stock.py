@@ -140,16 +140,20 @@ def test_reflogs_and_refs():
     left = f"{BLOB} {OTHER} A <a@b> 1 +0000\tcheckout: moving from {BLOB} to main\n"
     named = f"{OTHER} {BLOB} A <a@b> 1 +0000\tcheckout: moving from main to side\n"
     assert left_detached(named + left) == [Tip(f"commit {BLOB[:12]}, on no branch", BLOB)]
-    lines = f"{BLOB} commit  refs/heads/a b\n{OTHER} tag commit refs/tags/v\n{OTHER} blob  refs/x\n"
-    assert read_refs(lines) == {"refs/heads/a b": BLOB, "refs/tags/v": OTHER}
+    lines = f"{BLOB} commit   refs/heads/a\u2028b\n{OTHER} tag {BLOB} commit refs/tags/v\n"
+    assert read_refs(f"{lines}{OTHER} blob   refs/x\n") == {
+        "refs/heads/a\u2028b": BLOB,
+        "refs/tags/v": BLOB,
+    }
 
 
 def test_what_is_lacking():
-    """What lands somewhere, or is gone anyway, is not lacking."""
+    """What lands somewhere, or is gone there as well, is not lacking."""
     changed = Change("a", "a", "100644", BLOB, OTHER)
     moved = Change("b", "b", "100644", "", OTHER)
     gone = Change("a", "a", "000000", BLOB, "0" * 40)
     assert lacking([changed], [], [changed])
     assert not lacking([changed], [], [])
     assert not lacking([changed], [moved], [changed])
-    assert not lacking([gone], [], [gone])
+    assert not lacking([gone], [], [])
+    assert lacking([gone], [gone._replace(path="b")], [changed])

@@ -1,6 +1,7 @@
 """What is found in a clone at the end of a turn: real repositories, in all kinds of states."""
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +9,9 @@ import pytest
 
 from tests.support.rules import rule
 from tests.support.storage import VOYAGE, git
-from tests.support.yard import Yard
+from tests.support.yard import OTHERS, Yard, with_submodule
 
 MARKED = "<<<<<<< ours\nmine\n=======\ntheirs\n>>>>>>> theirs\n"
-OTHERS = ("-c", "user.name=Bea", "-c", "user.email=bea@example.com")
 
 
 def fails(path: Path, *words: str, stdin: str = "") -> None:
@@ -289,6 +289,19 @@ def under_another_ref(yard: Yard) -> str:
     return "refs/tags/mine"
 
 
+def under_a_tag_with_a_message(yard: Yard) -> str:
+    on_no_branch(yard)
+    git(yard.path, "tag", "-a", "-m", "Mine", "mine", "HEAD@{1}")
+    return "refs/tags/mine"
+
+
+def under_odd_names(yard: Yard) -> str:
+    git(yard.path, "branch", "odd\u2028name")
+    yard.write("lost", "lost")
+    git(yard.path, "stash", "push", "-q", "-u", "-m", "odd\f\u2028message")
+    return "stash@{0}"
+
+
 ELSEWHERE = [
     on_a_branch,
     on_no_branch,
@@ -296,6 +309,8 @@ ELSEWHERE = [
     in_a_worktree,
     in_a_worktree_within,
     under_another_ref,
+    under_a_tag_with_a_message,
+    under_odd_names,
 ]
 
 
@@ -361,22 +376,6 @@ def test_what_was_staged_and_then_overwritten_is_kept(yard: Yard):
     assert yard.shown("work/1-1", "a") == "later"
 
 
-def with_submodule(yard: Yard) -> Path:
-    """Have a submodule on the branch, populated in the clone."""
-    library = yard.root / "library"
-    git(yard.root, "init", "-q", "library")
-    (library / "x").write_text("x")
-    git(library, "add", "-A")
-    git(library, *OTHERS, "commit", "-q", "-m", "Library")
-    allow = ["-c", "protocol.file.allow=always"]
-    git(yard.other, *allow, "submodule", "--quiet", "add", str(library), "lib")
-    yard.land(x="x")
-    yard.begin("work/1-1")
-    git(yard.path, *allow, "submodule", "--quiet", "update", "--init")
-    yard.work.begin()
-    return library
-
-
 @rule("R139")
 def test_submodules(yard: Yard):
     """A commit that only this ship has does not land; one that the remote has does."""
@@ -418,3 +417,167 @@ def test_a_landing_of_others_is_no_leftover(yard: Yard):
     git(yard.path, "fetch", "-q", "origin")
     git(yard.path, "merge", "-q", f"origin/{VOYAGE}")
     assert yard.found() == []
+
+
+@rule("R134")
+def test_markers_that_come_from_the_agents_own_branch(yard: Yard):
+    """A merge that is not committed yet makes them no lines of the file's own."""
+    git(yard.path, "checkout", "-q", "-b", "side")
+    yard.commit("Side", page=MARKED)
+    git(yard.path, "checkout", "-q", "work/1-1")
+    git(yard.path, "merge", "-q", "--no-commit", "--no-ff", "side")
+    assert yard.found() == [("markers", ("page",))]
+
+
+@rule("R138")
+@pytest.mark.parametrize("bit", ["--assume-unchanged", "--skip-worktree"])
+def test_what_git_was_told_not_to_look_for_is_found(yard: Yard, bit: str):
+    """What the agent changed behind such a bit is work like any other."""
+    git(yard.path, "update-index", bit, "poem")
+    yard.write("poem", "mine\n")
+    yard.commit_rest()
+    assert git(yard.path, "show", "HEAD:poem") == "mine"
+
+
+def test_bits_of_the_plans_setup_stay(yard: Yard):
+    """What it has hidden is not the task's, and is not landed."""
+    git(yard.path, "update-index", "--skip-worktree", "poem")
+    yard.write("poem", "settings\n")
+    yard.clone.keep()
+    yard.begin("work/1-1")
+    assert (yard.path / "poem").read_text() == "settings\n"
+    yard.write("mine", "mine")
+    assert yard.ready() == ["Rest"]
+    assert git(yard.path, "show", "--name-only", "--format=") == "mine"
+
+
+@pytest.mark.parametrize("delete", ["git rm -q gone", "git rm -q gone; git commit -qm Gone"])
+def test_files_deleted_elsewhere_are_work_elsewhere(yard: Yard, delete: str):
+    """In the stash, or on another branch."""
+    git(yard.path, "checkout", "-q", "-b", "feature")
+    subprocess.run(f"{delete}; git stash -q", cwd=yard.path, shell=True, check=True)
+    git(yard.path, "checkout", "-q", "work/1-1")
+    [(kind, names)] = yard.found()
+    assert kind == "elsewhere"
+    assert names
+    git(yard.path, "rm", "-q", "gone")
+    assert yard.found() == []
+
+
+def test_what_an_operation_has_put_aside_is_kept(yard: Yard):
+    """`--autostash` keeps it in a file of git's, and in no ref."""
+    two_sides(yard)
+    yard.write("gone", "aside\n")
+    fails(yard.path, "rebase", "--autostash", "aside")
+    assert "the stash of a rebase" in dict(yard.found())["elsewhere"]
+
+
+def test_saving_goes_on_after_the_agent_has_cleaned_up(yard: Yard):
+    """`git gc` removes what only a snapshot had here."""
+    yard.write("a", "a")
+    yard.work.save("work/1-1", [])
+    yard.write("a", "b")
+    git(yard.path, "gc", "-q", "--prune=now")
+    yard.work.save("work/1-1", [])
+    assert yard.shown("work/1-1", "a") == "b"
+    assert yard.shown("work/1-1^2", "a") == "a"
+
+
+def test_a_lock_of_a_killed_git_keeps_nothing_from_being_saved(yard: Yard):
+    """Also in the index that snapshots are made of."""
+    yard.write("a", "a")
+    (yard.path / ".git" / "ocaptain-index.lock").touch()
+    assert yard.work.save("work/1-1", []) == []
+    assert yard.shown("work/1-1", "a") == "a"
+
+
+def test_a_path_too_long_for_git_is_named(yard: Yard):
+    """git cuts its warning off."""
+    here = os.open(yard.path, os.O_DIRECTORY)
+    for _ in range(21):
+        os.mkdir("d" * 200, dir_fd=here)
+        inner = os.open("d" * 200, os.O_DIRECTORY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    yard.write("good", "good")
+    assert [kind for kind, _ in yard.found()] == ["refused"]
+    [path] = yard.work.save("work/1-1", [])
+    assert path.startswith("d" * 200)
+    assert yard.shown("work/1-1", "good") == "good"
+
+
+def test_a_history_that_the_agent_has_cut_off_is_fetched(yard: Yard):
+    """After `git fetch --depth 1` nothing would be shared with the branch."""
+    yard.commit("Mine", a="a")
+    yard.land(poem="theirs\n")
+    git(yard.path, "fetch", "-q", "--depth", "1", f"file://{yard.bare}", VOYAGE)
+    assert yard.ready() == ["Mine"]
+
+
+@rule("R139")
+def test_a_submodule_that_others_moved_is_not_moved_back(yard: Yard):
+    """Neither when a rebase stops nor after it; it is checked out as the branch has it."""
+    library = with_submodule(yard)
+    yard.commit("Mine", poem="mine\n")
+    (library / "x").write_text("new")
+    git(library, *OTHERS, "commit", "-q", "-a", "-m", "New")
+    update = ("submodule", "--quiet", "update", "--remote")
+    git(yard.other, "-c", "protocol.file.allow=always", *update)
+    yard.land(poem="theirs\n")
+    assert yard.rebase() == ["poem"]
+    assert (yard.path / "lib" / "x").read_text() == "new"
+    git(yard.path / "lib", "checkout", "-q", "HEAD~1")
+    yard.work.survey.note_submodules()
+    yard.write("poem", "both\n")
+    assert yard.ready() == ["Mine"]
+    assert git(yard.path, "show", "--name-only", "--format=") == "poem"
+
+
+@rule("R136")
+def test_a_submodule_in_conflict_is_settled_by_staging(yard: Yard):
+    """What is written in its folder says nothing of which commit is meant."""
+    library = with_submodule(yard)
+    base = git(library, "rev-parse", "HEAD")
+    for name in ("one", "two"):
+        git(library, "checkout", "-q", "-b", name, base)
+        (library / name).write_text("x")
+        git(library, "add", "-A")
+        git(library, *OTHERS, "commit", "-q", "-m", name)
+    for path, name in ((yard.path, "one"), (yard.other, "two")):
+        git(path / "lib", "fetch", "-q", "origin")
+        git(path / "lib", "checkout", "-q", f"origin/{name}")
+    yard.commit_rest()
+    yard.land(y="y")
+    assert yard.rebase() == ["lib"]
+    (yard.path / "lib" / "x").rename(yard.path / "lib" / "moved")
+    assert ("conflict", ("lib",)) in yard.found()
+    git(yard.path / "lib", "checkout", "-q", "-f", "origin/two")
+    (yard.path / "lib" / "moved").unlink()
+    git(yard.path, "add", "lib")
+    assert yard.found() == []
+
+
+@rule("R136")
+@pytest.mark.parametrize("ours", ["gone", "a folder", "a link", "a new name", "new"])
+def test_conflicts_of_kinds_are_told_as_such(yard: Yard, ours: str):
+    """None of them lands before the agent has settled it."""
+    yard.land(**({"n": "theirs\n"} if ours == "new" else {"poem": "theirs\n"}))
+    if ours == "a new name":
+        yard.land(poem=None)
+        git(yard.path, "mv", "poem", "n")
+    elif ours == "new":
+        yard.write("n", "mine\n")
+    else:
+        (yard.path / "poem").unlink()
+    if ours == "a folder":
+        yard.write("poem/x", "x")
+    if ours == "a link":
+        (yard.path / "poem").symlink_to("gone")
+    yard.commit()
+    paths = yard.rebase()
+    assert paths
+    assert yard.found() == [("conflict", tuple(paths))]
+    yard.work.save("work/1-1", [], ended=True)
+    git(yard.path, "add", "-A")
+    assert "conflict" not in dict(yard.found())

@@ -129,7 +129,8 @@ class Attempt:
         self.work.keep(apart(stock), self.ref, self.ship.secrets)
         commit = self.work.tip()
         note = "the branch has all that it did"
-        if commit == self.clone.upstream:
+        if not self.work.adds_to_branch(commit):
+            commit = self.clone.upstream
             note = self.reason_for_no_change(last_words, stock)
         elif self.work.is_rebasing() or self.ship.voyage["check"]:
             commit = self.rebase_and_check()
@@ -185,8 +186,8 @@ class Attempt:
     def reason_for_no_change(self, last_words: str, stock: Stock) -> str:
         """Return why nothing had to change. Raises Feedback, once, if the agent did not say so."""
         if not self.agent.interactive:
-            if stock.elsewhere:
-                names = ", ".join(tip.name for tip in stock.elsewhere)
+            if stock.left_out():
+                names = ", ".join(map(prompt.shown, stock.left_out()))
                 raise GiveUp(f"it changed nothing on its branch, but left work in {names}", "agent")
             return "its command succeeded, and changed nothing"
         reason = prompt.stated(prompt.NO_CHANGE, last_words)
@@ -202,7 +203,7 @@ class Attempt:
         """Put the work on top of the branch, push it, and run the plan's check on it.
 
         Returns the commit that is to land, whatever the check makes of the clone."""
-        stopped = self.work.survey.rebased
+        stopped = self.work.survey.rebased if self.work.is_rebasing() else ""
         conflicts = self.work.rebase()
         if conflicts:
             self._was_in_conflict = True

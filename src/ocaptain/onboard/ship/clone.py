@@ -10,6 +10,9 @@ from threading import Event
 from . import ignored, phantoms, skeleton, submodules, trees
 from .git import Git
 
+REF = "ocaptain-ref"
+"""The file of git's folder that names the ref of the task begun last."""
+
 
 class Clone:
     """A ship's own clone of the shared repository.
@@ -83,6 +86,7 @@ class Clone:
         self.keep()
         self.git.run("update-ref", f"refs/heads/{ref}", self.upstream)
         self.git.run("symbolic-ref", "HEAD", f"refs/heads/{ref}")
+        (self.git.directory / REF).write_text(ref)
         self._is_new = False
 
     def _remove(self, old: Path, *, is_told: bool) -> None:
@@ -110,14 +114,15 @@ class Clone:
                 raise OSError(f"submodules cannot follow the branch: {names}")
             self._say(f"submodules whose commit cannot be fetched are empty: {names}")
 
-    def current_branch(self) -> str:
-        """Return the branch that is checked out, empty if there is none."""
-        return self.git.run("branch", "--show-current")
+    def begun(self) -> str:
+        """Return the ref that was begun last, whatever is checked out. Raises OSError if none."""
+        return (self.git.directory / REF).read_text()
 
     def restore(self, ref: str, commit: str) -> None:
         """Make branch and tree what a commit has, whatever was done to them; ignored files stay."""
         trees.remove(self.git.directory / "rebase-merge", self.git.directory / "rebase-apply")
-        self.git.run("checkout", "--quiet", "--force", "-B", ref, commit)
+        words = ("--quiet", "--force", "--ignore-other-worktrees")
+        self.git.run("checkout", *words, "-B", ref, commit)
         self.remove_untracked()
         phantoms.settle(self.git)
 
@@ -134,8 +139,16 @@ class Clone:
 
     def fetch(self) -> None:
         """Learn where the voyage branch is."""
-        self.git.run_with_storage("fetch", "--quiet", "origin", self.branch)
+        words = ["fetch", "--quiet"]
+        if self._was_cut():
+            words.append("--unshallow")
+        self.git.run_with_storage(*words, "origin", self.branch)
         self.upstream = self.git.run("rev-parse", "FETCH_HEAD")
+
+    def _was_cut(self) -> bool:
+        """Whether an agent has fetched less than the whole history."""
+        kept = self.git.directory / skeleton.KEPT
+        return (self.git.directory / "shallow").exists() and not (kept / "shallow").exists()
 
     def remove_untracked(self) -> None:
         """Remove what git does not know, but not what it ignores."""

@@ -50,7 +50,7 @@ def clean_up(ship: Ship) -> None:
     ship.work.kill()
     clone = ship.open_clone(threading.Event())
     with suppress(OSError):
-        Work(clone).save(clone.current_branch(), ship.secrets, ended=True)
+        Work(clone).save(clone.begun(), ship.secrets, ended=True)
 
 
 def race(ship: Ship, run_id: str) -> bool:

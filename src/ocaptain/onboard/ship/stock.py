@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 
 NO_COMMIT = "(initial)"
 """What `git status` calls HEAD on a branch without a commit."""
+GONE = "000000"
+"""The mode of what is not there."""
 LINK = "160000"
 """The mode of a link to a commit of another repository: a submodule, as a rule."""
 
@@ -101,7 +103,7 @@ class Change(NamedTuple):
     old_path: str
     """What it was called before."""
     mode: str
-    """Afterwards; 000000 if it is gone."""
+    """Afterwards; GONE if it is not there any more."""
     old_blob: str
     blob: str
 
@@ -192,7 +194,7 @@ def can_be_concluded(names: Collection[str]) -> bool:
 
 def stashed(log: str) -> list[Tip]:
     """Return all that is in the stash, from the lines of its reflog, the latest first."""
-    commits = [line.split(" ", 2)[1] for line in log.splitlines()]
+    commits = [line.split(" ", 2)[1] for line in log.split("\n") if line]
     commits.reverse()
     return [Tip(f"stash@{{{number}}}", commit) for number, commit in enumerate(commits)]
 
@@ -209,12 +211,14 @@ def left_detached(log: str) -> list[Tip]:
 
 
 def read_refs(text: str) -> dict[str, str]:
-    """Read lines of a commit, its kind, what it points to, and a ref's name: commits by name."""
+    """Return commits by ref, from lines of LIST_REFS: a tag is the commit that it points to."""
     refs = {}
-    for line in text.splitlines():
-        commit, kind, target, name = line.split(" ", 3)
-        if "commit" in (kind, target):
-            refs[name] = commit
+    for line in filter(None, text.split("\n")):
+        thing, kind, target, target_kind, name = line.split(" ", 4)
+        if kind == "commit":
+            refs[name] = thing
+        elif target_kind == "commit":
+            refs[name] = target
     return refs
 
 
@@ -222,10 +226,9 @@ def lacking(tip: Iterable[Change], landed: Iterable[Change], differing: Iterable
     """Whether something that a tip changed is nowhere in what lands.
 
     `tip` is what it changed, `landed` what lands, `differing` what changes from it to that."""
-    taken = {change.blob for change in landed}
+    taken = {change.blob for change in landed if change.mode != GONE}
     other = {change.old_path for change in differing}
-    missing = [change for change in tip if change.path in other and change.blob not in taken]
-    return any(change.mode != "000000" for change in missing)
+    return any(change.path in other and change.blob not in taken for change in tip)
 
 
 # What follows
@@ -260,6 +263,10 @@ class Stock(NamedTuple):
     """All that can be added, as a tree of git's."""
     changes: tuple[Change, ...] = ()
     """What lands: from the voyage's branch to that tree."""
+
+    def left_out(self) -> list[str]:
+        """Return the names of what does not land, though the agent did it."""
+        return [*(tip.name for tip in self.elsewhere), *self.changed_submodules]
 
     def is_dirty(self) -> bool:
         """Whether there is something to commit."""

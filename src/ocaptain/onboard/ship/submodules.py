@@ -72,6 +72,19 @@ def _check_out(git: Git, commit: str) -> list[Path]:
     return follow(git)
 
 
+def head(git: Git) -> str:
+    """Return the commit that a submodule is at; empty if there is none."""
+    done = git.ask("rev-parse", "--verify", "--quiet", "HEAD")
+    return done.stdout.strip()
+
+
+def move(git: Git, commit: str) -> None:
+    """Check out a commit in a submodule, and keep its changes. Raises OSError."""
+    if not has(git, commit):
+        fetch(git, commit)
+    git.run("checkout", "--quiet", "--detach", commit)
+
+
 def has(git: Git, commit: str) -> bool:
     """Whether a submodule has a commit."""
     try:

@@ -6,13 +6,13 @@ import re
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from .. import process
-from . import phantoms
+from . import hidden, phantoms, submodules
 from .clone import Clone
 from .git import Git, GitFailed
 from .markers import USUAL_SIZE, leftover, markers, separators
@@ -36,11 +36,16 @@ from .stock import (
 STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--no-renames")
 ALL_OF_STATUS = (*STATUS, "--untracked-files=all", "--ignore-submodules=none")
 RAW = ("--raw", "-z", "--ignore-submodules=none")
-LIST_REFS = ("for-each-ref", "--format=%(objectname) %(objecttype) %(*objecttype) %(refname)")
+LIST_REFS = (
+    "for-each-ref",
+    "--format=%(objectname) %(objecttype) %(*objectname) %(*objecttype) %(refname)",
+)
 NOT_THE_AGENTS = ("refs/remotes/", "refs/bisect/", "refs/original/", "refs/rewritten/")
 """Refs that git makes by itself, or that storage has as well."""
 LIST_MODULES = ("config", "-z", "--blob", ":.gitmodules", "--get-regexp", r"^submodule\..*\.path$")
-NOT_OPENED = re.compile(r"^warning: could not open directory '(.*?)/?': (.*)$", re.MULTILINE)
+NOT_OPENED = re.compile(r"^warning: could not open directory '(.*?)(?:/?': .*)?$", re.MULTILINE)
+"""git cuts its words off if the path is very long."""
+AUTOSTASHES = {"rebase": "rebase-merge/autostash", "merge": "MERGE_AUTOSTASH"}
 SIZE_ATTRIBUTE = "conflict-marker-size"
 WORDS_LIMIT = 400
 """Characters of what git says about a path."""
@@ -76,11 +81,16 @@ class Survey:
         """The tree as that rebase left it."""
         self._refs_before: Collection[str] = ()
         self._dirty_before: Collection[str] = ()
+        self._hidden_before: Collection[str] = ()
+        self._submodules: dict[str, str] = {}
+        """The commits that submodules had, when all was as it should be."""
         self._shut_before: set[str] = set()
         self._told: dict[str, Print | None] = {}
 
     def begin(self) -> None:
         """Remember how the clone is now: what is so already is not the task's."""
+        self._hidden_before = hidden.paths(self.git)
+        self.note_submodules()
         done = self._ask(*ALL_OF_STATUS)
         self._dirty_before = {entry.path for entry in read_status(done.stdout).entries}
         self._shut_before = {match[1] for match in NOT_OPENED.finditer(done.stderr)}
@@ -100,23 +110,26 @@ class Survey:
 
     def take(self) -> Stock:
         """Take stock. What can be added is in `index` then, if anything is to be."""
-        done = self._ask(*ALL_OF_STATUS)
+        source = hidden.shown(self.git, self._hidden_before)
+        done = self._ask(*ALL_OF_STATUS, index=source)
         status = read_status(done.stdout)
         refused = [each for each in _shut(done.stderr) if each[0] not in self._shut_before]
         worktrees = self._worktrees()
-        inside = {self._name(path) for path in worktrees}
+        names = [self._name(path) for path in worktrees]
+        inside = [name for name in names if not name.startswith("..")]
         repositories = [path for path in status.repositories() if path not in inside]
-        refused += self._stage(status, [*repositories, *inside])
+        left_alone = [*repositories, *inside, *self._left_behind(status)]
+        refused += self._stage(status, left_alone, source)
         changes = self._changes(status)
-        names = self._names_in_git()
-        operation = find_operation(names)
+        in_git = self._names_in_git()
+        operation = find_operation(in_git)
         ours = operation == "rebase" and self._is_ours()
         modules = self._modules(changes)
         return Stock(
             status=status,
             operation=operation,
             ours=ours,
-            concludes=can_be_concluded(names),
+            concludes=can_be_concluded(in_git),
             unsettled=tuple(path for path in status.unmerged() if not self._is_touched(path)),
             markers=tuple(self._marked(changes, status)),
             refused=tuple(refused),
@@ -130,9 +143,14 @@ class Survey:
 
     # What lands
 
-    def _stage(self, status: Status, leave_out: Sequence[str]) -> list[tuple[str, str]]:
-        """Stage the tree on top of the agent's index. Returns what git refuses, and its words."""
-        source = self.git.directory / "index"
+    def _stage(
+        self, status: Status, leave_out: Sequence[str], source: Path | None = None
+    ) -> list[tuple[str, str]]:
+        """Stage the tree on top of the agent's index, or of another.
+
+        Returns what git refuses, and its words."""
+        source = source or self.git.directory / "index"
+        self.index.with_name(f"{self.index.name}.lock").unlink(missing_ok=True)  # of a killed git
         if source.exists():
             shutil.copy2(source, self.index)  # git compares its time with files'
         else:
@@ -207,9 +225,10 @@ class Survey:
     def _print(self, path: str) -> Print | None:
         with suppress(OSError):
             found = os.lstat(self.clone.path / path)
-            size = 0 if stat.S_ISDIR(found.st_mode) else found.st_size
+            if stat.S_ISDIR(found.st_mode):  # what is written in it settles nothing
+                return Print(found.st_mode, 0, 0, 0, 0)
             written = (found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
-            return Print(found.st_mode, size, *written)
+            return Print(found.st_mode, found.st_size, *written)
         return None
 
     def _is_touched(self, path: str) -> bool:
@@ -244,7 +263,7 @@ class Survey:
 
     def _sides(self, change: Change, size: int) -> list[Counter[bytes]]:
         """Return the marker lines of the versions of a file that were there before."""
-        commits = [self.base("HEAD"), f"refs/remotes/origin/{self.clone.branch}", "MERGE_HEAD"]
+        commits = [self.base("HEAD"), f"refs/remotes/origin/{self.clone.branch}"]
         commits += [self.rebased] if self.rebased else []
         found = []
         for commit in commits:
@@ -278,14 +297,45 @@ class Survey:
         found = []
         for file in (self.git.directory / "worktrees").glob("*/gitdir"):
             with suppress(OSError):
-                path = Path(file.read_text().strip()).parent
+                path = (file.parent / file.read_text().strip()).parent
                 if path.is_dir():
                     found.append(path)
         return found
 
     def _name(self, path: Path) -> str:
         """Return a path as git names it, from the top of the clone."""
-        return os.path.relpath(path, self.clone.path)
+        return os.path.relpath(os.path.realpath(path), os.path.realpath(self.clone.path))
+
+    def note_submodules(self) -> None:
+        """Remember the commits that submodules are at, now that all of them is in the index."""
+        for path, _ in submodules.populated(self.git):
+            self._submodules[self._name(path)] = submodules.head(self.git.within(path))
+
+    def follow(self) -> None:
+        """Have the submodules that the agent has left alone follow what is checked out."""
+        conflicts = self._conflicts()
+        for path, commit in submodules.populated(self.git):
+            name = self._name(path)
+            inner = self.git.within(path)
+            head = submodules.head(inner)
+            if name not in conflicts and commit != head == self._submodules.get(name):
+                with suppress(OSError):
+                    submodules.move(inner, commit)
+                    self._submodules[name] = commit
+
+    def _left_behind(self, status: Status) -> list[str]:
+        """Return the submodules that the agent has left alone while the branch moved on."""
+        merged = [entry for entry in status.entries if entry.staged != "u"]
+        moved = [entry.path for entry in merged if entry.submodule[1:2] == "C"]
+        heads = {path: self._head(path) for path in moved if path in self._submodules}
+        return [path for path, head in heads.items() if head == self._submodules[path]]
+
+    def _head(self, path: str) -> str:
+        """Return the commit that a submodule is at."""
+        return submodules.head(self.git.within(self.clone.path / path))
+
+    def _conflicts(self) -> list[str]:
+        return read_status(self.git.ask(*STATUS, "--untracked-files=no").stdout).unmerged()
 
     def _modules(self, changes: Iterable[Change]) -> set[str]:
         """Return the paths that `.gitmodules` names, if something is to be asked about them."""
@@ -314,11 +364,18 @@ class Survey:
         refs = read_refs(self._ask(*LIST_REFS).stdout)
         own = [name for name in refs if not name.startswith((*NOT_THE_AGENTS, "refs/stash"))]
         tips = [Tip(name.removeprefix("refs/heads/"), refs[name]) for name in own]
+        tips += [Tip(f"the stash of a {name}", commit) for name, commit in self._autostashes()]
         logs = self.git.directory / "logs"
         tips += left_detached(_read(logs / "HEAD"))
         for tip in stashed(_read(logs / "refs" / "stash")):
             tips += self._parts_of_stash(tip)
         return tips
+
+    def _autostashes(self) -> Iterator[tuple[str, str]]:
+        """Yield what an operation under way has put aside, and its name."""
+        for name, place in AUTOSTASHES.items():
+            if commit := _read(self.git.directory / place).strip():
+                yield name, commit
 
     def _parts_of_stash(self, tip: Tip) -> list[Tip]:
         """Return what a stash has: tree, index, and perhaps new files."""
@@ -401,8 +458,8 @@ class Survey:
         words = [word for parent in parents for word in ("-p", parent)]
         return self.git.run("commit-tree", tree, *words, "-m", message)
 
-    def _ask(self, *words: str) -> process.Done:
-        done = self.git.ask(*words)
+    def _ask(self, *words: str, index: Path | None = None) -> process.Done:
+        done = self.git.ask(*words, index=index)
         if done.status:
             raise GitFailed(done.stderr.strip()[-2000:])
         return done
@@ -410,7 +467,7 @@ class Survey:
 
 def _shut(warnings: str) -> list[tuple[str, str]]:
     """Return the folders that git could not look into, and why."""
-    return [(match[1], match[0]) for match in NOT_OPENED.finditer(warnings)]
+    return [(match[1], match[0][:WORDS_LIMIT]) for match in NOT_OPENED.finditer(warnings)]
 
 
 def _words(error: str) -> str:

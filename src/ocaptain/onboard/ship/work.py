@@ -34,8 +34,7 @@ class Work:
         """Take what is in the clone now for what was there before."""
         self.survey.begin()
         self._versions.clear()
-        if self._saved and self.git.ask("cat-file", "-e", self._saved).status:  # a new clone
-            self.git.run_with_storage("fetch", "--quiet", "origin", self._ref)
+        self._recall()
 
     # The agent's work
 
@@ -93,6 +92,7 @@ class Work:
             if goes_on:
                 self.git.run("rebase", "--continue")
             self.clone.fetch()
+            self.survey.note_submodules()
             if self._lacks(self.clone.upstream):
                 goes_on = False
                 self._flatten()
@@ -103,6 +103,7 @@ class Work:
             conflicts = self._conflicts()
             if not conflicts:
                 raise
+            self.survey.follow()
             return conflicts
         self._note_rebased(goes_on)
         return []
@@ -113,11 +114,13 @@ class Work:
             self._versions.clear()
         self._versions.add(self.tip())
         self.survey.rebased = ""
+        self.survey.follow()
 
     def push(self, commit: str, ref: str, secrets: Sequence[str]) -> bool:
         """Push a commit to a work ref. Returns False, and does not, if it holds a secret.
 
         What the ref had when an earlier turn ended stays, under a further ref."""
+        self._recall()
         refs = {ref: commit}
         if self._is_dropped(commit):
             refs[further(ref, self._finished)] = self._finished
@@ -148,6 +151,21 @@ class Work:
         return [path for path, _ in stock.refused]
 
     # What these share
+
+    def adds_to_branch(self, commit: str) -> bool:
+        """Whether a commit, or one before it, is not on the branch."""
+        span = f"{self.clone.upstream}..{commit}"
+        return bool(self.git.run("rev-list", "--max-count=1", span))
+
+    def _recall(self) -> None:
+        """Have what the work ref had, also in a new clone, or after the agent has cleaned up."""
+        if self._is_lost(self._saved):
+            self.git.run_with_storage("fetch", "--quiet", "origin", self._ref)
+        if self._is_lost(self._finished):
+            self._finished = self._saved
+
+    def _is_lost(self, commit: str) -> bool:
+        return bool(commit) and self.git.ask("cat-file", "-e", commit).status != 0
 
     def _lacks(self, commit: str) -> bool:
         """Whether a commit is not in what is checked out."""
@@ -188,6 +206,7 @@ class Work:
         head = stock.status.head
         if head == NO_COMMIT:
             head = self.clone.upstream
+        self._recall()
         self.survey.stage_insides(stock.repositories)
         tree = self.git.run("write-tree", index=self.survey.index)
         parents = [head]
