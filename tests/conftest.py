@@ -11,12 +11,15 @@ pytest_plugins = ["tests.support.fixtures"]
 LONG = ("/integration/", "/test_bench.py", "/test_chaos.py", "/test_protocol.py")
 """Where the long tests are, by what their paths contain."""
 
-settings.register_profile("ci", max_examples=100, derandomize=True, deadline=None)
+WHOLE = ("test_github.py", "test_chaos.py", "test_exedev.py", "test_hostile.py")
+"""Files whose tests share a voyage or a fleet: each worker that has one of them has to make it."""
+
+settings.register_profile("ci", max_examples=50, derandomize=True, deadline=None)
 settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="try twenty times as much, and more")
+    parser.addoption("--long", action="store_true", help="try forty times as much, and more")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,17 +32,33 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give each worker its share of the long tests first, so that none ends with one alone.
+    """Leave out what is for --long, and order the rest so that workers end together.
 
-    A worker begins with a run of tests that stand together; later it takes from others' ends."""
+    Each worker gets its share of the long tests first. It begins with a run of tests that stand
+    together; later it takes from others' ends."""
+    if not config.getoption("--long"):
+        config.hook.pytest_deselected(items=[item for item in items if _is_for_long_runs(item)])
+        items[:] = [item for item in items if not _is_for_long_runs(item)]
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
-    long = [item for item in items if _is_long(item)]
+    blocks = _blocks([item for item in items if _is_long(item)])
     short = [item for item in items if not _is_long(item)]
     share = -(-len(short) // workers)
     items.clear()
     for worker in range(workers):
-        items.extend(long[worker::workers])
+        for block in blocks[worker::workers]:
+            items.extend(block)
         items.extend(short[worker * share : (worker + 1) * share])
+
+
+def _blocks(items: list[pytest.Item]) -> list[list[pytest.Item]]:
+    """Return what one worker should run together: some files as a whole, before single tests."""
+    files = [[item for item in items if item.path.name == name] for name in WHOLE]
+    single = [[item] for item in items if item.path.name not in WHOLE]
+    return [*filter(None, files), *single]
+
+
+def _is_for_long_runs(item: pytest.Item) -> bool:
+    return item.get_closest_marker("long") is not None
 
 
 def _is_long(item: pytest.Item) -> bool:

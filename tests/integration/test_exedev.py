@@ -19,7 +19,7 @@ from tests.support.captain import OCAPTAIN, Voyage, task
 from tests.support.commands import await_end
 from tests.support.exe_captain import Ending, ExeCaptain, at, connections, exe_captain, on_new
 from tests.support.machine import put, until
-from tests.support.rules import rule
+from tests.support.rules import LONG, rule
 from tests.support.secrets import found_in, objects, sampling
 from tests.support.terminal import Terminal
 
@@ -158,7 +158,10 @@ def asked(captain: ExeCaptain, verb: str) -> int:
 
 
 @rule("R102")
-@pytest.mark.parametrize("moment", ["before-new-answers", "while-a-vm-boots", "during-set-up"])
+@pytest.mark.parametrize(
+    "moment",
+    ["before-new-answers", "while-a-vm-boots", pytest.param("during-set-up", marks=LONG)],
+)
 def test_an_interrupted_sail_leaves_nothing(captain, monkeypatch, moment):
     """Ctrl-C removes VMs and keys, also what the lobby was still making: exit status 130."""
     if moment == "before-new-answers":
@@ -237,7 +240,7 @@ def test_storage_that_fails_is_not_made_up_for(captain, monkeypatch):
 
 
 @rule("R103")
-@pytest.mark.parametrize("fault", ["silent", "stuck", "broken"])
+@pytest.mark.parametrize("fault", [pytest.param("silent", marks=LONG), "stuck", "broken"])
 def test_a_ship_that_does_not_come_up_is_done_without(captain, monkeypatch, fault):
     """It is made anew once, and then given up with its key; the others sail."""
     if fault == "broken":

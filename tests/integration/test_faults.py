@@ -11,7 +11,7 @@ from tests.fakes import messages_api as api
 from tests.support.captain import Captain, Voyage, task
 from tests.support.commands import await_end
 from tests.support.machine import command_line, put, until
-from tests.support.rules import rule
+from tests.support.rules import LONG, rule
 
 # Stands before ssh, and lets one of a ship's questions about a landing come to grief: the first
 # (before the push) or the second (after it), before storage hears of it or after it did.
@@ -43,8 +43,8 @@ def with_fault(captain: Captain, fault: str, nth: int) -> None:
 @pytest.mark.parametrize(
     ("fault", "nth", "claims", "agents"),
     [
-        pytest.param("before", 1, 2, 2, id="dies-with-nothing-pushed"),
-        pytest.param("lost", 1, 1, 1, id="answer-lost-before-the-push"),
+        pytest.param("before", 1, 2, 2, id="dies-with-nothing-pushed", marks=LONG),
+        pytest.param("lost", 1, 1, 1, id="answer-lost-before-the-push", marks=LONG),
         pytest.param("before", 2, 2, 2, id="dies-between-push-and-landing"),
         pytest.param("lost", 2, 1, 1, id="answer-lost-after-the-landing"),
         pytest.param("after", 2, 1, 1, id="dies-after-the-landing"),
@@ -235,7 +235,9 @@ def test_a_sail_that_fails_leaves_nothing(captain):
 
 
 @rule("R102")
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "sign", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=LONG)]
+)
 def test_a_sail_that_is_interrupted_leaves_nothing(captain, sign):
     """Ctrl-C in the middle, or the end of the terminal, removes what was made."""
     trouble = f"touch {captain.root}/waits; sleep 60"

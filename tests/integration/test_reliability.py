@@ -22,7 +22,7 @@ from tests.support.commands import Done, await_end
 from tests.support.disk import Disk, small_disk
 from tests.support.exe_captain import ExeCaptain, exe_captain
 from tests.support.machine import command_line, processes, put, until
-from tests.support.rules import rule
+from tests.support.rules import LONG, rule
 from tests.support.tripwires import Trips, before_ssh, before_ssh_on
 
 PHASES = ("after-claim", "at-work", "before-push", "after-push", "before-land", "after-land")
@@ -186,7 +186,7 @@ def phased_voyage(captain: Captain) -> Voyage:
 
 
 @rule("R1", "R45", "R55")
-@pytest.mark.parametrize("who", ["helm", "ship", "storage"])
+@pytest.mark.parametrize("who", [pytest.param("helm", marks=LONG), "ship", "storage"])
 def test_nothing_is_lost_in_whatever_phase_somebody_is_killed(captain, who):
     """kill -9 of helm, of all of a ship, and of storage, whose files are spoilt besides: after a
     claim, at work, before and after the push, before `land` is heard and answered, verifying."""

@@ -4,4 +4,7 @@ import pytest
 
 rule = pytest.mark.rule
 
-__all__ = ["rule"]
+LONG = pytest.mark.long
+"""Marks a case that is tried only with --long: its like is tried each time."""
+
+__all__ = ["LONG", "rule"]
