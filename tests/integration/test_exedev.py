@@ -210,7 +210,7 @@ def test_the_allowance_is_looked_at_before_anything_is_made(captain):
     assert made(captain) == []
 
 
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("stream", ["stdout", pytest.param("stderr", marks=LONG)])
 def test_a_plan_with_fewer_vms_than_ocaptain_knows(captain, stream):
     """What the lobby refuses with is shown, wherever it wrote it, and nothing is left."""
     captain.exe.faults.cap, captain.exe.faults.errors_to = 2, stream
@@ -362,9 +362,17 @@ WEATHER: dict[str, dict[str, Any]] = {
     "new-is-slow": {"new_s": 2},
     "far-away": {"rtt_s": 0.15},
 }
+MILD = ("ls-is-late", "new-is-slow", "far-away")
+"""What is only slow."""
 
 
-@pytest.mark.parametrize("faults", WEATHER.values(), ids=WEATHER.keys())
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param(faults, id=name, marks=LONG if name in MILD else ())
+        for name, faults in WEATHER.items()
+    ],
+)
 def test_sail_weathers_what_passes(captain, faults):
     """All VMs are there in the end, none of them made twice."""
     vars(captain.exe.faults).update(faults)

@@ -236,7 +236,12 @@ def test_a_sail_that_fails_leaves_nothing(captain):
 
 @rule("R102")
 @pytest.mark.parametrize(
-    "sign", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=LONG)]
+    "sign",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=LONG),
+        pytest.param(signal.SIGHUP, marks=LONG),
+    ],
 )
 def test_a_sail_that_is_interrupted_leaves_nothing(captain, sign):
     """Ctrl-C in the middle, or the end of the terminal, removes what was made."""

@@ -19,7 +19,7 @@ from tests.support.captain import Captain, Voyage, captain_of, task
 from tests.support.commands import Done, await_end
 from tests.support.exe_captain import owner
 from tests.support.machine import put, until
-from tests.support.rules import rule
+from tests.support.rules import LONG, rule
 
 SSH_CONFIG = """\
 Host depot
@@ -242,7 +242,7 @@ def test_a_lost_ship_is_replaced_on_another_machine(captain):
     assert voyage.show("one") == f"on {other.name}"
 
 
-@pytest.mark.parametrize("moment", ["reserving", "setting up"])
+@pytest.mark.parametrize("moment", [pytest.param("reserving", marks=LONG), "setting up"])
 def test_an_interrupted_sail_releases_all(captain, moment):
     """Also what a machine was about to reserve."""
     before = states(captain)
