@@ -315,6 +315,7 @@ def test_ships_go_on_without_the_captain_and_without_storages_view(captain):
     voyage.start_helm("ship0")
     (captain.root / "gate").touch()
     until(lambda: "verified" in present(voyage)["meta"], 60)
+    until((voyage.storage / "artifacts/voyage-complete.marker").exists)  # it follows the journal
     assert_nothing_lost(voyage)
     assert sorted(voyage.landed()) == [f"Work {key}" for key in "1234"]
     assert assert_status_true(voyage)["state"] == "complete"
