@@ -29,6 +29,7 @@ def leftover(found: Counter[bytes], sides: Iterable[Counter[bytes]]) -> list[byt
 
 
 def _lines(text: "bytes | memoryview", characters: bytes, size: int) -> Counter[bytes]:
-    kinds = [b"%s{%d}" % (re.escape(characters[i : i + 1]), size) for i in range(len(characters))]
-    pattern = rb"^(?:%s)(?: [^\r\n]*)?(?=\r?$)" % b"|".join(kinds)
+    repeated = [re.escape(bytes([character])) + b"{%d}" % size for character in characters]
+    marker = b"|".join(repeated)
+    pattern = rb"^(?:%s)(?: [^\r\n]*)?(?=\r?$)" % marker
     return Counter(match[0] for match in re.finditer(pattern, text, re.MULTILINE))

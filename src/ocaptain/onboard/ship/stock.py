@@ -259,10 +259,8 @@ class Stock(NamedTuple):
     """Work that is neither on the branch nor in the tree."""
     index_only: str = ""
     """A commit of what was staged, if the tree has something else by now."""
-    tree: str = ""
-    """All that can be added, as a tree of git's."""
     changes: tuple[Change, ...] = ()
-    """What lands: from the voyage's branch to that tree."""
+    """What lands: from the voyage's branch to all that can be added."""
 
     def left_out(self) -> list[str]:
         """Return the names of what does not land, though the agent did it."""

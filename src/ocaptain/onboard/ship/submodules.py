@@ -5,9 +5,7 @@ from pathlib import Path
 
 from . import skeleton, trees
 from .git import Git, GitFailed
-
-GITLINK = "160000"
-"""The mode of an entry that names a submodule's commit."""
+from .stock import LINK
 
 
 def keep(git: Git) -> None:
@@ -38,7 +36,7 @@ def populated(git: Git) -> Iterator[tuple[Path, str]]:
         fields, _, name = entry.partition("\t")
         mode, commit, _ = fields.split()
         path = git.path / name
-        if mode == GITLINK and (path / ".git").exists():
+        if mode == LINK and (path / ".git").exists():
             yield path, commit
 
 
@@ -87,11 +85,7 @@ def move(git: Git, commit: str) -> None:
 
 def has(git: Git, commit: str) -> bool:
     """Whether a submodule has a commit."""
-    try:
-        git.run("cat-file", "-e", f"{commit}^{{commit}}")
-    except GitFailed:
-        return False
-    return True
+    return git.ask("cat-file", "-e", f"{commit}^{{commit}}").status == 0
 
 
 def fetch(git: Git, commit: str) -> None:

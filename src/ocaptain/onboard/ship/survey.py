@@ -313,7 +313,7 @@ class Survey:
 
     def follow(self) -> None:
         """Have the submodules that the agent has left alone follow what is checked out."""
-        conflicts = self._conflicts()
+        conflicts = self.conflicts()
         for path, commit in submodules.populated(self.git):
             name = self._name(path)
             inner = self.git.within(path)
@@ -325,16 +325,17 @@ class Survey:
 
     def _left_behind(self, status: Status) -> list[str]:
         """Return the submodules that the agent has left alone while the branch moved on."""
-        merged = [entry for entry in status.entries if entry.staged != "u"]
-        moved = [entry.path for entry in merged if entry.submodule[1:2] == "C"]
-        heads = {path: self._head(path) for path in moved if path in self._submodules}
-        return [path for path, head in heads.items() if head == self._submodules[path]]
+        found = []
+        for entry in status.entries:
+            has_moved = entry.submodule[1:2] == "C" and entry.staged != "u"
+            if has_moved and entry.path in self._submodules:
+                head = submodules.head(self.git.within(self.clone.path / entry.path))
+                if head == self._submodules[entry.path]:
+                    found.append(entry.path)
+        return found
 
-    def _head(self, path: str) -> str:
-        """Return the commit that a submodule is at."""
-        return submodules.head(self.git.within(self.clone.path / path))
-
-    def _conflicts(self) -> list[str]:
+    def conflicts(self) -> list[str]:
+        """Return the paths that the index has several versions of."""
         return read_status(self.git.ask(*STATUS, "--untracked-files=no").stdout).unmerged()
 
     def _modules(self, changes: Iterable[Change]) -> set[str]:

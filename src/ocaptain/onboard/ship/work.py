@@ -7,8 +7,8 @@ from tempfile import NamedTemporaryFile
 from . import phantoms
 from .clone import Clone
 from .git import GitFailed
-from .stock import NO_COMMIT, Stock, read_status
-from .survey import STATUS, UNFINISHED, Survey
+from .stock import NO_COMMIT, Stock
+from .survey import UNFINISHED, Survey
 
 # All that is in commits, whatever attributes say.
 ALL_OF_COMMITS = ("-p", "-m", "--format=%an%n%ae%n%B", "--text", "--no-textconv", "--no-ext-diff")
@@ -100,7 +100,7 @@ class Work:
                 self.git.run("rebase", self.clone.upstream)
         except GitFailed:
             self.survey.note_stop(tip)
-            conflicts = self._conflicts()
+            conflicts = self.survey.conflicts()
             if not conflicts:
                 raise
             self.survey.follow()
@@ -170,9 +170,6 @@ class Work:
     def _lacks(self, commit: str) -> bool:
         """Whether a commit is not in what is checked out."""
         return bool(self.git.run("rev-list", "--max-count=1", commit, "--not", "HEAD"))
-
-    def _conflicts(self) -> list[str]:
-        return read_status(self.git.ask(*STATUS, "--untracked-files=no").stdout).unmerged()
 
     def _flatten(self) -> None:
         """Make one commit of a history with merges: a rebase would drop what was done in them."""
