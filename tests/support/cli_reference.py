@@ -18,8 +18,11 @@ A ship is named as `status` shows it: `ship-0`. `ocaptain COMMAND --help` prints
 
 TITLES = {
     "ocaptain.cli.plans": "Plans",
-    "ocaptain.cli.voyages": "Voyages",
+    "ocaptain.cli.sailing": "Sailing",
+    "ocaptain.cli.looking": "Looking",
+    "ocaptain.cli.watching": "Waiting",
     "ocaptain.cli.orders": "Orders",
+    "ocaptain.cli.ending": "Ending",
     "ocaptain.cli.machine": "This machine",
 }
 """The title over the commands of each module."""

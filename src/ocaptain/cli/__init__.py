@@ -15,7 +15,7 @@ import ocaptain
 from ocaptain.errors import Failure, crash_report, scrub
 from ocaptain.onboard.redaction import without_passwords
 
-from . import machine, orders, plans, statuses, voyages
+from . import ending, looking, machine, orders, plans, sailing, statuses, watching
 
 
 class Verbs(click.Group):
@@ -47,13 +47,13 @@ class Verbs(click.Group):
         plans.check,
         plans.plan_init,
         plans.plan_skill,
-        voyages.sail,
-        voyages.voyages,
-        voyages.status,
-        voyages.tasks,
-        voyages.logs,
-        voyages.shell,
-        voyages.wait,
+        sailing.sail,
+        looking.voyages,
+        looking.status,
+        looking.tasks,
+        looking.logs,
+        looking.shell,
+        watching.wait,
         orders.hail,
         orders.pause,
         orders.halt,
@@ -65,8 +65,8 @@ class Verbs(click.Group):
         orders.reinforce,
         orders.relieve,
         orders.fsck,
-        voyages.fetch,
-        voyages.sink,
+        ending.fetch,
+        ending.sink,
         machine.demo,
         machine.doctor,
     ],
@@ -130,9 +130,9 @@ def _as_typed(word: str) -> str:
 def _end_at_signals() -> None:
     """Have every polite end be like Ctrl-C, so that what has to be undone is undone."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & has it ignored
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(ending) == signal.SIG_DFL:
-            signal.signal(ending, _interrupt)
+    for polite in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(polite) == signal.SIG_DFL:
+            signal.signal(polite, _interrupt)
 
 
 def _interrupt(*_: object) -> None:

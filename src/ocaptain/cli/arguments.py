@@ -3,9 +3,12 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+
+if TYPE_CHECKING:
+    from ocaptain.fleet.voyage import Voyage
 
 PATH = click.Path(path_type=Path)
 SHIPS = click.IntRange(1, 99)
@@ -24,6 +27,14 @@ class Fleet(NamedTuple):
 
     voyage: str | None
     ship: str | None
+
+
+async def find_voyage(name: str | None) -> "Voyage":
+    """The voyage that is named so, of those that the provider has."""
+    from ocaptain.config import load
+    from ocaptain.fleet.find import find
+
+    return await find(load(), name)
 
 
 def _voyage(ctx: click.Context, _: click.Parameter, words: tuple[str, ...]) -> str | None:

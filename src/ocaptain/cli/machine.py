@@ -5,8 +5,9 @@ import click
 from ocaptain.errors import Failure
 
 from .arguments import ships_option
+from .sailing import check_and_sail, next_commands
 from .statuses import FAILURE, SUCCESS
-from .voyages import check_and_sail, next_commands, show_until_end
+from .watching import show_until_end
 
 DEMO_SHIPS = 3
 

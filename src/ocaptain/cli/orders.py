@@ -10,6 +10,7 @@ from .arguments import (
     after_option,
     description_option,
     files_option,
+    find_voyage,
     fleet_argument,
     json_option,
     print_json,
@@ -18,7 +19,6 @@ from .arguments import (
     why_option,
 )
 from .statuses import FAILURE, SUCCESS
-from .voyages import find_voyage
 
 if TYPE_CHECKING:
     from ocaptain.fleet.orders import Outcome

@@ -1,0 +1,84 @@
+"""Commands that launch voyages."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ocaptain.errors import Failure
+
+from .arguments import plan_argument, ships_option
+from .statuses import SUCCESS
+from .watching import show_until_end
+
+if TYPE_CHECKING:
+    from ocaptain.config import Config
+    from ocaptain.fleet.voyage import Voyage
+
+
+@click.command()
+@plan_argument
+@ships_option
+@click.option("--pr", is_flag=True, help="Open a pull request at the end (GitHub; GH_TOKEN).")
+@click.option("--cpu", metavar="N", help="CPUs of each VM.")
+@click.option("--memory", metavar="SIZE", help="Memory of each VM, such as 8GB.")
+@click.option("--disk", metavar="SIZE", help="Disk of each VM, such as 50GB.")
+@click.option("--image", metavar="NAME", help="What each VM is made from.")
+@click.option("--pool", metavar="NAME", help="Where each VM is placed.")
+@click.option("--wait", "stay", is_flag=True, help="Stay until the voyage has ended.")
+async def sail(
+    plan: Path,
+    ships: int | None,
+    pr: bool,
+    cpu: str | None,
+    memory: str | None,
+    disk: str | None,
+    image: str | None,
+    pool: str | None,
+    stay: bool,
+) -> int:
+    """Launch a voyage from PLAN, a directory.
+
+    The plan is checked first. Then storage and the ships are made, and set going. Without --ships
+    there are as many as the plan recommends.
+
+    If the plan's repo is on GitHub and GH_TOKEN is set, what lands is pushed there, to
+    refs/ocaptain/VOYAGE, for which no workflow runs. Once the voyage is complete it is pushed to a
+    branch, for which workflows do run: docs/security.md says what that means.
+
+    --cpu, --memory, --disk, --image and --pool are for exe.dev, as its `new` takes them:
+    docs/exedev.md says more."""
+    from ocaptain.config import load
+
+    config = load(
+        overrides={"cpu": cpu, "memory": memory, "disk": disk, "image": image, "pool": pool}
+    )
+    voyage = await check_and_sail(config, plan, ships, open_pr=pr)
+    click.echo(f"\n{voyage.id} is under way. Next:{next_commands(voyage.id)}")
+    if not stay:
+        return SUCCESS
+    return await show_until_end(voyage)
+
+
+async def check_and_sail(
+    config: "Config", plan: Path, ships: int | None, *, open_pr: bool = False
+) -> "Voyage":
+    """Check the plan in a directory, and launch a voyage from it."""
+    from ocaptain.fleet.launch import sail
+    from ocaptain.plan.check import check
+
+    report = await check(plan, config)
+    if report.plan is None:
+        raise Failure("\n".join(report.faults))
+    return await sail(config, report.plan, ships or report.plan.ships, open_pr=open_pr)
+
+
+def next_commands(voyage: str) -> str:
+    """What may be typed about a voyage that is under way, a command a line."""
+    return f"""
+  ocaptain status --watch {voyage}
+  ocaptain logs --follow {voyage}
+  ocaptain shell {voyage}
+  ocaptain wait {voyage}
+  ocaptain fetch {voyage}
+  ocaptain sink -s {voyage}"""

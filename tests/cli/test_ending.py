@@ -1,0 +1,48 @@
+"""Sinking voyages."""
+
+from tests.support.rules import rule
+from tests.support.shell import Shell
+
+
+def test_sink_asks_first(shell: Shell):
+    """It says what it would destroy; a no, and nothing, keep it."""
+    ship = shell.vm("voyage-111111111111-ship0")
+    for answer in ("n\n", ""):
+        done = shell.type("sink", stdin=answer)
+        assert done.status == 1
+        assert "To be destroyed: voyage-111111111111-ship0" in done.out
+        assert "Go on? [y/N]" in done.out
+        assert ship.exists()
+
+
+@rule("R105")
+def test_sink_destroys_what_it_names_and_nothing_else(shell: Shell):
+    """Ships alone without -s, and no voyage whose id only looks like it."""
+    ship = shell.vm("voyage-111111111111-ship0")
+    kept = [shell.vm(f"voyage-{name}") for name in ("111111111111-storage", "111111111112-ship0")]
+    done = shell.type("sink", "111111111111", stdin="y\n")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.endswith("Destroyed 1 VM.\n")
+    assert not ship.exists()
+    assert all(vm.exists() for vm in kept)
+
+
+@rule("R58")
+def test_sink_says_when_it_cannot_see_what_was_never_fetched(shell: Shell):
+    """A storage that gives no answer may hold something yet: it asks, and a no keeps it."""
+    storage = shell.vm("voyage-111111111111-storage")
+    done = shell.type("sink", "-s", stdin="n\nn\n")
+    assert done.status == 1
+    assert "what was never fetched of it cannot be seen" in done.out
+    assert storage.exists()
+    assert shell.type("sink", "-s", "-f").status == 0
+    assert not storage.exists()
+
+
+def test_sink_all_takes_every_voyage(shell: Shell):
+    """Whatever is not a VM of ocaptain's stays."""
+    for name in ("111111111111-storage", "111111111111-ship0", "222222222222-ship12"):
+        shell.vm(f"voyage-{name}")
+    other = shell.vm("my-own")
+    assert "Destroyed 3 VMs." in shell.type("sink", "--all", "-f").out
+    assert list(shell.vms.iterdir()) == [other]
