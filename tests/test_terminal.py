@@ -35,14 +35,14 @@ def test_a_voyage_at_a_glance(status: Status):
     for ship in status["ships"]:
         ship["since"] = ship["since"] and time.time() - 150
     assert lines(terminal.status(status)) == [
-        "voyage-3f9a1c0b7d52  running  sailed 90s ago",
+        "voyage-3f9a1c0b7d52  running  sailed 1m30s ago",
         "Write a short guide for new contributors",
         "tasks   1 of 3 completed, 1 in progress, 1 pending",
         "verify  pending    cost $0.42",
         "",
-        "ship    state     for  done  seen    task",
-        "ship-0  working   2m   1     3s ago  2 Say what is where",
-        "ship-1  starting  -    0     never",
+        "ship    state     for    done  seen    task",
+        "ship-0  working   2m30s  1     3s ago  2 Say what is where",
+        "ship-1  starting  -      0     never",
     ]
 
 
@@ -68,7 +68,7 @@ def test_a_ship_that_is_broken(status: Status):
     at = {"state": "broken", "since": time.time() - 150, "until": until}
     status["ships"][1].update({**at, "reason": "task 7: setup.sh exited 1: no space left"})  # type: ignore[typeddict-item]
     assert lines(terminal.status(status))[-1] == (
-        "ship-1  broken   2m   0     never   again 2026-03-04 05:06: task 7: setup.sh …"
+        "ship-1  broken   2m30s  0     never   again 2026-03-04 05:06: task 7: setup.s…"
     )
 
 
@@ -129,9 +129,9 @@ def test_the_voyages():
     rows = example("voyages")
     rows[0]["created"] = time.time() - 3 * 3600
     assert lines(terminal.voyages(rows), 120) == [
-        "voyage               state    age  VMs  objective",
-        "voyage-3f9a1c0b7d52  running  3h   3    Write a short guide for new contributors",
-        "voyage-a01b5e93c44d  unseen   -    1    voyage-a01b5e93c44d has no storage any more.",
+        "voyage               state    age    VMs  objective",
+        "voyage-3f9a1c0b7d52  running  3h00m  3    Write a short guide for new contributors",
+        "voyage-a01b5e93c44d  unseen   -      1    voyage-a01b5e93c44d has no storage any more.",
     ]
 
 

@@ -1,7 +1,6 @@
 """What the captain sees: answers of storage, and what `check` found, as text for a terminal."""
 
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
@@ -13,6 +12,7 @@ from rich.text import Text
 from .onboard.protocol import NextCommand, ShipStatus, Status, TaskCounts, TaskRow
 from .onboard.text import clean
 from .plan.plan import Forecast, Plan, Report
+from .times import clock, duration, since
 
 if TYPE_CHECKING:
     from .fleet.orders import Addressee, FsckOutcome, HailOutcome, Outcome, ReinforceOutcome
@@ -71,7 +71,7 @@ class Screen(Live):
 def status(answer: Status) -> RenderableType:
     """A voyage at a glance, which fits into 80 columns."""
     state = answer["state"]
-    age = _age(answer["created"])
+    age = since(answer["created"])
     lines: list[RenderableType] = [
         Text.assemble((answer["voyage"], "bold"), "  ", _state(state), f"  sailed {age} ago"),
         _line(answer["objective"], "dim", cut=True),
@@ -125,9 +125,9 @@ def _ship(ship: ShipStatus) -> list[Text]:
     return [
         _line(ship["id"]),
         _state(ship["state"]),
-        _line(_age(ship["since"])),
+        _line(since(ship["since"])),
         _line(f"{ship['completed']}"),
-        _line("never" if ship["seen_s"] is None else f"{_duration(ship['seen_s'])} ago"),
+        _line("never" if ship["seen_s"] is None else f"{duration(ship['seen_s'])} ago"),
         _line(_occupation(ship)),
     ]
 
@@ -139,9 +139,9 @@ def _occupation(ship: ShipStatus) -> str:
     elif not ship["until"]:
         parts = [ship["reason"]]
     elif ship["state"] == "broken":
-        parts = [f"again {_moment(ship['until'])}:", ship["reason"]]
+        parts = [f"again {clock(ship['until'])}:", ship["reason"]]
     else:
-        parts = [ship["reason"], f"until {_moment(ship['until'])}"]
+        parts = [ship["reason"], f"until {clock(ship['until'])}"]
     return " ".join(part for part in parts if part)
 
 
@@ -157,7 +157,7 @@ def _voyage(row: VoyageRow) -> list[Text]:
     return [
         _line(row["voyage"]),
         _state(row["state"]),
-        _line(_age(row["created"])),
+        _line(since(row["created"])),
         _line(f"{row['vms']}"),
         _line(row["reason"] or row["objective"]),
     ]
@@ -270,24 +270,3 @@ def _line(text: str, style: str = "", *, cut: bool = False) -> Text:
 
 def _state(state: str) -> Text:
     return _line(state, STATE_STYLES.get(state, ""))
-
-
-def _age(moment: float | None) -> str:
-    """How long ago a UNIX time was."""
-    return _duration(time.time() - moment) if moment else "-"
-
-
-def _moment(epoch: float) -> str:
-    """A time on this machine's clock, with its date unless that is today's."""
-    moment = time.localtime(epoch)
-    if moment[:3] == time.localtime()[:3]:
-        return time.strftime("%H:%M", moment)
-    return time.strftime("%Y-%m-%d %H:%M", moment)
-
-
-def _duration(seconds: float) -> str:
-    """A duration in the largest unit of which it has two: 42s, 119s, 7m, 47h, 3d."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= 2 * size:
-            return f"{seconds // size:.0f}{unit}"
-    return f"{max(0, seconds):.0f}s"
