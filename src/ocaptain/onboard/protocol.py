@@ -535,6 +535,10 @@ class ShipStatus(TypedDict):
     cost_usd: Amount
     seen_s: Amount | None
     """Seconds since it last called; None if it never has."""
+    said: str | None
+    """The last line of its log, without the time."""
+    said_at: str | None
+    """When it wrote that: RFC 3339, in UTC."""
 
 
 class NextCommand(TypedDict):

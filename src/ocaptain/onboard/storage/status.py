@@ -7,6 +7,7 @@ from __future__ import annotations
 from .. import tasklist
 from ..text import several
 from . import health
+from .said import last_line
 from .state import (
     broken_ships,
     budget_spent,
@@ -168,6 +169,7 @@ def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
         reason = f"not heard from for {health.silence_s(call, ship):.0f} s"
     claims = [claim for claim in call.claim_outlines.values() if claim["ship"] == name]
     completed = [claim for claim in claims if claim["state"] == "landed" and claim["task"]]
+    said = last_line(call.journal.folder / "logs" / f"{name}.log")
     return {
         "id": name,
         "state": state,
@@ -180,6 +182,8 @@ def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
         "hails": len(waiting_hails(call, name)),
         "cost_usd": round(sum(claim_cost(claim) for claim in claims), 4),
         "seen_s": seconds_since_seen(call, ship),
+        "said": said.text,
+        "said_at": said.at,
     }
 
 
