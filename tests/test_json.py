@@ -271,7 +271,7 @@ def test_orders_are_as_documented(captain: Captain, voyage: Voyage):
     compare("fsck", captain.json("fsck", voyage.id))
     compare("tasks add", captain.json("tasks", "add", voyage.id, "More", "--run", "true"))
     compare("tasks add", captain.json("tasks", "edit", voyage.id, "4", "--subject", "Wait on"))
-    for words in (["pause"], ["halt"], ["retry", "3"], ["release", "3"], ["resume"]):
+    for words in (["pause"], ["halt"], ["retry", "3"], ["resume"]):
         compare("pause", captain.json(words[0], voyage.id, *words[1:], "--why", "to see"))
     compare("relieve", captain.json("relieve", voyage.id, "ship-1"))
 

@@ -57,9 +57,8 @@ def test_each_order_is_answered_with_a_sentence_and_signed_with_its_reason(offic
         ("release", "1"): "Task 1 is pending again; ship-0 drops it.",
         ("halt",): "Nothing more is handed out; 0 ships will save what is done, and stop.",
         ("resume",): "Tasks are handed out.",
-        ("retry", "verify"): "verify.sh runs again once every task is completed.",
         ("tasks", "add", "Do more"): "Task 3 is in the list.",
-        ("tasks", "edit", "2", "--run", "make"): "Task 2 is in the list.",
+        ("tasks", "edit", "2", "--run", "make"): "Task 2 is changed.",
     }
     for words, sentence in answers.items():
         done = office.type(*words, "--why", f"of {words[0]}")
@@ -70,7 +69,6 @@ def test_each_order_is_answered_with_a_sentence_and_signed_with_its_reason(offic
         ("release", "of release"),
         ("halt", "of halt"),
         ("resume", "of resume"),
-        ("retry", "of retry"),
         ("edit_task", "of tasks"),
         ("edit_task", "of tasks"),
     ]
@@ -90,9 +88,16 @@ def test_what_an_edit_does_not_name_stays_as_it_is(office: Office):
 
 def test_an_order_that_is_refused_is_a_failure(office: Office):
     """Exit status 1, the reason on stderr, and nothing for programs to take for an answer."""
-    done = office.type("retry", "9", "--json")
-    assert (done.status, done.out) == (1, "")
-    assert "there is no task '9'" in done.err
+    refused = {
+        ("retry", "9"): "there is no task '9'",
+        ("retry", "1"): "task 1 is pending, and was not set aside",
+        ("retry", "verify"): "verify.sh was not given up: the voyage is running",
+        ("release", "1"): "no ship has task 1; it is pending",
+    }
+    for words, reason in refused.items():
+        done = office.type(*words, "--json")
+        assert (done.status, done.out) == (1, "")
+        assert reason in done.err
 
 
 @rule("R73")

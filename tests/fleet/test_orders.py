@@ -115,7 +115,7 @@ def test_resume_brings_storage_the_git_hosts_token(sailing: Sailing, voyage: Voy
 
 @rule("R76")
 def test_a_released_task_is_pending_and_its_ship_is_told(sailing: Sailing, voyage: Voyage):
-    """If no ship has it that is said, and nothing is changed."""
+    """If no ship has it, that is a failure, and nothing is changed."""
     claim(sailing)
     outcome = asyncio.run(orders.release(voyage, ME, "1"))
     assert outcome == {
@@ -125,8 +125,8 @@ def test_a_released_task_is_pending_and_its_ship_is_told(sailing: Sailing, voyag
     assert knock(sailing).exists()
     knock(sailing).unlink()
     assert rows(voyage)["1"]["status"] == "pending"
-    message = asyncio.run(orders.release(voyage, ME, "2"))["message"]
-    assert message.startswith("No ship has task 2")
+    with pytest.raises(Failure, match="no ship has task 2"):
+        asyncio.run(orders.release(voyage, ME, "2"))
 
 
 @rule("R75")

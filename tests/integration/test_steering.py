@@ -116,7 +116,7 @@ def test_a_task_that_was_set_aside_comes_back(captain):
     cure.touch()
     assert "pending again" in captain.run("retry", "1").out
     voyage.wait()
-    assert "was not set aside" in captain.run("retry", voyage.id, "1").out
+    assert "was not set aside" in captain.run("retry", voyage.id, "1", status=1).err
 
 
 @rule("R75")

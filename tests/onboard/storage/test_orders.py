@@ -183,8 +183,10 @@ def test_a_task_set_aside_comes_back(sail: Sail):
     storage.finish("ship-0")
     assert storage.order("status")["state"] == "failed"
     assert storage.order("retry", task="1")["message"] == "Task 1 is pending again."
-    assert (
-        storage.order("retry", task="2")["message"] == "Task 2 is completed, and was not set aside."
+    refused = storage.order("retry", task="2")
+    assert (refused["code"], refused["error"]) == (
+        "task",
+        "task 2 is completed, and was not set aside",
     )
     assert "attempts" not in storage.tasks()["1"]["metadata"]
     assert storage.order("status")["state"] == "running"
@@ -196,8 +198,10 @@ def test_a_task_set_aside_comes_back(sail: Sail):
 
 @rule("R75")
 def test_a_verification_given_up_comes_back(sail: Sail):
-    """After `retry verify` verify.sh runs again, and has all its repairs before it."""
+    """`retry verify` gives it all its repairs; if it was not given up, that is refused."""
     storage = sail(task("1"), max_repairs=0)
+    refused = storage.order("retry", task="verify")
+    assert refused["error"] == "verify.sh was not given up: the voyage is running"
     storage.finish("ship-0")
     storage.claim("ship-0")
     storage.ask("ship-0", "release", claim=2, why="red", fault="agent")
@@ -211,12 +215,13 @@ def test_a_verification_given_up_comes_back(sail: Sail):
 
 @rule("R39", "R76")
 def test_a_task_can_be_taken_from_its_ship(sail: Sail):
-    """`release` ends the claim; where there is none, it says what the task is."""
+    """`release` ends the claim; if there is none it is refused, and says what the task is."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     assert storage.order("release", task="1", by="Ada")["message"].endswith("ship-0 drops it.")
     assert storage.ask("ship-0", "beat", claim=1)["lost"] == "released by Ada"
-    assert storage.order("release", task="1")["message"] == "No ship has task 1; it is pending."
+    refused = storage.order("release", task="1")
+    assert (refused["code"], refused["error"]) == ("task", "no ship has task 1; it is pending")
     assert "interruptedBy" not in storage.tasks()["1"]["metadata"]
     assert_sound(storage)
 
@@ -274,6 +279,9 @@ FAULTY: dict[str, Any] = {
     "subject has to be like 'some text', not 5": {"subject": 5},
     "description has to be like 'some text', not None": {"description": None},
     "metadata has to be like {}, not 'x'": {"metadata": "x"},
+    "subject is empty": {"subject": " "},
+    "run is empty": {"metadata": {"run": ""}},
+    "files has an empty path": {"metadata": {"files": ["a", ""]}},
 }
 
 
@@ -287,6 +295,35 @@ def test_fields_of_the_wrong_kind_are_refused(sail: Sail, error: str):
         answer = storage.order("edit_task", fields=FAULTY[error], **named)
         assert (answer["code"], answer["error"]) == ("task", error)
     assert storage.tasks() == before
+
+
+@rule("R77")
+def test_a_task_that_no_ship_could_do_is_refused(sail: Sail):
+    """`shell` executes a command: without one there is no task, as in a plan."""
+    storage = sail(task("1", run="true"), agent="shell", interactive=False)
+    refused = storage.order("edit_task", fields={"subject": "More"})
+    assert refused["code"] == "task"
+    assert "the task has no command; say what to execute: --run COMMAND" in refused["error"]
+    assert storage.order("edit_task", fields={"description": "?"})["error"] == "subject is missing"
+    assert storage.tasks().keys() == {"1"}
+    assert storage.order("edit_task", fields={"subject": "More", "metadata": {"run": "x"}})["ok"]
+    assert storage.order("edit_task", task="2", fields={"subject": "Less"})["ok"]
+
+
+@rule("R72", "R73", "R78")
+def test_an_order_to_a_voyage_that_is_over_says_so(sail: Sail):
+    """A pause holds what is added later; nobody is left to tell anything."""
+    storage = sail(task("1"))
+    storage.finish("ship-0")
+    storage.verify()
+    for op in ("pause", "halt"):
+        assert storage.order(op)["message"] == (
+            "The voyage is complete, and no ship is at work. "
+            "What is added or retried from now on waits for: ocaptain resume"
+        )
+    refused = storage.order("hail", text="Hello")
+    assert refused["code"] == "hail"
+    assert refused["error"].startswith("the voyage is complete, and no agent is at work; ")
 
 
 @rule("R78")

@@ -356,20 +356,29 @@ class Model:
             self.end(held, "expired", "nothing")
         return "ok"
 
-    def retry(self, task: str) -> None:
+    def retry(self, task: str) -> str:
         if task == "verify":
+            if not (self.given_up or self.repairs or self.verify_interrupted):
+                return "task"
             self.verify_anew()
         elif self.tasks[task].failed and not self.tasks[task].done:
             self.tasks[task].attempts, self.tasks[task].interrupted = 0, []
+        else:
+            return "task"
+        return "ok"
 
     def verify_anew(self) -> None:
         self.given_up, self.repairs, self.verify_interrupted = False, 0, []
 
-    def take_back(self, task: str) -> None:
-        for held in [held for held in self.live() if held.task == task]:
+    def take_back(self, task: str) -> str:
+        of_task = [held for held in self.live() if held.task == task]
+        for held in of_task:
             self.end(held, "released", "nothing")
+        return "ok" if of_task else "task"
 
     def hail(self, ship: str, text: str) -> str:
+        if self.complete():
+            return "hail"
         if ship and ship not in self.crew:
             return "ship"
         self.hails += [(each, text) for each in ([ship] if ship else by_number(self.crew))]

@@ -12,7 +12,7 @@ from . import health
 from .call import Refused, text
 from .claims import task_texts
 from .leases import end_claim
-from .state import starting_ship, voyage_state
+from .state import is_complete, starting_ship, voyage_state
 from .status import ship_names
 
 TYPE_CHECKING = False
@@ -43,6 +43,10 @@ FIELD_EXAMPLES: dict[str, Any] = {
     "run": "make",
 }
 """What the captain may set in a task and its metadata, each with a value of the right kind."""
+NEVER_EMPTY = ("subject", "run")
+"""Fields that say nothing without a word in them."""
+VERIFY_NOTES = ("failed_reason", "repairs", "verify_interrupted_by")
+"""What is known of earlier runs of verify.sh."""
 
 
 # The whole voyage
@@ -53,7 +57,9 @@ def pause(call: Call) -> Message:
     if not call.meta.get("paused"):
         call.put_meta({"paused": {"state": "paused", "reason": signed(call, "paused")}})
     count = several(len(call.live_claims()), "ship")
-    return {"message": f"Nothing more is handed out; {count} will work on to the end."}
+    return {
+        "message": over(call) or f"Nothing more is handed out; {count} will work on to the end."
+    }
 
 
 def halt(call: Call) -> Message:
@@ -64,7 +70,21 @@ def halt(call: Call) -> Message:
         end_claim(call, claim, "released", why, "nothing")
     call.put_meta({"paused": {"state": "halted", "reason": why}})
     count = several(len(held), "ship")
-    return {"message": f"Nothing more is handed out; {count} will save what is done, and stop."}
+    return {
+        "message": over(call)
+        or f"Nothing more is handed out; {count} will save what is done, and stop."
+    }
+
+
+def over(call: Call) -> str:
+    """Return what to say of a pause if the voyage is over; nothing if it is not."""
+    state, _ = voyage_state(call)
+    if state not in ("complete", "failed"):
+        return ""
+    return (
+        f"The voyage is {state}, and no ship is at work. "
+        "What is added or retried from now on waits for: ocaptain resume"
+    )
 
 
 def resume(call: Call) -> Message:
@@ -116,6 +136,9 @@ def hail(call: Call) -> HailAnswer:
         agent = call.voyage["agent"]
         advice = "change its tasks: ocaptain tasks edit TASK"
         raise Refused("hail", f"the agent {agent} cannot be told anything; {advice}")
+    if is_complete(call):
+        advice = "to have more done: ocaptain tasks add SUBJECT"
+        raise Refused("hail", f"the voyage is complete, and no agent is at work; {advice}")
     ships = [lookup_ship(call)["id"]] if call.request.get("ship") else ship_names(call)
     for name in ships:
         message: Hail = {"ship": name, "text": text(call.request, "text"), "delivered_at": None}
@@ -174,19 +197,22 @@ def lookup_ship(call: Call) -> ShipRecord:
 def retry(call: Call) -> Message:
     """Bring `task` back, which was set aside; or `verify`, which was given up."""
     if call.request.get("task") == "verify":
+        if not any(map(call.meta.get, VERIFY_NOTES)):
+            state, _ = voyage_state(call)
+            raise Refused("task", f"verify.sh was not given up: the voyage is {state}")
         verify_anew(call)
         return {"message": "verify.sh runs again once every task is completed."}
     task = lookup_task(call, text(call.request, "task"))
     state = tasklist.state(task)
     if state != "failed":
-        return {"message": f"Task {task['id']} is {state}, and was not set aside."}
+        raise Refused("task", f"task {task['id']} is {state}, and was not set aside")
     call.put_task(tasklist.without_notes(task, "failed", "attempts", "interruptedBy"))
     return {"message": f"Task {task['id']} is pending again."}
 
 
 def verify_anew(call: Call) -> None:
     """Have verify.sh run again, with all its repairs and interruptions, once all is completed."""
-    for name in ("failed_reason", "repairs", "verify_interrupted_by"):
+    for name in VERIFY_NOTES:
         call.remove_meta(name)
 
 
@@ -197,7 +223,7 @@ def release(call: Call) -> Message:
         if claim["task"] == task["id"]:
             end_claim(call, claim, "released", signed(call, "released"), "nothing")
             return {"message": f"Task {task['id']} is pending again; {claim['ship']} drops it."}
-    return {"message": f"No ship has task {task['id']}; it is {tasklist.state(task)}."}
+    raise Refused("task", f"no ship has task {task['id']}; it is {tasklist.state(task)}")
 
 
 def edit_task(call: Call) -> EditAnswer:
@@ -217,13 +243,15 @@ def edit_task(call: Call) -> EditAnswer:
         advice = "to mend what it did, add another: ocaptain tasks add SUBJECT"
         raise Refused("task", f"task {task_id} is completed; {advice}")
     changed = tasklist.annotated(tasklist.patched(task, task_texts(fields)), planned_notes(fields))
+    check_task(call, changed)
     set_blockers(call, changed, fields.get("blockedBy", tasklist.blockers(task)))
     if call.meta.get("failed_reason"):
         verify_anew(call)
+    message = f"Task {task_id} is in the list."
+    if call.request.get("task"):
+        message = f"Task {task_id} is changed."
     if state == "in_progress":
-        message = f"Task {task_id} is in the list; its ship goes on with it as it was."
-    else:
-        message = f"Task {task_id} is in the list."
+        message = f"Task {task_id} is changed; its ship goes on with it as it was."
     return {"message": message, "id": task_id}
 
 
@@ -233,6 +261,21 @@ def check_fields(fields: Json) -> None:
     for name, example in FIELD_EXAMPLES.items():
         if name in values and not is_like(example, values[name]):
             raise Refused("task", f"{name} has to be like {example!r}, not {values[name]!r:.60}")
+        if name in NEVER_EMPTY and name in values and not values[name].strip():
+            raise Refused("task", f"{name} is empty")
+    if not all(tasklist.metadata(fields).get("files") or ["."]):
+        raise Refused("task", "files has an empty path")
+
+
+def check_task(call: Call, task: Task) -> None:
+    """Refuse a task that no ship could do: without a word, or for `shell` without a command."""
+    if not task["subject"]:
+        raise Refused("task", "subject is missing")
+    if call.voyage["agent"] == "shell" and not tasklist.metadata(task).get("run"):
+        advice = "say what to execute: --run COMMAND"
+        raise Refused(
+            "task", f"this voyage's agent is `shell`, and the task has no command; {advice}"
+        )
 
 
 def is_like(example: object, value: object) -> bool:
