@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole, on either side."""
+"""Files that are replaced as a whole, on either side, and bytecode."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ def put(path: Path, text: str, ns: int | None = None) -> None:
     if ns is not None:
         os.utime(new, ns=(ns, ns))
     new.rename(path)
+
+
+def compile_half(home: Path, half: str) -> None:
+    """Write the bytecode of one half, `ship` or `storage`, and of what both halves share.
+
+    Python itself may leave half a file behind if the disk is full, which bars all calls then."""
+    from compileall import compile_dir  # which no call of a ship should wait for
+
+    lib = home / "voyage" / "lib"
+    compile_dir(lib, maxlevels=1, quiet=2)
+    compile_dir(lib / "onboard" / half, quiet=2)

@@ -4,9 +4,9 @@ import json
 import os
 import shlex
 from collections.abc import Mapping
-from compileall import compile_dir
 from pathlib import Path
 
+from ..files import compile_half
 from ..process import program, run, run_or_exit, start_detached
 from ..protocol import ShipBoot, ShipFile
 from ..text import known_host
@@ -44,8 +44,7 @@ WantedBy=multi-user.target
 
 def main(home: Path) -> None:
     """Do what ~/voyage/boot.json says, and remove that file, which holds tokens."""
-    # Python itself may leave half a file behind if the disk is full, which bars helm then.
-    compile_dir(home / "voyage" / "lib", quiet=2)
+    compile_half(home, "ship")
     path = home / "voyage" / "boot.json"
     boot: ShipBoot = json.loads(path.read_text())
     path.unlink()

@@ -67,7 +67,7 @@ def add_harbor(sent: Path) -> None:
     add_account(
         "harbor", "--create-home", "--home-dir", HARBOR, "--shell", "/bin/bash", "--user-group"
     )
-    run_or_exit("cp", "-rT", sent, folder)
+    run_or_exit("cp", "-rT", "--preserve=timestamps", sent, folder)  # which bytecode goes by
     run_or_exit("chmod", "755", HARBOR, folder)
     run_or_exit("chown", "-R", "harbor:harbor", folder)
     login = sent / "lib" / "onboard" / "storage" / "login.sh"

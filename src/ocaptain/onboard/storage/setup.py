@@ -7,10 +7,9 @@ import json
 import os
 import shlex
 import sys
-from compileall import compile_dir
 from pathlib import Path
 
-from ..files import put, write
+from ..files import compile_half, put, write
 from ..process import run_or_exit
 from ..protocol import NewVoyage, Source, StorageBoot
 from . import accounts
@@ -33,8 +32,7 @@ AUTHORIZED_KEY = 'restrict,command="sh ~/voyage/lib/onboard/storage/door.sh {shi
 
 def main(home: Path) -> None:
     """Do what ~/voyage/boot.json says, and remove that file, which may hold tokens."""
-    # Python itself may leave half a file behind if the disk is full, which bars all calls then.
-    compile_dir(home / "voyage" / "lib", quiet=2)
+    compile_half(home, "storage")
     path = home / "voyage" / "boot.json"
     boot: StorageBoot = json.loads(path.read_text())
     if boot["accounts"] and home != accounts.HARBOR:
