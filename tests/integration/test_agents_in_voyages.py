@@ -18,7 +18,7 @@ from tests.fakes import messages_api as api
 from tests.support.captain import task
 from tests.support.fixtures import TOKEN
 from tests.support.machine import until
-from tests.support.rules import rule
+from tests.support.rules import LONG, rule
 
 
 def sail(captain, descriptions: dict[str, str], ships: int = 1, **settings: Any):
@@ -246,6 +246,7 @@ def unheard(seen: dict[str, Any]) -> int:
     return sum(ship["hails"] for ship in seen["ships"])
 
 
+@LONG
 @rule("R110")
 def test_the_captains_word_reaches_the_agent_at_work(claude_captain, model):
     """In the middle of its turn, or with its next task; and storage learns that it was heard."""

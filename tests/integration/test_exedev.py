@@ -651,6 +651,7 @@ def test_a_helm_that_was_stopped_is_started_again(fleet):
     assert int(pid)
 
 
+@LONG
 @rule("R82")
 def test_a_ship_that_crashes_goes_on_once_it_boots(captain):
     """By itself; no task is lost, and none is done twice."""
@@ -663,6 +664,7 @@ def test_a_ship_that_crashes_goes_on_once_it_boots(captain):
     assert voyage.landed() == ["Half", "Wait", "Go on"]
 
 
+@LONG
 @rule("R8", "R34", "R91")
 def test_storage_that_crashes_in_the_middle_is_waited_for(captain):
     """Once it is back the voyage completes, and no claim was lost."""
@@ -676,6 +678,7 @@ def test_storage_that_crashes_in_the_middle_is_waited_for(captain):
     assert voyage.landed() == ["Half", "Wait", "Go on"]
 
 
+@LONG
 @rule("R36")
 def test_a_ship_that_was_cut_off_beyond_its_lease_lands_nothing(captain):
     """Another does its task; what it had done is kept aside, and it goes on with others."""

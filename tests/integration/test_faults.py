@@ -50,23 +50,23 @@ def with_fault(captain: Captain, fault: str, nth: int) -> None:
         pytest.param("after", 2, 1, 1, id="dies-after-the-landing"),
     ],
 )
-def test_a_landing_happens_once(claude_captain, model, fault, nth, claims, agents):
+def test_a_landing_happens_once(captain, fault, nth, claims, agents):
     """Whenever a ship dies or an answer is lost, the work lands once; after a lost answer without
     another agent."""
-    for _ in range(agents):
-        model.on("MARK", [api.bash("echo line >>work.txt"), api.say("Done.")])
-    tasks = {"1": task("Work", description="MARK"), "2": task("More", description="MORE")}
-    tasks["2"]["blockedBy"] = ["1"]
-    model.on("MORE", [api.bash("echo more >>work.txt"), api.say("Done.")])
-    with_fault(claude_captain, fault, nth)
-    plan = claude_captain.plan(claude_captain.repository(), tasks, agent="claude", lease_seconds=3)
-    voyage = claude_captain.sail(plan, ships=2)
+    began = captain.root / "began"
+    tasks = {
+        "1": task("Work", f"echo >>{began}; echo line >>work.txt"),
+        "2": task("More", "echo more >>work.txt", after=["1"]),
+    }
+    with_fault(captain, fault, nth)
+    plan = captain.plan(captain.repository(), tasks, lease_seconds=3)
+    voyage = captain.sail(plan, ships=2)
     seen = voyage.wait()
 
-    assert not (claude_captain.root / "fault").exists()
+    assert not (captain.root / "fault").exists()
     assert voyage.landed() == ["Work", "More"]
     assert voyage.show("work.txt") == "line\nmore"
-    assert len({r.session for r in model.about("MARK")}) == agents
+    assert len(began.read_text()) == agents
     assert voyage.ends("1")[-1] == "landed"
     assert len(voyage.ends("1")) == claims
     states = {ship["state"] for ship in seen["ships"]}

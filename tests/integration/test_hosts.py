@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -38,6 +39,7 @@ cat >/home/exedev/.ssh/authorized_keys
 chown -R exedev: /home/exedev/.ssh
 [ -e /etc/ssh/host_key ] || ssh-keygen -q -t ed25519 -N '' -C '' -f /etc/ssh/host_key
 /usr/sbin/sshd -f /dev/null -h /etc/ssh/host_key -p 2222 -o ListenAddress={address} \
+    -o KexAlgorithms=curve25519-sha256 \
     -o Subsystem='sftp /usr/lib/openssh/sftp-server' -o PidFile=none -E /var/log/sshd.log
 cat /etc/ssh/host_key.pub
 """
@@ -53,6 +55,7 @@ class Owner(Captain):
     """Somebody with machines of their own: those of the stand-in, each with an sshd."""
 
     exe: ExeDev = field(init=False)
+    shares_files: ClassVar = False
 
     @property
     def inventory(self) -> Path:

@@ -186,7 +186,10 @@ def phased_voyage(captain: Captain) -> Voyage:
 
 
 @rule("R1", "R45", "R55")
-@pytest.mark.parametrize("who", [pytest.param("helm", marks=LONG), "ship", "storage"])
+@pytest.mark.parametrize(
+    "who",
+    [pytest.param("helm", marks=LONG), pytest.param("ship", marks=LONG), "storage"],
+)
 def test_nothing_is_lost_in_whatever_phase_somebody_is_killed(captain, who):
     """kill -9 of helm, of all of a ship, and of storage, whose files are spoilt besides: after a
     claim, at work, before and after the push, before `land` is heard and answered, verifying."""

@@ -218,7 +218,9 @@ def test_an_interrupted_relieve_leaves_the_order_standing(captain):
 
 @rule("R112")
 def test_reinforce_replaces_what_is_lost_and_adds_more(captain):
-    """A helm that died is started again; a VM that does not answer gives way to a new ship."""
+    """A helm that died is started again; a VM that does not answer gives way to a new ship.
+
+    A VM that a killed `reinforce` left, whose ship storage does not know, is removed."""
     voyage, path = at_work(captain, ships=3)
     voyage.kill_helm("ship0")
     voyage.kill("ship1")
@@ -231,8 +233,11 @@ def test_reinforce_replaces_what_is_lost_and_adds_more(captain):
     assert not (captain.vms / f"{voyage.id}-ship1").exists()
     assert not (voyage.storage / "ships" / "ship-1.json").exists()
     voyage.until_log("ship-3 is under way")
+    left = captain.vms / f"{voyage.id}-ship7"
+    (left / "home").mkdir(parents=True)
     again = captain.json("reinforce")
     assert (again["lost"], again["kept"], again["new"]) == ([], [], [])
+    assert not left.exists()
 
 
 @rule("R112")
@@ -274,18 +279,6 @@ def test_a_ship_that_does_not_come_up_is_let_go(captain):
     assert (told["new"], told["message"]) == (["ship-2"], "0 ships lost of 1; 1 new ship.")
     assert "ship-1 is given up; the others sail on without it" in done.err
     assert set(ship_states(voyage.status())) == {"ship-0", "ship-2"}
-    path.touch()
-    voyage.wait()
-
-
-@rule("R112")
-def test_what_a_killed_reinforce_left_is_removed_by_the_next(captain):
-    """A VM of a ship that storage let go, or never heard from, goes; another takes its place."""
-    voyage, path = at_work(captain)
-    (captain.vms / f"{voyage.id}-ship7" / "home").mkdir(parents=True)
-    told = captain.json("reinforce")
-    assert (told["lost"], told["new"]) == ([], [])
-    assert not (captain.vms / f"{voyage.id}-ship7").exists()
     path.touch()
     voyage.wait()
 

@@ -5,7 +5,7 @@ import json
 from tests.fakes import messages_api as api
 from tests.support.captain import task
 from tests.support.machine import put
-from tests.support.rules import rule
+from tests.support.rules import LONG, rule
 
 VERIFY = """\
 cd ~/voyage/workspace
@@ -165,6 +165,7 @@ def test_a_red_verification_is_repaired(claude_captain, model):
     assert "the state is broken" in model.about("verify.sh fails")[0].opening
 
 
+@LONG
 @rule("R64")
 def test_a_verification_that_stays_red_fails_the_voyage(claude_captain, model):
     """After three repair tasks the voyage has failed, with the reason, and `wait` exits 4."""
@@ -211,8 +212,8 @@ def test_a_failing_setup_stalls_the_voyage_and_says_so(captain):
     """It is the ships' trouble, and no task's: the reason has what setup.sh said."""
     tasks = {"1": task("One", "touch one")}
     setup = "echo there is no compiler; exit 9\n"
-    plan = captain.plan(captain.repository(), tasks, setup=setup, max_attempts=1)
-    voyage = captain.sail(plan)
+    settings = {"setup": setup, "max_attempts": 1, "lease_seconds": 6}
+    voyage = captain.sail(captain.plan(captain.repository(), tasks, **settings))
     seen = voyage.wait(status=4)
     assert seen["state"] == "stalled"
     assert "there is no compiler setup.sh failed" in seen["reason"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.fakes.exedev import ExeDev, Machine, lacking
 from tests.support.captain import Captain, captain_of
@@ -41,6 +41,7 @@ class ExeCaptain(Captain):
     """Somebody with an account at exe.dev (the stand-in `exe`)."""
 
     exe: ExeDev = field(init=False)
+    shares_files: ClassVar = False
 
     def home_on(self, vm: str) -> Path:
         return self.exe.machines[vm].root / "home" / owner(vm)
