@@ -3,12 +3,14 @@
 import signal
 import threading
 import time
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from ocaptain.onboard import process
 from ocaptain.onboard.protocol import Task
+from ocaptain.onboard.ship.agents import Agent, Job, shell
 from ocaptain.onboard.ship.helm import clean_up, hold, race
 from tests.support.rules import rule
 from tests.support.ship import Harbor, a_grant
@@ -70,6 +72,26 @@ def test_what_a_command_that_failed_said_last_comes_with_the_reason(yard: Yard):
     lines = released["why"].splitlines()
     assert lines[0] == "error: the agent exited with status 3"
     assert lines[1:] == [*map(str, range(22, 31)), "no such tool"]
+
+
+@rule("R67")
+def test_a_ship_whose_agent_is_not_installed_says_so(yard: Yard):
+    """No other task would end otherwise: it is the ship's own fault, as a refused credential is."""
+    harbor = Harbor()
+    work = at_sea(yard, harbor, "true")
+    agent = {**vars(shell), "program": "no-claude", "command": no_claude}
+    work.agent = cast(Agent, SimpleNamespace(**agent))
+    hold(work.ship, work)
+    [released] = harbor.requests("release")
+    assert released["fault"] == "refused"
+    assert released["why"] == (
+        "no-claude is not installed on ship-0: install it there, then: ocaptain resume"
+    )
+
+
+def no_claude(_job: Job) -> list[str]:
+    """The command line of an agent that is nowhere."""
+    return ["no-claude"]
 
 
 def test_a_ship_is_not_told_that_it_lost_what_it_gave_back(yard: Yard):

@@ -18,7 +18,7 @@ from .heartbeat import WORKING, GiveUp, Heartbeat
 from .ship import LOG_LINE_LIMIT, Ship
 from .spending import Spending
 from .turn import Run, Turn
-from .workgroup import OutOfMemory
+from .workgroup import NoProgram, OutOfMemory
 
 TICK_S = 0.02
 """Seconds between looks whether a turn has ended."""
@@ -33,6 +33,7 @@ LONGEST_LIMIT_S = 8 * 86400
 """However far away the end is that was announced; a week is the longest that is known."""
 LEAST_USD = 0.01
 """What a process is granted at least, if only a little is left of the budget."""
+NOT_INSTALLED = "{program} is not installed on {ship}: install it there, then: ocaptain resume"
 LOOK_S = 0.5
 """Seconds between looks for new credentials while a limit lasts."""
 
@@ -67,7 +68,7 @@ class Session:
     ) -> None:
         """Start the agent. `save` brings its work to storage, and is called now and then.
 
-        Raises OSError if there is no such program."""
+        Raises GiveUp if its program is not installed here."""
         self.ship = ship
         self.grant = grant
         self.agent = agent
@@ -102,14 +103,18 @@ class Session:
             self.ship.agent_env,
             conversation,
         )
-        child = self.ship.work.start(
-            self.agent.command(job),
-            self.agent.environment(job),
-            cwd=self.ship.workspace,
-            stdin=PIPE if self.agent.interactive else DEVNULL,
-            stdout=PIPE,
-            stderr=STDOUT,
-        )
+        try:
+            child = self.ship.work.start(
+                self.agent.command(job),
+                self.agent.environment(job),
+                cwd=self.ship.workspace,
+                stdin=PIPE if self.agent.interactive else DEVNULL,
+                stdout=PIPE,
+                stderr=STDOUT,
+            )
+        except NoProgram:  # which no other task would mend
+            why = NOT_INSTALLED.format(program=self.agent.program, ship=self.ship.name)
+            raise GiveUp(why, "refused") from None
         return Run(child, job.agent_env, conversation)
 
     def _listen(self) -> None:

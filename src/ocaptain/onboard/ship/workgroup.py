@@ -33,6 +33,10 @@ class OutOfMemory(OSError):
     """Something was killed, most likely because this ship has not enough memory."""
 
 
+class NoProgram(FileNotFoundError):
+    """What is to be started is not installed on this ship."""
+
+
 class WorkGroup:
     """The processes that work on a ship's claim."""
 
@@ -61,10 +65,10 @@ class WorkGroup:
         stdout: Stream,
         stderr: Stream,
     ) -> Popen[bytes]:
-        """Start a program, as `process.start` does."""
+        """Start a program, as `process.start` does. Raises NoProgram if it is not here."""
         program = str(argv[0])
         if not shutil.which(program):
-            raise FileNotFoundError(ENOENT, "This ship has no such program", program)
+            raise NoProgram(ENOENT, "This ship has no such program", program)
         self._kills_before = self.memory_kills()
         return process.start(
             self._entering(argv),
