@@ -1,18 +1,22 @@
 """What the program says of itself, and of what cannot be meant."""
 
 import re
+import shlex
 import subprocess
 import sys
 
 import pytest
 
 from ocaptain import __version__
+from ocaptain.cli import cli
+from ocaptain.cli.examples import EXAMPLES
 from tests.support.shell import Shell
 
 ORDER = ["--why", "--json"]
 FIELDS = ["-d, --description", "--after", "--files", "--run"]
 OPTIONS: dict[str, list[str]] = {
     "check": ["--json"],
+    "completion": [],
     "demo": ["-n, --ships"],
     "doctor": [],
     "fetch": ["--all", "--into"],
@@ -46,15 +50,27 @@ NOT_AT_START = {"asyncio", "msgspec", "rich", "stamina", "ocaptain.config", "oca
 
 
 def test_help_names_every_verb(shell: Shell):
-    """`--help`, `-h` and `-h` of each verb are one another's company; each has a line."""
-    done = shell.type("--help")
+    """In sections, with a line for each, of which none is cut off at 80 columns."""
+    done = shell.type("--help", COLUMNS="80")
     assert (done.status, done.err) == (0, "")
-    assert done.out == shell.type("-h").out
-    commands = done.out.partition("Commands:\n")[2].splitlines()
-    rows = [re.split(r"  +", line.strip(), maxsplit=1) for line in commands]
+    assert done.out == shell.type("-h", COLUMNS="80").out
+    sections = done.out.partition("\nStart:\n")[2]
+    rows = re.findall(r"^  (\w+(?: \w+)?) +(\S.*)$", sections, re.MULTILINE)
     assert {name for name, _ in rows} == {*OPTIONS}
-    assert [name for name, _ in rows] == sorted(OPTIONS)
-    assert all(len(about.split()) > 1 for _, about in rows)
+    assert len(rows) == len(OPTIONS)
+    assert all(about.endswith(".") and "..." not in about for _, about in rows)
+
+
+def test_the_examples_of_each_verb_can_be_typed():
+    """Each verb has some, and each is a line that its verb takes."""
+    assert {*EXAMPLES} == {*OPTIONS}
+    for verb, lines in EXAMPLES.items():
+        for line in lines:
+            typed = re.search(r"\bocaptain ([^>)&]*)", line)
+            assert typed, line
+            words = shlex.split(typed[1], comments=True)
+            assert words[: len(verb.split())] == verb.split()
+            cli.commands[verb].make_context(verb, words[len(verb.split()) :])
 
 
 @pytest.mark.parametrize("verb", OPTIONS)
@@ -104,7 +120,7 @@ def test_nothing_is_imported_that_help_does_not_need(shell: Shell, words: list[s
         (["sail", "plan", "-n", "0"], "Invalid value for '-n' / '--ships'"),
         (["logs", "-n", "many"], "'many' is not a valid integer"),
         (["logs", "-g", "("], "no regular expression"),
-        (["plan", "burn"], "No such command 'plan'. Did you mean 'plan init'?"),
+        (["plan", "burn"], "No such command 'plan'. Did you mean 'plan init' or 'plan skill'?"),
     ],
 )
 def test_what_cannot_be_meant_is_a_matter_of_usage(shell: Shell, words: list[str], complaint: str):
@@ -116,8 +132,45 @@ def test_what_cannot_be_meant_is_a_matter_of_usage(shell: Shell, words: list[str
     assert not shell.vms.exists()
 
 
-def test_without_a_verb_the_verbs_are_shown(shell: Shell):
-    """As `--help` has them, though it is no success."""
-    done = shell.type()
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["list"], "'voyages' or 'tasks'"),
+        (["stop"], "'pause', 'halt' or 'sink'"),
+        (["kill", "voyage-1"], "'halt' or 'sink'"),
+        (["attach"], "'shell'"),
+        (["version"], "'--version'"),
+        (["lgos", "-f"], "'logs'"),
+        (["tasks", "ad", "Do more"], "'tasks add'"),
+        (["edt", "7"], "'tasks edit'"),
+        (["status", "--wach"], "'--watch'"),
+    ],
+)
+def test_what_was_probably_meant_is_said(shell: Shell, words: list[str], meant: str):
+    """Also by the names that other programs have for the like."""
+    done = shell.type(*words)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.endswith(f" Did you mean {meant}?\n")
+
+
+def test_an_option_of_another_verb_names_that_verb(shell: Shell):
+    """Nothing that merely looks alike is named."""
+    done = shell.type("check", "plan", "--ships", "3")
     assert done.status == 2
-    assert "Commands:" in done.err + done.out
+    assert "No such option '--ships'. These have it: demo, sail, reinforce." in done.err
+    assert "mean" not in done.err
+
+
+def test_help_can_be_asked_for_as_a_verb(shell: Shell):
+    """As of other programs: of all, or of one verb."""
+    assert shell.type("help").out == shell.type("--help").out
+    done = shell.type("help", "tasks", "add")
+    assert (done.status, done.err) == (0, "")
+    assert done.out == shell.type("tasks", "add", "--help").out
+
+
+def test_without_a_verb_the_verbs_are_shown(shell: Shell):
+    """As `--help` has them."""
+    done = shell.type()
+    assert (done.status, done.err) == (0, "")
+    assert done.out == shell.type("--help").out

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from ocaptain.cli import cli, statuses
+from ocaptain.cli import SECTIONS, cli, statuses
+from ocaptain.cli.examples import EXAMPLES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "cli.md"
 COLUMNS = 100
@@ -16,28 +17,16 @@ A ship is named as `status` shows it: `ship-0`. `ocaptain COMMAND --help` prints
 [json.md](json.md) has the shapes of `--json`.
 """
 
-TITLES = {
-    "ocaptain.cli.plans": "Plans",
-    "ocaptain.cli.sailing": "Sailing",
-    "ocaptain.cli.looking": "Looking",
-    "ocaptain.cli.watching": "Waiting",
-    "ocaptain.cli.orders": "Orders",
-    "ocaptain.cli.ending": "Ending",
-    "ocaptain.cli.machine": "This machine",
-}
-"""The title over the commands of each module."""
-
 
 def render() -> str:
     """The whole document."""
     blocks = ["# Command line", "<!-- Written by script/docs from the commands themselves. -->"]
     blocks += paragraphs(inspect.getdoc(cli.callback))
     blocks += paragraphs(ABOUT)
-    for module, title in TITLES.items():
+    for title, commands in SECTIONS.items():
         blocks.append(f"## {title}")
-        for name, command in cli.commands.items():
-            if command.callback and command.callback.__module__ == module:
-                blocks += section(name, command)
+        for command in commands:
+            blocks += section(command.name or "", command)
     blocks.append("## Exit statuses")
     blocks.append(table("Exit status", {f"{n}": text for n, text in statuses.MEANINGS.items()}))
     return "\n\n".join(blocks) + "\n"
@@ -54,6 +43,8 @@ def section(name: str, command: click.Command) -> list[str]:
     rows = {f"`{spelling}`": text for spelling, text in filter(None, records)}
     if rows:
         blocks.append(table("Option", rows))
+    if name in EXAMPLES:
+        blocks.append("\n".join(["```sh", *EXAMPLES[name], "```"]))
     return blocks
 
 

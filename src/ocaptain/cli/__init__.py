@@ -7,7 +7,7 @@ import io
 import os
 import signal
 import sys
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -15,65 +15,63 @@ import ocaptain
 from ocaptain.errors import Failure, crash_report, scrub
 from ocaptain.onboard.redaction import without_passwords
 
-from . import ending, looking, machine, orders, plans, sailing, statuses, watching
+from . import completion, ending, looking, machine, orders, plans, sailing, statuses, watching
+from .verbs import Verbs
 
-
-class Verbs(click.Group):
-    """The verbs. Each is a coroutine function, which may return an exit status."""
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Find the verb that is meant: it may have two words, such as `tasks add`."""
-        two_words = " ".join(args[:2])
-        if two_words in self.commands:
-            args = [two_words, *args[2:]]
-        return super().resolve_command(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb that is meant, and exit with its status."""
-        verb = super().invoke(ctx)
-        import asyncio  # which half of the verbs' --help would wait for
-
-        try:
-            status = asyncio.run(verb)
-        except KeyboardInterrupt:
-            status = statuses.INTERRUPTED
-        ctx.exit(status or statuses.SUCCESS)
-
-
-@click.group(
-    cls=Verbs,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    commands=[
-        plans.check,
+SECTIONS: Mapping[str, Sequence[click.Command]] = {
+    "Start": [
+        machine.demo,
         plans.plan_init,
         plans.plan_skill,
+        plans.check,
         sailing.sail,
-        looking.voyages,
+    ],
+    "Watch": [
         looking.status,
         looking.tasks,
         looking.logs,
         looking.shell,
         watching.wait,
+        looking.voyages,
+    ],
+    "Steer": [
         orders.hail,
+        orders.tasks_add,
+        orders.tasks_edit,
+        orders.retry,
+        orders.release,
         orders.pause,
         orders.halt,
         orders.resume,
-        orders.retry,
-        orders.release,
-        orders.tasks_add,
-        orders.tasks_edit,
+    ],
+    "Look after": [
         orders.reinforce,
         orders.relieve,
         orders.fsck,
+    ],
+    "End": [
         ending.fetch,
         ending.sink,
-        machine.demo,
-        machine.doctor,
     ],
+    "This machine": [
+        machine.doctor,
+        completion.completion,
+    ],
+}
+"""All verbs, by the titles over them in help. One that is not here can not be typed."""
+
+
+@click.group(
+    cls=Verbs,
+    sections=SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="`ocaptain VERB --help` says more, with examples.",
 )
 @click.version_option(ocaptain.__version__, prog_name="ocaptain")
 def cli() -> None:
     """Sail a fleet of coding agents through one plan, onto one git branch.
+
+    To see it at work, without an account or a token: ocaptain demo
 
     A VOYAGE is named by its id or the beginning of it, with or without `voyage-`. It may be left
     out if there is only one."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from .names import complete_names
+
 if TYPE_CHECKING:
     from ocaptain.fleet.voyage import Voyage
 
@@ -54,14 +56,22 @@ def _fleet(ctx: click.Context, _: click.Parameter, words: tuple[str, ...]) -> Fl
 
 
 # With nargs=-1, since click lets no other argument be left out before one that may not be.
-voyage_argument = click.argument("voyage", nargs=-1, callback=_voyage, metavar="[VOYAGE]")
-fleet_argument = click.argument("fleet", nargs=-1, callback=_fleet, metavar="[VOYAGE] [SHIP]")
+voyage_argument = click.argument(
+    "voyage", nargs=-1, callback=_voyage, metavar="[VOYAGE]", shell_complete=complete_names
+)
+fleet_argument = click.argument(
+    "fleet", nargs=-1, callback=_fleet, metavar="[VOYAGE] [SHIP]", shell_complete=complete_names
+)
 
 
 # What is in a task, besides its subject.
 description_option = click.option("-d", "--description", metavar="TEXT", help="What is to be done.")
 after_option = click.option(
-    "--after", multiple=True, metavar="ID", help="A task that it waits for."
+    "--after",
+    multiple=True,
+    metavar="ID",
+    help="A task that it waits for.",
+    shell_complete=complete_names,
 )
 files_option = click.option(
     "--files", multiple=True, metavar="PATH", help="A path that it will touch."

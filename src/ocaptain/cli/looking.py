@@ -14,6 +14,7 @@ from .arguments import (
     regular_expression,
     voyage_argument,
 )
+from .names import complete_names
 from .watching import show_until_end
 
 if TYPE_CHECKING:
@@ -91,7 +92,13 @@ async def tasks(voyage: str | None, as_json: bool, state: str | None) -> None:
 @click.command()
 @voyage_argument
 @json_option
-@click.option("-s", "--ship", default="", help="Only this ship's, such as ship-0.")
+@click.option(
+    "-s",
+    "--ship",
+    default="",
+    shell_complete=complete_names,
+    help="Only this ship's, such as ship-0.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on as it grows.")
 @click.option(
     "-g",

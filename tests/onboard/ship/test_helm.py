@@ -85,7 +85,7 @@ def test_a_ship_whose_agent_is_not_installed_says_so(yard: Yard):
     [released] = harbor.requests("release")
     assert released["fault"] == "refused"
     assert released["why"] == (
-        "no-claude is not installed on ship-0: install it there, then: ocaptain resume"
+        f"no-claude is not installed on {work.ship.name}: install it there, then: ocaptain resume"
     )
 
 
