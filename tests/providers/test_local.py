@@ -128,6 +128,16 @@ def test_one_connection_serves_many_commands(fleet):
     assert until(lambda: servers(fleet) == [])
 
 
+def test_a_pipe_is_spared_slow_key_exchanges(fleet):
+    """Those against quantum computers, which take a tenth of a second, are not asked for."""
+    words = ["ssh", "-F", str(fleet.ssh.path), "-G", SHIP]
+    settings = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    (methods,) = [line for line in settings.splitlines() if line.startswith("kexalgorithms ")]
+    assert "curve25519-sha256" in methods
+    assert "sntrup761" not in methods
+    assert "mlkem" not in methods
+
+
 def test_the_host_key_is_pinned(fleet, tmp_path):
     """A VM whose host key is another one is not talked to."""
     options = (*fleet.vms[1].options, ("ControlPath", "none"))
