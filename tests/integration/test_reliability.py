@@ -418,6 +418,7 @@ def unruly(captain: Captain) -> dict[str, Json]:
     return tasks
 
 
+@pytest.mark.timeout(200)
 @rule("R116")
 def test_no_agent_keeps_a_voyage_from_its_end(captain):
     """Whatever agents do to their output, processes, clone and git: each task lands once, what an
@@ -425,9 +426,9 @@ def test_no_agent_keeps_a_voyage_from_its_end(captain):
     tasks = unruly(captain)
     put(captain.root / "decoy" / "kept", "This is none of ocaptain's.")
     verify = " && ".join(f"grep -qx {number} done-{number}" for number in tasks)
-    settings = {"verify": verify, "stall_minutes": 0.03, "max_attempts": 3}
+    settings = {"stall_minutes": 0.03, "max_attempts": 3, "lease_seconds": 6}
     with on_small_disk(captain, "ship0"):
-        voyage = captain.sail(captain.plan(captain.repository(), tasks, **settings))
+        voyage = captain.sail(captain.plan(captain.repository(), tasks, verify=verify, **settings))
         voyage.wait(timeout=100)
         assert_all_did_land(voyage, tasks)
         assert (captain.root / "decoy" / "kept").exists()

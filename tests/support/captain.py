@@ -299,7 +299,8 @@ class Voyage:
 
     def wait(self, status: int = 0, timeout: float = 60) -> Json:
         """Wait for the end with `ocaptain wait`, which has to exit so; the last status."""
-        done = self.captain.run("wait", self.id, "-t", str(timeout), status=None)
+        words = ("wait", self.id, "-t", str(timeout))
+        done = self.captain.run(*words, status=None, timeout=timeout + 30)
         if done.status != status:
             tasks = self.captain.run("tasks", self.id).out
             raise Trouble(f"{done}\n{tasks}\n{self.log()[-6000:]}")
