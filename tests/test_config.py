@@ -4,16 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from ocaptain.config import (
-    AGENT_PREFIX,
-    AGENT_VARIABLES,
-    SOCKET_DIR_BYTES,
-    VARIABLES,
-    Config,
-    load,
-)
+from ocaptain.config import SOCKET_DIR_BYTES, Config, list_settings, load
 from ocaptain.errors import Failure
 from ocaptain.providers import PROVIDERS
+from ocaptain.scaffold import write_config
+from ocaptain.settings import AGENT_PREFIX, AGENT_VARIABLES, VARIABLES
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/configuration.md").read_text()
@@ -167,6 +162,62 @@ def test_a_file_that_cannot_be_looked_for(environ):
     environ["XDG_CONFIG_HOME"] = f"/{'long' * 100}"
     with pytest.raises(Failure, match=r"config\.toml cannot be read: .*File name too long"):
         load(environ)
+
+
+def test_all_that_is_wrong_is_told_at_once(environ):
+    """Of the file and of the environment; what mends the file's mode comes last."""
+    path = write(environ, 'shipps = 3\ndefault_ships = "three"\ngh_token = "hush"', mode=0o644)
+    with pytest.raises(Failure) as raised:
+        load(environ | {"OCAPTAIN_VM_LIMIT": "0"})
+    assert str(raised.value).splitlines() == [
+        f'{path}: "shipps" is no key of ocaptain\'s.',
+        f'{path}: "default_ships" has to be a number from 1 to 99.',
+        "OCAPTAIN_VM_LIMIT (vm_limit) has to be a number from 1 to 999.",
+        f"{path} holds a token, and others can read it.",
+        f"chmod 600 {path}",
+    ]
+
+
+def test_settings_are_listed_with_where_they_come_from(environ):
+    """Those that nobody set are there too, and no secret's value is."""
+    write(environ, 'provider = "local"\ncpu = 2\nanthropic_base_url = "https://a:hush@gw"')
+    environ |= {"OCAPTAIN_CPU": "4", "GH_TOKEN": "hush", "OTEL_LOGS_EXPORTER": "otlp"}
+    rows = {row["key"]: row for row in list_settings(environ)}
+    assert [*rows][-1] == "otel_logs_exporter"
+    assert {key: row["variable"] for key, row in rows.items()}.items() >= VARIABLES.items()
+    found = {key: (row["value"], row["origin"]) for key, row in rows.items() if row["origin"]}
+    assert found == {
+        "provider": ("local", "file"),
+        "hosts": (f"{environ['HOME']}/.config/ocaptain/hosts", "default"),
+        "default_ships": ("3", "default"),
+        "vm_limit": ("50", "default"),
+        "cpu": ("4", "environment"),
+        "gh_token": (None, "environment"),
+        "anthropic_base_url": (None, "file"),
+        "otel_logs_exporter": ("otlp", "environment"),
+    }
+    assert {key for key, row in rows.items() if row["secret"]} == {
+        "gh_token",
+        "claude_code_oauth_token",
+        "anthropic_api_key",
+        "anthropic_auth_token",
+        "anthropic_base_url",
+    }
+
+
+def test_the_config_that_is_written_to_be_edited_has_every_setting(environ):
+    """Each by its key and variable, commented out; without the comment sign it is read."""
+    path = Path(environ["HOME"], ".config/ocaptain/config.toml")
+    write_config(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert load(environ) == load({"HOME": environ["HOME"]})
+    pairs = re.findall(r"^# (\w+) = .*?# ([A-Z_]+)", path.read_text(), re.M)
+    documented = {variable: key for variable, (key, _, _) in rows().items() if "*" not in key}
+    assert {variable: key for key, variable in pairs}.items() >= documented.items()
+    path.write_text(re.sub(r"^# (?=\w+ = )", "", path.read_text(), flags=re.M))
+    assert load(environ).vm["memory"] == "8GB"
+    with pytest.raises(Failure, match=f"^{path} exists"):
+        write_config(path)
 
 
 def test_a_token_that_others_can_read(environ):

@@ -10,15 +10,18 @@ import pytest
 
 from ocaptain.cli import cli
 from ocaptain.fleet import orders
-from ocaptain.onboard.protocol import Status, TaskRow
+from ocaptain.fleet.voyage import VoyageStatus
+from ocaptain.onboard.protocol import TaskRow
 from ocaptain.plan.plan import ReportJson
+from ocaptain.settings import SettingRow
 from ocaptain.terminal import VoyageRow
 from tests.support.captain import Captain, Json, Voyage, new_captain, task
 from tests.support.documented import DOC, example, section
 
 TYPES = {
     "check": ReportJson,
-    "status": Status,
+    "config": list[SettingRow],
+    "status": VoyageStatus,
     "tasks": list[TaskRow],
     "voyages": list[VoyageRow],
     "pause": orders.Outcome,
@@ -28,7 +31,7 @@ TYPES = {
     "reinforce": orders.ReinforceOutcome,
     "fsck": orders.FsckOutcome,
 }
-VERBS = ["check", "voyages", "status", "tasks", "logs"]
+VERBS = ["check", "config", "voyages", "status", "tasks", "logs"]
 VERBS += ["pause", "relieve", "tasks add", "hail", "reinforce", "fsck"]
 VOYAGE_STATES = "provisioning running stalled verifying complete failed paused halted"
 SHIP_STATES = "starting waiting working landing verifying limited paused broken lost relieved done"
@@ -263,6 +266,21 @@ def test_check_is_as_documented(captain: Captain):
     unsound = json.loads(captain.run("check", str(plan), "--json", status=1).out)
     compare("check", unsound)
     assert (unsound["plan"], unsound["faults"]) == (None, ["spec.md: is missing or empty"])
+
+
+def test_config_is_as_documented(captain: Captain):
+    """Whether a setting is set or not, and whether or not it is a secret."""
+    captain.env["GH_TOKEN"] = "hush"
+    try:
+        rows = captain.json("config")
+    finally:
+        del captain.env["GH_TOKEN"]
+    compare("config", rows)
+    by_key = {row["key"]: row for row in rows}
+    assert by_key["provider"]["origin"] == "environment"
+    assert (by_key["gh_token"]["value"], by_key["gh_token"]["secret"]) == (None, True)
+    assert by_key["default_ships"]["origin"] == "default"
+    assert by_key["cpu"]["origin"] is None
 
 
 def test_orders_are_as_documented(captain: Captain, voyage: Voyage):

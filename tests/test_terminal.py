@@ -7,15 +7,16 @@ from rich.console import Console, RenderableType
 
 from ocaptain import terminal
 from ocaptain.fleet.orders import FsckOutcome, HailOutcome, ReinforceOutcome
-from ocaptain.onboard.protocol import Status, TaskRow
+from ocaptain.fleet.voyage import VoyageStatus
+from ocaptain.onboard.protocol import TaskRow
 from ocaptain.plan.plan import Forecast, Plan, Report, Source
 from tests.support.documented import example
 
 
 @pytest.fixture
-def status() -> Status:
+def status() -> VoyageStatus:
     """A voyage under way that is one minute and a half old, and where all is well."""
-    status: Status = example("status")
+    status: VoyageStatus = example("status")
     status["created"] = time.time() - 90
     status["next"] = []
     status["tasks"] = {"total": 3, "pending": 1, "in_progress": 1, "completed": 1, "failed": 0}
@@ -30,12 +31,12 @@ def lines(content: RenderableType, columns: int = 80) -> list[str]:
     return [line.rstrip() for line in capture.get().splitlines()]
 
 
-def test_a_voyage_at_a_glance(status: Status):
+def test_a_voyage_at_a_glance(status: VoyageStatus):
     """State, objective, tasks, verification, cost, and a line for each ship."""
     for ship in status["ships"]:
         ship["since"] = ship["since"] and time.time() - 150
     assert lines(terminal.status(status)) == [
-        "voyage-3f9a1c0b7d52  running  sailed 1m30s ago",
+        "voyage-3f9a1c0b7d52  running  sailed 1m30s ago, on exedev",
         "Write a short guide for new contributors",
         "tasks   1 of 3 completed, 1 in progress, 1 pending",
         "verify  pending    cost $0.42",
@@ -46,7 +47,7 @@ def test_a_voyage_at_a_glance(status: Status):
     ]
 
 
-def test_what_to_type_next(status: Status):
+def test_what_to_type_next(status: VoyageStatus):
     """Each command stands at the beginning of a line, and beside it why."""
     status["state"] = "paused"
     status["reason"] = "paused by ada"
@@ -61,7 +62,7 @@ def test_what_to_type_next(status: Status):
     ]
 
 
-def test_a_ship_that_is_broken(status: Status):
+def test_a_ship_that_is_broken(status: VoyageStatus):
     """When it tries again goes before why it is broken, which may be long; another day has its
     date."""
     until = time.mktime((2026, 3, 4, 5, 6, 0, 0, 0, -1))
@@ -72,7 +73,7 @@ def test_a_ship_that_is_broken(status: Status):
     )
 
 
-def test_what_became_of_background_jobs(status: Status):
+def test_what_became_of_background_jobs(status: VoyageStatus):
     """Each has a line if there is something to say of it."""
     status["mirrored"] = "8c1f0b6a4de2395b7c60f1a2d4e88b3c5a917d02"
     status["mirrored_ref"] = "refs/heads/voyage-1"
@@ -89,7 +90,7 @@ def test_what_became_of_background_jobs(status: Status):
     assert lines(terminal.status(status))[4] == "origin  8c1f0b6a4de2 at refs/ocaptain/voyage-1"
 
 
-def test_a_ship_that_waits(status: Status):
+def test_a_ship_that_waits(status: VoyageStatus):
     """The reason and the end of the wait stand in the place of the task."""
     ship = status["ships"][0]
     ship["state"] = "limited"
@@ -105,7 +106,7 @@ def test_a_ship_that_waits(status: Status):
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-def test_a_ship_has_one_line(status: Status, columns: int):
+def test_a_ship_has_one_line(status: VoyageStatus, columns: int):
     """Long subjects are cut off, however wide the terminal is."""
     status["objective"] = "guide " * 100
     status["ships"][0]["subject"] = "page " * 100
@@ -114,7 +115,7 @@ def test_a_ship_has_one_line(status: Status, columns: int):
     assert max(map(len, shown)) <= columns
 
 
-def test_nothing_steers_the_terminal(status: Status):
+def test_nothing_steers_the_terminal(status: VoyageStatus):
     """What ships and plans say is shown without control characters."""
     status["reason"] = "\x1b[2Jgone\nand more"
     status["objective"] = "\x07"
@@ -127,11 +128,12 @@ def test_nothing_steers_the_terminal(status: Status):
 def test_the_voyages():
     """One a line; if storage does not answer, with why."""
     rows = example("voyages")
-    rows[0]["created"] = time.time() - 3 * 3600
+    rows[0].update(created=time.time() - 3 * 3600, name="guide", objective="Write a short guide")
+    rows[1]["reason"] = "It has no storage any more."
     assert lines(terminal.voyages(rows), 120) == [
-        "voyage               state    age    VMs  objective",
-        "voyage-3f9a1c0b7d52  running  3h00m  3    Write a short guide for new contributors",
-        "voyage-a01b5e93c44d  unseen   -      1    voyage-a01b5e93c44d has no storage any more.",
+        "voyage               provider  state    age    VMs  name and objective",
+        "voyage-3f9a1c0b7d52  exedev    running  3h00m  3    guide: Write a short guide",
+        "voyage-a01b5e93c44d  local     unseen   -      1    It has no storage any more.",
     ]
 
 
@@ -218,14 +220,14 @@ def test_what_check_found():
     assert lines(terminal.report(unsound)) == ["note: so and so"]
 
 
-def test_into_a_pipe_nothing_is_cut_off(status: Status, capsys: pytest.CaptureFixture[str]):
+def test_into_a_pipe_nothing_is_cut_off(status: VoyageStatus, capsys: pytest.CaptureFixture[str]):
     """Programs and people who redirect get whole lines."""
     status["objective"] = "guide " * 100
     terminal.show(terminal.status(status))
     assert status["objective"].strip() in capsys.readouterr().out
 
 
-def test_lines_of_a_reason_become_one(status: Status):
+def test_lines_of_a_reason_become_one(status: VoyageStatus):
     """What other machines wrote may have several; no mark stands between them."""
     status["reason"] = "the check exited 1:\n\nred"
     assert "the check exited 1: red" in lines(terminal.status(status))

@@ -1,51 +1,32 @@
-"""The captain's settings: from the command line, the environment, and config.toml.
-
-`$XDG_CONFIG_HOME/ocaptain/config.toml` has each setting by its key. docs/configuration.md lists
-them. A fault is reported by its key, and never with its value.
-"""
+"""The captain's settings, as all else uses them."""
 
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import Failure
-from .onboard.redaction import SECRET_NAME, looks_secret, url_secrets
+from .onboard.redaction import looks_secret
 from .onboard.ship import agents
-
-VARIABLES = {
-    "provider": "OCAPTAIN_PROVIDER",
-    "hosts": "OCAPTAIN_HOSTS",
-    "default_ships": "OCAPTAIN_DEFAULT_SHIPS",
-    "vm_limit": "OCAPTAIN_VM_LIMIT",
-    "cpu": "OCAPTAIN_CPU",
-    "memory": "OCAPTAIN_MEMORY",
-    "disk": "OCAPTAIN_DISK",
-    "image": "OCAPTAIN_IMAGE",
-    "pool": "OCAPTAIN_POOL",
-    "ssh_config": "OCAPTAIN_SSH_CONFIG",
-    "gh_token": "GH_TOKEN",
-}
-"""The environment variable of each key."""
+from .settings import (
+    AGENT_VARIABLES,
+    VARIABLES,
+    Origin,
+    Setting,
+    SettingRow,
+    config_folder,
+    is_for_agents,
+    is_secret,
+    key_of,
+    our_directory,
+    read_settings,
+)
 
 VM_KEYS = ("cpu", "memory", "disk", "image", "pool")
 """What the VMs of `exedev` are to have, as `new` of its lobby takes it."""
-
-AGENT_VARIABLES = (
-    "CLAUDE_CODE_OAUTH_TOKEN",
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "ANTHROPIC_BASE_URL",
-    "CLAUDE_CODE_ENABLE_TELEMETRY",
-)
-"""Variables that agents are given as they are. Their keys are the same in lower case."""
-
-AGENT_PREFIX = "OTEL_"
-"""How OpenTelemetry's variables begin, which agents are given too."""
 
 GATEWAY_TOKEN = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 - the name of one
 API_KEY = "ANTHROPIC_API_KEY"
@@ -73,6 +54,8 @@ class Config:
     """
 
     provider: str = "exedev"
+    provider_origin: Origin | None = "default"
+    """Who named the provider; None if nobody did, and it is one of those that are set up."""
     default_ships: int = 3
     vm_limit: int = 50
     hosts: Path = Path("hosts")
@@ -118,31 +101,61 @@ class Config:
 def load(
     environ: Mapping[str, str] = os.environ, overrides: Mapping[str, str | None] | None = None
 ) -> Config:
-    """Read the settings. Raises Failure.
+    """Read the settings. Raises Failure with all that is wrong with them.
 
     `overrides` are settings by their keys, which win over the environment, which wins over
     config.toml. What is None or empty counts as not set."""
-    folder = _our_directory(environ, "XDG_CONFIG_HOME", ".config")
-    values = _read_file(folder / "config.toml")
-    for variable, value in environ.items():
-        if value:
-            values[variable] = value
-    for key, override in (overrides or {}).items():
-        if override:
-            values[VARIABLES[key]] = override
+    settings = read_settings(environ, overrides)
+    values = {variable: setting.value for variable, setting in settings.items()}
+    provider = settings.get("OCAPTAIN_PROVIDER", Setting(Config.provider, "default"))
     ssh_config = values.get("OCAPTAIN_SSH_CONFIG")
+    hosts = values.get("OCAPTAIN_HOSTS", config_folder(environ) / "hosts")
     return Config(
-        provider=values.get("OCAPTAIN_PROVIDER", Config.provider),
-        default_ships=_number(values, "default_ships", most=99, default=Config.default_ships),
-        vm_limit=_number(values, "vm_limit", most=999, default=Config.vm_limit),
-        hosts=Path(values.get("OCAPTAIN_HOSTS", folder / "hosts")).expanduser(),
+        provider=provider.value,
+        provider_origin=provider.origin,
+        default_ships=int(values.get("OCAPTAIN_DEFAULT_SHIPS", Config.default_ships)),
+        vm_limit=int(values.get("OCAPTAIN_VM_LIMIT", Config.vm_limit)),
+        hosts=Path(hosts).expanduser(),
         ssh_config=Path(ssh_config).expanduser() if ssh_config else None,
-        data_dir=_our_directory(environ, "XDG_DATA_HOME", ".local/share"),
+        data_dir=our_directory(environ, "XDG_DATA_HOME", ".local/share"),
         socket_dir=_socket_dir(environ),
         vm={key: values[VARIABLES[key]] for key in VM_KEYS if VARIABLES[key] in values},
         gh_token=values.get("GH_TOKEN"),
         agent_env={name: value for name, value in values.items() if is_for_agents(name)},
     )
+
+
+def list_settings(environ: Mapping[str, str] = os.environ) -> list[SettingRow]:
+    """Return all settings, those too that are not set. Raises Failure as `load` does.
+
+    Of OpenTelemetry's there are those that are set."""
+    settings = _defaults(environ) | read_settings(environ)
+    known = [*VARIABLES.values(), *AGENT_VARIABLES]
+    more = sorted(settings.keys() - known)
+    return [_row(variable, settings.get(variable)) for variable in [*known, *more]]
+
+
+def _defaults(environ: Mapping[str, str]) -> dict[str, Setting]:
+    """Return what holds if nobody sets it."""
+    values = {
+        "provider": Config.provider,
+        "hosts": f"{config_folder(environ) / 'hosts'}",
+        "default_ships": f"{Config.default_ships}",
+        "vm_limit": f"{Config.vm_limit}",
+    }
+    return {VARIABLES[key]: Setting(value, "default") for key, value in values.items()}
+
+
+def _row(variable: str, setting: Setting | None) -> SettingRow:
+    value = setting.value if setting else ""
+    is_hidden = is_secret(variable, value)
+    return {
+        "key": key_of(variable),
+        "variable": variable,
+        "value": None if is_hidden or not setting else value,
+        "origin": setting.origin if setting else None,
+        "secret": is_hidden,
+    }
 
 
 def _rivals(given: Sequence[str]) -> Iterator[str]:
@@ -153,56 +166,6 @@ def _rivals(given: Sequence[str]) -> Iterator[str]:
     if SUBSCRIPTION in given and len(given) > 1:
         pair = f"{given[0]} and {SUBSCRIPTION}"
         yield f"{pair} are both set, and Claude Code uses {given[0]}; {UNSET_ONE}"
-
-
-def is_for_agents(variable: str) -> bool:
-    """Whether agents are given this variable."""
-    return variable in AGENT_VARIABLES or variable.startswith(AGENT_PREFIX)
-
-
-def _number(values: Mapping[str, str], key: str, *, most: int, default: int) -> int:
-    variable = VARIABLES[key]
-    text = values.get(variable, str(default))
-    if not re.fullmatch(r"[1-9]\d{0,2}", text) or int(text) > most:
-        raise Failure(f"{variable} ({key}) has to be a number from 1 to {most}.")
-    return int(text)
-
-
-def _read_file(path: Path) -> dict[str, str]:
-    """Return what config.toml says, by the names that the environment has for it."""
-    try:
-        if not path.exists():
-            return {}
-        table = tomllib.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise Failure(f"{path} cannot be read: {error}") from None
-    faults = []
-    for key, value in table.items():
-        if key not in VARIABLES and not is_for_agents(key.upper()):
-            faults.append(f'{path}: "{key}" is no key of ocaptain\'s.')
-        elif not isinstance(value, str | int):
-            faults.append(f'{path}: "{key}" has to be text or a number.')
-    if faults:
-        raise Failure("\n".join(faults))
-    values = {VARIABLES.get(key, key.upper()): str(value) for key, value in table.items()}
-    holds_secret = any(map(SECRET_NAME.search, values)) or any(map(_has_password, values.values()))
-    if holds_secret and path.stat().st_mode & 0o077:
-        raise Failure(f"{path} holds a token, and others can read it.", hint=f"chmod 600 {path}")
-    return values
-
-
-def _has_password(value: str) -> bool:
-    return any(url_secrets(value))
-
-
-def _our_directory(environ: Mapping[str, str], name: str, fallback: str) -> Path:
-    """Return our place in an XDG base directory. As the specification says, relative ones do not
-    count."""
-    base = environ.get(name, "")
-    if base.startswith("/"):
-        return Path(base, "ocaptain")
-    home = Path(environ.get("HOME") or Path.home())
-    return home / fallback / "ocaptain"
 
 
 def _socket_dir(environ: Mapping[str, str]) -> Path:

@@ -25,10 +25,35 @@ class Failure(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(f"{message}\n{hint}" if hint else message)
 
+    def begin_with(self, subject: str) -> None:
+        """Say first what it is about, such as which provider."""
+        self.args = (f"{subject}: {self}",)
+
+
+class Word:
+    """What stands on the terminal's last line until something else is said."""
+
+    is_shown = False
+
 
 def progress(text: str) -> None:
     """Say on stderr how something is going; stdout is for what was asked."""
+    end_word()
     print(without_passwords(text), file=sys.stderr, flush=True)
+
+
+def begin_word(text: str) -> None:
+    """Show a word on the terminal, for as long as nothing else is said."""
+    Word.is_shown = True
+    print(text, end="", file=sys.stderr, flush=True)
+
+
+def end_word() -> None:
+    """Take it away."""
+    if Word.is_shown:
+        Word.is_shown = False
+        erase = "\n" if os.environ.get("TERM") == "dumb" else "\r\x1b[2K"
+        print(erase, end="", file=sys.stderr, flush=True)
 
 
 def crash_report(bug: Exception) -> str:

@@ -18,6 +18,20 @@ def init(directory: Path) -> None:
     shutil.copytree(PACKAGE / "templates/plan", directory, dirs_exist_ok=True)
 
 
+def write_config(path: Path) -> None:
+    """Write a config.toml in which every setting is commented out. Raises Failure if one is there.
+
+    Nobody else can read it: tokens may be put into it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        raise Failure(f"{path} exists.", hint="ocaptain config  shows what it sets.") from None
+    except OSError as why:
+        raise Failure(f"{path} cannot be written: {why.strerror}.") from None
+    path.write_text((PACKAGE / "templates/config.toml").read_text())
+
+
 def _is_empty_directory(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 

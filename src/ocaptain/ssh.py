@@ -120,8 +120,8 @@ def _section(host: str, options: Options) -> str:
 def write_config(folder: Path, vms: Collection[VM]) -> "Ssh":
     """Write an ssh_config for `vms`, and their host keys, into `folder`; sockets go beside it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _replace(folder / "known_hosts", "".join(_known_hosts(vm) for vm in vms))
-    _replace(folder / "ssh_config", render(folder, vms))
+    replace(folder / "known_hosts", "".join(_known_hosts(vm) for vm in vms))
+    replace(folder / "ssh_config", render(folder, vms))
     return Ssh(folder / "ssh_config")
 
 
@@ -130,15 +130,22 @@ def _known_hosts(vm: VM) -> str:
     return "".join(text.known_host(alias, key) for key in vm.host_key.splitlines())
 
 
-def _replace(path: Path, content: str) -> None:
+def replace(path: Path, content: str) -> None:
     """Write a file at once: the ssh of another command of ours may be about to read it."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.write_text(content)
     draft.replace(path)
 
 
+UNRESOLVED = re.compile(r"Could not resolve hostname (?P<name>[^\s:]+): (?P<why>.+)")
+
+
 class Unreachable(Failure):
     """A VM did not answer: ssh itself failed, not the command that was to run there."""
+
+
+class Unresolved(Unreachable):
+    """There is no address for a machine's name, or nobody here to ask for it."""
 
 
 BEGIN = "ocaptain begins"
@@ -151,6 +158,14 @@ SKIP_TO_BEGIN = f'while IFS= read -r line; do case $line in *"{BEGIN}") exec cat
 def announced(remote: Remote) -> Remote:
     """Return a command that prints BEGIN first, in whatever shell."""
     return str.__new__(Remote, f"echo {shlex.quote(BEGIN)}; {remote}")
+
+
+def _is_unreachable(error: Exception) -> bool:
+    return isinstance(error, Unreachable)
+
+
+def _may_be_back_soon(error: Exception) -> bool:
+    return isinstance(error, Unreachable) and not isinstance(error, Unresolved)
 
 
 class Answer:
@@ -190,11 +205,13 @@ class Ssh(NamedTuple):
         timeout: float = 60.0,
         retries: float = 0.0,
         in_shell: bool = True,
+        is_new: bool = False,
     ) -> Result:
         """Run `remote` on `vm`. Raises Unreachable if ssh fails, or does not end in `timeout`.
 
         With `retries` a VM that is unreachable is tried again for so many seconds; only for
-        commands that may run twice. What takes commands, but is no shell, is not `in_shell`.
+        commands that may run twice. If its name does not resolve, that is for one that `is_new`:
+        other names do not come to be. What takes commands, but is no shell, is not `in_shell`.
         """
         once = self._run_once if in_shell else self._ask_once
         if not retries:
@@ -203,7 +220,8 @@ class Ssh(NamedTuple):
 
         stamina.instrumentation.set_on_retry_hooks([])  # it would log to the terminal
         caller = stamina.AsyncRetryingCaller(attempts=None, timeout=retries)
-        return await caller.on(Unreachable)(once, vm, remote, stdin, timeout)
+        passing = _is_unreachable if is_new else _may_be_back_soon
+        return await caller.on(passing)(once, vm, remote, stdin, timeout)
 
     async def _run_once(self, vm: str, remote: Remote, stdin: bytes, timeout: float) -> Result:
         stdout = bytearray()
@@ -261,6 +279,13 @@ class Ssh(NamedTuple):
     def _unreachable(self, vm: str, reason: bytes | str) -> Unreachable:
         last_line = clean(reason).strip().rpartition("\n")[2]
         look_closer = shlex.join(["ssh", "-v", "-F", str(self.path), vm])
+        unresolved = UNRESOLVED.search(last_line)
+        if unresolved:
+            return Unresolved(
+                f"{vm} cannot be reached: the name {unresolved['name']} does not resolve:"
+                f" {unresolved['why']}",
+                hint=f"Is this machine online? To look closer: {look_closer}",
+            )
         return Unreachable(f"{vm} cannot be reached: {last_line or 'no answer'}", hint=look_closer)
 
     def git_env(self) -> dict[str, str]:

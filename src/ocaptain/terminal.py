@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from rich.console import Console, Group, RenderableType
@@ -16,6 +17,8 @@ from .times import clock, duration, since
 
 if TYPE_CHECKING:
     from .fleet.orders import Addressee, FsckOutcome, HailOutcome, Outcome, ReinforceOutcome
+    from .fleet.voyage import VoyageStatus
+    from .settings import SettingRow
 
 STATE_STYLES = {
     "complete": "green",
@@ -41,10 +44,12 @@ class VoyageRow(TypedDict):
     """A voyage in `voyages`."""
 
     voyage: str
+    provider: str
     vms: int
     state: str
     reason: str | None
     created: float | None
+    name: str
     objective: str
 
 
@@ -60,7 +65,7 @@ def show(content: RenderableType) -> None:
 class Screen(Live):
     """A place on the terminal where each status replaces the one before."""
 
-    def show(self, answer: Status) -> None:
+    def show(self, answer: "VoyageStatus") -> None:
         """Show a status."""
         self.update(status(answer), refresh=True)
 
@@ -68,12 +73,17 @@ class Screen(Live):
 # A voyage
 
 
-def status(answer: Status) -> RenderableType:
+def status(answer: "VoyageStatus") -> RenderableType:
     """A voyage at a glance, which fits into 80 columns."""
     state = answer["state"]
     age = since(answer["created"])
     lines: list[RenderableType] = [
-        Text.assemble((answer["voyage"], "bold"), "  ", _state(state), f"  sailed {age} ago"),
+        Text.assemble(
+            (answer["voyage"], "bold"),
+            "  ",
+            _state(state),
+            f"  sailed {age} ago, on {answer['provider']}",
+        ),
         _line(answer["objective"], "dim", cut=True),
     ]
     if answer["reason"]:
@@ -150,16 +160,19 @@ def _occupation(ship: ShipStatus) -> str:
 
 def voyages(rows: Sequence[VoyageRow]) -> RenderableType:
     """The voyages there are."""
-    return _table(["voyage", "state", "age", "VMs", "objective"], map(_voyage, rows))
+    heads = ["voyage", "provider", "state", "age", "VMs", "name and objective"]
+    return _table(heads, map(_voyage, rows))
 
 
 def _voyage(row: VoyageRow) -> list[Text]:
+    about = (row["name"], row["reason"] or row["objective"])
     return [
         _line(row["voyage"]),
+        _line(row["provider"]),
         _state(row["state"]),
         _line(since(row["created"])),
         _line(f"{row['vms']}"),
-        _line(row["reason"] or row["objective"]),
+        _line(": ".join(part for part in about if part)),
     ]
 
 
@@ -183,6 +196,20 @@ def _task(row: TaskRow) -> list[Text]:
         _line((row["commit"] or "")[:10]),
         _line(subject),
     ]
+
+
+def settings(rows: Sequence["SettingRow"], path: Path) -> RenderableType:
+    """All settings, and the file that some may come from."""
+    hint = "" if path.exists() else "  (none yet: `ocaptain config init` writes one)"
+    heads = ["setting", "from", "variable", "value"]
+    return Group(_line(f"{path}{hint}", "dim"), "", _table(heads, map(_setting, rows)))
+
+
+def _setting(row: "SettingRow") -> list[Text]:
+    if row["origin"] is None:
+        return [_line(text, "dim") for text in (row["key"], "-", row["variable"], "")]
+    value = "(set, not shown)" if row["secret"] else row["value"] or ""
+    return [_line(text) for text in (row["key"], row["origin"], row["variable"], value)]
 
 
 # What came of what was typed

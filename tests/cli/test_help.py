@@ -17,6 +17,8 @@ FIELDS = ["-d, --description", "--after", "--files", "--run"]
 OPTIONS: dict[str, list[str]] = {
     "check": ["--json"],
     "completion": [],
+    "config": ["--json"],
+    "config init": [],
     "demo": ["-n, --ships"],
     "doctor": [],
     "fetch": ["--all", "--into"],

@@ -1,5 +1,7 @@
 """What is wrong with somebody's settings, as they are told of it."""
 
+import re
+
 import pytest
 
 from tests.support.shell import Shell
@@ -31,6 +33,20 @@ def test_a_token_that_others_can_read_is_refused_and_not_repeated(shell: Shell):
     assert "hush" not in done.err
 
 
+def test_settings_are_shown_and_a_file_for_them_is_written(shell: Shell):
+    """Where each comes from is said, and no token is shown; a second file is not written."""
+    shown = shell.type("config", GH_TOKEN="ghp_hush").out
+    assert "config.toml  (none yet: `ocaptain config init` writes one)" in shown
+    assert re.search(r"^provider +environment +OCAPTAIN_PROVIDER +local$", shown, re.M)
+    assert re.search(r"^gh_token +environment +GH_TOKEN +\(set, not shown\)$", shown, re.M)
+    assert "hush" not in shown
+    path = shell.home / ".config" / "ocaptain" / "config.toml"
+    assert shell.type("config", "init").out.startswith(f"wrote {path}\n")
+    again = shell.type("config", "init")
+    assert (again.status, again.out) == (1, "")
+    assert f"{path} exists." in again.err
+
+
 def test_a_provider_that_does_not_exist(shell: Shell):
     """Those that do are named, and where to set it."""
     done = shell.type("status", OCAPTAIN_PROVIDER="nimbus")
@@ -38,4 +54,5 @@ def test_a_provider_that_does_not_exist(shell: Shell):
     assert done.err.startswith(
         "ocaptain: There is no provider 'nimbus' here; there is: exedev, hosts, local"
     )
-    assert "OCAPTAIN_PROVIDER" in done.err
+    assert "export OCAPTAIN_PROVIDER=local" in done.err
+    assert "Did you mean local?" in shell.type("status", OCAPTAIN_PROVIDER="lcoal").err

@@ -31,7 +31,8 @@ def test_a_prefix_of_two_voyages_is_no_name(shell: Shell, name: str | None):
     done = shell.type("sink", "-f", *([name] if name else []))
     assert (done.status, done.out) == (1, "")
     assert "More than one voyage fits." in done.err
-    assert "There is: voyage-111111111111  voyage-122222222222" in done.err
+    for voyage in ("voyage-111111111111", "voyage-122222222222"):
+        assert f"\n  {voyage}  local  unseen" in done.err
     assert len(list(shell.vms.iterdir())) == 2
 
 
@@ -41,7 +42,8 @@ def test_a_name_that_no_voyage_begins_with_finds_none(shell: Shell, name: str):
     shell.vm("voyage-111111111111-storage")
     done = shell.type("sink", "-f", "-s", name)
     assert (done.status, done.out) == (1, "")
-    assert done.err == f"ocaptain: There is no voyage {name}.\nThere is: voyage-111111111111\n"
+    assert done.err.startswith(f"ocaptain: There is no voyage {name}.")
+    assert "\n  voyage-111111111111  local  unseen" in done.err
 
 
 def test_a_storage_that_is_not_there_any_more_is_named(shell: Shell):

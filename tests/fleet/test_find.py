@@ -1,4 +1,4 @@
-"""Voyages as they are found: all, by the beginning of a name, and without asking the provider."""
+"""Voyages as they are found: on every provider, by names, and without asking the provider."""
 
 import asyncio
 import shutil
@@ -9,8 +9,10 @@ import pytest
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
+from ocaptain.fleet.choice import Candidate, ambiguous, choose
 from ocaptain.fleet.find import ask_cached, find, survey, voyages
 from ocaptain.fleet.voyage import Voyage
+from ocaptain.providers import open_provider
 from tests.support.sailing import Sailing, half_made
 
 ONE, OTHER = "voyage-111111111111", "voyage-122222222222"
@@ -18,8 +20,8 @@ ONE, OTHER = "voyage-111111111111", "voyage-122222222222"
 
 @pytest.fixture
 def two(config: Config) -> Config:
-    """Settings by which there are two voyages, of which one has no storage any more."""
-    for name in (f"{OTHER}-ship0", f"{ONE}-storage", f"{ONE}-ship12"):
+    """Settings by which there are two voyages, and both have a storage that nobody reaches."""
+    for name in (f"{OTHER}-storage", f"{ONE}-storage", f"{ONE}-ship12"):
         half_made(config, name)
     half_made(config, "my-own")
     return config
@@ -30,15 +32,17 @@ def test_all_voyages_are_found_by_their_vms(two: Config):
     first, second = asyncio.run(voyages(two))
     assert (first.id, second.id) == (ONE, OTHER)
     assert set(first.vms) == {f"{ONE}-storage", f"{ONE}-ship12"}
-    assert set(second.vms) == {f"{OTHER}-ship0"}
+    assert set(second.vms) == {f"{OTHER}-storage"}
     assert f"Host {ONE}-ship12\n" in first.ssh.path.read_text()
     assert f"Host {ONE}" not in second.ssh.path.read_text()
 
 
 @pytest.mark.parametrize("name", ["11", "voyage-11", ONE])
 def test_the_beginning_of_an_id_is_enough(two: Config, name: str):
-    """With or without what all ids begin with."""
-    assert asyncio.run(find(two, name)).id == ONE
+    """With or without what all ids begin with; its hints name the voyage, as one had to."""
+    voyage = asyncio.run(find(two, name))
+    assert voyage.id == ONE
+    assert voyage.to_type("ocaptain retry verify") == f"ocaptain retry {ONE} verify"
 
 
 @pytest.mark.parametrize(
@@ -48,13 +52,24 @@ def test_the_beginning_of_an_id_is_enough(two: Config, name: str):
         ("1", "More than one voyage fits."),
         ("voyage-", "More than one voyage fits."),
         ("2222", "There is no voyage 2222."),
+        ("voyage-122222222223", f"Did you mean {OTHER}?"),
     ],
 )
 def test_a_name_that_does_not_say_which_is_refused(two: Config, name: str | None, fault: str):
-    """Those that there are are named."""
+    """Those that there are are named, with their provider and state."""
     with pytest.raises(Failure) as caught:
         asyncio.run(find(two, name))
-    assert str(caught.value) == f"{fault}\nThere is: {ONE}  {OTHER}"
+    said = str(caught.value)
+    assert fault in said.splitlines()[0]
+    for voyage in (ONE, OTHER):
+        assert f"\n  {voyage}  local  unseen" in said
+
+
+def test_what_is_left_of_a_voyage_without_storage_is_in_nobodys_way(two: Config):
+    """It cannot go on; its name finds it all the same."""
+    shutil.rmtree(two.data_dir / "local" / f"{ONE}-storage")
+    assert asyncio.run(find(two, None)).id == OTHER
+    assert asyncio.run(find(two, "11")).id == ONE
 
 
 @pytest.mark.parametrize("name", [None, "11"])
@@ -62,6 +77,77 @@ def test_without_any_voyage_one_learns_how_to_sail(config: Config, name: str | N
     """Whatever name was given."""
     with pytest.raises(Failure, match=r"with the provider local\.\nocaptain sail PLAN"):
         asyncio.run(find(config, name))
+
+
+def test_a_voyage_is_found_whatever_provider_is_named(two: Config, tmp_path: Path):
+    """Those that are set up are all asked. One that fails is told of in a line, and a default that
+    is not set up is not even asked."""
+    shutil.rmtree(two.data_dir / "local" / f"{OTHER}-storage")
+    (tmp_path / "none").write_text("UserKnownHostsFile none\nGlobalKnownHostsFile none\n")
+    default = replace(two, provider="exedev", provider_origin="default")
+    voyage = asyncio.run(find(default, None))
+    assert (voyage.id, voyage.config.provider) == (ONE, "local")
+    assert voyage.to_type("ocaptain resume") == "ocaptain resume"
+    shutil.rmtree(two.data_dir / "local")
+    with pytest.raises(Failure, match="no provider is set up: see `ocaptain doctor`"):
+        asyncio.run(find(default, None))
+    assert asyncio.run(voyages(default)) == []
+
+
+def test_a_provider_that_does_not_answer_holds_nobody_up(
+    two: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """It is told of in a line. If no other has voyages either, that is the failure."""
+    inventory = tmp_path / "hosts"
+    named = replace(two, provider="hosts", provider_origin="environment", hosts=inventory)
+    assert asyncio.run(find(named, "11")).id == ONE
+    fault = f"Provider hosts (OCAPTAIN_PROVIDER): {inventory}: No such file or directory."
+    shutil.rmtree(two.socket_dir)  # where it was reached from here before
+    assert asyncio.run(find(named, "11")).id == ONE
+    assert capsys.readouterr().err == f"{fault}\n" * 2
+    shutil.rmtree(two.data_dir / "local")
+    with pytest.raises(Failure) as caught:
+        asyncio.run(find(named, None))
+    assert str(caught.value).startswith(f"{fault}\nmkdir -p ")
+
+
+def a_candidate(config: Config, voyage: str, state: str, name: str = "guide") -> Candidate:
+    """A voyage as its storage would describe it."""
+    return Candidate(
+        Voyage(config, open_provider(config), voyage),
+        {
+            "voyage": voyage,
+            "provider": "local",
+            "vms": 2,
+            "state": state,
+            "reason": None,
+            "created": 0.0,
+            "name": name,
+            "objective": "Write\x1b a guide",
+        },
+    )
+
+
+def test_the_one_that_is_not_over_is_meant(config: Config):
+    """Unless something else is named: a plan's name means its own voyages only."""
+    over = a_candidate(config, ONE, "complete")
+    going = a_candidate(config, OTHER, "paused")
+    third = a_candidate(config, "voyage-133333333333", "failed", "twelve")
+    known = [over, going, third]
+    assert choose(known, None) is going.voyage
+    assert choose(known, "guide") is going.voyage
+    assert choose(known, "twelve") is third.voyage
+    assert choose([over], None) is over.voyage
+    with pytest.raises(Failure, match=f"\n  {ONE}  local  complete .*\n  voyage-133333333333 "):
+        choose([over, third], None)
+    with pytest.raises(Failure, match=r"^There is no voyage twelf\. Did you mean twelve\?"):
+        choose(known, "twelf")
+    both = str(ambiguous([over, going]))
+    assert "guide: Write" in both
+    assert both.endswith(
+        "\nName one: the beginning of its id (1111) or its plan's name (guide) will do."
+    )
+    assert "\x1b" not in both
 
 
 async def state(voyage: Voyage) -> str:
@@ -100,6 +186,17 @@ def test_if_several_were_reached_the_provider_says_which_there_is(sailing: Saili
     shutil.rmtree(gone)
 
 
+def test_a_voyage_is_found_by_its_plans_name(sailing: Sailing):
+    """Also if another is there; what is typed about it then names it."""
+    half_made(sailing.config, f"{OTHER}-storage")
+    try:
+        found = asyncio.run(find(sailing.config, "small"))
+        assert found.id == sailing.voyage.id
+        assert found.has_to_be_named
+    finally:
+        shutil.rmtree(sailing.config.data_dir / "local" / f"{OTHER}-storage")
+
+
 def test_a_survey_has_each_voyage_also_one_that_is_not_seen(sailing: Sailing):
     """Its state is then `unseen`, with the reason, and the others are shown all the same."""
     half_made(sailing.config, f"{OTHER}-ship0")
@@ -108,6 +205,7 @@ def test_a_survey_has_each_voyage_also_one_that_is_not_seen(sailing: Sailing):
     assert set(rows) == {sailing.voyage.id, OTHER}
     seen, unseen = rows[sailing.voyage.id], rows[OTHER]
     assert (seen["state"], seen["vms"], seen["objective"]) == ("running", 2, "Do little")
+    assert (seen["provider"], seen["name"]) == ("local", "small")
     assert seen["created"]
     assert (unseen["state"], unseen["vms"], unseen["created"]) == ("unseen", 1, None)
     assert str(unseen["reason"]).startswith(f"{OTHER} has no storage any more.")

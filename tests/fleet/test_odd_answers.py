@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import ocaptain.fleet.fetch
 import ocaptain.fleet.find
 from ocaptain.cli import cli
+from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.onboard.text import clean
 from ocaptain.process import Result
@@ -45,6 +46,11 @@ class Fleet:
         return f"Room for {more}"
 
 
+async def just_one(config: Config) -> list[Config]:
+    """Only the provider that is named is set up."""
+    return [config]
+
+
 @pytest.fixture
 def captain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
     """Somebody who types, and what storage answers: to one request, or to everything."""
@@ -63,6 +69,7 @@ def captain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
     monkeypatch.setattr(Ssh, "run", answer)
     monkeypatch.setattr(ocaptain.fleet.fetch, "git", no_git)
     monkeypatch.setattr(ocaptain.fleet.find, "open_provider", Fleet)
+    monkeypatch.setattr(ocaptain.fleet.find, "set_up", just_one)
     with tempfile.TemporaryDirectory(prefix="ocf-", dir="/tmp") as run:  # tmp_path is too long
         monkeypatch.setenv("XDG_RUNTIME_DIR", run)
         yield said

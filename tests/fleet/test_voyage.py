@@ -15,7 +15,7 @@ import pytest
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
-from ocaptain.fleet.voyage import RUN_S, Ending, Signature, Voyage, sign
+from ocaptain.fleet.voyage import RUN_S, Ending, Signature, Voyage, VoyageStatus, sign
 from ocaptain.onboard.protocol import LogQuery, Message, Status
 from ocaptain.providers import VM
 from ocaptain.providers.hosts import Hosts
@@ -175,7 +175,7 @@ class Timed(Voyage):
 
     limits: ClassVar[list[float]] = []
 
-    async def ask_status(self, timeout: float = RUN_S) -> Status:
+    async def ask_status(self, timeout: float = RUN_S) -> VoyageStatus:
         self.limits.append(timeout)
         return await super().ask_status(0.001 if len(self.limits) == 2 else timeout)
 

@@ -149,7 +149,7 @@ def test_what_the_api_makes_wait_goes_on_in_the_same_session(claude_captain, mod
     steps = [lambda r: next(once, after)(r), api.say("Done.")]
     model.on("MARK-limit", steps)
     wanted = {"1": "MARK-busy", "2": "MARK-limit"}
-    voyage = sail(claude_captain, wanted, ships=2, stall_minutes=0.1)
+    voyage = sail(claude_captain, wanted, ships=2, stall_minutes=0.05)
 
     def limited(seen: dict[str, Any]) -> list[dict[str, Any]]:
         return [s for s in seen["ships"] if s["state"] == "limited" and s["task"] == "2"]

@@ -209,7 +209,7 @@ def test_a_machine_that_is_down_is_skipped_and_named(captain):
     captain.exe.machines["build1"].crash()
     address = captain.exe.machines["build1"].address
     done = captain.run("sail", str(small(captain)), "-n", "2", status=1)
-    assert f"without {address}:2222 cannot be reached" in done.err
+    assert f"{address}:2222 is left out: {address}:2222 cannot be reached: " in done.err
     assert f"2 of 2 machines of {captain.inventory} are free, and 3 are wanted" in done.err
     assert captain.carried() == {}
     captain.sail(small(captain, name="smaller"), 1).wait()
@@ -221,7 +221,7 @@ def test_a_machine_that_goes_down_is_released_once_it_is_back(captain):
     voyage.wait()
     ship = captain.carried()[f"{voyage.id}-ship1"]
     ship.crash()
-    assert f"without {place(ship)} cannot be reached" in captain.run("voyages").err
+    assert f"{place(ship)} is left out: {place(ship)} cannot be" in captain.run("voyages").err
     captain.run("sink", "-s", "--force")
     ship.boot()
     captain.serve(ship)
@@ -320,11 +320,15 @@ def test_a_machine_that_ssh_does_not_know_is_not_talked_to(captain):
     lines = known.read_text().splitlines(keepends=True)
     known.write_text(lines[0] + lines[2])
     done = captain.run("doctor", status=None)
-    assert f"does not know the host key of ssh://{place}; ocaptain trusts no other" in done.err
-    assert f"Type `ssh ssh://{place}` once" in done.err
+    assert f"{place} is left out: your ssh does not know its host key" in done.out
+    address = captain.exe.machines["build1"].address
+    assert f"ssh-keyscan -p 2222 {address}; }} >keys; ssh-keygen -lf keys" in done.out
     assert "2 of 2 machines" in done.out
     known.write_text("")
-    assert "does not know the host key" in captain.run("voyages", status=1).err
+    said = captain.run("voyages", status=1).err
+    assert "does not know the host key of any machine" in said
+    addresses = [machine.address for machine in captain.exe.machines.values()]
+    assert f"ssh-keyscan -p 2222 {' '.join(addresses)};" in said
     known.write_text(
         lines[0] + lines[1].partition(" ")[0] + " " + lines[2].partition(" ")[2] + lines[2]
     )

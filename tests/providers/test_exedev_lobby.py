@@ -17,7 +17,7 @@ from ocaptain.providers.exedev_lobby import (
     json_objects,
     read_reply,
 )
-from ocaptain.ssh import Unreachable
+from ocaptain.ssh import Unreachable, Unresolved
 from tests.support.machine import until
 
 SSH = """\
@@ -119,6 +119,21 @@ def test_a_command_is_sent_again_until_an_answer_comes(desk: Desk):
     desk.answers(FAIL_ONCE)
     assert asyncio.run(desk.lobby(retries_s=10).send("ls")) == Reply({}, "")
     assert desk.lines("commands") == ["ls --json"] * 2
+
+
+def test_a_name_that_does_not_resolve_is_told_at_once(desk: Desk):
+    """It would not come to be in the seconds in which a command is sent again."""
+    resolver = "ssh: Could not resolve hostname exe.dev: Temporary failure in name resolution"
+    desk.answers(f"echo '{resolver}' >&2; exit 255")
+    with pytest.raises(Unresolved) as caught:
+        asyncio.run(desk.lobby(retries_s=10).send("ls"))
+    message, hint = str(caught.value).splitlines()
+    assert message == (
+        "exe.dev cannot be reached: the name exe.dev does not resolve:"
+        " Temporary failure in name resolution"
+    )
+    assert hint.startswith("Is this machine online? To look closer: ssh -v")
+    assert desk.lines("commands") == ["ls --json"]
 
 
 @pytest.mark.parametrize("verb", ["new", "ssh-key add"])

@@ -9,7 +9,7 @@ import pytest
 
 from ocaptain.config import load
 from ocaptain.errors import Failure
-from ocaptain.providers import PROVIDERS, Provider, open_provider
+from ocaptain.providers import PROVIDERS, Named, open_provider
 from ocaptain.providers.local import Local
 from tests.support.captain import Captain, new_captain, task
 from tests.support.machine import put
@@ -69,15 +69,17 @@ def captain(tools: None) -> Iterator[Captain]:
 def test_a_provider_is_opened_by_its_name(name: str, tmp_path: Path):
     """Each of ocaptain's own has its class; only `local` has VMs without accounts."""
     provider = open_provider(load({"HOME": str(tmp_path), "OCAPTAIN_PROVIDER": name}))
-    assert type(provider).__name__ == name.capitalize()
+    assert isinstance(provider, Named)
+    assert type(provider.provider).__name__ == name.capitalize()
     assert provider.accounts == (name != "local")
 
 
 def test_a_provider_is_given_the_settings(tmp_path: Path):
     """What `open_provider` returns is what its class makes of them."""
     config = load({"HOME": str(tmp_path), "OCAPTAIN_PROVIDER": "local"})
-    provider: Provider = Local(config)
-    assert vars(open_provider(config)) == vars(provider)
+    provider = open_provider(config)
+    assert isinstance(provider, Named)
+    assert vars(provider.provider) == vars(Local(config))
     assert provider.python == os.path.realpath(sys.executable)
 
 

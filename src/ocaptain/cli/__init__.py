@@ -15,7 +15,18 @@ import ocaptain
 from ocaptain.errors import Failure, crash_report, scrub
 from ocaptain.onboard.redaction import without_passwords
 
-from . import completion, ending, looking, machine, orders, plans, sailing, statuses, watching
+from . import (
+    completion,
+    ending,
+    looking,
+    machine,
+    orders,
+    plans,
+    sailing,
+    settings,
+    statuses,
+    watching,
+)
 from .verbs import Verbs
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
@@ -55,6 +66,8 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
     ],
     "This machine": [
         machine.doctor,
+        settings.config,
+        settings.config_init,
         completion.completion,
     ],
 }
@@ -73,8 +86,8 @@ def cli() -> None:
 
     To see it at work, without an account or a token: ocaptain demo
 
-    A VOYAGE is named by its id or the beginning of it, with or without `voyage-`. It may be left
-    out if there is only one."""
+    A VOYAGE is named by its id, the beginning of that, or the name of its plan. It may be left out
+    if only one is under way. All providers that are set up are asked for it."""
 
 
 def main() -> None:

@@ -9,6 +9,8 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "source <(ocaptain completion zsh)   # in ~/.zshrc, after compinit",
         "ocaptain completion fish >~/.config/fish/completions/ocaptain.fish",
     ],
+    "config": ["ocaptain config", "ocaptain config --json"],
+    "config init": ["ocaptain config init"],
     "demo": ["ocaptain demo", "ocaptain demo --ships 5"],
     "doctor": ["ocaptain doctor", "OCAPTAIN_PROVIDER=local ocaptain doctor"],
     "fetch": [

@@ -9,8 +9,7 @@ from .arguments import find_voyage, voyage_argument
 from .statuses import NOT_COMPLETE, SUCCESS, TIMED_OUT
 
 if TYPE_CHECKING:
-    from ocaptain.fleet.voyage import Voyage
-    from ocaptain.onboard.protocol import Status
+    from ocaptain.fleet.voyage import Voyage, VoyageStatus
 
 
 @click.command()
@@ -31,7 +30,7 @@ async def show_until_end(voyage: "Voyage", timeout: float = inf) -> int:
     ending = Ending()
     with terminal.Screen(auto_refresh=False) as screen:
 
-        def show(answer: "Status") -> bool:
+        def show(answer: "VoyageStatus") -> bool:
             screen.show(answer)
             return ending.has_come(answer["state"])
 

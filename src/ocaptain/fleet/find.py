@@ -1,14 +1,23 @@
-"""Finds voyages: all there are, or the one that a name is the beginning of."""
+"""Finds voyages on every provider that is set up, and the one that is meant.
 
-from collections.abc import Awaitable, Callable
+All providers are asked at once. One that does not answer is told of, and the others count."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ocaptain.config import Config
-from ocaptain.errors import Failure
+from ocaptain.errors import Failure, progress
+from ocaptain.patience import told_if_slow
 from ocaptain.process import wait_for_all
 from ocaptain.providers import VM, open_provider
+from ocaptain.providers.absent import forget_absent
+from ocaptain.providers.set_up import set_up
 
+from .choice import OVER, ambiguous, candidates, choose, row_of
+from .remembered import remembered
 from .voyage import Voyage
 
 if TYPE_CHECKING:
@@ -16,9 +25,149 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PATIENCE_S = 8.0
+"""How long a provider may take if another has voyages; exe.dev's lobby takes one second, and a
+machine of `hosts` that is down takes five."""
+
+
+class Search(NamedTuple):
+    """What a look at all providers has found."""
+
+    voyages: list[Voyage]
+    asked: list[str]
+    """The names of those that answered."""
+    faults: list[Failure]
+    """Why the others did not."""
+
 
 async def voyages(config: Config) -> list[Voyage]:
-    """All voyages that have a VM, by their ids."""
+    """All voyages that have a VM, with the provider that is named first, and then by their ids.
+
+    Raises Failure if no provider answers."""
+    search = await _search(config)
+    _tell(search)
+    return search.voyages
+
+
+async def survey(config: Config) -> "list[VoyageRow]":
+    """All voyages at a glance."""
+    found = await voyages(config)
+    async with told_if_slow("asking each voyage …"):
+        return await wait_for_all(*map(row_of, found))
+
+
+async def find(config: Config, name: str | None) -> Voyage:
+    """The voyage that is meant by a name: an id, the beginning of one, or the name of its plan.
+
+    If that is None, it is the only one, or the only one that is not over. Raises Failure with a
+    list of voyages if there is none, or more than one."""
+    reached = _remembered(config, name)
+    if name and len(reached) == 1:
+        with suppress(Failure):  # all providers are asked then, and tell why
+            for voyage in await _voyages_of(reached[0].config):
+                if voyage.id == reached[0].id:
+                    return _named(voyage, name)
+    search = await _search(config)
+    if not _fitting(search.voyages, name) and forget_absent(config):
+        search = await _search(config)
+    _tell(search)
+    if not search.voyages:
+        raise _no_voyage(config, search)
+    return _named(await _choose(search.voyages, name), name)
+
+
+async def _choose(voyages: Sequence[Voyage], name: str | None) -> Voyage:
+    """Return the voyage that is meant; an id comes before a plan's name."""
+    fitting = _fitting(voyages, name)
+    if len(fitting) == 1:
+        return fitting[0]
+    async with told_if_slow("asking each voyage …"):
+        if name and fitting:
+            raise ambiguous(await candidates(fitting))
+        return choose(await candidates(voyages), name)
+
+
+async def ask_cached(config: Config, name: str | None, ask: Callable[[Voyage], Awaitable[T]]) -> T:
+    """Find a voyage and ask it something, without the provider if that can be.
+
+    The provider takes as long again as the voyage itself. So if just one voyage that was reached
+    from here before can be meant, that one is asked first. Without a name it counts unless it is
+    over: there may be another that is not."""
+    reached = _remembered(config, name)
+    if len(reached) == 1:
+        with suppress(Failure):  # it may be gone, or reached in another way: the provider knows
+            async with told_if_slow(f"asking {reached[0].storage} …"):
+                answer = await ask(_named(reached[0], name))
+                if name or await _state(reached[0], answer) not in OVER:
+                    return answer
+    return await ask(await find(config, name))
+
+
+async def _state(voyage: Voyage, answer: object) -> str:
+    """Return how a voyage stands: its answer may say so already."""
+    if isinstance(answer, dict) and "state" in answer:
+        return str(answer["state"])
+    status = await voyage.ask_status()
+    return status["state"]
+
+
+def _remembered(config: Config, name: str | None) -> list[Voyage]:
+    """The voyages with an ssh_config here that a name can mean."""
+    reached = []
+    for voyage, settings in remembered(config).items():
+        with suppress(Failure):  # its provider may be uninstalled by now
+            reached.append(Voyage(settings, open_provider(settings), voyage))
+    return _fitting(reached, name)
+
+
+def _fitting(voyages: Sequence[Voyage], name: str | None) -> list[Voyage]:
+    """The voyages whose id begins with a name; all if there is none."""
+    beginning = f"voyage-{(name or '').removeprefix('voyage-')}"
+    return [voyage for voyage in voyages if voyage.id.startswith(beginning)]
+
+
+def _named(voyage: Voyage, name: str | None) -> Voyage:
+    """Have the voyage's hints name it, if it had to be named."""
+    voyage.has_to_be_named = name is not None
+    return voyage
+
+
+async def _search(config: Config) -> Search:
+    """Ask all providers that are set up for their VMs."""
+    open_provider(config)  # a wrong name is a failure, whatever else is set up
+    async with told_if_slow("looking for voyages …"):
+        settings = await set_up(config)
+        looks = [asyncio.create_task(_voyages_of(each)) for each in settings]
+        await _wait_patiently(looks)
+    found: list[Voyage] = []
+    asked = []
+    faults = []
+    for each, look in zip(settings, looks, strict=True):
+        if look.cancelled():
+            faults.append(Failure(f"Provider {each.provider} did not answer in {PATIENCE_S:g} s."))
+        elif isinstance(fault := look.exception(), Failure):
+            faults.append(fault)
+        else:
+            found += look.result()
+            asked.append(each.provider)
+    return Search(found, asked, faults)
+
+
+async def _wait_patiently(looks: Sequence[asyncio.Task[list[Voyage]]]) -> None:
+    """Wait for all providers, but not long for some if others have voyages."""
+    try:
+        if looks:
+            done, _ = await asyncio.wait(looks, timeout=PATIENCE_S)
+            if not any(look.exception() is None and look.result() for look in done):
+                await asyncio.wait(looks)
+    finally:
+        for look in looks:
+            look.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
+
+
+async def _voyages_of(config: Config) -> list[Voyage]:
+    """All voyages of the provider that is named."""
     provider = open_provider(config)
     vms = sorted(await provider.list(), key=lambda vm: vm.name)
     return [
@@ -31,71 +180,22 @@ def _voyage_id(vm: VM) -> str:
     return vm.name.rpartition("-")[0]
 
 
-async def find(config: Config, name: str | None) -> Voyage:
-    """The voyage whose id `name` begins, with or without `voyage-`; if None, the only voyage.
-
-    Raises Failure if there is none, or more than one."""
-    known = await voyages(config)
-    fitting = [voyage for voyage in known if voyage.id.startswith(_beginning(name))]
-    if len(fitting) == 1:
-        return fitting[0]
-    if not known:
-        raise Failure(
-            f"No voyage is under way with the provider {config.provider}.",
-            hint="ocaptain sail PLAN  or  ocaptain demo",
-        )
-    hint = f"There is: {'  '.join(voyage.id for voyage in known)}"
-    if fitting:
-        raise Failure("More than one voyage fits.", hint=hint)
-    raise Failure(f"There is no voyage {name}.", hint=hint)
+def _tell(search: Search) -> None:
+    """Tell of providers that did not answer; that is a failure if none did."""
+    faults = [*search.faults]
+    if faults and not search.asked:
+        raise faults[0]
+    for fault in faults:
+        progress(str(fault).partition("\n")[0])
 
 
-def _beginning(name: str | None) -> str:
-    return f"voyage-{(name or '').removeprefix('voyage-')}"
-
-
-async def ask_cached(config: Config, name: str | None, ask: Callable[[Voyage], Awaitable[T]]) -> T:
-    """Find a voyage and ask it something, without the provider if that can be.
-
-    The provider takes as long again as the voyage itself. So if just one voyage that was reached
-    from here before fits the name, that one is asked first."""
-    reached = _reached_before(config, name)
-    if len(reached) == 1:
-        try:
-            return await ask(Voyage(config, open_provider(config), reached[0]))
-        except Failure:
-            pass  # it may be gone, or reached in another way by now: the provider knows
-    return await ask(await find(config, name))
-
-
-def _reached_before(config: Config, name: str | None) -> list[str]:
-    """Ids of voyages that a name fits, and that have an ssh_config here."""
-    known = [path.parent.name for path in config.run_dir().glob("voyage-*/ssh_config")]
-    return [voyage_id for voyage_id in known if voyage_id.startswith(_beginning(name))]
-
-
-async def survey(config: Config) -> "list[VoyageRow]":
-    """All voyages at a glance."""
-    return await wait_for_all(*map(_row, await voyages(config)))
-
-
-async def _row(voyage: Voyage) -> "VoyageRow":
-    try:
-        status = await voyage.ask_status()
-    except Failure as failure:
-        return {
-            "voyage": voyage.id,
-            "vms": len(voyage.vms),
-            "state": "unseen",
-            "reason": str(failure),
-            "created": None,
-            "objective": "",
-        }
-    return {
-        "voyage": voyage.id,
-        "vms": len(voyage.vms),
-        "state": status["state"],
-        "reason": status["reason"],
-        "created": status["created"],
-        "objective": status["objective"],
-    }
+def _no_voyage(config: Config, search: Search) -> Failure:
+    """There is none; say who was asked, and how to have one."""
+    names = ", ".join(search.asked)
+    plural = "s" if len(search.asked) > 1 else ""
+    sentence = f"No voyage is under way with the provider{plural} {names}."
+    if not names:
+        sentence = "No voyage is under way, and no provider is set up: see `ocaptain doctor`."
+    elif config.provider_origin == "default" and config.provider not in search.asked:
+        sentence += f" {config.provider}, the default, is not set up: see `ocaptain doctor`."
+    return Failure(sentence, hint="ocaptain sail PLAN  or  ocaptain demo")

@@ -72,7 +72,7 @@ async def voyage_record(
         "name": plan.name,
         "objective": plan.objective,
         "spec": plan.artifacts["spec.md"],
-        "repo": plan.repo,
+        "repo": str(plan.source.path or plan.repo),
         "branch": plan.branch,
         "agent": plan.agent,
         "model": plan.model,
@@ -246,7 +246,7 @@ class Launch:
         python = self.voyage.provider.python
         remote = unpack_and_run(python, Remote(*prefix, python, *LIB, program))
         faults = await self.voyage.run_on(
-            [vm], remote, stdin=packed, timeout=SET_UP_S, retries=REACH_S
+            [vm], remote, stdin=packed, timeout=SET_UP_S, retries=REACH_S, are_new=True
         )
         if faults:
             raise Unreachable(f"{vm} could not be set up: {faults[vm]}")

@@ -30,6 +30,7 @@ from ocaptain.providers import VM, Provider
 from ocaptain.ssh import Home, Remote, Ssh, Unreachable, clean, write_config
 
 from .answers import read_answer
+from .remembered import remember
 
 ANSWER_S = 20
 """How long an order is repeated while storage cannot be reached."""
@@ -88,6 +89,12 @@ def sign(why: str = "") -> Signature:
     return Signature(f"{getuser()}@{gethostname()}", why)
 
 
+class VoyageStatus(Status):
+    """What storage says of its voyage, and what the captain knows besides."""
+
+    provider: str
+
+
 class Voyage:
     """A voyage: `vms` are those that are known, by their names, and `ssh` reaches them."""
 
@@ -97,6 +104,8 @@ class Voyage:
         self.id = voyage
         self.storage = f"{voyage}-storage"
         self.vms: dict[str, VM] = {}
+        self.has_to_be_named = False
+        """Whether commands that are hinted at have to name it."""
         self.ssh = Ssh(config.run_dir() / voyage / "ssh_config")
 
     # VMs
@@ -114,6 +123,7 @@ class Voyage:
         for vm in vms:
             self.vms[vm.name] = vm
         write_config(self.ssh.path.parent, self.vms.values())
+        remember(self.config, self.id)
         return self
 
     async def destroy(self, names: Sequence[str], retry: str) -> list[str]:
@@ -152,6 +162,7 @@ class Voyage:
         stdin: bytes = b"",
         timeout: float = RUN_S,
         retries: float = 0.0,
+        are_new: bool = False,
     ) -> dict[str, str]:
         """Run a command on VMs, on all at once. Returns why it failed, for those where it did.
 
@@ -162,7 +173,7 @@ class Voyage:
                 return f"{vm} is not there any more."
             try:
                 result = await self.ssh.run(
-                    vm, remote, stdin=stdin, timeout=timeout, retries=retries
+                    vm, remote, stdin=stdin, timeout=timeout, retries=retries, is_new=are_new
                 )
             except Failure as failure:
                 return str(failure)
@@ -221,9 +232,18 @@ class Voyage:
             return False
         return self.ssh.path.exists()
 
-    async def ask_status(self, timeout: float = RUN_S) -> Status:
+    async def ask_status(self, timeout: float = RUN_S) -> VoyageStatus:
         """The voyage at a glance, if storage says it within `timeout` seconds."""
-        return await self.ask("status", Status, timeout=timeout)
+        status = await self.ask("status", Status, timeout=timeout)
+        for command in status["next"]:
+            command["command"] = self.to_type(command["command"])
+        return {**status, "provider": self.config.provider}
+
+    def to_type(self, command: str) -> str:
+        """Return a command that is hinted at, with the voyage's id after its verb if need be."""
+        program, verb, *rest = command.split(" ")
+        voyage = [self.id] if self.has_to_be_named else []
+        return " ".join([program, verb, *voyage, *rest])
 
     async def ask_tasks(self) -> list[TaskRow]:
         """Every task, in the order of ids."""
@@ -238,7 +258,9 @@ class Voyage:
         """What another ship is made from."""
         return await self.ask("voyage_record", VoyageRecordAnswer)
 
-    async def watch(self, is_enough: Callable[[Status], bool], timeout: float = inf) -> Status:
+    async def watch(
+        self, is_enough: Callable[[VoyageStatus], bool], timeout: float = inf
+    ) -> VoyageStatus:
         """Ask for the status every second until it is enough, or `timeout` seconds are over.
 
         Returns the last one. While storage is away, or slow, its state is `unseen`, if it was seen

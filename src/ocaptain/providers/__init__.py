@@ -1,12 +1,17 @@
 """Where VMs come from. docs/providers.md says how to add a provider, here or as a package."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
+from ocaptain.settings import Origin
 from ocaptain.ssh import VM, Options
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["PROVIDERS", "VM", "VM_NAME", "Options", "Provider", "StorageAccess", "open_provider"]
 
@@ -62,19 +67,89 @@ class Provider(Protocol):
         """
 
 
+class Named(Provider):
+    """A provider that says its name in each failure of its own."""
+
+    def __init__(self, provider: Provider, title: str) -> None:
+        self.provider = provider
+        self.title = title
+        self.python = provider.python
+        self.accounts = provider.accounts
+
+    async def capacity(self, more: int = 0) -> str:
+        """Ask the provider for it."""
+        with self._name_in_failures():
+            return await self.provider.capacity(more)
+
+    async def create(self, name: str) -> VM:
+        """Ask the provider for it."""
+        with self._name_in_failures():
+            return await self.provider.create(name)
+
+    async def destroy(self, names: Iterable[str]) -> dict[str, str]:
+        """Ask the provider for it."""
+        with self._name_in_failures():
+            return await self.provider.destroy(names)
+
+    async def list(self) -> Sequence[VM]:
+        """Ask the provider for it."""
+        with self._name_in_failures():
+            return await self.provider.list()
+
+    async def authorize_key(self, storage: VM, ship: str, key: str) -> StorageAccess:
+        """Ask the provider for it."""
+        with self._name_in_failures():
+            return await self.provider.authorize_key(storage, ship, key)
+
+    @contextmanager
+    def _name_in_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except Failure as failure:
+            failure.begin_with(self.title)
+            raise
+
+
+NAMED_BY: dict[Origin | None, str] = {
+    "option": " (--provider)",
+    "environment": " (OCAPTAIN_PROVIDER)",
+    "file": " (`provider` in config.toml)",
+    "default": " (the default; OCAPTAIN_PROVIDER names another)",
+    None: "",
+}
+"""What is said of a provider by who named it."""
+
+
 def open_provider(config: Config) -> Provider:
     """Return the provider that `config` names. Raises Failure if there is none."""
+    title = f"Provider {config.provider}{NAMED_BY[config.provider_origin]}"
     if config.provider in PROVIDERS:
-        return PROVIDERS[config.provider](config)
+        return Named(PROVIDERS[config.provider](config), title)
+    packages = installed_providers()
+    if config.provider in packages:
+        return Named(packages[config.provider].load()(config), title)
+    raise _no_such_provider(config, sorted({*PROVIDERS, *packages}))
+
+
+def installed_providers() -> "dict[str, EntryPoint]":
+    """Return the providers of packages, by their names."""
     from importlib.metadata import entry_points  # takes longer than most commands
 
-    packages = entry_points(group="ocaptain.providers")
-    if config.provider in packages.names:
-        return cast(Provider, packages[config.provider].load()(config))
-    known = ", ".join(sorted({*PROVIDERS, *packages.names}))
-    raise Failure(
-        f"There is no provider {config.provider!r} here; there is: {known}.",
-        hint="export OCAPTAIN_PROVIDER=local",
+    return {entry.name: entry for entry in entry_points(group="ocaptain.providers")}
+
+
+def _no_such_provider(config: Config, known: Sequence[str]) -> Failure:
+    from difflib import get_close_matches
+
+    meant = get_close_matches(config.provider, known, n=1)
+    name = meant[0] if meant else "local"
+    question = f"Did you mean {name}? " if meant else ""
+    command = f"export OCAPTAIN_PROVIDER={name}"
+    if config.provider_origin == "file":
+        command = f'provider = "{name}"  in config.toml'
+    return Failure(
+        f"There is no provider {config.provider!r} here; there is: {', '.join(known)}.",
+        hint=f"{question}{command}",
     )
 
 

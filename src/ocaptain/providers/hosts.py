@@ -1,12 +1,11 @@
 """The `hosts` provider: machines that one has, which are reserved and released.
 
-An inventory names them, one a line: `[user@]host[:port]`, or a Host of the captain's ssh_config;
-`#` begins a comment. A reserved machine says so itself, by a link that only one can make, from
-/var/lib/ocaptain/reserved to its VM's name: whoever has the inventory sees the same voyages.
+An inventory names them: `[user@]host[:port]`, or a Host of the captain's ssh_config. A reserved
+machine says so itself, by a link that only one can make, from /var/lib/ocaptain/reserved to its
+VM's name: whoever has the inventory sees the same voyages.
 """
 
 import asyncio
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,9 +23,10 @@ from ocaptain.process import wait_for_all
 from ocaptain.ssh import VM, Home, Remote, Ssh, Unreachable, clean, write_config
 
 from . import VM_NAME, Provider, StorageAccess
-from .known_host import address_for_ships, resolve_known_host
+from .absent import fault_of, keys_to_compare, left_out, place_of, read_absent, write_absent
+from .inventory import read_inventory
+from .known_host import UnknownHost, address_for_ships, resolve_known_host
 
-MACHINE = re.compile(r"([\w.-]+@)?[\w.-]+(:\d+)?")
 CONNECT_SOON = (("ConnectTimeout", "5"),)
 SCRIPT_S = 300
 SCRIPT_ENVIRONMENT = (
@@ -52,6 +52,8 @@ class Answer(NamedTuple):
 
     stdout: str
     fault: str
+    is_absent: bool = False
+    """Whether nothing came from the machine at all."""
 
 
 class Hosts(Provider):
@@ -63,25 +65,40 @@ class Hosts(Provider):
         self._free: list[VM] = []
         self._held: dict[str, VM] = {}
         """Machines by the names of the VMs that they are, or are to be."""
+        self._left_out: dict[str, str] = {}
+        """Why machines are of no use now, by what they are called."""
+        self._unknown: list[UnknownHost] = []
         self._reserving = set[asyncio.Task[Answer]]()
 
     async def capacity(self, more: int = 0) -> str:
         """Say how many machines are free. Raises Failure if these are fewer than `more`."""
-        machines = await self._look()
+        machines = await self._look(all_anew=True)
         if not machines:
-            raise Failure(f"No machine of {self.config.hosts} answers.")
+            raise self._none()
         free = f"{len(self._free)} of {len(machines)} machines of {self.config.hosts} are free"
         busy = [
             f"{machine.vm.name} has {', '.join(machine.holder.splitlines())}"
             for machine in machines
             if machine.holder
         ]
+        rest = [*busy, *self._useless()]
         if len(self._free) < more:
             raise Failure(
-                "\n".join([f"{free}, and {more} are wanted.", *busy]),
-                hint="ocaptain voyages  lists yours.",
+                "\n".join([f"{free}, and {more} are wanted.", *rest]),
+                hint="`sail -n N` takes fewer ships. More machines: a line for each in that file.",
             )
-        return "; ".join([free, *busy])
+        return "; ".join([free, *rest])
+
+    def _useless(self) -> list[str]:
+        """Return sentences on the machines that are of no use now, and what to do about them."""
+        sentences = [f"{machine} is left out: {why}" for machine, why in self._left_out.items()]
+        if self._unknown:
+            sentences.append(f"To know these host keys: {keys_to_compare(self._unknown)}")
+        return sentences
+
+    def _none(self) -> Failure:
+        none = f"No machine of {self.config.hosts} can be used."
+        return Failure("\n".join([none, *self._useless()]))
 
     async def create(self, name: str) -> VM:
         """Reserve a machine that is free."""
@@ -93,18 +110,21 @@ class Hosts(Provider):
             # The machine goes on with it if this is cancelled, so `destroy` has to wait for it.
             reserving = asyncio.create_task(self._reserve(vm, name))
             self._reserving.add(reserving)
-            holder, fault = await asyncio.shield(reserving)
-            if fault:
-                raise Unreachable(fault)
-            if holder == name:
+            answer = await asyncio.shield(reserving)
+            if answer.fault:
+                raise Unreachable(answer.fault)
+            if answer.stdout == name:
                 return vm._replace(name=name)
         raise Unreachable(f"No machine of {self.config.hosts} is free any more.")
 
     async def list(self) -> Sequence[VM]:
         """Return the machines that are reserved, by the names that they have as VMs."""
+        machines = await self._look()
+        if not machines:
+            raise self._none()
         return [
             machine.vm._replace(name=machine.holder)
-            for machine in await self._look()
+            for machine in machines
             if VM_NAME.fullmatch(machine.holder)
         ]
 
@@ -126,15 +146,32 @@ class Hosts(Provider):
         """Do nothing: setting storage up makes an account for the ship, with its key."""
         return StorageAccess((*address_for_ships(storage), ("User", ship)))
 
-    async def _look(self) -> Sequence[Machine]:
-        """Ask all machines whose they are. Those that do not answer are told of, and left out."""
+    async def _look(self, *, all_anew: bool = False) -> Sequence[Machine]:
+        """Ask all machines whose they are.
+
+        Those that are of no use now are told of in a line. One that did not answer a moment ago is
+        among them; it is asked again if `all_anew`."""
         vms = await self._resolve(read_inventory(self.config.hosts))
         self._ssh = write_config(self.config.run_dir() / "hosts", vms)
-        answers = await wait_for_all(*(self._run_as_root(vm, read_script("look")) for vm in vms))
+        absent = {} if all_anew else read_absent(self.config)
+        asked = [vm for vm in vms if place_of(vm) not in absent]
+        answers = await wait_for_all(*(self._run_as_root(vm, read_script("look")) for vm in asked))
+        machines = self._take_in(asked, answers)
+        silent = [vm for vm, answer in zip(asked, answers, strict=True) if answer.is_absent]
+        absent |= {place_of(vm): self._left_out[vm.name] for vm in silent}
+        self._left_out |= {vm.name: absent[place_of(vm)] for vm in vms if place_of(vm) in absent}
+        if silent or all_anew:
+            write_absent(self.config, absent)
+        if machines and self._left_out and not all_anew:
+            progress(f"hosts: {left_out(self._left_out)}")
+        return machines
+
+    def _take_in(self, asked: Sequence[VM], answers: Sequence[Answer]) -> Sequence[Machine]:
+        """Keep what these machines have answered. Returns those that are of use."""
         machines = []
-        for vm, answer in zip(vms, answers, strict=True):
+        for vm, answer in zip(asked, answers, strict=True):
             if answer.fault:
-                progress(f"{self.config.hosts}: without {answer.fault}")
+                self._left_out[vm.name] = answer.fault
             else:
                 machines.append(Machine(vm, holder=answer.stdout))
         self._free = [machine.vm for machine in machines if not machine.holder]
@@ -146,23 +183,33 @@ class Hosts(Provider):
     async def _resolve(self, places: Sequence[str]) -> Sequence[VM]:
         """Have ssh say where machines are; one that is listed twice is one.
 
-        Those that ssh does not know are told of, and left out. Raises Failure if that is all."""
+        Those that ssh does not know are left out. Raises Failure if that is all."""
 
-        async def resolve(place: str) -> VM | str:
+        vm_at: dict[str, VM] = {}
+        faults: dict[str, Failure] = {}
+
+        async def resolve(place: str) -> None:
             try:
-                return await resolve_known_host(self.config, f"ssh://{place}")
+                vm_at[place] = await resolve_known_host(self.config, f"ssh://{place}")
             except Failure as fault:
-                return str(fault)
+                faults[place] = fault
 
-        resolved = await wait_for_all(*map(resolve, places))
-        faults = [fault for fault in resolved if isinstance(fault, str)]
-        if faults and len(faults) == len(places):
-            raise Failure(faults[0])
-        for fault in faults:
-            progress(f"{self.config.hosts}: a machine is left out. {fault}")
+        await wait_for_all(*map(resolve, places))
+        unknown = [fault for fault in faults.values() if isinstance(fault, UnknownHost)]
+        self._unknown = sorted(unknown, key=lambda fault: fault.address)
+        if len(self._unknown) == len(places):
+            raise Failure(
+                f"Your ssh does not know the host key of any machine of {self.config.hosts};"
+                f" ocaptain trusts no other. These are: {', '.join(places)}",
+                hint=f"To know them: {keys_to_compare(self._unknown)}",
+            )
+        if not vm_at:
+            raise faults[places[0]]
+        self._left_out = {place: fault_of(faults[place]) for place in places if place in faults}
         vms = {}
-        for vm in resolved:
-            if isinstance(vm, VM):
+        for place in places:
+            if place in vm_at:
+                vm = vm_at[place]
                 host_and_port = vm.options[:2]
                 vms[host_and_port] = vm._replace(options=vm.options + CONNECT_SOON)
         return [*vms.values()]
@@ -181,24 +228,11 @@ class Hosts(Provider):
         try:
             result = await self._ssh.run(vm.name, remote, timeout=SCRIPT_S)
         except Failure as why:
-            return Answer("", fault=str(why))
+            return Answer("", fault=fault_of(why), is_absent=isinstance(why, Unreachable))
         fault = ""
         if result.status != 0:
             fault = f"{vm.name}: {clean(result.err).strip() or result.status}"
         return Answer(clean(result.out).strip(), fault)
-
-
-def read_inventory(path: Path) -> list[str]:
-    """Return the machines that an inventory names. Raises Failure with all that are none."""
-    try:
-        text = path.read_text()
-    except OSError as why:
-        raise Failure(f"{path}: {why.strerror}.", hint="See docs/providers.md.") from None
-    places = re.sub("#.*", "", text).split()
-    wrong = [place for place in places if not MACHINE.fullmatch(place)]
-    if wrong:
-        raise Failure(f"{path} has what is no [user@]host[:port]: {', '.join(wrong)}")
-    return places
 
 
 def read_script(name: str) -> str:

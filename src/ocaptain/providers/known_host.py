@@ -72,11 +72,23 @@ class Known:
         return [*self.keys, *authorities, *(f"@revoked {key}" for key in self.revoked)]
 
 
+class UnknownHost(Failure):
+    """The captain's ssh has no host key of a machine."""
+
+    def __init__(self, destination: str, address: str, port: str) -> None:
+        self.address = address
+        self.port = port
+        super().__init__(
+            f"Your ssh does not know the host key of {destination}; ocaptain trusts no other.",
+            hint=f"Type `ssh {destination}` once, and compare the fingerprint shown.",
+        )
+
+
 async def resolve_known_host(config: Config, destination: str) -> VM:
     """Have the captain's ssh resolve `[user@]host` or an ssh:// URL.
 
-    The first three options of the returned VM are HostName, Port and User. Raises Failure if ssh
-    knows no host key of the machine: no other is trusted.
+    The first three options of the returned VM are HostName, Port and User. Raises UnknownHost if
+    ssh knows no host key of the machine: no other is trusted.
     """
     theirs, by_itself = await wait_for_all(
         _ssh_settings(_ssh(config), destination),
@@ -84,7 +96,7 @@ async def resolve_known_host(config: Config, destination: str) -> VM:
     )
     value_of = dict(theirs)
     known = await _known_keys(value_of)
-    _check(known, destination)
+    _check(known, destination, value_of)
     place = re.split("[/@]", destination)[-1]
     options = [
         ("HostName", value_of["hostname"]),
@@ -170,7 +182,7 @@ async def _ssh_settings(ssh: Sequence[str], destination: str) -> Options:
     return tuple(settings)
 
 
-def _check(known: Known, destination: str) -> None:
+def _check(known: Known, destination: str, value_of: dict[str, str]) -> None:
     """Raise Failure unless there is something to tell the machine by."""
     if known.keys or known.authorities:
         return
@@ -180,10 +192,7 @@ def _check(known: Known, destination: str) -> None:
             " ocaptain trusts no other.",
             hint=f"Type `ssh {destination}`, and see what it says.",
         )
-    raise Failure(
-        f"Your ssh does not know the host key of {destination}; ocaptain trusts no other.",
-        hint=f"Type `ssh {destination}` once, and compare the fingerprint shown.",
-    )
+    raise UnknownHost(destination, value_of["hostname"], value_of["port"])
 
 
 async def _known_keys(value_of: dict[str, str]) -> Known:
