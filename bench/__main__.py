@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support.machine import Trouble
 
-from . import claims, exedev, fleet, growth, memory, startup, table
+from . import claims, exedev, fleet, growth, memory, quiet, startup, table
 from .effort import Effort
 from .table import Row
 from .world import stop_on_signals
@@ -31,6 +31,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "makespan-5": fleet.makespan_5,
     "memory": memory.memory,
     "growth": growth.growth,
+    "quiet": quiet.quiet,
     "exedev": exedev.exedev,
 }
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"

@@ -41,7 +41,7 @@ LIB = ("-IS", Home("voyage/lib"))
 T = TypeVar("T")
 
 
-ENDED = ("complete", "failed", "halted", "paused", "stalled")
+ENDED = ("complete", "failed", "halted", "paused", "stalled", "idle")
 """States in which a voyage does not move on by itself."""
 STALLED_LOOKS = 10
 """How many looks in a row find a voyage stalled before it counts as that."""

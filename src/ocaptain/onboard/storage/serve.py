@@ -242,8 +242,8 @@ def run_operation(call: Call) -> Decision:
     except Refused as refused:
         answer = refusal(refused.code, refused.error)
         return Decision(answer, holder_of_berth(call) if refused.code == "berth" else None)
-    has_no_claim = op == "claim" and fields["claim"] is None
-    return Decision({"ok": True, **fields}, call.who if has_no_claim else None)
+    may_wait = op == "claim" and fields["claim"] is None and not fields["rest_s"]
+    return Decision({"ok": True, **fields}, call.who if may_wait else None)
 
 
 def holder_of_berth(call: Call) -> str:
