@@ -19,6 +19,7 @@ def status() -> VoyageStatus:
     status: VoyageStatus = example("status")
     status["created"] = time.time() - 90
     status["next"] = []
+    status["train"] = {"window": None, "check_s": None, "landings_per_hour": None, "cars": []}
     status["tasks"] = {"total": 3, "pending": 1, "in_progress": 1, "completed": 1, "failed": 0}
     return status
 
@@ -45,6 +46,23 @@ def test_a_voyage_at_a_glance(status: VoyageStatus):
         "ship-0  working   2m30s  1     3s ago  2 Say what is where",
         "ship-1  starting  -      0     never",
     ]
+
+
+def test_the_train(status: VoyageStatus):
+    """With a check in the plan a line says how many run, who waits, and how fast that is."""
+    status["train"] = {
+        "window": 2,
+        "check_s": 90,
+        "landings_per_hour": 80,
+        "cars": [
+            {"ship": "ship-0", "task": "2", "state": "green", "behind": None, "since": 1},
+            {"ship": "ship-1", "task": "1", "state": "checking", "behind": "2", "since": 1},
+            {"ship": "ship-2", "task": "3", "state": "waiting", "behind": None, "since": None},
+        ],
+    }
+    assert lines(terminal.status(status))[3] == (
+        "check   2 of 2 at once, 1 waiting, 1m30s each: at most 80 landings an hour"
+    )
 
 
 def test_what_to_type_next(status: VoyageStatus):
@@ -155,7 +173,7 @@ def test_what_came_of_an_order():
     """A sentence, and which ships have yet to hear of it."""
     assert lines(terminal.order({"message": "Stopped.", "unheard": ["vm-1"]})) == [
         "Stopped.",
-        "vm-1 cannot be reached now. It will hear of this when it asks storage next.",
+        "vm-1 cannot be reached now. It will hear of this with its next beat.",
     ]
     outcome: ReinforceOutcome = {"message": "All are new.", "lost": [], "kept": [], "new": []}
     assert lines(terminal.reinforce(outcome)) == ["All are new."]

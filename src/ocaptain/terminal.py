@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from .onboard.protocol import NextCommand, ShipStatus, Status, TaskCounts, TaskRow
+from .onboard.protocol import NextCommand, ShipStatus, Status, TaskCounts, TaskRow, TrainStatus
 from .onboard.text import clean
 from .plan.plan import Forecast, Plan, Report
 from .times import clock, duration, since
@@ -91,6 +91,8 @@ def status(answer: "VoyageStatus") -> RenderableType:
     if answer["next"]:
         lines.append(_next(answer["next"]))
     lines.append(_line(f"tasks   {_counts(answer['tasks'])}"))
+    if answer["train"]["window"] is not None:
+        lines.append(_line(f"check   {_train(answer['train'])}"))
     lines.append(_line(f"verify  {answer['verify']}    cost ${answer['cost_usd']:.2f}"))
     origin = _origin(answer)
     if origin:
@@ -119,6 +121,19 @@ def _counts(tasks: TaskCounts) -> str:
         parts.append(f"{tasks['pending']} pending")
     if tasks["failed"]:
         parts.append(f"{tasks['failed']} failed")
+    return ", ".join(parts)
+
+
+def _train(train: TrainStatus) -> str:
+    """How work gets through the check: who is at it, and how fast that is."""
+    waiting = [car for car in train["cars"] if car["state"] == "waiting"]
+    at_once = len(train["cars"]) - len(waiting)
+    parts = [f"{at_once} of {train['window']} at once"]
+    if waiting:
+        parts.append(f"{len(waiting)} waiting")
+    if train["check_s"] is not None and train["landings_per_hour"] is not None:
+        took = duration(train["check_s"])
+        parts.append(f"{took} each: at most {train['landings_per_hour']:.0f} landings an hour")
     return ", ".join(parts)
 
 
@@ -239,7 +254,7 @@ def fsck(outcome: "FsckOutcome") -> RenderableType:
 
 
 def _order(outcome: "Outcome") -> list[str]:
-    late = "cannot be reached now. It will hear of this when it asks storage next."
+    late = "cannot be reached now. It will hear of this with its next beat."
     return [outcome["message"], *(f"{vm} {late}" for vm in outcome["unheard"])]
 
 

@@ -14,9 +14,6 @@ from tests.support.shell import Shell
 
 ORDER = ["--why", "--json"]
 FIELDS = ["-d, --description", "--after", "--files", "--run"]
-WORDS = ["--task", "--file", "--check", "--verify", "--repo", "--agent", "--model", "--budget"]
-WORDS += ["--idle"]
-MACHINE = ["--cpu", "--memory", "--disk", "--image", "--pool"]
 OPTIONS: dict[str, list[str]] = {
     "check": ["--json"],
     "completion": [],
@@ -37,7 +34,7 @@ OPTIONS: dict[str, list[str]] = {
     "relieve": ORDER,
     "resume": ORDER,
     "retry": ORDER,
-    "sail": [*WORDS, "-n, --ships", "--pr", *MACHINE, "--wait"],
+    "sail": ["-n, --ships", "--pr", "--cpu", "--memory", "--disk", "--image", "--pool", "--wait"],
     "shell": ["--raw"],
     "sink": ["-s, --include-storage", "--all", "-f, --force"],
     "status": ["-w, --watch", "--json"],

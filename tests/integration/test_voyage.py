@@ -105,7 +105,8 @@ def sessions(model, marker: str) -> int:
 
 @rule("R52")
 def test_a_conflict_goes_back_into_the_same_session(claude_captain, model):
-    """Two ships edit one line; the second to land resolves it, and both changes are there."""
+    """Two ships edit one line; the second to land resolves it, and both changes are there, each
+    checked."""
     gate = claude_captain.root / "gate"
     model.on("MARK-first", [api.bash("echo first >line.txt"), api.say("Done.")])
     wait = f"while [ ! -e {gate} ]; do sleep 0.1; done; echo second >line.txt"
@@ -117,7 +118,8 @@ def test_a_conflict_goes_back_into_the_same_session(claude_captain, model):
         "1": task("Write first", description="MARK-first"),
         "2": task("Write second", description="MARK-second"),
     }
-    voyage = claude_captain.sail(claude_captain.plan(repo, tasks, agent="claude"), ships=2)
+    plan = claude_captain.plan(repo, tasks, agent="claude", check="! grep '<<<<' line.txt")
+    voyage = claude_captain.sail(plan, ships=2)
     voyage.until(lambda seen: seen["tasks"]["completed"] == 1)
     gate.touch()
     voyage.wait()

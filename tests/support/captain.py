@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from ocaptain.config import load
 from ocaptain.onboard.process import kill_marked, marked
@@ -65,9 +65,6 @@ class Captain:
 
     root: Path
     env: dict[str, str] = field(default_factory=dict)
-
-    shares_files: ClassVar = True
-    """Whether the files on VMs are theirs."""
 
     @property
     def home(self) -> Path:
@@ -130,6 +127,10 @@ class Captain:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def ask(self, vm: str, request: Json) -> Json:
+        """Ask harbor on a VM, past ocaptain and SSH."""
+        return serve.respond(self.home_on(vm), "captain", request, no_jobs)
 
     def path_first(self, name: str, script: str) -> None:
         """Put a program of the test's before the real one, on this machine and on its VMs."""
@@ -281,17 +282,17 @@ class Voyage:
 
     def look(self) -> Json:
         """The status as storage has it: ocaptain and its way there would take far longer."""
-        if not self.captain.shares_files:
-            return self.status()
-        request = {"protocol": PROTOCOL, "op": "status"}
-        answer = serve.respond(self.home(), "captain", request, no_jobs)
+        return self.ask("status")
+
+    def ask(self, op: str) -> Json:
+        """Ask storage past ocaptain. It has to answer."""
+        answer = self.captain.ask(f"{self.id}-storage", {"protocol": PROTOCOL, "op": op})
         assert answer.pop("ok"), answer
         return answer
 
     def task(self, task_id: str) -> Json:
-        """A task as `tasks --json` has it."""
-        rows: list[Json] = self.captain.json("tasks", self.id)
-        return next(row for row in rows if row["id"] == task_id)
+        """A task as storage has it in its answer to `tasks`."""
+        return next(row for row in self.ask("tasks")["tasks"] if row["id"] == task_id)
 
     def log(self) -> str:
         return self.captain.run("logs", self.id).out
@@ -303,7 +304,7 @@ class Voyage:
         if done.status != status:
             tasks = self.captain.run("tasks", self.id).out
             raise Trouble(f"{done}\n{tasks}\n{self.log()[-6000:]}")
-        return self.look()
+        return self.status()
 
     def until(self, condition: Callable[[Json], Any], timeout: float = 30) -> Json:
         """Look at the status until it is as wanted; that status."""

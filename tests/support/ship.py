@@ -8,7 +8,7 @@ from typing import Any, cast
 from ocaptain.onboard.protocol import Task, TaskGrant, VoyageRecord
 from ocaptain.onboard.ship.agents import Job
 from ocaptain.onboard.ship.ship import Ship
-from tests.support.storage import RECORD, Json
+from tests.support.storage import RECORD, VOYAGE, Json, git
 
 
 def a_voyage(**changes: Any) -> VoyageRecord:
@@ -45,7 +45,10 @@ JOB = Job(
 class Harbor:
     """Storage, as far as work on a claim goes: it keeps what it is asked.
 
-    `answers` are its answers by operation; what has none is fine."""
+    `answers` are its answers by operation; what has none is fine. In its train nobody is ahead of
+    whoever enters, and what is green lands; `repo` is its repository."""
+
+    repo = Path()
 
     def __init__(self, **answers: Json) -> None:
         self.answers = answers
@@ -56,7 +59,13 @@ class Harbor:
     def ask(self, op: str, **fields: Any) -> Json:
         """Answer a request."""
         self.asked.append({"op": op, **fields})
-        answer = {"ok": True, "lost": self.lost, "hails": self.hails}
+        answer: Json = {"ok": True, "lost": self.lost, "hails": self.hails}
+        if op == "enter":
+            answer |= {"base": git(self.repo, "rev-parse", VOYAGE), "ahead": []}
+        elif op == "leave":
+            answer["landed"] = True
+        elif op == "beat":
+            answer["checking"] = self.lost is None
         return {**answer, **self.answers.get(op, {})}
 
     def requests(self, op: str) -> list[Json]:
@@ -64,10 +73,17 @@ class Harbor:
         return [request for request in self.asked if request["op"] == op]
 
 
-def a_ship(home: Path, storage: Any = None, ship: str = "ship-0", **voyage: Any) -> Ship:
+def a_ship(
+    home: Path,
+    storage: Any = None,
+    ship: str = "ship-0",
+    sudo_prefix: Sequence[str] = (),
+    **voyage: Any,
+) -> Ship:
     """A ship that calls `storage.ask(op, **fields)`, if it is given, in place of SSH."""
     (home / "voyage").mkdir(exist_ok=True)
-    record = {"ship": ship, "voyage": a_voyage(**voyage), "accounts": False, "sudo_prefix": []}
+    record = {"ship": ship, "voyage": a_voyage(**voyage), "accounts": False}
+    record["sudo_prefix"] = [*sudo_prefix]
     (home / "voyage" / "ship.json").write_text(json.dumps(record))
     (home / "voyage" / "agent_env.json").write_text("{}")
     if storage is None:

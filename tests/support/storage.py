@@ -43,6 +43,7 @@ RECORD: Json = {
     "budget_usd": None,
     "notify": None,
     "max_repairs": 2,
+    "landing_window": 16,
     "interactive": True,
     "author": {"user.name": "captain", "user.email": "captain@localhost"},
     "ships": list(SHIPS),

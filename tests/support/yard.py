@@ -117,6 +117,7 @@ def at_sea(
     yard: Yard, harbor: Harbor, run: str = "true", check: str | None = None, agent: str = "shell"
 ) -> Attempt:
     """A ship with this clone, and its claim of a task that runs a command."""
+    harbor.repo = yard.bare
     ship = a_ship(
         yard.root,
         harbor,

@@ -81,6 +81,7 @@ async def voyage_record(
         "recommended_ships": plan.recommended_ships,
         "max_attempts": plan.max_attempts,
         "max_repairs": 0 if plan.agent == "shell" else MAX_REPAIRS,
+        "landing_window": plan.landing_window,
         "stall_minutes": plan.stall_minutes,
         "lease_seconds": plan.lease_seconds,
         "time_limit_minutes": plan.time_limit_minutes,

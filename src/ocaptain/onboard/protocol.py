@@ -100,6 +100,8 @@ class VoyageRecord(TypedDict):
     recommended_ships: int | None
     max_attempts: int
     max_repairs: int
+    landing_window: int
+    """How many ships may run the check at once, at most."""
     stall_minutes: float
     lease_seconds: float
     time_limit_minutes: float
@@ -200,6 +202,8 @@ class Claim(TypedDict, total=False):
     cost_usd: float
     budget_usd: float
     """What is set apart for it of the voyage's budget, if that has one."""
+    overtaken: int
+    """How often others' work has kept its own from landing."""
 
 
 class Trouble(TypedDict):
@@ -251,8 +255,6 @@ class ShipRecord(TypedDict, total=False):
     broken: Broken
     """Not there if it is sound."""
     relieved: bool
-    rest_s: float
-    """For how long it may be silent, as there is nothing to ask for. Not there if it asks."""
 
 
 class Hail(TypedDict):
@@ -269,6 +271,35 @@ class Berth(TypedDict):
     claim: int
     until: float
     """On the voyage clock, in seconds."""
+
+
+class Car(TypedDict):
+    """A claim's place in the train."""
+
+    claim: int
+    base: str | None
+    """The commit that its work is to be on; None while that of the car ahead is not known."""
+    commit: str | None
+    """Its work on top of `base`, pushed; None while it is being put there."""
+    green: bool
+    """Whether the check has passed on `commit`."""
+    since: float
+    """When it got its base, its commit or its green check, in UNIX time."""
+    until: float
+    """On the voyage clock, in seconds: when it loses its place to others, unless it is green."""
+
+
+class Train(TypedDict):
+    """Whose work is on its way through the check to the branch."""
+
+    window: float
+    """How many cars there may be; the whole part of it counts."""
+    cars: list[Car]
+    """The first is on the branch's head, and each other on the commit of the one ahead."""
+    queue: list[int]
+    """Claims that wait for a place, the first one first."""
+    checks_s: list[float]
+    """How long the last few checks took that passed, in seconds."""
 
 
 class Pause(TypedDict):
@@ -312,6 +343,8 @@ class Meta(TypedDict, total=False):
     last_call_at: float
     """When a ship called last, in UNIX time."""
     berth: Berth
+    train: Train
+    """Not there if nobody was ever in it."""
     paused: Pause
     verified: Verified
     repairs: int
@@ -359,6 +392,9 @@ class Sections(TypedDict):
 Fault = Literal["agent", "infrastructure", "refused", "spent", "lost", "error", "stalled"]
 """Whose fault it is that a claim is given back."""
 
+LeaveReason = Literal["red", "conflict", "berth", ""]
+"""Why a claim gives up its place in the train."""
+
 ErrorCode = Literal[
     "protocol",
     "op",
@@ -367,6 +403,7 @@ ErrorCode = Literal[
     "claim",
     "lost",
     "berth",
+    "place",
     "ref",
     "stale",
     "void",
@@ -414,8 +451,6 @@ class NoClaim(TypedDict):
     claim: None
     state: str
     reason: str | None
-    rest_s: float
-    """For how long not to ask again, unless somebody knocks. 0: storage has waited already."""
 
 
 class VerificationGrant(TypedDict):
@@ -449,6 +484,24 @@ class BeatAnswer(TypedDict):
     lost: str | None
     """Why the claim is no longer live."""
     hails: dict[str, str]
+    checking: bool
+    """Whether the claim's place in the train is that of the commit asked about, not green yet."""
+
+
+class EnterAnswer(TypedDict):
+    """The answer to `enter`."""
+
+    base: str
+    """The commit to put the work on."""
+    ahead: list[str]
+    """The commits of the cars ahead that lead to it, the first one first."""
+
+
+class LeaveAnswer(TypedDict):
+    """The answer to `leave`."""
+
+    landed: bool
+    """Whether the commit that was asked about is on the branch."""
 
 
 class LandAnswer(TypedDict):
@@ -474,13 +527,6 @@ class Message(TypedDict):
     """A sentence for people."""
 
 
-class WakingAnswer(Message):
-    """The answer to an order after which there may be something to do again."""
-
-    resting: list[ShipName]
-    """Ships that hear of it late unless somebody knocks."""
-
-
 class RelieveAnswer(Message):
     """The answer to `relieve`."""
 
@@ -488,7 +534,7 @@ class RelieveAnswer(Message):
     """Whether the ship has nothing to do any more."""
 
 
-class EditAnswer(WakingAnswer):
+class EditAnswer(Message):
     """The answer to `edit_task`."""
 
     id: str
@@ -559,6 +605,30 @@ class NextCommand(TypedDict):
     why: str
 
 
+class CarStatus(TypedDict):
+    """A task on its way through the check, in `status`."""
+
+    ship: ShipName
+    task: str
+    state: Name
+    behind: str | None
+    """The task on top of whose work it is checked; None: on the branch, or not in the train yet."""
+    since: Amount | None
+    """When the state began, in UNIX time."""
+
+
+class TrainStatus(TypedDict):
+    """The train, in `status`."""
+
+    window: Count | None
+    """How many checks may run at once; None if the plan has none."""
+    check_s: Amount | None
+    """How long a check took lately, in seconds."""
+    landings_per_hour: Amount | None
+    """How many tasks can land in an hour, at most."""
+    cars: list[CarStatus]
+
+
 class Status(TypedDict):
     """The voyage at a glance."""
 
@@ -583,6 +653,7 @@ class Status(TypedDict):
     mirror_fault: str | None
     notify_fault: str | None
     upkeep_fault: str | None
+    train: TrainStatus
     ships: list[ShipStatus]
 
 
@@ -598,6 +669,10 @@ class TaskRow(TypedDict):
     attempts: int
     commit: str | None
     reason: str | None
+    landing: str | None
+    """Where it is in the train; None if it is not."""
+    behind: str | None
+    """The task on top of whose work it is checked."""
 
 
 class TaskRows(TypedDict):

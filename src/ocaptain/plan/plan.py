@@ -9,6 +9,7 @@ from ocaptain.onboard.protocol import Task
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=99)]
+Window = Annotated[int, msgspec.Meta(ge=1, le=16)]
 Amount = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 
 
@@ -22,6 +23,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     agent: Text = "claude"
     model: Text | None = None
     check: Text | None = None
+    landing_window: Window = 16
     branch: Text | None = None
     max_attempts: Count = 3
     stall_minutes: Amount = 10

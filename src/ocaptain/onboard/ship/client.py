@@ -19,9 +19,12 @@ from .. import process
 from ..protocol import (
     PROTOCOL,
     BeatAnswer,
+    EnterAnswer,
     Fault,
     Json,
     LandAnswer,
+    LeaveAnswer,
+    LeaveReason,
     LogAnswer,
     Message,
     NoClaim,
@@ -117,6 +120,43 @@ class Client:
     def beat(self, claim: int, report: Report) -> BeatAnswer:
         """Renew a claim. Ask once only: the next beat comes soon enough."""
         answer: BeatAnswer = self.ask({"op": "beat", "claim": claim, **report}, patience_s=0)
+        return answer
+
+    def watch(self, claim: int, report: Report, commit: str) -> BeatAnswer:
+        """Renew a claim whose check runs on `commit`. Storage waits while that is to go on.
+
+        Ask once only."""
+        request = {"op": "beat", "claim": claim, "commit": commit, "wait": True, **report}
+        answer: BeatAnswer = self.ask(request, patience_s=0)
+        return answer
+
+    def enter(
+        self,
+        claim: int,
+        report: Report,
+        commit: str | None = None,
+        base_commit: str | None = None,
+    ) -> EnterAnswer:
+        """Get a place in the train; while there is none, storage waits a while for it.
+
+        `commit` is the work as it is on top of `base_commit`, if it is, and pushed."""
+        answer: EnterAnswer = self.ask(
+            {
+                "op": "enter",
+                "claim": claim,
+                "commit": commit,
+                "base_commit": base_commit,
+                "wait": True,
+                **report,
+            }
+        )
+        return answer
+
+    def leave(self, claim: int, report: Report, why: LeaveReason, on: str) -> LeaveAnswer:
+        """Give up the place in the train. While the commit `on` may land, storage waits a while."""
+        answer: LeaveAnswer = self.ask(
+            {"op": "leave", "claim": claim, "why": why, "on": on, "wait": True, **report}
+        )
         return answer
 
     def land(

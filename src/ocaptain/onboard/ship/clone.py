@@ -145,6 +145,12 @@ class Clone:
         self.git.run_with_storage(*words, "origin", self.branch)
         self.upstream = self.git.run("rev-parse", "FETCH_HEAD")
 
+    def fetch_commit(self, commit: str) -> None:
+        """Take a commit of storage's for the branch's head, for now: `fetch` ends that."""
+        if self.git.ask("cat-file", "-e", f"{commit}^{{commit}}").status:
+            self.git.run_with_storage("fetch", "--quiet", "origin", commit)
+        self.upstream = commit
+
     def _was_cut(self) -> bool:
         """Whether an agent has fetched less than the whole history."""
         kept = self.git.directory / skeleton.KEPT

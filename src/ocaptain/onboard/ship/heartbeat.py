@@ -3,8 +3,9 @@
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
-from ..protocol import Fault, Report
+from ..protocol import BeatAnswer, Fault, Report
 from .client import Refused, Unreachable
 from .ship import Ship
 
@@ -87,9 +88,16 @@ class Heartbeat:
         while not self.over.wait(SETTLE_S):
             self.ship.reload_credentials()
             is_due = time.monotonic() > due or self._report != self._reported
-            if self.ship.was_knocked() or is_due:
+            if self._was_knocked() or is_due:
                 due = time.monotonic() + self.period_s
                 self.beat()
+
+    def _was_knocked(self) -> bool:
+        """Whether the captain wants us to ask storage at once; true once for each knock."""
+        with suppress(OSError):
+            (self.ship.folder / "knock").unlink()
+            return True
+        return False
 
     def beat(self) -> None:
         """Renew the claim, or learn that it is lost."""
@@ -100,9 +108,24 @@ class Heartbeat:
         except Refused as refusal:  # it has no such ship any more
             self._lose(refusal.error)
         else:
-            self.hails = {**self.hails, **answer["hails"]}
-            if answer["lost"]:
-                self._lose(answer["lost"])
+            self._take_in(answer)
+
+    def goes_on(self, commit: str) -> bool:
+        """Ask storage whether the check on a commit is to go on; it waits while that is so.
+
+        Raises Unreachable."""
+        try:
+            answer = self.ship.storage.watch(self.claim, self.take_report(), commit)
+        except Refused as refusal:
+            self._lose(refusal.error)
+            return True
+        self._take_in(answer)
+        return answer["checking"]
+
+    def _take_in(self, answer: BeatAnswer) -> None:
+        self.hails = {**self.hails, **answer["hails"]}
+        if answer["lost"]:
+            self._lose(answer["lost"])
 
     def _lose(self, why: str) -> None:
         if not self.over.is_set():

@@ -60,8 +60,7 @@ def race(ship: Ship, run_id: str) -> bool:
     except Refused as refusal:
         ship.say(f"storage refuses: {refusal.error}")
         return False
-    if grant["claim"] is None:
-        ship.rest(grant["rest_s"])
+    if grant["claim"] is None:  # and storage has waited for something to do
         return True
     if grant["task"] is None:
         return hold(ship, Verification(ship, grant))

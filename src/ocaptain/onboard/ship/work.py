@@ -1,9 +1,10 @@
 """The agent's work in a clone, and its way to the branch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from tempfile import NamedTemporaryFile
 
+from ..protocol import EnterAnswer
 from . import phantoms
 from .clone import Clone
 from .git import GitFailed
@@ -80,10 +81,11 @@ class Work:
 
     # To the branch
 
-    def rebase(self) -> list[str]:
+    def rebase(self, onto: str = "") -> list[str]:
         """Rebase onto the voyage branch, or go on with that. Returns the paths in conflict.
 
-        While a rebase is under way nothing else is in conflict, and what was is staged."""
+        With `onto`, a commit of storage's is taken for the branch's head. While a rebase is under
+        way nothing else is in conflict, and what was is staged."""
         tip = self.tip()
         goes_on = self.is_rebasing()
         if tip not in self._versions:
@@ -91,7 +93,10 @@ class Work:
         try:
             if goes_on:
                 self.git.run("rebase", "--continue")
-            self.clone.fetch()
+            if onto:
+                self.clone.fetch_commit(onto)
+            else:
+                self.clone.fetch()
             self.survey.note_submodules()
             if self._lacks(self.clone.upstream):
                 goes_on = False
@@ -107,6 +112,24 @@ class Work:
             return conflicts
         self._note_rebased(goes_on)
         return []
+
+    def go_back(self, ref: str, commit: str) -> None:
+        """Have the work as it was before it was put on something else, and nothing besides."""
+        self.clone.restore(ref, commit)
+        self.survey.begin()
+        self._recall()
+
+    def last_to_change(self, place: EnterAnswer, paths: Collection[str]) -> str:
+        """Return the last commit ahead in the train that changes any of these paths.
+
+        If that cannot be told, the base."""
+        later = place["base"]
+        for earlier in reversed(place["ahead"][:-1]):
+            changed = self.git.paths("diff", "--name-only", "--no-renames", "-z", earlier, later)
+            if not set(paths).isdisjoint(changed):
+                return later
+            later = earlier
+        return later
 
     def _note_rebased(self, goes_on: bool) -> None:
         """Note that what is checked out is the same work as before, unless the agent had a say."""

@@ -28,10 +28,12 @@ CUT = "\n[{} characters were cut here]\n"
 class Refused(Exception):
     """A request that cannot be granted: a code for the program, a sentence for people."""
 
-    def __init__(self, code: ErrorCode, error: str) -> None:
+    def __init__(self, code: ErrorCode, error: str, waits_on: str | None = None) -> None:
+        """`waits_on` is the ship whose changes may end the refusal, as others' may, if any may."""
         super().__init__(error)
         self.code = code
         self.error = error
+        self.waits_on = waits_on
 
 
 class Call:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import clean, several
-from . import health, rest
+from . import health, train
 from .call import SHORT_LIMIT, Refused, amount, text
 from .leases import end_claim, renew, sweep
 from .state import (
@@ -70,19 +70,11 @@ def claim(call: Call) -> TaskGrant | VerificationGrant | NoClaim:
     sweep(call)
     granted = call.held_claim() or new_claim(call, run_id)
     if granted is None:
-        return no_claim(call)
-    rest.note_rest(call, 0.0)
+        state, reason = voyage_state(call)
+        return {"claim": None, "state": state, "reason": reason}
     if granted["task"] is None:
         return {"claim": granted["number"], "head": call.meta["head"], "task": None}
     return describe(call, granted, call.tasks[granted["task"]])
-
-
-def no_claim(call: Call) -> NoClaim:
-    """Say how the voyage stands, and for how long the ship need not ask again."""
-    state, reason = voyage_state(call)
-    rest_s = rest.allowed_rest(call, state)
-    rest.note_rest(call, rest_s)
-    return {"claim": None, "state": state, "reason": reason, "rest_s": rest_s}
 
 
 def new_claim(call: Call, run_id: str) -> Claim | None:
@@ -148,12 +140,31 @@ def describe(call: Call, held: Claim, task: Task) -> TaskGrant:
 
 
 def beat(call: Call) -> BeatAnswer:
-    """Renew a claim, or say why it is lost."""
+    """Renew a claim, or say why it is lost.
+
+    With `commit`, whose check runs, say whether that goes on; with `wait` it may be long until the
+    answer is that it need not."""
     held = own_claim(call)
     if held["state"] == "live":
         renew(call, held)
     sweep(call)
-    return {"lost": held.get("why"), "hails": waiting_hails(call, call.who)}
+    return {
+        "lost": held.get("why"),
+        "hails": waiting_hails(call, call.who),
+        "checking": is_checking(call, held),
+    }
+
+
+def is_checking(call: Call, held: Claim) -> bool:
+    """Whether the commit that the request names is in the train, in its place and not green yet."""
+    if call.request.get("commit") is None or "train" not in call.meta:
+        return False
+    now = train.load(call)
+    train.drop_late(call, now)
+    train.put(call, now)
+    car = train.find(now, held["number"])
+    commit = text(call.request, "commit", SHORT_LIMIT)
+    return car is not None and car["commit"] == commit and not car["green"]
 
 
 def release(call: Call) -> Json:

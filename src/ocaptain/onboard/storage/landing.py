@@ -1,9 +1,12 @@
-"""How work lands: one act that moves the branch and completes the task."""
+"""How work lands: one act that moves the branch and completes the tasks.
+
+If the plan has a check, work lands by the train (train.py): a claim enters, is told on which commit
+to put its work, says which commit came of that, and lands it once the check has passed."""
 
 from __future__ import annotations
 
 from .. import tasklist
-from . import health
+from . import health, train
 from .call import SHORT_LIMIT, Refused, text
 from .claims import check_live, own_claim
 from .leases import end_claim, renew
@@ -11,7 +14,7 @@ from .state import is_current, work_ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol import Claim, LandAnswer, TaskMetadata
+    from ..protocol import Car, Claim, EnterAnswer, LandAnswer, LeaveAnswer, TaskMetadata
     from .call import Call
 
 
@@ -19,7 +22,8 @@ def land(call: Call) -> LandAnswer:
     """Move the branch to `commit` and complete the claim's task.
 
     `commit` is null if the task needed no change, and `note` says why. If the claim is of the
-    verification, that passed on `commit`: complete the voyage."""
+    verification, that passed on `commit`: complete the voyage. If the plan has a check, it passed
+    on `commit`, which lands as soon as all that is ahead of it does."""
     held = own_claim(call)
     commit = None
     if call.request.get("commit") is not None:
@@ -30,64 +34,169 @@ def land(call: Call) -> LandAnswer:
         held = renew(call, held)
         if held["task"] is None:
             pass_verification(call, held, commit)
+            end_landed(call, held, commit)
+        elif commit is None:
+            complete(call, held, None)
+            train.drop(call, held["number"])
+        elif call.voyage["check"]:
+            pass_check(call, held, commit)
         else:
-            complete(call, held, held["task"], commit)
-        call.put_claim({**held, "state": "landed", "commit": commit, "ended_at": call.now})
-        health.note_success(call, call.who)
+            check_may_land(call, held, commit)
+            complete(call, held, commit)
     return {"head": call.meta["head"]}
 
 
-def complete(call: Call, held: Claim, task_id: str, commit: str | None) -> None:
-    """Move the branch, if there is something to land, and complete the task."""
+def complete(call: Call, held: Claim, commit: str | None) -> None:
+    """Complete the task of a claim, with what is on the branch by now or, if null, as it is."""
     result: TaskMetadata = {}
-    note = text(call.request, "note")
+    note = text(call.request, "note") if held["ship"] == call.who else ""
     if commit is not None:
-        base = text(call.request, "base_commit") or call.meta["head"]
-        check_berth(call, held)
-        grant_berth(call, held)
-        check_base(call, base)
-        check_pushed(call, held, commit)
         call.put_meta({"head": commit})
         result["commit"] = commit
     if note:
         result["note"] = note
-    task = tasklist.without_notes(call.tasks[task_id], "commit", "note")
+    task = tasklist.without_notes(call.tasks[held["task"] or ""], "commit", "note")
     completed = tasklist.patched(task, {"status": "completed"})
     call.put_task(tasklist.annotated(completed, result))
+    end_landed(call, held, commit)
+
+
+def end_landed(call: Call, held: Claim, commit: str | None) -> None:
+    """End a claim that has landed."""
+    call.put_claim({**held, "state": "landed", "commit": commit, "ended_at": call.now})
+    health.note_success(call, held["ship"])
+
+
+# Without a check
+
+
+def check_may_land(call: Call, held: Claim, commit: str) -> None:
+    """Refuse a commit that is not to land now, or not as it is."""
+    base = text(call.request, "base_commit") or call.meta["head"]
+    check_berth(call, held)
+    train.grant_berth(call, held)  # who is refused after this can mend its work in peace
+    if base != call.meta["head"]:
+        raise Refused("stale", "the branch has moved on")
+    check_pushed(call, held, commit, base)
 
 
 def check_berth(call: Call, held: Claim) -> None:
     """Refuse if another claim alone may land for now: it has the berth, and its ship is landing."""
-    berth = call.meta.get("berth")
-    if berth is None or berth["claim"] == held["number"] or berth["until"] <= call.meta["clock"]:
+    holder = train.berth_holder(call)
+    if holder is None or holder["number"] == held["number"]:
         return
-    holder = call.claims[str(berth["claim"])]
-    if holder["state"] == "live" and call.ships[holder["ship"]]["state"] == "landing":
-        who = f"claim {holder['number']} of {holder['ship']}"
-        raise Refused("berth", f"{who} has the berth: nobody else may land for now")
+    if call.ships[holder["ship"]]["state"] == "landing":
+        refuse_for_berth(holder)
 
 
-def grant_berth(call: Call, held: Claim) -> None:
-    """Let nobody else land for now: a ship that is refused then can mend its work in peace."""
-    limit_s = call.voyage["time_limit_minutes"] * 60
-    call.put_meta({"berth": {"claim": held["number"], "until": call.meta["clock"] + limit_s}})
+def refuse_for_berth(holder: Claim) -> None:
+    """Refuse what has to wait until the holder of the berth has landed."""
+    who = f"claim {holder['number']} of {holder['ship']}"
+    raise Refused("berth", f"{who} has the berth: nobody else may land for now", holder["ship"])
 
 
-def check_base(call: Call, base: str) -> None:
-    """Refuse work that was rebased onto what is not the branch's head any more."""
-    if base != call.meta["head"]:
-        raise Refused("stale", "the branch has moved on")
-
-
-def check_pushed(call: Call, held: Claim, commit: str) -> None:
-    """Refuse a commit that the claim's work ref is not at, or that is not based on the head."""
-    head = call.meta["head"]
+def check_pushed(call: Call, held: Claim, commit: str, base: str) -> None:
+    """Refuse a commit that the claim's work ref is not at, or that is not on top of its base."""
     ref = work_ref(held)
     pushed = call.git("rev-parse", "--verify", f"refs/heads/{ref}")
     if not pushed or pushed != commit:
         raise Refused("ref", f"{ref} is at {pushed or 'nothing'}, not at {commit:.60}")
-    if call.git("merge-base", head, pushed) != head:
+    if call.git("merge-base", base, pushed) != base:
         raise Refused("stale", "the branch has moved on")
+
+
+# With a check: the train
+
+
+def enter(call: Call) -> EnterAnswer:
+    """Get a place in the train, and learn on which commit to put the work.
+
+    With `commit`, which is that work on `base_commit`, say that its check begins. The answer has
+    another base if that has changed meanwhile."""
+    held = own_claim(call)
+    check_live(held)
+    held = renew(call, held)
+    now = train.load(call)
+    train.drop_late(call, now)
+    train.line_up(call, now, held["number"])
+    train.admit(call, now)
+    car = train.find(now, held["number"])
+    if car and call.request.get("commit") is not None:
+        note_commit(call, held, car)
+    train.put(call, now)
+    if car is None or car["base"] is None:
+        raise Refused("place", "its place in the train is not free yet", call.who)
+    return {"base": car["base"], "ahead": train.commits_ahead(now, car)}
+
+
+def note_commit(call: Call, held: Claim, car: Car) -> None:
+    """Note which commit a car's check is of, if it is on the right base."""
+    commit = text(call.request, "commit", SHORT_LIMIT)
+    base = text(call.request, "base_commit", SHORT_LIMIT)
+    if base == car["base"] and commit != car["commit"]:
+        check_pushed(call, held, commit, base)
+        car.update({"commit": commit, "green": False, "since": call.now})
+
+
+def pass_check(call: Call, held: Claim, commit: str) -> None:
+    """Land a commit whose check has passed, and the green ones behind it.
+
+    Refused as `place` while others are ahead, and as `stale` if its place is gone."""
+    now = train.load(call)
+    train.drop_late(call, now)
+    train.couple(call, now)
+    car = train.find(now, held["number"])
+    if car is None or car["commit"] != commit:
+        train.put(call, now)
+        raise Refused("stale", "what it is based on does not land as it was")
+    for each in train.pass_check(call, now, car):
+        complete(call, call.claims[str(each["claim"])], each["commit"])
+    train.put(call, now)
+    if car in now["cars"]:
+        first = call.claims[str(now["cars"][0]["claim"])]
+        raise Refused("place", f"task {first['task']} of {first['ship']} is ahead", call.who)
+
+
+def leave(call: Call) -> LeaveAnswer:
+    """Give up the place in the train, and learn whether the commit `on` has landed.
+
+    That is refused as `place` while it may land yet. `why` is `red` if the check has failed on top
+    of that commit, `conflict` if the work is in conflict with it, and `berth` if it is to have the
+    berth before it goes on, which is refused as `berth` while another has it."""
+    held = own_claim(call)
+    check_live(held)
+    held = renew(call, held)
+    why = text(call.request, "why", SHORT_LIMIT)
+    on = text(call.request, "on", SHORT_LIMIT)
+    now = train.load(call)
+    train.drop_late(call, now)
+    if why == "conflict" and train.find(now, held["number"]):
+        held = note_overtaken(call, held)
+    train.remove(now, held["number"])
+    train.put(call, now)
+    for car in now["cars"]:
+        if on and car["commit"] == on:
+            ahead = call.claims[str(car["claim"])]
+            what = f"task {ahead['task']} of {ahead['ship']}"
+            raise Refused("place", f"{what} may land yet", call.who)
+    has_landed = bool(on) and call.git("merge-base", on, call.meta["head"]) == on
+    if why == "red" and has_landed:
+        train.fail_check(now)
+        train.put(call, now)
+    holder = train.berth_holder(call)
+    if why == "berth" and not train.take_berth(call, held) and holder:
+        refuse_for_berth(holder)
+    return {"landed": has_landed}
+
+
+def note_overtaken(call: Call, held: Claim) -> Claim:
+    """Note that others' work keeps a claim's own from landing; too often, and it has the berth."""
+    times = held.get("overtaken", 0) + 1
+    overtaken: Claim = {**held, "overtaken": times}
+    call.put_claim(overtaken)
+    if times >= train.TIMES_OVERTAKEN:
+        train.take_berth(call, overtaken)
+    return overtaken
 
 
 def pass_verification(call: Call, held: Claim, commit: str | None) -> None:

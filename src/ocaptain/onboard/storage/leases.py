@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import several
-from . import health
+from . import health, train
 from .call import amount, text
 
 TYPE_CHECKING = False
@@ -54,6 +54,7 @@ def end_claim(call: Call, claim: Claim, state: ClaimState, why: str, cost: Cost 
 
     The verification is given up if it was interrupted too often."""
     call.put_claim({**claim, "state": state, "why": why})
+    train.drop(call, claim["number"])
     is_interruption = health.book(call, claim, why, cost)
     if claim["task"] is None:
         if is_interruption:

@@ -34,6 +34,9 @@ POLL_S = 0.015
 LONGEST_POLL_S = 0.1
 POLL_GROWTH = 1.1
 """Who waits looks less and less often, for there may be a hundred of them."""
+LOOK_S = 3.0
+"""How often who waits for a place in the train looks by itself: silence is no change."""
+TRAIN_OPERATIONS = ("beat", "enter", "land", "leave")
 TIME = ("clock", "last_call_at")
 """Entries of `meta` that each call of a ship sets."""
 KEPT_ANSWERS = 16
@@ -46,7 +49,9 @@ UPDATE = f"storage speaks {PROTOCOL}; use the version of ocaptain that the voyag
 SHIP_OPERATIONS: Mapping[str, Operation] = {
     "claim": claims.claim,
     "beat": claims.beat,
+    "enter": landing.enter,
     "land": landing.land,
+    "leave": landing.leave,
     "release": claims.release,
     "add": claims.add,
 }
@@ -142,7 +147,8 @@ def decide_in_time(journal: Journal, voyage: VoyageRecord, who: str, request: Js
     ends = time.monotonic() + wait_s
     decision = decide(journal, voyage, who, request)
     waits_on = decision.waits_on
-    while waits_on and wait_for_change(journal, waits_on, ends):
+    looks = text(request, "op") in TRAIN_OPERATIONS
+    while waits_on and wait_for_change(journal, waits_on, ends, looks=looks):
         waits_on = would_wait_on(journal, voyage, who, request)
         if not waits_on:
             decision = decide(journal, voyage, who, request, again=True)
@@ -150,12 +156,16 @@ def decide_in_time(journal: Journal, voyage: VoyageRecord, who: str, request: Js
     return decision.answer
 
 
-def wait_for_change(journal: Journal, ship: str, ends: float) -> bool:
-    """Wait until something changes that may help, or the state of this ship.
+def wait_for_change(journal: Journal, ship: str, ends: float, *, looks: bool = False) -> bool:
+    """Wait until something changes that may help, or the state of this ship, or it is time to
+    look: with `looks`, that may help by itself.
 
     Returns False if time is up, or the asker has gone, before."""
     pause_s = POLL_S
+    next_look = time.monotonic() + LOOK_S
     while time.monotonic() < ends:
+        if looks and time.monotonic() > next_look:
+            return True
         stdin_has_ended, _, _ = select.select([sys.stdin], [], [], pause_s)
         if stdin_has_ended:
             return False
@@ -241,15 +251,10 @@ def run_operation(call: Call) -> Decision:
         fields = operation(call)
     except Refused as refused:
         answer = refusal(refused.code, refused.error)
-        return Decision(answer, holder_of_berth(call) if refused.code == "berth" else None)
-    may_wait = op == "claim" and fields["claim"] is None and not fields["rest_s"]
-    return Decision({"ok": True, **fields}, call.who if may_wait else None)
-
-
-def holder_of_berth(call: Call) -> str:
-    """Return the ship that alone may land for now."""
-    number = call.meta["berth"]["claim"]
-    return call.claims[str(number)]["ship"]
+        return Decision(answer, refused.waits_on)
+    has_no_claim = op == "claim" and fields["claim"] is None
+    is_checking = op == "beat" and fields["checking"]
+    return Decision({"ok": True, **fields}, call.who if has_no_claim or is_checking else None)
 
 
 def keep_answer(call: Call, request_id: str, answer: Json) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import several
-from . import health
+from . import health, train
 from .said import last_line
 from .state import (
     broken_ships,
@@ -19,10 +19,12 @@ from .state import (
     waiting_hails,
     wrecks,
 )
+from .train_status import cars, train_status, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..protocol import (
+        CarStatus,
         Json,
         NextCommand,
         ShipRecord,
@@ -45,14 +47,6 @@ HELPLESS = ("lost", "relieved", "broken")
 """The same of ships if nobody is on the way."""
 IDLE_STATES = {"complete": "done", "failed": "done", "paused": "paused", "halted": "paused"}
 """The state of a ship with nothing to do, by the voyage's; it is `waiting` in others."""
-RESUME = ("ocaptain resume", "Tasks are handed out again.")
-NEXT = {
-    "paused": RESUME,
-    "halted": RESUME,
-    "idle": ("ocaptain tasks add SUBJECT", "Ships begin at once."),
-}
-"""What moves a voyage on that is in one of these states, and what it does."""
-AT_REST = "at rest; an order wakes it"
 LONG_LIMIT_S = 600
 
 
@@ -61,6 +55,8 @@ def status(call: Call) -> Status:
     state, reason = voyage_state(call)
     idle = IDLE_STATES.get(state, "waiting")
     ships = [ship_status(call, call.ships[name], idle) for name in ship_names(call)]
+    train_now = train_status(call)
+    say_where(ships, train_now["cars"])
     verify = verify_state(call, state)
     tasks = tasklist.counts(call.task_outlines)
     if state not in ("complete", "failed") and all(ship["state"] in SILENT for ship in ships):
@@ -95,8 +91,17 @@ def status(call: Call) -> Status:
         "mirror_fault": call.meta.get("mirror_fault"),
         "notify_fault": call.meta.get("notify_fault"),
         "upkeep_fault": call.meta.get("upkeep_fault"),
+        "train": train_now,
         "ships": ships,
     }
+
+
+def say_where(ships: list[ShipStatus], shown: list[CarStatus]) -> None:
+    """Say of ships that are landing where in the train they are."""
+    by_ship = {row["ship"]: row for row in shown}
+    for ship in ships:
+        if ship["state"] == "landing" and ship["id"] in by_ship:
+            ship["reason"] = words(shown, by_ship[ship["id"]])
 
 
 def silence(call: Call) -> tuple[str, str]:
@@ -136,9 +141,8 @@ def next_commands(
     elif state == "paused" and budget_is_spent:
         why = "The budget is spent. This brings home what has landed."
         commands.append({"command": "ocaptain fetch", "why": why})
-    elif state in NEXT:
-        command, why = NEXT[state]
-        commands.append({"command": command, "why": why})
+    elif state in ("paused", "halted"):
+        commands.append({"command": "ocaptain resume", "why": "Tasks are handed out again."})
     if tasks["failed"]:
         count = several(int(tasks["failed"]), "task")
         why = f"It says why {count} failed, and how to bring each back."
@@ -173,8 +177,6 @@ def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
         reason = broken["reason"]
         since = broken["since"]
         until = call.now + max(0.0, broken["until"] - call.meta["clock"])
-    elif "rest_s" in ship:
-        reason = AT_REST
     if health.is_lost(call, ship):
         state = "lost"
         reason = f"not heard from for {health.silence_s(call, ship):.0f} s"
@@ -212,11 +214,12 @@ def seconds_since_seen(call: Call, ship: ShipRecord) -> float | None:
 def tasks(call: Call) -> TaskRows:
     """Return every task, in the order of ids."""
     ids = sorted(call.tasks, key=tasklist.order)
-    return {"tasks": [task_row(call, call.tasks[task_id]) for task_id in ids]}
+    in_train = {row["task"]: row for row in cars(call, train.load(call))}
+    return {"tasks": [task_row(call, call.tasks[each], in_train.get(each)) for each in ids]}
 
 
-def task_row(call: Call, task: Task) -> TaskRow:
-    """Return a task as `tasks` lists it."""
+def task_row(call: Call, task: Task, car: CarStatus | None) -> TaskRow:
+    """Return a task as `tasks` lists it, with its place in the train, if it has one."""
     notes = tasklist.metadata(task)
     return {
         "id": task["id"],
@@ -228,6 +231,8 @@ def task_row(call: Call, task: Task) -> TaskRow:
         "attempts": tasklist.attempts(task),
         "commit": notes.get("commit"),
         "reason": notes.get("failed") or notes.get("note"),
+        "landing": car["state"] if car else None,
+        "behind": car["behind"] if car else None,
     }
 
 
