@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support.machine import Trouble
 
-from . import claims, exedev, fleet, growth, memory, quiet, startup, table
+from . import claims, exedev, fleet, growth, memory, startup, table, train
 from .effort import Effort
 from .table import Row
 from .world import stop_on_signals
@@ -29,9 +29,12 @@ MEASUREMENTS: dict[str, Measurement] = {
     "landings": fleet.landings,
     "makespan-1": fleet.makespan_1,
     "makespan-5": fleet.makespan_5,
+    "train": train.independent,
+    "train-wide": train.wide,
+    "train-shared": train.shared,
+    "train-red": train.flaky,
     "memory": memory.memory,
     "growth": growth.growth,
-    "quiet": quiet.quiet,
     "exedev": exedev.exedev,
 }
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"

@@ -47,7 +47,9 @@ class Skipper(Captain):
         """How many commands were sent to a VM since `count_ssh`."""
         return self.ssh_log.read_text().count(f" {vm} -- ")
 
-    def plan_of(self, tasks: Sequence[Json], *, lease_seconds: float = 300) -> Path:
+    def plan_of(
+        self, tasks: Sequence[Json], *, lease_seconds: float = 300, check: str | None = None
+    ) -> Path:
         """Write a plan of the shell agent's."""
         repo = self.home / "repo"
         if not repo.exists():
@@ -58,6 +60,7 @@ class Skipper(Captain):
             name=f"plan-{next(self.numbers)}",
             lease_seconds=lease_seconds,
             time_limit_minutes=60,
+            check=check,
         )
 
     def sail_timed(self, tasks: Sequence[Json], ships: int) -> Sailed:
