@@ -191,11 +191,14 @@ def _voyage(row: VoyageRow) -> list[Text]:
     ]
 
 
-def tasks(rows: Sequence[TaskRow]) -> RenderableType:
-    """The task list, and how to bring those back that were set aside."""
+def tasks(rows: Sequence[TaskRow], voyage: str | None = None) -> RenderableType:
+    """The task list, and how to bring those back that were set aside.
+
+    `voyage` is what the voyage was named by, if it had to be."""
     heads = ["id", "status", "owner", "blocked by", "commit", "subject"]
     failed = [row["id"] for row in rows if row["status"] == "failed"]
-    hints = [_line(f"→ ocaptain retry {task}", "bold") for task in failed]
+    retry = f"ocaptain retry {voyage}" if voyage else "ocaptain retry"
+    hints = [_line(f"→ {retry} {task}", "bold") for task in failed]
     return Group(_table(heads, map(_task, rows)), *hints)
 
 
@@ -216,15 +219,22 @@ def _task(row: TaskRow) -> list[Text]:
 def settings(rows: Sequence["SettingRow"], path: Path) -> RenderableType:
     """All settings, and the file that some may come from."""
     hint = "" if path.exists() else "  (none yet: `ocaptain config init` writes one)"
-    heads = ["setting", "from", "variable", "value"]
-    return Group(_line(f"{path}{hint}", "dim"), "", _table(heads, map(_setting, rows)))
+    columns = [Column("setting", no_wrap=True), Column("from", no_wrap=True), Column("value")]
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for row in rows:
+        table.add_row(*_setting(row))
+    return Group(_line(f"{path}{hint}", "dim"), "", table)
 
 
 def _setting(row: "SettingRow") -> list[Text]:
+    """Where a setting comes from is the variable or the file that is to be changed."""
+    style = "" if row["origin"] else "dim"
+    origins = {"environment": row["variable"], "file": "config.toml", "default": "default"}
+    value = "set, and not shown" if row["secret"] else row["value"] or ""
     if row["origin"] is None:
-        return [_line(text, "dim") for text in (row["key"], "-", row["variable"], "")]
-    value = "(set, not shown)" if row["secret"] else row["value"] or ""
-    return [_line(text) for text in (row["key"], row["origin"], row["variable"], value)]
+        value = f"not set ({row['variable']})"
+    origin = origins.get(row["origin"] or "", "-")
+    return [_line(text, style) for text in (row["key"], origin, value)]
 
 
 # What came of what was typed

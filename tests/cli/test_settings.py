@@ -37,8 +37,10 @@ def test_settings_are_shown_and_a_file_for_them_is_written(shell: Shell):
     """Where each comes from is said, and no token is shown; a second file is not written."""
     shown = shell.type("config", GH_TOKEN="ghp_hush").out
     assert "config.toml  (none yet: `ocaptain config init` writes one)" in shown
-    assert re.search(r"^provider +environment +OCAPTAIN_PROVIDER +local$", shown, re.M)
-    assert re.search(r"^gh_token +environment +GH_TOKEN +\(set, not shown\)$", shown, re.M)
+    assert re.search(r"^provider +OCAPTAIN_PROVIDER +local$", shown, re.M)
+    assert re.search(r"^gh_token +GH_TOKEN +set, and not shown$", shown, re.M)
+    assert re.search(r"^vm_limit +default +50$", shown, re.M)
+    assert re.search(r"^claude_code_enable_telemetry +- +not set \(CLAUDE", shown, re.M)
     assert "hush" not in shown
     path = shell.home / ".config" / "ocaptain" / "config.toml"
     assert shell.type("config", "init").out.startswith(f"wrote {path}\n")

@@ -43,6 +43,8 @@ def test_the_beginning_of_an_id_is_enough(two: Config, name: str):
     voyage = asyncio.run(find(two, name))
     assert voyage.id == ONE
     assert voyage.to_type("ocaptain retry verify") == f"ocaptain retry {ONE} verify"
+    told = voyage.to_type("to have more done: ocaptain tasks add SUBJECT. It is ocaptain's.")
+    assert told == f"to have more done: ocaptain tasks add {ONE} SUBJECT. It is ocaptain's."
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,16 @@ def test_a_provider_that_does_not_answer_holds_nobody_up(
     with pytest.raises(Failure) as caught:
         asyncio.run(find(named, None))
     assert str(caught.value).startswith(f"{fault}\nmkdir -p ")
+
+
+def test_a_provider_that_is_named_confines_what_is_about_all_voyages(two: Config):
+    """So `sink --all` reaches no others, as it does if nobody has named one."""
+    named = replace(two, provider="hosts", provider_origin="environment")
+    with pytest.raises(Failure, match="Provider hosts"):
+        asyncio.run(voyages(named, confined=True))
+    assert len(asyncio.run(voyages(named))) == 2
+    default = replace(two, provider="exedev", provider_origin="default")
+    assert len(asyncio.run(voyages(default, confined=True))) == 2
 
 
 def a_candidate(config: Config, voyage: str, state: str, name: str = "guide") -> Candidate:

@@ -39,13 +39,14 @@ async def sink(voyage: str | None, include_storage: bool, every_voyage: bool, fo
     """Destroy a voyage's VMs: the ships, or all.
 
     It says what it would destroy, and asks first. If storage is to go, it also says what nobody
-    has fetched from there."""
+    has fetched from there. If a provider is named (OCAPTAIN_PROVIDER), --all is for its voyages
+    alone."""
     from ocaptain.config import load
     from ocaptain.fleet import find
 
     _let_ctrl_c_end_a_question()
     if every_voyage:
-        doomed = await find.voyages(load())
+        doomed = await find.voyages(load(), confined=True)
     else:
         doomed = [await find_voyage(voyage)]
     with_storage = include_storage or every_voyage

@@ -86,7 +86,7 @@ async def tasks(voyage: str | None, as_json: bool, state: str | None) -> None:
     if as_json:
         print_json(rows)
     else:
-        terminal.show(terminal.tasks(rows))
+        terminal.show(terminal.tasks(rows, voyage))
 
 
 @click.command()

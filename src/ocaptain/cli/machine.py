@@ -45,6 +45,4 @@ async def demo(ships: int | None) -> None:
     await fetch(voyage, repo, everything=False)
     landed = await git("-C", str(repo), "log", "--format=%h %an  %s", voyage.id)
     click.echo(f"\nWhat landed on {voyage.id}, fetched into {repo}:\n\n{landed}\n")
-    click.echo(
-        f"Have a look, then sink it:\n  export OCAPTAIN_PROVIDER=local{next_commands(voyage.id)}"
-    )
+    click.echo(f"Have a look, then sink it:{next_commands(voyage.id)}")

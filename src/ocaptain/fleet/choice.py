@@ -1,6 +1,7 @@
 """Chooses among voyages, by how they stand and what their plans are called."""
 
 import shutil
+import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
@@ -109,7 +110,7 @@ def ambiguous(fitting: Sequence[Candidate]) -> Failure:
 
 def _lines(known: Sequence[Candidate]) -> list[str]:
     """Return a line for each voyage, cut where the terminal ends."""
-    columns = shutil.get_terminal_size().columns
+    columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
     provider_columns = max(len(each.row["provider"]) for each in known)
     lines = []
     for voyage, row in known:

@@ -14,7 +14,7 @@ from ocaptain.patience import told_if_slow
 from ocaptain.process import wait_for_all
 from ocaptain.providers import VM, open_provider
 from ocaptain.providers.absent import forget_absent
-from ocaptain.providers.set_up import set_up
+from ocaptain.providers.set_up import set_up, was_named
 
 from .choice import OVER, ambiguous, candidates, choose, row_of
 from .remembered import remembered
@@ -40,11 +40,12 @@ class Search(NamedTuple):
     """Why the others did not."""
 
 
-async def voyages(config: Config) -> list[Voyage]:
-    """All voyages that have a VM, with the provider that is named first, and then by their ids.
+async def voyages(config: Config, *, confined: bool = False) -> list[Voyage]:
+    """All voyages that have a VM: first those with the provider of `config`, then by their ids.
 
-    Raises Failure if no provider answers."""
-    search = await _search(config)
+    If `confined`, and somebody has named a provider, there are only its own. Raises Failure if no
+    provider answers."""
+    search = await _search(config, confined=confined)
     _tell(search)
     return search.voyages
 
@@ -132,11 +133,11 @@ def _named(voyage: Voyage, name: str | None) -> Voyage:
     return voyage
 
 
-async def _search(config: Config) -> Search:
+async def _search(config: Config, *, confined: bool = False) -> Search:
     """Ask all providers that are set up for their VMs."""
     open_provider(config)  # a wrong name is a failure, whatever else is set up
     async with told_if_slow("looking for voyages …"):
-        settings = await set_up(config)
+        settings = [config] if confined and was_named(config) else await set_up(config)
         looks = [asyncio.create_task(_voyages_of(each)) for each in settings]
         await _wait_patiently(looks)
     found: list[Voyage] = []

@@ -297,7 +297,9 @@ async def reinforce(
     if update["new"]:
         launch = Launch(voyage, answer["voyage"], answer["artifacts"], signature)
         made = await launch.launch(update["new"])
-    return _reinforced(len(ships), update["lost"], [*being_made, *update["kept"]], made)
+    outcome = _reinforced(len(ships), update["lost"], [*being_made, *update["kept"]], made)
+    outcome["message"] = voyage.to_type(outcome["message"])
+    return outcome
 
 
 async def _starting_ships(voyage: Voyage) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import secrets
 import shutil
 import time
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from getpass import getuser
 from math import inf
 from socket import gethostname
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure, progress
@@ -49,6 +50,14 @@ AFTER_SILENCE_LOOKS = 60
 """The same if storage, or this machine, was away: ships may need so long to call again."""
 GAP_S = 15
 """Seconds between two looks by which this machine must have been asleep."""
+
+
+HINT = re.compile(
+    r"\b(ocaptain (?:tasks add|tasks edit|fetch|reinforce|resume|retry|status|tasks))\b"
+)
+"""A command in what storage says that may have the voyage's id after its verb."""
+HINTING = ("message", "reason", "mirror_fault")
+"""Keys of storage's answers whose sentences have such commands."""
 
 
 class Ending:
@@ -210,7 +219,9 @@ class Voyage:
             self.storage, harbor, stdin=line, timeout=timeout, retries=retries
         )
         try:
-            return read_answer(result.out, kind)
+            answer = read_answer(result.out, kind)
+        except Failure as refusal:
+            raise Failure(self.to_type(str(refusal))) from None
         except (ValueError, RecursionError) as fault:
             output = clean(result.err or str(fault)).strip()
             last_line = output.rpartition("\n")[2]
@@ -219,6 +230,11 @@ class Voyage:
                 hint=f"To look closer: ocaptain shell --raw {self.id}\n"
                 f"If its sail was never finished: ocaptain sink -s {self.id}",
             ) from None
+        sentences = cast(dict[str, Any], answer)
+        for key in HINTING:
+            if isinstance(sentences.get(key), str):
+                sentences[key] = self.to_type(sentences[key])
+        return answer
 
     async def _find_again(self) -> None:
         """Have `ssh` reach the VMs that there are, if somebody has cleaned up what says how."""
@@ -237,13 +253,15 @@ class Voyage:
         status = await self.ask("status", Status, timeout=timeout)
         for command in status["next"]:
             command["command"] = self.to_type(command["command"])
+        for ship in status["ships"]:
+            ship["reason"] = ship["reason"] and self.to_type(ship["reason"])
         return {**status, "provider": self.config.provider}
 
-    def to_type(self, command: str) -> str:
-        """Return a command that is hinted at, with the voyage's id after its verb if need be."""
-        program, verb, *rest = command.split(" ")
-        voyage = [self.id] if self.has_to_be_named else []
-        return " ".join([program, verb, *voyage, *rest])
+    def to_type(self, text: str) -> str:
+        """Return a text with the voyage's id in each command that it hints at, if need be."""
+        if not self.has_to_be_named:
+            return text
+        return HINT.sub(rf"\1 {self.id}", text)
 
     async def ask_tasks(self) -> list[TaskRow]:
         """Every task, in the order of ids."""

@@ -111,10 +111,10 @@ class Named(Provider):
 
 
 NAMED_BY: dict[Origin | None, str] = {
-    "option": " (--provider)",
+    "option": "",
     "environment": " (OCAPTAIN_PROVIDER)",
     "file": " (`provider` in config.toml)",
-    "default": " (the default; OCAPTAIN_PROVIDER names another)",
+    "default": " (the default; OCAPTAIN_PROVIDER names another, such as local)",
     None: "",
 }
 """What is said of a provider by who named it."""

@@ -22,9 +22,13 @@ async def set_up(config: Config) -> list[Config]:
     return [each for each, is_ready in zip(candidates, answers, strict=True) if is_ready]
 
 
+def was_named(config: Config) -> bool:
+    """Whether somebody has named the provider, rather than that it is the default or set up."""
+    return config.provider_origin not in (None, "default")
+
+
 async def _is_set_up(config: Config) -> bool:
-    was_named = config.provider_origin not in (None, "default")
-    if was_named or config.provider not in SIGNS:
+    if was_named(config) or config.provider not in SIGNS:
         return True  # a provider that is installed is there to be used
     return await SIGNS[config.provider](config)
 
