@@ -183,14 +183,15 @@ def test_an_agent_that_dies_after_its_turn_fails_the_next(start: Start):
 
 
 def test_a_program_that_is_not_there_cannot_be_started(start: Start):
-    """That is the ship's fault: an OSError that names it."""
+    """That breaks the ship, as a refused credential does: the reason names the program."""
 
     class Missing(Talking):
         def command(self, job: Job) -> list[str]:
             return ["/nowhere/claude"]
 
-    with pytest.raises(OSError, match="/nowhere/claude"):
+    with pytest.raises(GiveUp, match="/nowhere/claude is not installed") as raised:
         start("", Missing())
+    assert raised.value.fault == "refused"
 
 
 @pytest.mark.parametrize(("status", "outcome"), [(0, "done"), (1, "error")])

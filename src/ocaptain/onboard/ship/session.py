@@ -112,8 +112,8 @@ class Session:
                 stdout=PIPE,
                 stderr=STDOUT,
             )
-        except NoProgram:  # which no other task would mend
-            why = NOT_INSTALLED.format(program=self.agent.program, ship=self.ship.name)
+        except NoProgram as lack:  # which no other task would mend
+            why = NOT_INSTALLED.format(program=lack.filename, ship=self.ship.name)
             raise GiveUp(why, "refused") from None
         return Run(child, job.agent_env, conversation)
 
