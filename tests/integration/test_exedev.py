@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ocaptain.manual import page
 from ocaptain.onboard.protocol import PROTOCOL
 from tests.fakes import messages_api as api
 from tests.fakes.exedev import Machine
@@ -286,8 +287,8 @@ def test_an_old_lobby_scopes_keys_by_a_tag_and_that_is_said(captain):
     plan = small(captain, wait)
     done = captain.run("sail", str(plan), "-n", "2")
     voyage = Voyage(captain, done.out.split()[0])
-    told = f"ship-0's key opens {voyage.id}-storage as its login user: see docs/security.md"
-    assert told in done.err
+    told = f"ship-0's key opens {voyage.id}-storage as its login user: see "
+    assert f"{told}{page('security.md')}\n" in done.err
     scopes = [key.scope for key in captain.exe.keys if key.name != "captain"]
     assert scopes == [{"tag": voyage.id}] * 2
     voyage.wait()

@@ -8,6 +8,7 @@ import pytest
 
 from ocaptain.config import load
 from ocaptain.errors import Failure
+from ocaptain.manual import page
 from ocaptain.process import Result
 from ocaptain.providers.exedev_lobby import (
     COMMANDS_AT_ONCE,
@@ -173,7 +174,7 @@ def test_an_answer_that_a_reader_cannot_read_is_shown(desk: Desk, answer: str):
     message, hint = str(caught.value).split("\n")
     assert message.startswith("exe.dev answers `ls` with what ocaptain does not understand")
     assert message.endswith(f": {answer}")
-    assert hint == "See docs/exedev.md."
+    assert hint == f"See {page('exedev.md')}."
 
 
 def test_a_long_answer_that_cannot_be_read_is_cut_off(desk: Desk):

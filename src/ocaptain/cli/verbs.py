@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ocaptain.manual import documents
+
 from . import meant, statuses
 from .examples import epilog
 
@@ -106,6 +108,11 @@ class Verbs(click.Group):
             ]
             with formatter.section(title):
                 formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what help ends with: where to read on."""
+        super().format_epilog(ctx, formatter)
+        formatter.write(f"The documents, such as docs/using.md, are in {documents()}\n")
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """Return the words that a verb may have next, in the order of help."""

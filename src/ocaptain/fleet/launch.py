@@ -11,6 +11,7 @@ from pathlib import Path
 from ocaptain.config import Config
 from ocaptain.errors import Failure, progress
 from ocaptain.git import author, git
+from ocaptain.manual import page
 from ocaptain.onboard.protocol import NewVoyage, ShipBoot, StorageBoot, VoyageRecord
 from ocaptain.onboard.ship.agents import AGENTS
 from ocaptain.plan.plan import Plan, Source
@@ -228,7 +229,9 @@ class Launch:
         key = self.keys[ship]
         access = await self.voyage.provider.authorize_key(storage, ship, key)
         if access.sudo_prefix:
-            progress(f"{ship}'s key opens {storage.name} as its login user: see docs/security.md")
+            progress(
+                f"{ship}'s key opens {storage.name} as its login user: see {page('security.md')}"
+            )
         boot: ShipBoot = {
             "accounts": self.voyage.provider.accounts,
             "ship": ship,

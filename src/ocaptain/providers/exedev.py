@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
+from ocaptain.manual import page
 from ocaptain.process import wait_for_all
 from ocaptain.ssh import VM, Unreachable, clean
 
@@ -179,7 +180,7 @@ def check_added_key(answer: Json, ship: str, key: str, scope: str) -> None:
         raise Failure(
             f"{LOBBY} does not say that {ship}'s key is for {scope} alone, and its name:"
             f" {clean(str(answer))[:300]}",
-            hint="See docs/exedev.md.",
+            hint=f"See {page('exedev.md')}.",
         )
 
 

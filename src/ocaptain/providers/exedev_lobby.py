@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
+from ocaptain.manual import page
 from ocaptain.process import Result
 from ocaptain.ssh import VM, Remote, Ssh, clean, write_config
 
@@ -79,7 +80,7 @@ class Lobby:
             raise Failure(
                 f"{LOBBY} answers `{verb}` with what ocaptain does not understand ({error!r}):"
                 f" {shown}",
-                hint="See docs/exedev.md.",
+                hint=f"See {page('exedev.md')}.",
             ) from None
 
     async def _open(self) -> Ssh:
