@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,15 @@ from tests.support.captain import Captain, Json, Voyage, task
 from tests.support.commands import Done, await_end
 from tests.support.disk import Disk, small_disk
 from tests.support.exe_captain import ExeCaptain, exe_captain
-from tests.support.machine import command_line, processes, put, until
+from tests.support.machine import (
+    PROC,
+    command_line,
+    open_files,
+    processes,
+    put,
+    signal_all,
+    until,
+)
 from tests.support.rules import LONG, rule
 from tests.support.tripwires import Trips, before_ssh, before_ssh_on
 
@@ -67,10 +75,8 @@ def kill_storage(voyage: Voyage) -> None:
     """Kill all that serves storage, and let nobody in for now."""
     machine = voyage.home().parent
     (machine / "host_key").rename(machine / "no_host_key")
-    for path in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if machine / "sshd.log" in [file.readlink() for file in (path / "fd").iterdir()]:
-                os.kill(int(path.name), 9)
+    serving = [path for path in PROC.glob("[0-9]*") if machine / "sshd.log" in open_files(path)]
+    signal_all(signal.SIGKILL, [int(path.name) for path in serving])
     voyage.kill("storage")
 
 

@@ -20,7 +20,7 @@ from ocaptain.process import Result
 from ocaptain.providers import VM
 from ocaptain.providers.local import Local
 from ocaptain.ssh import Home, Remote, Ssh, announced, write_config
-from tests.support.machine import until
+from tests.support.machine import PROC, open_files, until
 from tests.support.rules import rule
 
 # Of each test process its own, so that they can run side by side.
@@ -75,13 +75,9 @@ def fleet(config: Config, tmp_path: Path) -> Iterator[Fleet]:
 def servers(fleet: Fleet) -> list[str]:
     """The processes that serve or reach this fleet's VMs: sshds by their log, masters by socket."""
     found = []
-    for fd in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            target = str(fd.readlink())
-        except OSError:
-            continue
-        if target.startswith(str(fleet.folder)):
-            found.append(f"{fd} {target}")
+    for process in PROC.glob("[0-9]*"):
+        files = open_files(process)
+        found += [f"{process} {file}" for file in files if file.is_relative_to(fleet.folder)]
     return found
 
 

@@ -53,6 +53,17 @@ def command_line(pid: int) -> str:
     return ""
 
 
+def command_lines() -> set[bytes]:
+    """Return the arguments of all processes, each ended by a NUL.
+
+    Any may end while we look. So no pattern may reach into their folders: glob would raise that."""
+    found = set()
+    for path in PROC.glob("[0-9]*"):
+        with suppress(OSError):
+            found.add((path / "cmdline").read_bytes())
+    return found
+
+
 def processes(text: str) -> list[str]:
     """Describe the processes that have `text` in their arguments or environment, but not us."""
     described = []
@@ -92,8 +103,15 @@ def serving_sshds(vm: Path) -> set[int]:
 
 
 def open_files(process: Path) -> list[Path]:
-    """Return the files that a process has open; `process` is its folder in /proc."""
-    return [descriptor.readlink() for descriptor in (process / "fd").iterdir()]
+    """Return the files that a process has open; `process` is its folder in /proc.
+
+    It may close some, or end, while we look."""
+    files = []
+    with suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            with suppress(OSError):
+                files.append(descriptor.readlink())
+    return files
 
 
 def hang_up(vm: Path) -> int:

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from ocaptain.onboard.storage import background
 from ocaptain.onboard.storage.job import Timing
 from tests.fakes import github_rules
 from tests.fakes.github import USER, GitHub
-from tests.support.machine import until
+from tests.support.machine import command_lines, until
 from tests.support.mirrored import BRANCH, HIDDEN, NAME, URL, Mirrored, hub_repo, moor, remote
 from tests.support.rules import rule
 from tests.support.storage import Json, assert_sound, git, task
@@ -72,19 +71,15 @@ def test_the_token_shows_nowhere(hub: GitHub):
     """No process has it among its arguments while git pushes, and no file but its own holds it."""
     storage = moor(hub, task("1"))
     storage.land()
-    hub.faults.delay, seen = 0.2, set()
-    child = subprocess.Popen([*storage.lib, "background", "mirror"])
-    while child.poll() is None:
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-            except OSError:
-                continue
+    hub.faults.delay, seen = 0.2, set[bytes]()
+    with subprocess.Popen([*storage.lib, "background", "mirror"]) as child:
+        while child.poll() is None:
+            seen |= command_lines()
     assert storage.token
     assert storage.news()[0] == storage.head()
-    assert any(argv.startswith("git -C") and " push " in argv for argv in seen)
-    assert any("remote-https" in argv for argv in seen)
-    assert not [argv for argv in seen if storage.token in argv]
+    assert any(argv.startswith(b"git\0-C") and b"\0push\0" in argv for argv in seen)
+    assert any(b"remote-https" in argv for argv in seen)
+    assert not [argv for argv in seen if storage.token.encode() in argv]
     files = [path for path in storage.home.rglob("*") if path.is_file()]
     holders = [path for path in files if storage.token.encode() in path.read_bytes()]
     assert holders == [storage.folder / "credentials"]
