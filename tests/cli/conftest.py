@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import abandon
 from tests.support.shell import Shell, write
 
 
@@ -24,7 +25,10 @@ def shell() -> Iterator[Shell]:
         own = {"HOME": str(root / "home"), "XDG_RUNTIME_DIR": str(root / "run")}
         env = {**kept, **own, "OCAPTAIN_PROVIDER": "local", "COLUMNS": "100"}
         (root / "home" / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@localhost\n")
-        yield Shell(root, env)
+        somebody = Shell(root, env)
+        yield somebody
+        for child in somebody.started:
+            abandon(child)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ocaptain.config import load
 from ocaptain.onboard.process import kill_marked, marked
 from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.storage import serve
-from tests.support.commands import Done, await_end
+from tests.support.commands import Done, abandon, await_end
 from tests.support.lines import raw_lines
 from tests.support.machine import (
     Trouble,
@@ -65,6 +65,7 @@ class Captain:
 
     root: Path
     env: dict[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def home(self) -> Path:
@@ -119,7 +120,7 @@ class Captain:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Type `ocaptain WORDS`, and do not wait."""
-        return subprocess.Popen(
+        child = subprocess.Popen(
             [OCAPTAIN, *words],
             env=self.env,
             cwd=self.home,
@@ -127,6 +128,8 @@ class Captain:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self.started.append(child)
+        return child
 
     def ask(self, vm: str, request: Json) -> Json:
         """Ask harbor on a VM, past ocaptain and SSH."""
@@ -419,6 +422,8 @@ def captain_of(kind: type[SomeCaptain], env: Mapping[str, str]) -> Iterator[Some
     try:
         yield captain
     finally:
+        for child in captain.started:
+            abandon(child)
         captain.leave()
     clear_away(captain)
 

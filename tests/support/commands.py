@@ -5,6 +5,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -40,3 +41,15 @@ def last_words(child: subprocess.Popen[str]) -> str:
             out, err = child.communicate(timeout=5)
             return f"{out}\n{err or ''}"
     return "(somebody else holds its pipes)"
+
+
+def abandon(child: subprocess.Popen[Any]) -> None:
+    """End a command for which no test waits any more, and close its pipes.
+
+    Otherwise a test that fails in between has another one fail, in which that is noticed."""
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        if pipe:
+            with suppress(OSError):  # what was to be written still
+                pipe.close()

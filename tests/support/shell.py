@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ class Shell:
 
     root: Path
     env: dict[str, str]
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def home(self) -> Path:
@@ -45,9 +46,12 @@ class Shell:
         return Done(done.returncode, done.stdout, done.stderr)
 
     def start(self, *words: str, **streams: Any) -> subprocess.Popen[bytes]:
-        """Type it, and go on."""
+        """Type it, and go on. It gets SIGHUP, also if the tests run under nohup."""
+        command = ["env", "--default-signal=HUP", str(OCAPTAIN), *words]
         how: dict[str, Any] = {"env": self.env, "cwd": self.home, "start_new_session": True}
-        return subprocess.Popen([OCAPTAIN, *words], **how, **streams)
+        child: subprocess.Popen[bytes] = subprocess.Popen(command, **how, **streams)
+        self.started.append(child)
+        return child
 
     def vm(self, name: str) -> Path:
         """Something that looks like a VM of `local`; there is no reaching it."""
