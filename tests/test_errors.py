@@ -50,6 +50,17 @@ def test_a_failure_tells_no_password():
     assert ended.stderr == f"asking {told}\nocaptain: {told} is silent\n"
 
 
+def test_what_is_under_way_needs_no_reader():
+    """If nobody reads how it is going any more, as in a terminal that was closed, it goes on."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = "[progress('going') for _ in range(3)]; print('arrived')"
+    words = [sys.executable, "-c", program(code)]
+    ended = subprocess.run(words, stdout=subprocess.PIPE, stderr=writer, check=True)
+    os.close(writer)
+    assert ended.stdout == b"arrived\n"
+
+
 def test_an_interrupt_ends_with_130():
     """Ctrl-C ends with the status that shells give it, without a word."""
     ended = python("raise KeyboardInterrupt")

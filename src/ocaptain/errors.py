@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -39,21 +40,28 @@ class Word:
 def progress(text: str) -> None:
     """Say on stderr how something is going; stdout is for what was asked."""
     end_word()
-    print(without_passwords(text), file=sys.stderr, flush=True)
+    _say(f"{without_passwords(text)}\n")
 
 
 def begin_word(text: str) -> None:
     """Show a word on the terminal, for as long as nothing else is said."""
     Word.is_shown = True
-    print(text, end="", file=sys.stderr, flush=True)
+    _say(text)
 
 
 def end_word() -> None:
     """Take it away."""
     if Word.is_shown:
         Word.is_shown = False
-        erase = "\n" if os.environ.get("TERM") == "dumb" else "\r\x1b[2K"
-        print(erase, end="", file=sys.stderr, flush=True)
+        _say("\n" if os.environ.get("TERM") == "dumb" else "\r\x1b[2K")
+
+
+def _say(text: str) -> None:
+    """Write to stderr, if anybody reads it: a terminal that was closed gives an error.
+
+    What is under way goes on all the same, above all the removal of what was made."""
+    with suppress(OSError):
+        print(text, end="", file=sys.stderr, flush=True)
 
 
 def crash_report(bug: Exception) -> str:

@@ -10,11 +10,11 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from math import inf
 from subprocess import PIPE, Popen
-from typing import IO, NamedTuple, TypeVar, cast
+from typing import IO, Any, NamedTuple, TypeVar, cast
 
 from .errors import Failure
 
@@ -173,6 +173,23 @@ async def wait_for_all(*works: Awaitable[T]) -> list[T]:
         if isinstance(result, BaseException):
             raise result
     return cast(list[T], results)
+
+
+async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for some work, which goes on if the caller is cancelled: that is raised after its end.
+
+    asyncio.shield would not do. It lets the caller go, and a loop that ends cancels what is left.
+    """
+    task = asyncio.create_task(work)
+    interrupt = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as cancelled:
+            interrupt = cancelled
+    task.result()
+    if interrupt:
+        raise interrupt
 
 
 def _start(argv: Sequence[str], env: Mapping[str, str], stderr: int | None) -> Popen[bytes]:

@@ -44,6 +44,27 @@ def test_an_interrupt_ends_with_130(shell: Shell, plan: Path, number: signal.Sig
     wait_for(lambda: not Path("/proc", seen.read_text().strip()).exists())
 
 
+INTERRUPTED = """\
+import os, signal, sys
+
+class Finder:
+    def find_spec(name, *_):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder)
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "asyncio", "ocaptain.plan.check"])
+def test_an_interrupt_that_comes_early_shows_nothing(shell: Shell, plan: Path, module: str):
+    """Also while the program is being loaded: then Python would show where it was."""
+    write(shell.root / "early" / "sitecustomize.py", INTERRUPTED.format(module=module))
+    done = shell.type("check", str(plan), PYTHONPATH=str(shell.root / "early"))
+    assert done.status in (130, -signal.SIGINT)
+    assert (done.out, done.err) == ("", "")
+
+
 def test_ctrl_c_at_a_question_is_no_answer(shell: Shell):
     """It ends with 130, and nothing is destroyed."""
     ship = shell.vm("voyage-111111111111-ship0")

@@ -1,9 +1,12 @@
 """A voyage that sets sail: what its VMs are given, and what is left if it fails."""
 
 import asyncio
+import io
 import json
 import os
 import subprocess
+from collections.abc import Callable
+from contextlib import redirect_stderr
 from pathlib import Path
 from shutil import which
 
@@ -118,6 +121,35 @@ def test_a_sail_that_fails_leaves_nothing(
     assert progress.endswith("What was made is removed\n")
     assert vms(config) == []
     assert list(config.run_dir().glob("voyage-*")) == []
+
+
+class Listener(io.StringIO):
+    """A stderr on which somebody loses patience."""
+
+    def __init__(self, told: str, act: Callable[[], object]) -> None:
+        super().__init__()
+        self.told = told
+        self.act = act
+
+    def write(self, text: str) -> int:
+        if self.told in text:
+            self.act()
+        return super().write(text)
+
+
+@rule("R102")
+def test_a_removal_that_is_interrupted_goes_on(tools: None, config: Config, plan: Plan):
+    """Ctrl-C while a sail that failed removes what it made leaves nothing."""
+    lost = msgspec.structs.replace(plan, source=plan.source._replace(ref="refs/heads/gone"))
+
+    async def interrupted() -> None:
+        sailing = asyncio.create_task(sail(config, lost, 2))
+        with redirect_stderr(Listener("What was made is removed", sailing.cancel)):
+            await sailing
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(interrupted())
+    assert vms(config) == []
 
 
 def break_ships(folder: Path, pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from tests.support.captain import Captain, Voyage, task
 from tests.support.commands import await_end
 from tests.support.machine import command_line, put, until
 from tests.support.rules import LONG, rule
+from tests.support.terminal import Terminal
 
 # Stands before ssh, and lets one of a ship's questions about a landing come to grief: the first
 # (before the push) or the second (after it), before storage hears of it or after it did.
@@ -237,14 +238,10 @@ def test_a_sail_that_fails_leaves_nothing(captain):
 @rule("R102")
 @pytest.mark.parametrize(
     "sign",
-    [
-        signal.SIGINT,
-        pytest.param(signal.SIGTERM, marks=LONG),
-        pytest.param(signal.SIGHUP, marks=LONG),
-    ],
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=LONG)],
 )
 def test_a_sail_that_is_interrupted_leaves_nothing(captain, sign):
-    """Ctrl-C in the middle, or the end of the terminal, removes what was made."""
+    """Ctrl-C in the middle removes what was made."""
     trouble = f"touch {captain.root}/waits; sleep 60"
     captain.path_first("git", GIT_ON_STORAGE.format(trouble=trouble, real=captain.real("git")))
     plan = captain.plan(captain.repository(), {"1": task("One", "true")})
@@ -256,6 +253,20 @@ def test_a_sail_that_is_interrupted_leaves_nothing(captain, sign):
     assert sailing.returncode in (130, -sign, 128 + sign), said
     assert "Traceback" not in said
     until(lambda: captain.remains() == [], 5)
+
+
+@rule("R102")
+def test_a_sail_whose_terminal_is_closed_leaves_nothing(captain):
+    """The shell in it passes its SIGHUP on, so a second one comes; and nothing can be said."""
+    trouble = f"touch {captain.root}/waits; sleep 60"
+    captain.path_first("git", GIT_ON_STORAGE.format(trouble=trouble, real=captain.real("git")))
+    plan = captain.plan(captain.repository(), {"1": task("One", "true")})
+    with Terminal(captain) as terminal:
+        terminal.type(f"ocaptain sail {plan} -n 2")
+        until(lambda: (captain.root / "waits").exists(), 20)
+        assert len(list(captain.vms.iterdir())) == 3
+    until(lambda: captain.remains() == [], 20)
+    assert not (captain.home / ".local" / "state").exists(), "it is no bug either"
 
 
 @rule("R107")

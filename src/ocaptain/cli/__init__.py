@@ -5,7 +5,6 @@ it runs, for `--help` is to need none of that."""
 
 import io
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -93,7 +92,6 @@ def cli() -> None:
 def main() -> None:
     """Run a verb. The exit status is one of 0, 1, 2, 3, 4, 5 and 130; see `statuses`."""
     _speak_utf_8()
-    _end_at_signals()
     try:
         cli()
     except Failure as failure:
@@ -136,15 +134,3 @@ def _as_typed(word: str) -> str:
     if encoding in ("ascii", "utf-8"):
         return word
     return os.fsencode(word).decode(encoding, errors="replace")
-
-
-def _end_at_signals() -> None:
-    """Have every polite end be like Ctrl-C, so that what has to be undone is undone."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & has it ignored
-    for polite in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(polite) == signal.SIG_DFL:
-            signal.signal(polite, _interrupt)
-
-
-def _interrupt(*_: object) -> None:
-    signal.raise_signal(signal.SIGINT)

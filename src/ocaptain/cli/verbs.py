@@ -1,13 +1,14 @@
 """The group of all verbs: how one is found, what help shows of them, and how it ends."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ocaptain.manual import documents
 
-from . import meant, statuses
+from . import interrupts, meant, statuses
 from .examples import epilog
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class Verbs(click.Group):
         import asyncio  # which half of the verbs' --help would wait for
 
         try:
-            status = asyncio.run(verb)
+            with closing(verb), interrupts.cancelling():
+                status = asyncio.run(verb)
         except KeyboardInterrupt:
             status = statuses.INTERRUPTED
         ctx.exit(status or statuses.SUCCESS)

@@ -15,7 +15,7 @@ from ocaptain.manual import page
 from ocaptain.onboard.protocol import NewVoyage, ShipBoot, StorageBoot, VoyageRecord
 from ocaptain.onboard.ship.agents import AGENTS
 from ocaptain.plan.plan import Plan, Source
-from ocaptain.process import wait_for_all
+from ocaptain.process import to_its_end, wait_for_all
 from ocaptain.providers import VM, open_provider
 from ocaptain.ssh import Remote, Unreachable, new_key
 
@@ -153,7 +153,7 @@ class Launch:
                 return await self._launch(ships, new, checkout)
             except BaseException as error:
                 progress("What was made is removed")
-                await asyncio.shield(self._undo(made, ships))
+                await to_its_end(self._undo(made, ships))
                 if isinstance(error, BaseExceptionGroup):
                     raise error.exceptions[0] from None
                 raise
