@@ -16,7 +16,7 @@ def test_a_bug_is_reported_as_one(shell: Shell, plan: Path):
     """Exit status 3, two lines and a file for the report, without what is secret."""
     bug = (
         "import ocaptain.plan.check\n"
-        "ocaptain.plan.check.read_tasks = lambda *_: {}['hush-hush-hush']\n"
+        "ocaptain.plan.check.read_tasks = lambda *_, **__: {}['hush-hush-hush']\n"
     )
     write(shell.root / "bug" / "sitecustomize.py", bug)
     broken = {"PYTHONPATH": str(shell.root / "bug"), "GH_TOKEN": "hush-hush-hush"}
