@@ -5,6 +5,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import get_args
+from xml.etree import ElementTree
 
 import pytest
 
@@ -142,6 +143,14 @@ def test_links(document: Path) -> None:
         target = (document.parent / name) if name else document
         assert target.exists(), link
         assert not anchor or anchor in headings(target), link
+
+
+def test_the_picture_is_whole() -> None:
+    """It is SVG that fetches nothing, no font either, and shows what a captain types."""
+    picture = ElementTree.parse(ROOT / "docs" / "picture.svg")
+    text = "".join(picture.getroot().itertext()).replace("\xa0", " ")
+    assert "url(http" not in text
+    assert "$ ocaptain status" in text
 
 
 # The brackets keep this file from finding itself.

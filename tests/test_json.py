@@ -33,7 +33,7 @@ TYPES = {
 }
 VERBS = ["check", "config", "voyages", "status", "tasks", "logs"]
 VERBS += ["pause", "relieve", "tasks add", "hail", "reinforce", "fsck"]
-VOYAGE_STATES = "provisioning running stalled verifying complete failed paused halted"
+VOYAGE_STATES = "provisioning running stalled verifying complete failed paused halted idle"
 SHIP_STATES = "starting waiting working landing verifying limited paused broken lost relieved done"
 PROMISED = {
     "status": "voyage objective state repo branch agent ships[].id ships[].state ships[].task "

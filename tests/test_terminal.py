@@ -173,7 +173,7 @@ def test_what_came_of_an_order():
     """A sentence, and which ships have yet to hear of it."""
     assert lines(terminal.order({"message": "Stopped.", "unheard": ["vm-1"]})) == [
         "Stopped.",
-        "vm-1 cannot be reached now. It will hear of this with its next beat.",
+        "vm-1 cannot be reached now. It will hear of this when it asks storage next.",
     ]
     outcome: ReinforceOutcome = {"message": "All are new.", "lost": [], "kept": [], "new": []}
     assert lines(terminal.reinforce(outcome)) == ["All are new."]

@@ -264,7 +264,7 @@ def fsck(outcome: "FsckOutcome") -> RenderableType:
 
 
 def _order(outcome: "Outcome") -> list[str]:
-    late = "cannot be reached now. It will hear of this with its next beat."
+    late = "cannot be reached now. It will hear of this when it asks storage next."
     return [outcome["message"], *(f"{vm} {late}" for vm in outcome["unheard"])]
 
 

@@ -14,6 +14,9 @@ from tests.support.shell import Shell
 
 ORDER = ["--why", "--json"]
 FIELDS = ["-d, --description", "--after", "--files", "--run"]
+WORDS = ["--task", "--file", "--check", "--verify", "--repo", "--agent", "--model", "--budget"]
+WORDS += ["--idle"]
+MACHINE = ["--cpu", "--memory", "--disk", "--image", "--pool"]
 OPTIONS: dict[str, list[str]] = {
     "check": ["--json"],
     "completion": [],
@@ -34,7 +37,7 @@ OPTIONS: dict[str, list[str]] = {
     "relieve": ORDER,
     "resume": ORDER,
     "retry": ORDER,
-    "sail": ["-n, --ships", "--pr", "--cpu", "--memory", "--disk", "--image", "--pool", "--wait"],
+    "sail": [*WORDS, "-n, --ships", "--pr", *MACHINE, "--wait"],
     "shell": ["--raw"],
     "sink": ["-s, --include-storage", "--all", "-f, --force"],
     "status": ["-w, --watch", "--json"],

@@ -105,7 +105,7 @@ def test_a_halt_names_the_ships_that_could_not_be_told(office: Office):
     """The order stands all the same."""
     office.storage.claim("ship-0")
     vm = office.add_silent_ship("ship1")
-    late = "cannot be reached now. It will hear of this with its next beat."
+    late = "cannot be reached now. It will hear of this when it asks storage next."
     done = office.type("halt")
     assert done.status == 0
     assert done.out.splitlines()[1:] == [f"{vm} {late}"]

@@ -1,13 +1,11 @@
 """A voyage from outside: what runs on its VMs, what its storage answers, and what it is told."""
 
 import asyncio
-import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from getpass import getuser
 from math import inf
-from pathlib import Path
 from threading import Timer
 from typing import ClassVar, cast
 
@@ -76,31 +74,6 @@ def test_a_program_of_the_onboard_half_runs_as_whose_the_voyage_is(sailing: Sail
     assert asyncio.run(voyage.ssh.run(voyage.storage, remote)).out == b"found"
     with_accounts = Voyage(sailing.config, Hosts(sailing.config), ID)
     assert with_accounts.program("logs").startswith("sudo -nHu harbor sh -c 'python3 -IS ~/voyage")
-
-
-@pytest.mark.parametrize(("ship", "named"), [(None, "storage"), ("ship-0", "ship-0")])
-def test_there_is_no_shell_on_what_is_not_there(config: Config, ship: str | None, named: str):
-    """The VMs that there are are named."""
-    half_made(config, f"{ID}-ship1")
-    voyage = Voyage(config, Local(config), ID)
-    voyage.add_vms(*asyncio.run(voyage.provider.list()))
-    with pytest.raises(Failure, match=rf"{ID} has no {named}\.\nIt has these VMs: {ID}-ship1$"):
-        voyage.shell(ship, raw=True)
-
-
-def test_a_raw_shell_ends_as_what_is_typed_there(sailing: Sailing, tmp_path: Path):
-    """It reads our own stdin, on the ship's VM."""
-    typed = tmp_path / "typed"
-    typed.write_text("[ $OCAPTAIN_VM = $(cat ~/../name) ] && exit 7\n")
-    (sailing.home("ship0").parent / "name").write_text(sailing.voyage.vm("ship-0"))
-    stdin = os.dup(0)
-    with typed.open() as file:
-        os.dup2(file.fileno(), 0)
-    try:
-        assert sailing.voyage.shell("ship-0", raw=True) == 7
-    finally:
-        os.dup2(stdin, 0)
-        os.close(stdin)
 
 
 # Asking storage

@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from tests.fakes.exedev import ExeDev, Machine, lacking
-from tests.support.captain import Captain, Json, Voyage, captain_of, task
+from tests.support.captain import Captain, Voyage, captain_of, task
 from tests.support.commands import Done, await_end
-from tests.support.exe_captain import ask_inside, owner
+from tests.support.exe_captain import owner
 from tests.support.machine import put, until
 from tests.support.rules import LONG, rule
 
@@ -54,6 +55,7 @@ class Owner(Captain):
     """Somebody with machines of their own: those of the stand-in, each with an sshd."""
 
     exe: ExeDev = field(init=False)
+    shares_files: ClassVar = False
 
     @property
     def inventory(self) -> Path:
@@ -74,9 +76,6 @@ class Owner(Captain):
                 command = shlex.join(["git", "-C", str(there), *words])
                 return machine.run(command, user="harbor").stdout.decode().strip()
         return super().git(repo, *words)
-
-    def ask(self, vm: str, request: Json) -> Json:
-        return ask_inside(self.carried()[vm], request)
 
     def leave(self) -> None:
         self.run("sink", "--all", "--force", status=None)

@@ -1,10 +1,10 @@
-"""What a voyage costs while there is nothing to do: nothing."""
+"""What a voyage costs while there is nothing to do: nothing, and how it begins again."""
 
 import time
 
 from ocaptain.onboard import process
 from tests.fakes import messages_api as api
-from tests.support.captain import task
+from tests.support.captain import Captain, Json, Voyage, task
 from tests.support.rules import rule
 
 
@@ -29,3 +29,37 @@ def test_an_idle_ship_calls_no_model(claude_captain, model):
     assert len(model.requests) == calls == len(model.about("MARK-only"))
     for ship in ("ship-0", "ship-1"):
         assert process.marked(f"OCAPTAIN_WORK={voyage.id}/{ship}") == set()
+
+
+def rests(status: Json) -> bool:
+    """Whether all ships are at rest."""
+    return all("at rest" in (ship["reason"] or "") for ship in status["ships"])
+
+
+@rule("R149", "R150")
+def test_ships_without_a_task_wait_for_one_and_hear_of_it_at_once(captain: Captain):
+    """`sail --idle`; and once that voyage is over, the next task begins it anew."""
+    repo = captain.repository(Makefile="check:\n\ttest -e one\n")
+    words = ["--idle", "--agent", "shell", "--repo", str(repo), "-n", "1"]
+    sailed = captain.run("sail", *words)
+    assert "ships run `make check` (Makefile)" in sailed.err
+    voyage = Voyage(captain, next(w for w in sailed.out.split() if w.startswith("voyage-")))
+    voyage.until(lambda seen: seen["state"] == "idle" and rests(seen))
+    assert captain.run("wait", voyage.id, status=4).out.startswith(f"{voyage.id}  idle")
+    captain.run("tasks", "add", "Make one", "--run", "echo 1 >one")
+    voyage.wait()
+    voyage.until(rests)
+    captain.run("tasks", "add", "Make two", "--run", "echo 2 >two")
+    assert voyage.wait()["tasks"]["completed"] == 2
+    assert voyage.landed() == ["Make one", "Make two"]
+
+
+@rule("R149")
+def test_what_is_typed_is_sailed(captain: Captain):
+    """Each --task is one; a plan of them stays where it is said to be."""
+    repo = captain.repository()
+    words = ["--agent", "shell", "--repo", str(repo), "--verify", "test -e one -a -e two"]
+    sailed = captain.run("sail", "--wait", *words, "--task", "echo 1 >one", "--task", "echo 2 >two")
+    plan = next(line for line in sailed.err.splitlines() if line.startswith("The plan is in "))
+    assert captain.run("check", plan.removeprefix("The plan is in ")).err == ""
+    assert "complete" in sailed.out

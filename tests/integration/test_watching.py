@@ -144,14 +144,16 @@ def test_logs_of_all_ships_and_of_one(captain):
 
 
 def test_shell_shows_the_fleet_at_work(captain):
-    """One pane per ship with its title, one ship's pane alone, and with --raw its own shell."""
+    """An overview and a pane per ship, with titles; one ship's pane alone. The status line says how
+    the voyage stands; Ctrl-C asks before it leaves."""
     voyage, gate = gated(captain, ships=3)
     with Terminal(captain, 120, 40) as terminal:
         terminal.type(f"ocaptain shell {voyage.id}")
         assert all(terminal.until(f"ship-{number} · working · ") for number in range(3))
         until(lambda: "\n".join(terminal.screen()).count("claims it: A subject") == 3)
-        terminal.press("C-b", "d")
-        terminal.over()
+        terminal.until("── overview ──")
+        terminal.until(f"{voyage.id}  running  0 of 3 tasks")
+        leave_by_ctrl_c(terminal)
 
         terminal.type(f"ocaptain shell {voyage.id} ship-1")
         terminal.until("ship-1 · working")
@@ -162,13 +164,26 @@ def test_shell_shows_the_fleet_at_work(captain):
         gate.touch()
         terminal.until("relieved")
         voyage.wait()
-        terminal.until("ship-1 · waiting")
-        terminal.press("C-b", "d")
+        terminal.until("ship-1 · done")
+        terminal.until(f"{voyage.id}  complete  3 of 3 tasks")
+        terminal.press("q")
         terminal.over()
 
     captain.run("sink", "-s", "-f")
     assert captain.remains() == []
     assert not list(Path("/tmp").glob(f"{voyage.id}-*"))
+
+
+def leave_by_ctrl_c(terminal: Terminal) -> None:
+    """Leave `shell`, which asks first whether that is meant."""
+    terminal.press("C-c")
+    terminal.until("Leave? The ships sail on. (y/n)")
+    terminal.press("n")
+    terminal.until("q leaves; the ships sail on")
+    terminal.press("C-c")
+    terminal.until("(y/n)")
+    terminal.press("y")
+    terminal.over()
 
 
 def order(voyage: Voyage, op: str, **fields: object) -> None:
@@ -180,7 +195,7 @@ def order(voyage: Voyage, op: str, **fields: object) -> None:
 
 def panes(terminal: Terminal) -> list[str]:
     """The ships whose panes are on the screen, from left to right and down."""
-    return re.findall(r'\d "(ship-\d+) · ', "\n".join(terminal.screen()))
+    return re.findall(r"─ (ship-\d+) · ", "\n".join(terminal.screen()))
 
 
 def test_shell_follows_ships_that_join_and_leave(captain):
@@ -207,13 +222,15 @@ def test_shell_follows_ships_that_join_and_leave(captain):
 
 
 def test_raw_is_a_shell_on_the_vm(captain):
-    """--raw gives a ship's own shell; a ship that does not exist is named."""
-    voyage = captain.sail(captain.plan(captain.repository(), {"1": task("One", "touch one")}), 3)
+    """--raw gives a shell in a ship's workspace, whose prompt says so; a ship that does not exist
+    is named."""
+    voyage = captain.sail(captain.plan(captain.repository(), {"1": task("One", "touch one")}))
+    voyage.wait()
     with Terminal(captain) as terminal:
-        terminal.type(f"ocaptain shell {voyage.id} ship-2 --raw")
-        time.sleep(1)
+        terminal.type(f"ocaptain shell {voyage.id} ship-0 --raw")
+        terminal.until(f"ship-0 of {voyage.id} ~/voyage/workspace")
         terminal.press("-l", "echo on $OCAPTAIN_VM in ~\n")
-        terminal.until(f"on {voyage.id}-ship2 in")
+        terminal.until(f"on {voyage.id}-ship0 in")
         terminal.press("-l", "exit\n")
         terminal.over()
         terminal.type(f"ocaptain shell {voyage.id} ship-9")

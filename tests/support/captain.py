@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ocaptain.config import load
 from ocaptain.onboard.process import kill_marked, marked
@@ -66,6 +66,9 @@ class Captain:
     root: Path
     env: dict[str, str] = field(default_factory=dict)
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    shares_files: ClassVar = True
+    """Whether the files on VMs are theirs."""
 
     @property
     def home(self) -> Path:
@@ -130,10 +133,6 @@ class Captain:
         )
         self.started.append(child)
         return child
-
-    def ask(self, vm: str, request: Json) -> Json:
-        """Ask harbor on a VM, past ocaptain and SSH."""
-        return serve.respond(self.home_on(vm), "captain", request, no_jobs)
 
     def path_first(self, name: str, script: str) -> None:
         """Put a program of the test's before the real one, on this machine and on its VMs."""
@@ -285,17 +284,17 @@ class Voyage:
 
     def look(self) -> Json:
         """The status as storage has it: ocaptain and its way there would take far longer."""
-        return self.ask("status")
-
-    def ask(self, op: str) -> Json:
-        """Ask storage past ocaptain. It has to answer."""
-        answer = self.captain.ask(f"{self.id}-storage", {"protocol": PROTOCOL, "op": op})
+        if not self.captain.shares_files:
+            return self.status()
+        request = {"protocol": PROTOCOL, "op": "status"}
+        answer = serve.respond(self.home(), "captain", request, no_jobs)
         assert answer.pop("ok"), answer
         return answer
 
     def task(self, task_id: str) -> Json:
-        """A task as storage has it in its answer to `tasks`."""
-        return next(row for row in self.ask("tasks")["tasks"] if row["id"] == task_id)
+        """A task as `tasks --json` has it."""
+        rows: list[Json] = self.captain.json("tasks", self.id)
+        return next(row for row in rows if row["id"] == task_id)
 
     def log(self) -> str:
         return self.captain.run("logs", self.id).out
@@ -307,7 +306,7 @@ class Voyage:
         if done.status != status:
             tasks = self.captain.run("tasks", self.id).out
             raise Trouble(f"{done}\n{tasks}\n{self.log()[-6000:]}")
-        return self.status()
+        return self.look()
 
     def until(self, condition: Callable[[Json], Any], timeout: float = 30) -> Json:
         """Look at the status until it is as wanted; that status."""

@@ -1,6 +1,5 @@
 """A captain whose VMs are on the stand-in for exe.dev."""
 
-import json
 import os
 import re
 import shlex
@@ -11,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.fakes.exedev import ExeDev, Machine, lacking
-from tests.support.captain import Captain, Json, captain_of
+from tests.support.captain import Captain, captain_of
 from tests.support.commands import Done
 from tests.support.machine import Trouble
 
@@ -37,18 +36,12 @@ def owner(vm: str) -> str:
     return "harbor" if vm.endswith("-storage") else "exedev"
 
 
-def ask_inside(machine: Machine, request: Json) -> Json:
-    """Ask harbor on a machine, past the network."""
-    line = json.dumps(request).encode() + b"\n"
-    asked = machine.run("python3 -IS ~/voyage/lib harbor captain", user="harbor", stdin=line)
-    return dict(json.loads(asked.stdout))
-
-
 @dataclass
 class ExeCaptain(Captain):
     """Somebody with an account at exe.dev (the stand-in `exe`)."""
 
     exe: ExeDev = field(init=False)
+    shares_files: ClassVar = False
 
     def home_on(self, vm: str) -> Path:
         return self.exe.machines[vm].root / "home" / owner(vm)
@@ -61,9 +54,6 @@ class ExeCaptain(Captain):
                 stdout = machine.run(command, user=owner(name)).stdout
                 return stdout.decode(errors="replace").strip()
         return super().git(repo, *words)
-
-    def ask(self, vm: str, request: Json) -> Json:
-        return ask_inside(self.exe.machines[vm], request)
 
     def account(self) -> list[str]:
         """What there is at exe.dev, but for the captain's own key."""

@@ -46,6 +46,10 @@ class Terminal:
         """What stands on the screen."""
         return self._tmux("capture-pane", "-p").rstrip("\n").splitlines()
 
+    def coloured(self) -> list[str]:
+        """The same, with the escape sequences of its colours."""
+        return self._tmux("capture-pane", "-p", "-e").rstrip("\n").splitlines()
+
     def until(self, text: str, seconds: float = 15) -> list[str]:
         """The screen, once `text` is on it."""
         deadline = time.monotonic() + seconds

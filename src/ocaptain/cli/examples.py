@@ -41,6 +41,8 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "ocaptain sail plans/guide",
         "ocaptain sail plans/guide --ships 5 --wait",
         "ocaptain sail plans/guide --pr  # a pull request at the end",
+        "ocaptain sail --task 'Mend the login' --check 'make test'",
+        "ocaptain sail --idle            # then: ocaptain tasks add SUBJECT",
     ],
     "shell": ["ocaptain shell", "ocaptain shell ship-0", "ocaptain shell --raw ship-0"],
     "sink": [

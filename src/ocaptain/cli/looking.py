@@ -142,6 +142,11 @@ def _log_line(line: str) -> tuple[str, str, str]:
 async def shell(fleet: Fleet, raw: bool) -> int:
     """Watch the ships at work in tmux: all, or SHIP (ship-0).
 
-    Each ship has a pane with its log. Ctrl-b d leaves; the ships sail on."""
-    voyage = await find_voyage(fleet.voyage)
-    return voyage.shell(fleet.ship, raw=raw)
+    There is an overview, and a pane for each ship with its log. The status line says how the voyage
+    stands. `q` or Ctrl-b d leaves, and Ctrl-C asks whether you want to; the ships sail on.
+
+    With --raw it is a shell on a VM: in the ship's workspace, where its agent is at work, or with
+    no SHIP in storage's folder of the voyage."""
+    from ocaptain.fleet.shell import shell
+
+    return shell(await find_voyage(fleet.voyage), fleet.ship, raw=raw)

@@ -5,19 +5,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ocaptain.errors import Failure
+from ocaptain.errors import Failure, progress
 
-from .arguments import plan_argument, ships_option
+from .arguments import ships_option
 from .statuses import SUCCESS
 from .watching import show_until_end
+from .words import words_options
 
 if TYPE_CHECKING:
     from ocaptain.config import Config
     from ocaptain.fleet.voyage import Voyage
+    from ocaptain.plan.words import Words
 
 
 @click.command()
-@plan_argument
+@words_options
 @ships_option
 @click.option("--pr", is_flag=True, help="Open a pull request at the end (GitHub; GH_TOKEN).")
 @click.option("--cpu", metavar="N", help="CPUs of each VM.")
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 @click.option("--pool", metavar="NAME", help="Where each VM is placed.")
 @click.option("--wait", "stay", is_flag=True, help="Stay until the voyage has ended.")
 async def sail(
-    plan: Path,
+    plan: "Path | Words",
+    idle: bool,
     ships: int | None,
     pr: bool,
     cpu: str | None,
@@ -37,10 +40,14 @@ async def sail(
     pool: str | None,
     stay: bool,
 ) -> int:
-    """Launch a voyage from PLAN, a directory.
+    """Launch a voyage from PLAN, a directory, or from a --task.
 
     The plan is checked first. Then storage and the ships are made, and set going. Without --ships
     there are as many as the plan recommends.
+
+    Without PLAN one is written: each --task or --file is a task of it, in the repository that you
+    are in. If --check is left out, the usual one of the repository is looked for. With --idle there
+    is no task yet: the ships wait for `ocaptain tasks add`, and cost nothing meanwhile.
 
     If the plan's repo is on GitHub and GH_TOKEN is set, what lands is pushed there, to
     refs/ocaptain/VOYAGE, for which no workflow runs. Once the voyage is complete it is pushed to a
@@ -50,26 +57,42 @@ async def sail(
     docs/exedev.md says more."""
     from ocaptain.config import load
 
+    if idle and stay:
+        raise click.UsageError("--idle has no end that --wait could wait for.")
     config = load(
         overrides={"cpu": cpu, "memory": memory, "disk": disk, "image": image, "pool": pool}
     )
-    voyage = await check_and_sail(config, plan, ships, open_pr=pr)
-    click.echo(f"\n{voyage.id} is under way. Next:{next_commands(voyage.id)}")
+    folder = plan if isinstance(plan, Path) else await write_plan(config, plan, ships)
+    voyage = await check_and_sail(config, folder, ships, open_pr=pr, idle=idle)
+    first = f"\n  ocaptain tasks add {voyage.id} SUBJECT" if idle else ""
+    click.echo(f"\n{voyage.id} is under way. Next:{first}{next_commands(voyage.id)}")
     if not stay:
         return SUCCESS
     return await show_until_end(voyage)
 
 
+async def write_plan(config: "Config", words: "Words", ships: int | None) -> Path:
+    """Write a plan of what was typed, and say where it is. Returns its directory."""
+    from ocaptain.plan import words as plans
+
+    written = await plans.write_plan(words, ships, config)
+    for sentence in written.news:
+        progress(sentence)
+    return written.folder
+
+
 async def check_and_sail(
-    config: "Config", plan: Path, ships: int | None, *, open_pr: bool = False
+    config: "Config", plan: Path, ships: int | None, *, open_pr: bool = False, idle: bool = False
 ) -> "Voyage":
-    """Check the plan in a directory, and launch a voyage from it."""
+    """Check the plan in a directory, and launch a voyage from it; `idle`, if it has no task yet."""
     from ocaptain.fleet.launch import sail
     from ocaptain.plan.check import check
 
-    report = await check(plan, config)
+    report = await check(plan, config, idle=idle)
     if report.plan is None:
         raise Failure("\n".join(report.faults))
+    for note in report.notes:
+        progress(f"note: {note}")
     return await sail(config, report.plan, ships or report.plan.ships, open_pr=open_pr)
 
 

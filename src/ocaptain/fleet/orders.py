@@ -18,6 +18,7 @@ from ocaptain.onboard.protocol import (
     Message,
     RelieveAnswer,
     Status,
+    WakingAnswer,
 )
 from ocaptain.onboard.storage.github import credential
 from ocaptain.onboard.text import several
@@ -123,8 +124,9 @@ async def resume(voyage: Voyage, signature: Signature) -> Outcome:
         )
         unheard = list(faults)
     await _replace_gh_token(voyage)
-    answer = await voyage.order("resume", Message, signature)
-    return {"message": answer["message"], "unheard": unheard}
+    answer = await voyage.order("resume", WakingAnswer, signature)
+    unheard += await _wake(voyage, answer)
+    return {"message": answer["message"], "unheard": sorted({*unheard})}
 
 
 async def _replace_gh_token(voyage: Voyage) -> None:
@@ -141,8 +143,8 @@ async def _replace_gh_token(voyage: Voyage) -> None:
 
 async def retry(voyage: Voyage, signature: Signature, task: str) -> Outcome:
     """Bring back a task that was set aside, or the verification (`verify`)."""
-    answer = await voyage.order("retry", Message, signature, {"task": task})
-    return {"message": answer["message"], "unheard": []}
+    answer = await voyage.order("retry", WakingAnswer, signature, {"task": task})
+    return {"message": answer["message"], "unheard": await _wake(voyage, answer)}
 
 
 async def release(voyage: Voyage, signature: Signature, task: str) -> Outcome:
@@ -231,7 +233,8 @@ async def _edit(voyage: Voyage, signature: Signature, task: str, fields: Json) -
     """Change a task, or with an empty id add one."""
     request = {"task": task, "fields": fields}
     answer = await voyage.order("edit_task", EditAnswer, signature, request)
-    return {"message": answer["message"], "id": answer["id"], "unheard": []}
+    unheard = await _wake(voyage, answer)
+    return {"message": answer["message"], "id": answer["id"], "unheard": unheard}
 
 
 async def fsck(voyage: Voyage, signature: Signature) -> FsckOutcome:
@@ -330,6 +333,11 @@ async def _restart_helms(voyage: Voyage, vms: Collection[str]) -> list[str]:
     for vm, fault in faults.items():
         progress(f"{vm} does not answer: {fault}")
     return list(faults)
+
+
+async def _wake(voyage: Voyage, answer: WakingAnswer) -> list[str]:
+    """Have those ships ask storage at once that rest. Returns the VMs that could not be told."""
+    return await _knock(voyage, [voyage.vm(ship) for ship in answer["resting"]])
 
 
 async def _knock(voyage: Voyage, vms: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ from ocaptain.onboard.protocol import (
     UpdateShipsAnswer,
     VoyageRecordAnswer,
 )
-from ocaptain.process import attach, wait_for_all
+from ocaptain.process import wait_for_all
 from ocaptain.providers import VM, Provider
 from ocaptain.ssh import Home, Remote, Ssh, Unreachable, clean, write_config
 
@@ -42,7 +42,7 @@ LIB = ("-IS", Home("voyage/lib"))
 T = TypeVar("T")
 
 
-ENDED = ("complete", "failed", "halted", "paused", "stalled")
+ENDED = ("complete", "failed", "halted", "paused", "stalled", "idle")
 """States in which a voyage does not move on by itself."""
 STALLED_LOOKS = 10
 """How many looks in a row find a voyage stalled before it counts as that."""
@@ -341,18 +341,3 @@ class Voyage:
         Lines are in the order of their times."""
         logs = self.program("logs", json.dumps(query))
         await self.ssh.read_lines(self.storage, logs, lambda line: use(clean(line).rstrip("\n")))
-
-    def shell(self, ship: str | None, *, raw: bool) -> int:
-        """Attach to tmux on storage, or with `raw` to a shell on a VM. Returns the exit status."""
-        vm = self.vm(ship or "storage")
-        if vm not in self.vms:
-            raise Failure(
-                f"{self.id} has no {ship or 'storage'}.",
-                hint=f"It has these VMs: {', '.join(self.vms)}",
-            )
-        if raw:
-            command = self.ssh.command(vm, Remote("bash", "-l"), tty=True)
-        else:
-            ships = [ship] if ship else []
-            command = self.ssh.command(self.storage, self.program("panes", *ships), tty=True)
-        return attach(command)

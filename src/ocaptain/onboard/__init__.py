@@ -5,7 +5,7 @@ types only if a type checker looks at it: `typing`, and the shapes in protocol.p
 import than all of harbor's own code.
 """
 
-PROTOCOL = 2
+PROTOCOL = 3
 """The version of all that protocol.py describes. Both sides must have the same."""
 
 LOG_LIMIT = 50_000_000

@@ -36,18 +36,25 @@ def logs(query: str) -> None:
     logs.main(HOME, query)
 
 
-def panes(*ships: str) -> None:
+def panes(view: str, *ships: str) -> None:
     """Show ships in tmux."""
     from .storage import panes
 
-    panes.show(HOME, ships)
+    panes.show(HOME, panes.read_view(view), ships)
 
 
-def pane(ship: str) -> None:
+def pane(view: str, ship: str) -> None:
     """Show one ship in its pane."""
-    from .storage import panes
+    from .storage import pane, panes
 
-    panes.pane(HOME, ship)
+    pane.of_ship(HOME, panes.read_view(view), ship)
+
+
+def overview(view: str) -> None:
+    """Show the fleet at a glance in its pane."""
+    from .storage import pane, panes
+
+    pane.of_fleet(HOME, panes.read_view(view))
 
 
 def set_up_storage() -> None:
@@ -91,6 +98,7 @@ PROGRAMS: dict[str, Callable[..., None]] = {
     "logs": logs,
     "panes": panes,
     "pane": pane,
+    "overview": overview,
     "set-up-storage": set_up_storage,
     "set-up-ship": set_up_ship,
     "restart-helm": restart_helm,

@@ -255,6 +255,8 @@ class ShipRecord(TypedDict, total=False):
     broken: Broken
     """Not there if it is sound."""
     relieved: bool
+    rest_s: float
+    """For how long it may be silent, as there is nothing to ask for. Not there if it asks."""
 
 
 class Hail(TypedDict):
@@ -451,6 +453,8 @@ class NoClaim(TypedDict):
     claim: None
     state: str
     reason: str | None
+    rest_s: float
+    """For how long not to ask again, unless somebody knocks. 0: storage has waited already."""
 
 
 class VerificationGrant(TypedDict):
@@ -527,6 +531,13 @@ class Message(TypedDict):
     """A sentence for people."""
 
 
+class WakingAnswer(Message):
+    """The answer to an order after which there may be something to do again."""
+
+    resting: list[ShipName]
+    """Ships that hear of it late unless somebody knocks."""
+
+
 class RelieveAnswer(Message):
     """The answer to `relieve`."""
 
@@ -534,7 +545,7 @@ class RelieveAnswer(Message):
     """Whether the ship has nothing to do any more."""
 
 
-class EditAnswer(Message):
+class EditAnswer(WakingAnswer):
     """The answer to `edit_task`."""
 
     id: str

@@ -19,15 +19,17 @@ NOTIFY_IS_READ = 'voyage.json: "notify" has a password in its URL, which every s
 HEADING = re.compile(r"^#+[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
 
 
-async def check(folder: Path, config: Config) -> Report:
-    """Read and check the plan in a directory; nothing is changed or created."""
+async def check(folder: Path, config: Config, *, idle: bool = False) -> Report:
+    """Read and check the plan in a directory; nothing is changed or created.
+
+    One that is to be `idle` has no task."""
     if not folder.is_dir():
         return Report(faults=[f"{folder}: is not a directory (`ocaptain plan init DIR` makes one)"])
     findings = Findings()
     settings = read_settings(folder / "voyage.json", findings)
     agent = settings.get("agent")
     artifacts = await read_artifacts(folder, findings)
-    tasks = read_tasks(folder / "tasks", agent, findings)
+    tasks = read_tasks(folder / "tasks", agent, findings, idle=idle)
     with findings.reading('voyage.json: "check"'):
         await parse(settings.get("check", ""))
     if agent:
@@ -125,7 +127,7 @@ def forecast_notes(forecast: Forecast, recommended_ships: int | None) -> list[st
         f"tasks {task} and {other} touch the same files and could run at once"
         for task, other in forecast.overlaps
     ]
-    if recommended_ships and recommended_ships > forecast.max_parallel:
+    if forecast.tasks and (recommended_ships or 0) > forecast.max_parallel:
         notes.append(
             f"{recommended_ships} ships are recommended, "
             f"but only {forecast.max_parallel} tasks can run at once"

@@ -15,6 +15,8 @@ Graph: TypeAlias = "nx.DiGraph[str]"
 
 def foresee(tasks: Sequence[Task]) -> Forecast:
     """Say what can be said of sound tasks before any is begun."""
+    if not tasks:
+        return Forecast()
     graph: Graph = nx.DiGraph({task["id"]: task["blocks"] for task in tasks})
     return Forecast(
         tasks=len(graph),

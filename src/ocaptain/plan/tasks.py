@@ -55,13 +55,18 @@ READ_OF_METADATA = ("metadata.files", "metadata.run", *LINKS)
 """What a key of metadata may be meant for; others there are the plan's own."""
 
 
-def read_tasks(folder: Path, agent: str | None, findings: Findings) -> list[Task]:
+def read_tasks(
+    folder: Path, agent: str | None, findings: Findings, *, idle: bool = False
+) -> list[Task]:
     """Read the tasks in the order of their ids; `agent` is who they are for.
 
-    Each has a description, a status, `blocks` and `blockedBy`, whatever its file left out."""
+    There are none in a plan that is `idle`, and some in any other. Each has a description, a
+    status, `blocks` and `blockedBy`, whatever its file left out."""
     ids = sorted((path.stem for path in folder.glob("[!.]*.json")), key=order)
-    if not ids:
+    if not ids and not idle:
         findings.fault("tasks/", "holds no task file, such as tasks/1.json")
+    if ids and idle:
+        findings.fault("tasks/", "holds tasks: leave out --idle")
     tasks: dict[str, Task] = {}
     for task_id in ids:
         # A file that cannot be read is still a task that others may wait for.

@@ -115,10 +115,20 @@ def test_a_ship_is_not_told_that_it_lost_what_it_gave_back(yard: Yard):
 
 def test_a_ship_with_nothing_to_do_is_not_in_trouble(yard: Yard):
     """It asks again at once, as storage has let it wait already."""
-    harbor = Harbor(claim={"claim": None, "state": "running", "reason": None})
+    harbor = Harbor(claim={"claim": None, "state": "running", "reason": None, "rest_s": 0})
     assert race(at_sea(yard, harbor).ship, "run-1")
     [request] = harbor.requests("claim")
     assert (request["run_id"], request["wait"]) == ("run-1", True)
+
+
+@rule("R149")
+def test_a_ship_at_rest_hears_a_knock(yard: Yard):
+    """It asks again long before its time is over, and once for each knock."""
+    harbor = Harbor(claim={"claim": None, "state": "complete", "reason": None, "rest_s": 600})
+    ship = at_sea(yard, harbor).ship
+    threading.Timer(0.2, (ship.folder / "knock").touch).start()
+    assert race(ship, "run-1")
+    assert not ship.was_knocked()
 
 
 def test_a_ship_that_was_let_go_says_so_and_slows_down(yard: Yard):

@@ -1,9 +1,6 @@
 """The fleet in tmux, as far as it goes without a terminal."""
 
-import json
-import re
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
@@ -17,29 +14,35 @@ def commands(arguments: list[str]) -> list[str]:
 
 
 def test_each_program_has_a_pane():
-    """The first makes the session, which is large; the panes are tiled after each."""
-    assert commands(panes.layout("fleet-7", [["run", "a"], ["run", "b"]])) == [
+    """The first makes the session, which is large; the panes are tiled after each. Keys leave."""
+    fleet = [panes.Pane(["run", "a"]), panes.Pane(["run", "b"], "red")]
+    typed = commands(panes.layout("fleet-7", fleet))
+    assert typed[:6] == [
         "new-session -d -x 200 -y 50 -s fleet-7 run a",
+        "set -p -t fleet-7 @colour default",
         "select-layout -t fleet-7 tiled",
         "split-window -t fleet-7 run b",
+        "set -p -t fleet-7 @colour red",
         "select-layout -t fleet-7 tiled",
-        "set -g mouse on",
-        "set -g pane-border-status top",
+    ]
+    assert typed[-3:] == [
         "attach -t fleet-7",
         "select-layout -t fleet-7 tiled",
         "set -t fleet-7 destroy-unattached on",
     ]
+    assert "bind -n q detach-client" in typed
+    assert f"bind -n C-c confirm-before -p {panes.ASK} detach-client" in typed
 
 
 def test_tmux_makes_the_panes(tmp_path: Path):
     """Many of them, without a terminal: all up to where the viewer would come in."""
     tmux = ["tmux", "-S", str(tmp_path / "socket"), "-f", "/dev/null"]
-    before_attach = panes.layout("fleet-7", [["sleep", "600"]] * 9)
+    before_attach = panes.layout("fleet-7", [panes.Pane(["sleep", "600"], "red")] * 9)
     attach = before_attach.index("attach")
     try:
         subprocess.run([*tmux, *before_attach[: attach - 1]], check=True, timeout=60)
         listed = subprocess.run(
-            [*tmux, "list-panes", "-t", "fleet-7", "-F", "#{pane_start_command}"],
+            [*tmux, "list-panes", "-t", "fleet-7", "-F", "#{pane_start_command} #{@colour}"],
             check=True,
             capture_output=True,
             text=True,
@@ -47,7 +50,7 @@ def test_tmux_makes_the_panes(tmp_path: Path):
         )
     finally:
         subprocess.run([*tmux, "kill-server"], check=False, timeout=60)
-    assert listed.stdout.count("sleep 600") == 9
+    assert listed.stdout.count("sleep 600 red") == 9
 
 
 def test_ships_come_in_the_order_of_their_numbers(tmp_path: Path):
@@ -60,28 +63,14 @@ def test_ships_come_in_the_order_of_their_numbers(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("task", "title"), [(None, "ship-0 · working"), ("7", "ship-0 · working · 7 Do\ufffd it")]
+    ("view", "colours"),
+    [(panes.View(), ["cyan", "red", "cyan"]), (panes.View(coloured=False), ["default"] * 3)],
 )
-def test_a_pane_has_a_title(task: str | None, title: str):
-    """The ship, its state, and its task, whose subject steers no terminal."""
-    assert (
-        panes.title("ship-0", {"state": "working", "task": task, "subject": "Do\x1b it"}) == title
-    )
-
-
-def test_a_pane_shows_the_log_while_there_is_the_ship(tmp_path: Path, capsys):
-    """With the time of day; it ends once the ship has been let go."""
-    folder = tmp_path / "voyage"
-    for name in ("ships", "logs"):
-        (folder / name).mkdir(parents=True)
-    record = folder / "ships" / "ship-0.json"
-    record.write_text(json.dumps({"state": "waiting", "task": None, "subject": None}))
-    (folder / "logs" / "ship-0.log").write_text("2026-01-01T00:00:01.000Z [1] one\n")
-    threading.Timer(0.2, record.unlink).start()
-    with pytest.raises(FileNotFoundError):
-        panes.pane(tmp_path, "ship-0")
-    out = capsys.readouterr().out
-    assert re.sub(r"\033\]2;.*?\033\\", "", out) == "00:00:01 [1] one\n"
+def test_ships_have_colours(tmp_path: Path, view: panes.View, colours: list[str]):
+    """The same again after some ships; none if the captain wants none."""
+    fleet = [panes.ship_pane(tmp_path, view, ship) for ship in ("ship-0", "ship-5", "ship-6")]
+    assert [pane.colour for pane in fleet] == colours
+    assert panes.read_view(fleet[0].argv[-2]) == view
 
 
 def test_a_terminal_that_is_not_known_here_is_taken_for_a_common_one():

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 
 from ..protocol import BeatAnswer, Fault, Report
 from .client import Refused, Unreachable
@@ -88,16 +87,9 @@ class Heartbeat:
         while not self.over.wait(SETTLE_S):
             self.ship.reload_credentials()
             is_due = time.monotonic() > due or self._report != self._reported
-            if self._was_knocked() or is_due:
+            if self.ship.was_knocked() or is_due:
                 due = time.monotonic() + self.period_s
                 self.beat()
-
-    def _was_knocked(self) -> bool:
-        """Whether the captain wants us to ask storage at once; true once for each knock."""
-        with suppress(OSError):
-            (self.ship.folder / "knock").unlink()
-            return True
-        return False
 
     def beat(self) -> None:
         """Renew the claim, or learn that it is lost."""

@@ -60,7 +60,8 @@ def race(ship: Ship, run_id: str) -> bool:
     except Refused as refusal:
         ship.say(f"storage refuses: {refusal.error}")
         return False
-    if grant["claim"] is None:  # and storage has waited for something to do
+    if grant["claim"] is None:
+        ship.rest(grant["rest_s"])
         return True
     if grant["task"] is None:
         return hold(ship, Verification(ship, grant))

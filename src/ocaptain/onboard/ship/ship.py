@@ -22,6 +22,8 @@ from .workgroup import WorkGroup, own_cgroup
 
 SOCKETS_PATH_LIMIT = 85
 """Bytes. A socket's own path may have 107, of which ssh uses 19 for the name of its draft."""
+KNOCK_LOOK_S = 1.0
+"""Seconds between looks for a knock, at rest."""
 LOG_PERIOD_S = 2.0
 LOG_LINE_LIMIT = 500
 """Characters of a line in the log."""
@@ -106,6 +108,19 @@ class Ship:
             self.agent_env = json.loads((self.folder / "agent_env.json").read_text())
             known = {*self.secrets, *secret_values(self.agent_env)}
             self.secrets[:] = sorted(known, key=len, reverse=True)
+
+    def was_knocked(self) -> bool:
+        """Whether the captain wants us to ask storage at once; true once for each knock."""
+        with suppress(OSError):
+            (self.folder / "knock").unlink()
+            return True
+        return False
+
+    def rest(self, seconds: float) -> None:
+        """Do nothing for so long, or until somebody knocks."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends and not self.was_knocked():
+            time.sleep(KNOCK_LOOK_S)
 
     def open_clone(self, give_up: Event) -> Clone:
         """Return the clone at `workspace`. Once `give_up` is set it waits for storage no more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import clean, several
-from . import health, train
+from . import health, rest, train
 from .call import SHORT_LIMIT, Refused, amount, text
 from .leases import end_claim, renew, sweep
 from .state import (
@@ -70,11 +70,19 @@ def claim(call: Call) -> TaskGrant | VerificationGrant | NoClaim:
     sweep(call)
     granted = call.held_claim() or new_claim(call, run_id)
     if granted is None:
-        state, reason = voyage_state(call)
-        return {"claim": None, "state": state, "reason": reason}
+        return no_claim(call)
+    rest.note_rest(call, 0.0)
     if granted["task"] is None:
         return {"claim": granted["number"], "head": call.meta["head"], "task": None}
     return describe(call, granted, call.tasks[granted["task"]])
+
+
+def no_claim(call: Call) -> NoClaim:
+    """Say how the voyage stands, and for how long the ship need not ask again."""
+    state, reason = voyage_state(call)
+    rest_s = rest.allowed_rest(call, state)
+    rest.note_rest(call, rest_s)
+    return {"claim": None, "state": state, "reason": reason, "rest_s": rest_s}
 
 
 def new_claim(call: Call, run_id: str) -> Claim | None:

@@ -51,11 +51,13 @@ def silence_s(call: Call, ship: ShipRecord) -> float:
 
 
 def is_lost(call: Call, ship: ShipRecord) -> bool:
-    """Whether a ship was silent for too long; before it calls in it has a time of its own."""
+    """Whether a ship was silent for too long.
+
+    Before it calls in it has a time of its own; one that rests has as much more."""
     longest = max(call.voyage["lease_seconds"] / 2, LEAST_SILENCE_S)
     if ship["last_seen_at"] is None:
         longest = STARTING_S
-    return silence_s(call, ship) > longest
+    return silence_s(call, ship) > longest + ship.get("rest_s", 0.0)
 
 
 # Whether it is sound

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import several
-from . import health
+from . import health, rest
 from .call import Refused, text
 from .claims import task_texts
 from .leases import end_claim
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Task,
         TaskMetadata,
         UpdateShipsAnswer,
+        WakingAnswer,
     )
     from .call import Call
 
@@ -87,7 +88,7 @@ def over(call: Call) -> str:
     )
 
 
-def resume(call: Call) -> Message:
+def resume(call: Call) -> WakingAnswer:
     """End a pause or a halt, have broken ships try again, and offer origin again what it refused.
 
     The message says so if nothing is handed out even then."""
@@ -96,13 +97,15 @@ def resume(call: Call) -> Message:
         call.remove_meta("mirror_refused")
     for name in sorted(call.ships):
         health.note_success(call, name)
+    resting = rest.wake(call)
     state, reason = voyage_state(call)
     if state in ("running", "verifying"):
-        return {"message": "Tasks are handed out."}
+        return {"message": "Tasks are handed out.", "resting": resting}
     why = f"{state}, {reason}" if reason else state
     return {
         "message": f"Nothing is handed out: the voyage is {why}. "
-        "To see all: ocaptain status. To bring home what there is: ocaptain fetch"
+        "To see all: ocaptain status. To bring home what there is: ocaptain fetch",
+        "resting": resting,
     }
 
 
@@ -194,20 +197,21 @@ def lookup_ship(call: Call) -> ShipRecord:
 # Tasks
 
 
-def retry(call: Call) -> Message:
+def retry(call: Call) -> WakingAnswer:
     """Bring `task` back, which was set aside; or `verify`, which was given up."""
     if call.request.get("task") == "verify":
         if not any(map(call.meta.get, VERIFY_NOTES)):
             state, _ = voyage_state(call)
             raise Refused("task", f"verify.sh was not given up: the voyage is {state}")
         verify_anew(call)
-        return {"message": "verify.sh runs again once every task is completed."}
+        message = "verify.sh runs again once every task is completed."
+        return {"message": message, "resting": rest.wake(call)}
     task = lookup_task(call, text(call.request, "task"))
     state = tasklist.state(task)
     if state != "failed":
         raise Refused("task", f"task {task['id']} is {state}, and was not set aside")
     call.put_task(tasklist.without_notes(task, "failed", "attempts", "interruptedBy"))
-    return {"message": f"Task {task['id']} is pending again."}
+    return {"message": f"Task {task['id']} is pending again.", "resting": rest.wake(call)}
 
 
 def verify_anew(call: Call) -> None:
@@ -252,7 +256,7 @@ def edit_task(call: Call) -> EditAnswer:
         message = f"Task {task_id} is changed."
     if state == "in_progress":
         message = f"Task {task_id} is changed; its ship goes on with it as it was."
-    return {"message": message, "id": task_id}
+    return {"message": message, "id": task_id, "resting": rest.wake(call)}
 
 
 def check_fields(fields: Json) -> None:

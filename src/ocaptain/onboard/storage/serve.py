@@ -252,7 +252,7 @@ def run_operation(call: Call) -> Decision:
     except Refused as refused:
         answer = refusal(refused.code, refused.error)
         return Decision(answer, refused.waits_on)
-    has_no_claim = op == "claim" and fields["claim"] is None
+    has_no_claim = op == "claim" and fields["claim"] is None and not fields["rest_s"]
     is_checking = op == "beat" and fields["checking"]
     return Decision({"ok": True, **fields}, call.who if has_no_claim or is_checking else None)
 

@@ -50,12 +50,15 @@ def voyage_state(call: Call) -> tuple[str, str | None]:
         )
     if paused:
         return paused["state"], paused["reason"]
+    if not call.task_outlines:
+        return "idle", "there is no task yet"
     return "running", None
 
 
 def all_completed(call: Call) -> bool:
-    """Whether every task is completed."""
-    return all(tasklist.state(task) == "completed" for task in call.task_outlines.values())
+    """Whether every task is completed. Without a task there is nothing that could be."""
+    states = [tasklist.state(task) for task in call.task_outlines.values()]
+    return bool(states) and all(state == "completed" for state in states)
 
 
 def is_complete(call: Call) -> bool:
@@ -78,7 +81,7 @@ def is_being_verified(call: Call) -> bool:
 
 def is_stuck(call: Call) -> bool:
     """Whether there is something left to do, and nobody is at it, and nobody can be."""
-    if call.live_claims() or all_completed(call):
+    if not call.task_outlines or call.live_claims() or all_completed(call):
         return False
     return not any(tasklist.ready(call.task_outlines, call.task_outlines))
 

@@ -47,6 +47,14 @@ HELPLESS = ("lost", "relieved", "broken")
 """The same of ships if nobody is on the way."""
 IDLE_STATES = {"complete": "done", "failed": "done", "paused": "paused", "halted": "paused"}
 """The state of a ship with nothing to do, by the voyage's; it is `waiting` in others."""
+RESUME = ("ocaptain resume", "Tasks are handed out again.")
+NEXT = {
+    "paused": RESUME,
+    "halted": RESUME,
+    "idle": ("ocaptain tasks add SUBJECT", "Ships begin at once."),
+}
+"""What moves a voyage on that is in one of these states, and what it does."""
+AT_REST = "at rest; an order wakes it"
 LONG_LIMIT_S = 600
 
 
@@ -141,8 +149,9 @@ def next_commands(
     elif state == "paused" and budget_is_spent:
         why = "The budget is spent. This brings home what has landed."
         commands.append({"command": "ocaptain fetch", "why": why})
-    elif state in ("paused", "halted"):
-        commands.append({"command": "ocaptain resume", "why": "Tasks are handed out again."})
+    elif state in NEXT:
+        command, why = NEXT[state]
+        commands.append({"command": command, "why": why})
     if tasks["failed"]:
         count = several(int(tasks["failed"]), "task")
         why = f"It says why {count} failed, and how to bring each back."
@@ -177,6 +186,8 @@ def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
         reason = broken["reason"]
         since = broken["since"]
         until = call.now + max(0.0, broken["until"] - call.meta["clock"])
+    elif "rest_s" in ship:
+        reason = AT_REST
     if health.is_lost(call, ship):
         state = "lost"
         reason = f"not heard from for {health.silence_s(call, ship):.0f} s"
