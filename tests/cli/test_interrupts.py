@@ -1,6 +1,7 @@
 """Signals that come while a verb runs."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator
 
@@ -63,3 +64,34 @@ def test_what_is_to_be_ignored_stays_so():
     with cancelling():
         assert asyncio.run(verb()) == "done"
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture
+def closed() -> Iterator[int]:
+    """A terminal that was closed."""
+    outside, inside = os.openpty()
+    os.close(outside)
+    yield inside
+    os.close(inside)
+
+
+async def tidy(output: int) -> None:
+    """Write what gives a screen back."""
+    os.write(output, b"\x1b[?25h")
+
+
+def test_a_terminal_that_was_closed_is_an_interrupt(closed: int):
+    """Whoever shows something tidies the screen in the end, which fails then; that is no bug."""
+    with pytest.raises(KeyboardInterrupt), cancelling(outputs=[closed]):
+        asyncio.run(tidy(closed))
+
+
+def test_a_disk_that_fails_is_none(closed: int):
+    """The same error of the system's is told as it is, if the outputs are a file and a terminal
+    that is there still."""
+    pair = os.openpty()
+    null = os.open(os.devnull, os.O_WRONLY)
+    with pytest.raises(OSError, match="Input/output"), cancelling(outputs=[null, *pair]):
+        asyncio.run(tidy(closed))
+    for descriptor in (null, *pair):
+        os.close(descriptor)

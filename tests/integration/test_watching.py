@@ -85,6 +85,16 @@ def test_a_watch_goes_on_while_storage_is_away(captain):
         assert "complete" in terminal.over(seconds=40)[0]
 
 
+def test_a_watch_ends_with_its_terminal(captain):
+    """That the screen cannot be tidied any more is no bug, and nothing runs on."""
+    voyage, _ = gated(captain, ships=1)
+    with Terminal(captain) as terminal:
+        terminal.type(f"ocaptain status --watch {voyage.id}")
+        terminal.until("working")
+    until(lambda: not [line for line in processes(voyage.id) if "--watch" in line])
+    assert not (captain.home / ".local" / "state").exists()
+
+
 def test_status_and_tasks_as_json(captain):
     """What other programs read of a voyage under way."""
     voyage, gate = gated(captain, ships=2)
