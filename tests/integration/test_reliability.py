@@ -389,11 +389,12 @@ UNRULY = {
     "hangs": "sleep 600",
     "loops": "while :; do :; done",
     "deletes its workspace": 'rm -rf "$PWD"',
-    "deletes .git": "rm -rf .git",
     "fills the disk": "head -c 2G /dev/zero >big",
 }
 """What the first agent of a task does; the second does as it should."""
 ODD = {
+    "deletes .git": "rm -rf .git",
+    "begins a repository of its own": "rm -rf .git; git init -q; git add -A; git commit -qm All",
     "breaks git's config": "echo '[[[' >.git/config",
     "turns git away": "git config remote.origin.url /nowhere;"
     " git config --global url./nowhere/.insteadOf storage:",

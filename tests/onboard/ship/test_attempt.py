@@ -38,6 +38,19 @@ def test_a_check_that_fails_leaves_nothing_in_the_tree(yard: Yard):
     assert "rubbish" not in wreck(yard).split()
 
 
+@rule("R151")
+def test_a_command_that_begins_its_own_repository_lands_what_it_made(yard: Yard):
+    """Whatever became of git's folder, the rest of the attempt goes on as always."""
+    harbor = Harbor()
+    run = "echo x >a; rm -rf .git; git init -q; git add a; git commit -qm A; echo y >b"
+    work = at_sea(yard, harbor, run, check="git rm -qr --cached . && git status && test -e b")
+    assert hold(work.ship, work)
+    [landing] = harbor.requests("land")
+    changed = git(yard.bare, "show", "--format=", "--name-only", landing["commit"])
+    assert changed.split() == ["a", "b"]
+    assert "git's folder is broken" in work.ship.log.read_text()
+
+
 @rule("R117")
 def test_what_waits_for_the_berth_is_on_storage_meanwhile(yard: Yard):
     """Finished work does not die with its ship while others land."""
@@ -239,7 +252,9 @@ def test_a_command_that_changed_nothing_but_a_submodule_has_failed(yard: Yard):
     with_submodule(yard)
     harbor = Strict(yard)
     work = at_sea(yard, harbor, "git submodule -q update --init; echo mine >lib/x")
-    work.clone.git.run("config", "--file", ".git/set-up/config", "protocol.file.allow", "always")
+    work.clone.git.run(
+        "config", "--file", "../workspace.set-up/config", "protocol.file.allow", "always"
+    )
     assert hold(work.ship, work)
     [release] = harbor.requests("release")
     assert release["why"] == "it changed nothing on its branch, but left work in lib"

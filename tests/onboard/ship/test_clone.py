@@ -630,7 +630,7 @@ def test_a_broken_clone_is_made_anew(yard: Yard, what: str):
 
 def test_a_clone_that_has_lost_its_origin_does_not_wait_for_it(yard: Yard):
     """Where the clone's own settings are gone, storage is not what is out of reach."""
-    (yard.path / ".git" / "set-up" / "config").write_text("")
+    (yard.clone.kept / "config").write_text("")
     with pytest.raises(GitFailed, match="'origin' does not appear"):
         yard.begin("work/2-2")
 

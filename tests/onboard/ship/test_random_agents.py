@@ -3,12 +3,14 @@
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ocaptain.onboard.ship import trees
 from ocaptain.onboard.ship.stock import bars, findings
 from tests.support.rules import rule
 from tests.support.storage import git
@@ -45,27 +47,51 @@ class Agent:
         self.left[text] = name
 
 
+def nest(agent: Agent, name: str) -> None:
+    agent.run("init", "-q", "nested")
+    agent.write("nested/" + name.strip("-"))
+
+
+def am(agent: Agent, _: str) -> None:
+    words = "git format-patch -1 side --stdout | git am -q --3way"
+    subprocess.run(words, cwd=agent.yard.path, shell=True, capture_output=True, check=False)
+
+
+def large(agent: Agent, _: str) -> None:
+    agent.write("large")
+    with (agent.yard.path / "large").open("a") as file:
+        file.write("0" * 2_000_000)
+
+
+def save(agent: Agent, _: str) -> None:
+    with suppress(OSError):  # as it is if git's folder is broken, until the turn ends
+        agent.yard.work.save("work/1-1", [])
+
+
+def no_git(agent: Agent, _: str) -> None:
+    trees.remove(agent.yard.path / ".git")
+
+
+def anew(agent: Agent, name: str) -> None:
+    no_git(agent, name)
+    agent.run("init", "-q")
+
+
+def break_index(agent: Agent, _: str) -> None:
+    with suppress(OSError):
+        (agent.yard.path / ".git" / "index").write_text("DIRC")
+
+
+def ignore(agent: Agent, name: str) -> None:
+    with suppress(OSError), (agent.yard.path / ".git" / "info" / "exclude").open("a") as file:
+        file.write(f"{name}\n")
+
+
 def steps() -> dict[str, Callable[[Agent, str], None]]:
     """What an agent may do, each to a file."""
 
     def with_git(*words: str) -> Callable[[Agent, str], None]:
         return lambda agent, name: agent.run(*(word.replace("NAME", name) for word in words))
-
-    def nest(agent: Agent, name: str) -> None:
-        agent.run("init", "-q", "nested")
-        agent.write("nested/" + name.strip("-"))
-
-    def am(agent: Agent, _: str) -> None:
-        words = "git format-patch -1 side --stdout | git am -q --3way"
-        subprocess.run(words, cwd=agent.yard.path, shell=True, capture_output=True, check=False)
-
-    def large(agent: Agent, _: str) -> None:
-        agent.write("large")
-        with (agent.yard.path / "large").open("a") as file:
-            file.write("0" * 2_000_000)
-
-    def save(agent: Agent, _: str) -> None:
-        agent.yard.work.save("work/1-1", [])
 
     return {
         "write": Agent.write,
@@ -100,6 +126,10 @@ def steps() -> dict[str, Callable[[Agent, str], None]]:
         "gc": with_git("gc", "-q", "--prune=now"),
         "large": large,
         "save": save,
+        "no git": no_git,
+        "anew": anew,
+        "break index": break_index,
+        "ignore": ignore,
         "chmod": lambda agent, _: (
             (agent.yard.path / "poem").is_file() and (agent.yard.path / "poem").chmod(0o755)
         ),
@@ -148,8 +178,7 @@ def random_agent(deeds: list[tuple[str, str]]) -> None:
         for deed, name in deeds:
             STEPS[deed](agent, name)
         there, in_stash = in_tree(yard), stashed(yard)
-        yard.clone.mend()
-        stock = yard.work.survey.take()
+        stock = yard.work.take_stock()
         found = findings(stock)
         yard.work.save("work/1-1", [], ended=True)
         kept = objects_of(yard, "refs/heads/work")
@@ -162,7 +191,7 @@ def random_agent(deeds: list[tuple[str, str]]) -> None:
             assert not is_marked(yard)
 
 
-@rule("R134", "R138")
+@rule("R134", "R138", "R151")
 def test_random_agents(request: pytest.FixtureRequest):
     """What is in the tree or the stash is kept, or named, and no markers are committed."""
     examples = 2_000 if request.config.getoption("--long") else EXAMPLES

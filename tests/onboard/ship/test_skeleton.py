@@ -153,7 +153,7 @@ LEFT: list[Callable[[Yard], None]] = [
 def state(yard: Yard) -> dict[str, object]:
     """All that git knows, but for objects, and the files of the tree."""
     directory = yard.path / ".git"
-    skipped = ("objects", "set-up", "index", "FETCH_HEAD", "logs", "refs", "packed-refs")
+    skipped = ("objects", "index", "FETCH_HEAD", "logs", "refs", "packed-refs")
     files = [path for path in directory.rglob("*") if path.is_file()]
     known = [path.relative_to(directory) for path in files]
     kept = [path for path in known if path.parts[0] not in skipped]

@@ -234,11 +234,39 @@ def test_repositories_in_the_tree(yard: Yard, make: Callable[[Yard], None]):
 
 
 @rule("R137")
+def test_a_repository_in_the_place_of_a_file_is_told_as_one(yard: Yard):
+    """Also one without a commit, which git refuses to add; what is in it is saved."""
+    (yard.path / "poem").unlink()
+    git(yard.path, "init", "-q", "poem")
+    yard.write("poem/verse", "x")
+    assert yard.found() == [("repository", ("poem",))]
+    yard.work.save("work/1-1", [])
+    assert yard.shown("work/1-1", "poem/verse") == "x"
+
+
+@rule("R138")
+def test_names_that_an_agent_has_had_ignored_are_found(yard: Yard):
+    """Where only its own clone ignores them, new files land all the same; no attribute that it
+    sets there counts."""
+    (yard.path / ".git" / "info" / "exclude").write_text("hidden\n")
+    (yard.path / ".git" / "info" / "attributes").write_text("poem -text eol=crlf ident\n")
+    yard.write("names", "other\n")
+    git(yard.path, "config", "core.excludesFile", "names")
+    for name in ("hidden", "other", "__pycache__/x"):
+        yard.write(name, "x")
+    yard.write("poem", "$Id: mine $\n")
+    yard.commit_rest()
+    changed = git(yard.path, "diff", "--name-only", "HEAD~1").split()
+    assert changed == ["hidden", "names", "other", "poem"]
+    assert git(yard.path, "show", "HEAD:poem") == "$Id: mine $"
+
+
+@rule("R137")
 def test_what_git_cannot_add_is_named_and_the_rest_is_kept(yard: Yard):
     """A filter that fails takes one file with it, not all, and git's words are there."""
     yard.write(".gitattributes", "*.bad filter=eat\n")
-    git(yard.path, "config", "--file", ".git/set-up/config", "filter.eat.clean", "false")
-    git(yard.path, "config", "--file", ".git/set-up/config", "filter.eat.required", "true")
+    git(yard.path, "config", "--file", "../workspace.set-up/config", "filter.eat.clean", "false")
+    git(yard.path, "config", "--file", "../workspace.set-up/config", "filter.eat.required", "true")
     yard.clone.mend()
     for name in ("a", "b", "c.bad", "d"):
         yard.write(name, name)

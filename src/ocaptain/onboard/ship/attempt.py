@@ -104,8 +104,7 @@ class Attempt:
     def land(self, last_words: str) -> None:
         """Bring the work to the branch. Raises Feedback if the agent has to mend it first."""
         self.heartbeat.report({"state": "landing"})
-        self.clone.mend()
-        stock = self.work.survey.take()
+        stock = self.work.take_stock()
         self.judge(stock, last_words)
         message = prompt.commit_message(self.ship.voyage, self.ship.name, self.task)
         self.work.commit(stock, message)

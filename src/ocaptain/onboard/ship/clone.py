@@ -1,7 +1,6 @@
 """A ship's clone of the shared repository, and how a task begins in it."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,14 @@ from . import ignored, phantoms, skeleton, submodules, trees
 from .git import Git
 
 REF = "ocaptain-ref"
-"""The file of git's folder that names the ref of the task begun last."""
+"""The file that names the ref of the task begun last. It is with what was kept of git's folder."""
+MARK = "ocaptain-clone"
+"""The file that tells this clone's folder of git's from any that an agent has put there."""
+LASTING = ("config", "info")
+"""What of git's folder no agent changes for longer than a turn."""
+RESCUED = "ocaptain-rescued"
+"""The file that is with what was kept if an agent has broken git's folder: the next task begins in
+a new clone."""
 
 
 class Clone:
@@ -39,7 +45,9 @@ class Clone:
         self.upstream = f"refs/remotes/origin/{branch}"
         """The voyage branch's commit, as last fetched."""
         self.git = Git(path, ssh, give_up, say)
-        self._say = say
+        self.kept = path.with_name(f"{path.name}.set-up")
+        """What git's folder has besides objects when a task begins; no business of agents'."""
+        self.say = say
         self._is_new = False
 
     # Beginning
@@ -52,17 +60,24 @@ class Clone:
         for old in self.path.parent.glob(f"{self.path.name}.*"):
             self._remove(old, is_told=old != moved)
         self.path.mkdir()
-        settings = [f"--config={key}={value}" for key, value in self.settings.items()]
-        upload_pack = ["--upload-pack", self.settings["remote.origin.uploadpack"]]
-        only = ["--single-branch", "--branch", self.branch]
-        self.git.clone("--quiet", *only, *settings, *upload_pack, "storage:repo.git", ".")
+        self.copy_to(self.git)
         exclude = self.git.directory / "info" / "exclude"
         exclude.parent.mkdir(exist_ok=True)
         exclude.write_text(ignored.USUALLY)
+        (self.git.directory / MARK).write_text(os.urandom(8).hex())
         self._is_new = True
+
+    def copy_to(self, place: Git, *options: str) -> None:
+        """Clone the shared repository to a place, which is empty."""
+        settings = [f"--config={key}={value}" for key, value in self.settings.items()]
+        upload_pack = ["--upload-pack", self.settings["remote.origin.uploadpack"]]
+        only = ["--single-branch", "--branch", self.branch]
+        words = [*only, *options, *settings, *upload_pack, "storage:repo.git", "."]
+        place.clone("--quiet", *words)
 
     def keep(self) -> None:
         """Remember what git has besides objects, once the clone is set up: tasks begin with it."""
+        skeleton.keep(self.git.directory, self.kept)
         submodules.keep(self.git)
 
     def check_out(self, commit: str) -> None:
@@ -73,7 +88,11 @@ class Clone:
         """Start a fresh branch `ref` at the voyage branch's head, as in a clone just set up.
 
         Only ignored files stay."""
-        skeleton.restore(self.git.directory)
+        self._demand_ours()
+        if (self.kept / RESCUED).exists():
+            raise OSError("git's folder was broken before, and a sound one is to be had")
+        (self.kept / REF).unlink(missing_ok=True)
+        skeleton.restore(self.git.directory, self.kept)
         self.fetch()
         self.git.run("checkout", "--quiet", "--force", "--detach", self.upstream)
         ignored.spare_tracked(self.git)
@@ -86,7 +105,7 @@ class Clone:
         self.keep()
         self.git.run("update-ref", f"refs/heads/{ref}", self.upstream)
         self.git.run("symbolic-ref", "HEAD", f"refs/heads/{ref}")
-        (self.git.directory / REF).write_text(ref)
+        (self.kept / REF).write_text(ref)
         self._is_new = False
 
     def _remove(self, old: Path, *, is_told: bool) -> None:
@@ -95,7 +114,7 @@ class Clone:
             trees.remove(old)
         except OSError as failure:
             if not is_told:
-                self._say(f"an old clone takes up disk; remove it by hand: {failure}")
+                self.say(f"an old clone takes up disk; remove it by hand: {failure}")
 
     def _remove_nested(self) -> None:
         """Remove repositories that were made over folders of ours: git neither shows nor cleans
@@ -112,11 +131,21 @@ class Clone:
             names = " ".join(str(path.relative_to(self.path)) for path in lost)
             if not self._is_new:
                 raise OSError(f"submodules cannot follow the branch: {names}")
-            self._say(f"submodules whose commit cannot be fetched are empty: {names}")
+            self.say(f"submodules whose commit cannot be fetched are empty: {names}")
 
     def begun(self) -> str:
         """Return the ref that was begun last, whatever is checked out. Raises OSError if none."""
-        return (self.git.directory / REF).read_text()
+        return (self.kept / REF).read_text()
+
+    def _demand_ours(self) -> None:
+        """Raise OSError if git's folder is not the one that was kept."""
+        directory = self.git.directory
+        if not skeleton.is_folder(directory):
+            raise NotADirectoryError(f"git's folder is broken: {directory} is none")
+        with suppress(FileNotFoundError):
+            if (directory / MARK).read_text() == (self.kept / MARK).read_text():
+                return
+        raise FileNotFoundError(f"git's folder is broken: {directory} is another")
 
     def restore(self, ref: str, commit: str) -> None:
         """Make branch and tree what a commit has, whatever was done to them; ignored files stay."""
@@ -129,13 +158,16 @@ class Clone:
     # What keeps it going
 
     def mend(self) -> None:
-        """Undo what keeps git from working: locks of a git that was killed, an agent's settings.
+        """Undo what keeps git from seeing all: locks of a git that was killed, an agent's settings,
+        attributes and names to ignore.
 
-        `set-up` has the settings as they were after the plan's set-up. Raises OSError if there is
-        no such file."""
+        Raises OSError if git's folder is not ours any more."""
+        self._demand_ours()
         skeleton.unlock(self.git.directory)
-        kept = self.git.directory / skeleton.KEPT / "config"
-        shutil.copyfile(kept, self.git.directory / "config")
+        changed = [self.git.directory / name for name in LASTING]
+        trees.remove(*changed)
+        kept = [self.kept / name for name in LASTING]
+        trees.copy_into(self.git.directory, [path for path in kept if path.exists()])
 
     def fetch(self) -> None:
         """Learn where the voyage branch is."""
@@ -153,8 +185,8 @@ class Clone:
 
     def _was_cut(self) -> bool:
         """Whether an agent has fetched less than the whole history."""
-        kept = self.git.directory / skeleton.KEPT
-        return (self.git.directory / "shallow").exists() and not (kept / "shallow").exists()
+        was_cut = (self.kept / "shallow").exists()
+        return (self.git.directory / "shallow").exists() and not was_cut
 
     def remove_untracked(self) -> None:
         """Remove what git does not know, but not what it ignores."""

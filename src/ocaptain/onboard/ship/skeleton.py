@@ -11,33 +11,27 @@ from . import trees
 
 STORES = ("objects", "modules", "lfs", "annex")
 """What is not kept: large, and worth nothing to who does not know its names."""
-KEPT = "set-up"
-NEW = f"{KEPT}.new"
+INSIDE = "set-up"
+"""Where in a submodule's folder of git's that is kept, with what is about to be."""
 ESSENTIAL = (*STORES, "HEAD", "config", "packed-refs", "refs", "shallow")
 """What stays of a submodule that an agent has fetched."""
 
 
-def keep(directory: Path) -> None:
-    """Remember what git's folder has."""
-    new = directory / NEW
+def keep(directory: Path, kept: Path) -> None:
+    """Remember in the folder `kept` what git's folder has."""
+    new = _draft(kept)
     trees.remove(new)
     _copy(directory, new)
-    trees.remove(directory / KEPT)
-    new.rename(directory / KEPT)
+    trees.remove(kept)
+    new.rename(kept)
 
 
-def is_kept(directory: Path) -> bool:
-    """Whether there is something to put back."""
-    return is_folder(directory / KEPT)
-
-
-def restore(directory: Path) -> None:
+def restore(directory: Path, kept: Path) -> None:
     """Make git's folder what it was when it was kept. Raises OSError if that cannot be."""
-    kept = directory / KEPT
     for folder in (directory, directory / "objects", kept):
         if not is_folder(folder):
             raise NotADirectoryError(f"git's folder is broken: {folder} is none")
-    remove_worktrees(directory)
+    remove_worktrees(directory, kept)
     unlock(directory)
     trees.remove(*_parts(directory))
     _copy(kept, directory)
@@ -56,10 +50,10 @@ def reduce(directory: Path) -> None:
     trees.remove(*(part for part in directory.iterdir() if part.name not in ESSENTIAL))
 
 
-def remove_worktrees(directory: Path) -> None:
+def remove_worktrees(directory: Path, kept: Path) -> None:
     """Remove the trees that an agent has added to the clone, wherever they are."""
     for record in (directory / "worktrees").glob("*"):
-        if not (directory / KEPT / "worktrees" / record.name).exists():
+        if not (kept / "worktrees" / record.name).exists():
             with suppress(OSError, ValueError):
                 _remove_worktree(record)
 
@@ -90,8 +84,12 @@ def _copy(source: Path, target: Path) -> None:
 def _parts(directory: Path) -> Iterator[Path]:
     """Yield all that is kept, or put back: files and folders."""
     for part in directory.iterdir():
-        if part.name not in (*STORES, KEPT, NEW):
+        if part.name not in (*STORES, INSIDE, _draft(directory / INSIDE).name):
             yield part
     info = directory / "objects" / "info"  # it may name other places where objects are
     if info.is_dir():
         yield info
+
+
+def _draft(kept: Path) -> Path:
+    return kept.with_name(f"{kept.name}.new")

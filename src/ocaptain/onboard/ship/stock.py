@@ -12,6 +12,8 @@ GONE = "000000"
 """The mode of what is not there."""
 LINK = "160000"
 """The mode of a link to a commit of another repository: a submodule, as a rule."""
+NAMELESS = "refs/ocaptain/"
+"""Where commits are that the agent knows by no name, or by one in a log."""
 
 Operation = Literal["", "rebase", "am", "cherry-pick", "revert", "bisect", "merge"]
 

@@ -9,10 +9,11 @@ from .stock import LINK
 
 
 def keep(git: Git) -> None:
-    """Remember what git keeps of a clone and of its submodules, to put it back."""
-    skeleton.keep(git.directory)
+    """Remember what git keeps of a clone's submodules, and of theirs, to put it back."""
     for path, _ in populated(git):
-        keep(git.within(path, own_folder(git, path)))
+        inner = git.within(path, own_folder(git, path))
+        skeleton.keep(inner.directory, inner.directory / skeleton.INSIDE)
+        keep(inner)
 
 
 def follow(git: Git) -> list[Path]:
@@ -59,8 +60,9 @@ def empty(path: Path) -> None:
 
 
 def _check_out(git: Git, commit: str) -> list[Path]:
-    if skeleton.is_kept(git.directory):
-        skeleton.restore(git.directory)
+    kept = git.directory / skeleton.INSIDE
+    if skeleton.is_folder(kept):
+        skeleton.restore(git.directory, kept)
     else:
         skeleton.reduce(git.directory)
     if not has(git, commit):

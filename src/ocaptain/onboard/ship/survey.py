@@ -18,6 +18,7 @@ from .git import Git, GitFailed
 from .markers import USUAL_SIZE, leftover, markers, separators
 from .stock import (
     LINK,
+    NAMELESS,
     NO_COMMIT,
     Change,
     Status,
@@ -40,8 +41,8 @@ LIST_REFS = (
     "for-each-ref",
     "--format=%(objectname) %(objecttype) %(*objectname) %(*objecttype) %(refname)",
 )
-NOT_THE_AGENTS = ("refs/remotes/", "refs/bisect/", "refs/original/", "refs/rewritten/")
-"""Refs that git makes by itself, or that storage has as well."""
+NOT_THE_AGENTS = ("refs/remotes/", "refs/bisect/", "refs/original/", "refs/rewritten/", NAMELESS)
+"""Refs that git makes by itself, or that storage has as well, or that a log tells of."""
 LIST_MODULES = ("config", "-z", "--blob", ":.gitmodules", "--get-regexp", r"^submodule\..*\.path$")
 NOT_OPENED = re.compile(r"^warning: could not open directory '(.*?)(?:/?': .*)?$", re.MULTILINE)
 """git cuts its words off if the path is very long."""
@@ -117,7 +118,8 @@ class Survey:
         worktrees = self._worktrees()
         names = [self._name(path) for path in worktrees]
         inside = [name for name in names if not name.startswith("..")]
-        repositories = [path for path in status.repositories() if path not in inside]
+        repositories = [*status.repositories(), *self._in_place_of_files(status)]
+        repositories = [path for path in repositories if path not in inside]
         left_alone = [*repositories, *inside, *self._left_behind(status)]
         refused += self._stage(status, left_alone, source)
         changes = self._changes(status)
@@ -322,6 +324,11 @@ class Survey:
                 with suppress(OSError):
                     submodules.move(inner, commit)
                     self._submodules[name] = commit
+
+    def _in_place_of_files(self, status: Status) -> list[str]:
+        """Return the repositories without a commit that are where a file or a link was."""
+        gone = [entry.path for entry in status.entries if entry.unstaged == "D"]
+        return [path for path in gone if os.path.lexists(self.clone.path / path / ".git")]
 
     def _left_behind(self, status: Status) -> list[str]:
         """Return the submodules that the agent has left alone while the branch moved on."""

@@ -5,7 +5,7 @@ from contextlib import suppress
 from tempfile import NamedTemporaryFile
 
 from ..protocol import EnterAnswer
-from . import phantoms
+from . import phantoms, rescue
 from .clone import Clone
 from .git import GitFailed
 from .stock import NO_COMMIT, Stock
@@ -38,6 +38,15 @@ class Work:
         self._recall()
 
     # The agent's work
+
+    def take_stock(self) -> Stock:
+        """Take stock when a turn has ended, also if the agent has broken git's folder."""
+        try:
+            self.clone.mend()
+            return self.survey.take()
+        except OSError as failure:
+            rescue.rescue(self.clone, str(failure))
+            return self.survey.take()
 
     def commit(self, stock: Stock, message: str) -> None:
         """Commit what was found uncommitted, unless that belongs to a rebase."""
@@ -164,7 +173,7 @@ class Work:
 
         If the agent has `ended` also what it has elsewhere. What holds a secret stays here.
         Returns the paths of what git cannot add."""
-        stock = self.survey.take()
+        stock = self.take_stock() if ended else self.survey.take()
         commit = self._snapshot(stock)
         if commit != self._saved and self._is_new(commit) and self._push({ref: commit}, secrets):
             self._saved = commit
