@@ -10,7 +10,7 @@ import pytest
 from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.fleet.choice import Candidate, ambiguous, choose
-from ocaptain.fleet.find import ask_cached, find, survey, voyages
+from ocaptain.fleet.find import ask_cached, find, survey, voyages, wait_patiently
 from ocaptain.fleet.voyage import Voyage
 from ocaptain.providers import open_provider
 from tests.support.sailing import Sailing, half_made
@@ -103,14 +103,36 @@ def test_a_provider_that_does_not_answer_holds_nobody_up(
     inventory = tmp_path / "hosts"
     named = replace(two, provider="hosts", provider_origin="environment", hosts=inventory)
     assert asyncio.run(find(named, "11")).id == ONE
-    fault = f"Provider hosts (OCAPTAIN_PROVIDER): {inventory}: No such file or directory."
+    fault = f"{inventory}: No such file or directory."
+    told = f"Provider hosts: {fault} More: OCAPTAIN_PROVIDER=hosts ocaptain doctor\n"
     shutil.rmtree(two.socket_dir)  # where it was reached from here before
     assert asyncio.run(find(named, "11")).id == ONE
-    assert capsys.readouterr().err == f"{fault}\n" * 2
+    assert capsys.readouterr().err == told * 2
     shutil.rmtree(two.data_dir / "local")
     with pytest.raises(Failure) as caught:
         asyncio.run(find(named, None))
-    assert str(caught.value).startswith(f"{fault}\nmkdir -p ")
+    assert str(caught.value).startswith(f"Provider hosts (OCAPTAIN_PROVIDER): {fault}\nmkdir -p ")
+
+
+def test_a_provider_that_was_late_a_moment_ago_is_not_waited_for_as_long(config: Config):
+    """The others' voyages are there at once then; if there are none, it is waited for."""
+    voyage = Voyage(config, open_provider(config), ONE)
+
+    async def wait(found: list[Voyage], late: list[str]) -> dict[str, bool]:
+        async def answer() -> list[Voyage]:
+            return found
+
+        async def hang() -> list[Voyage]:
+            await asyncio.sleep(0.2)
+            return []
+
+        looks = {"local": asyncio.create_task(answer()), "exedev": asyncio.create_task(hang())}
+        await wait_patiently(looks, late, impatience_s=0.01, patience_s=60)
+        return {name: not look.cancelled() for name, look in looks.items()}
+
+    assert asyncio.run(wait([voyage], ["exedev"])) == {"local": True, "exedev": False}
+    assert asyncio.run(wait([voyage], [])) == {"local": True, "exedev": True}
+    assert asyncio.run(wait([], ["exedev"])) == {"local": True, "exedev": True}
 
 
 def test_a_provider_that_is_named_confines_what_is_about_all_voyages(two: Config):

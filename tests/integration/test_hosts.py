@@ -304,7 +304,8 @@ def test_an_inventory_is_refused_with_all_that_is_wrong_in_it(captain):
     """Lines that are no machines are all named; so is a missing file."""
     put(captain.inventory, "depot\na,machine\n-oProxyCommand=x\n")
     said = captain.run("voyages", status=1).err
-    assert f"{captain.inventory} has what is no [user@]host[:port]: a,machine, -oProxy" in said
+    assert f"{captain.inventory} has lines that name no machine." in said
+    assert "line 2: a,machine: that is no [user@]host[:port]\nline 3: -oProxy" in said
     captain.inventory.unlink()
     said = captain.run("voyages", status=1).err
     assert f"{captain.inventory}: No such file or directory" in said

@@ -128,7 +128,7 @@ def test_a_machine_that_is_down_is_not_asked_with_each_command(
     assert asyncio.run(Hosts(yard.config).list()) == []
     assert yard.asked() == ["up"]
     assert capsys.readouterr().err == f"{told} Connection timed out\n" * 2
-    absent = yard.config.socket_dir / "hosts" / "absent.json"
+    absent = yard.config.socket_dir / "absent-machines.json"
     kept = json.loads(absent.read_text())
     absent.write_text(json.dumps({**kept, "since": kept["since"] - ASK_AGAIN_S}))
     asyncio.run(Hosts(yard.config).list())

@@ -99,7 +99,7 @@ def no_such(known: Sequence[Candidate], name: str) -> Failure:
 
 def ambiguous(fitting: Sequence[Candidate]) -> Failure:
     """Return the failure that several voyages may be meant, with how to say which."""
-    first = fitting[0]
+    first = next((each for each in fitting if each.row["name"]), fitting[0])
     short = first.voyage.id.removeprefix("voyage-")[:4]
     by_name = f" or its plan's name ({clean(first.row['name'])})" if first.row["name"] else ""
     return Failure(

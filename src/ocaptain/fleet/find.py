@@ -3,7 +3,7 @@
 All providers are asked at once. One that does not answer is told of, and the others count."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -12,8 +12,8 @@ from ocaptain.config import Config
 from ocaptain.errors import Failure, progress
 from ocaptain.patience import told_if_slow
 from ocaptain.process import wait_for_all
-from ocaptain.providers import VM, open_provider
-from ocaptain.providers.absent import forget_absent
+from ocaptain.providers import NAMED_BY, VM, open_provider
+from ocaptain.providers.absent import forget_absent, read_absent, write_absent
 from ocaptain.providers.set_up import set_up, was_named
 
 from .choice import OVER, ambiguous, candidates, choose, row_of
@@ -26,8 +26,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE_S = 8.0
-"""How long a provider may take if another has voyages; exe.dev's lobby takes one second, and a
-machine of `hosts` that is down takes five."""
+"""How long a provider may take if another has voyages; a machine of `hosts` that is down takes five
+seconds."""
+IMPATIENCE_S = 1.5
+"""The same if it did not answer a moment ago; exe.dev's lobby takes one second."""
+
+
+Looks = Mapping[str, "asyncio.Task[list[Voyage]]"]
+"""What is asked of each provider, by its name."""
 
 
 class Search(NamedTuple):
@@ -36,7 +42,7 @@ class Search(NamedTuple):
     voyages: list[Voyage]
     asked: list[str]
     """The names of those that answered."""
-    faults: list[Failure]
+    faults: dict[str, Failure]
     """Why the others did not."""
 
 
@@ -64,10 +70,11 @@ async def find(config: Config, name: str | None) -> Voyage:
     list of voyages if there is none, or more than one."""
     reached = _remembered(config, name)
     if name and len(reached) == 1:
-        with suppress(Failure):  # all providers are asked then, and tell why
-            for voyage in await _voyages_of(reached[0].config):
-                if voyage.id == reached[0].id:
-                    return _named(voyage, name)
+        async with told_if_slow(f"asking {reached[0].config.provider} …"):
+            known = await _voyages_of(reached[0].config)
+        for voyage in known:
+            if voyage.id == reached[0].id:
+                return _named(voyage, name)
     search = await _search(config)
     if not _fitting(search.voyages, name) and forget_absent(config):
         search = await _search(config)
@@ -136,35 +143,59 @@ def _named(voyage: Voyage, name: str | None) -> Voyage:
 async def _search(config: Config, *, confined: bool = False) -> Search:
     """Ask all providers that are set up for their VMs."""
     open_provider(config)  # a wrong name is a failure, whatever else is set up
-    async with told_if_slow("looking for voyages …"):
-        settings = [config] if confined and was_named(config) else await set_up(config)
-        looks = [asyncio.create_task(_voyages_of(each)) for each in settings]
-        await _wait_patiently(looks)
-    found: list[Voyage] = []
-    asked = []
-    faults = []
-    for each, look in zip(settings, looks, strict=True):
+    settings = [config] if confined and was_named(config) else await set_up(config)
+    names = ", ".join(each.provider for each in settings)
+    looks = {each.provider: asyncio.create_task(_voyages_of(each)) for each in settings}
+    async with told_if_slow(f"asking {names} …"):
+        await wait_patiently(looks, read_absent(config, "providers"))
+    late = {name: "late" for name, look in looks.items() if look.cancelled()}
+    if late:
+        write_absent(config, "providers", late)
+    search = Search([], [], {})
+    for name, look in looks.items():
         if look.cancelled():
-            faults.append(Failure(f"Provider {each.provider} did not answer in {PATIENCE_S:g} s."))
+            search.faults[name] = Failure(f"Provider {name} does not answer.")
         elif isinstance(fault := look.exception(), Failure):
-            faults.append(fault)
+            search.faults[name] = fault
         else:
-            found += look.result()
-            asked.append(each.provider)
-    return Search(found, asked, faults)
+            search.voyages.extend(look.result())
+            search.asked.append(name)
+    return search
 
 
-async def _wait_patiently(looks: Sequence[asyncio.Task[list[Voyage]]]) -> None:
-    """Wait for all providers, but not long for some if others have voyages."""
+async def wait_patiently(
+    looks: Looks,
+    late: Collection[str],
+    *,
+    impatience_s: float = IMPATIENCE_S,
+    patience_s: float = PATIENCE_S,
+) -> None:
+    """Wait for all providers, but not long for some if others have voyages.
+
+    `late` are the names of those that did not answer a moment ago."""
     try:
-        if looks:
-            done, _ = await asyncio.wait(looks, timeout=PATIENCE_S)
-            if not any(look.exception() is None and look.result() for look in done):
-                await asyncio.wait(looks)
+        waiting = await _wait(looks, impatience_s)
+        if not _has_voyages(looks) or not waiting <= {*late}:
+            await _wait(looks, patience_s)
+        if not _has_voyages(looks):
+            await _wait(looks)
     finally:
-        for look in looks:
+        for look in looks.values():
             look.cancel()
-        await asyncio.gather(*looks, return_exceptions=True)
+        await asyncio.gather(*looks.values(), return_exceptions=True)
+
+
+async def _wait(looks: Looks, timeout: float | None = None) -> set[str]:
+    """Wait for all, for `timeout` seconds if given. Returns the names of those still to come."""
+    waiting = [look for look in looks.values() if not look.done()]
+    if waiting:
+        await asyncio.wait(waiting, timeout=timeout)
+    return {name for name, look in looks.items() if not look.done()}
+
+
+def _has_voyages(looks: Looks) -> bool:
+    done = [look for look in looks.values() if look.done()]
+    return any(look.exception() is None and look.result() for look in done)
 
 
 async def _voyages_of(config: Config) -> list[Voyage]:
@@ -183,11 +214,14 @@ def _voyage_id(vm: VM) -> str:
 
 def _tell(search: Search) -> None:
     """Tell of providers that did not answer; that is a failure if none did."""
-    faults = [*search.faults]
-    if faults and not search.asked:
-        raise faults[0]
-    for fault in faults:
-        progress(str(fault).partition("\n")[0])
+    if search.faults and not search.asked:
+        raise next(iter(search.faults.values()))
+    for name, fault in search.faults.items():
+        line, _, more = str(fault).partition("\n")
+        for named_by in filter(None, NAMED_BY.values()):
+            line = line.replace(named_by, "", 1)
+        where = f" More: OCAPTAIN_PROVIDER={name} ocaptain doctor" if more else ""
+        progress(f"{line}{where}")
 
 
 def _no_voyage(config: Config, search: Search) -> Failure:

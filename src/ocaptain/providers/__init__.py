@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
+from ocaptain.patience import told_if_slow
 from ocaptain.settings import Origin
 from ocaptain.ssh import VM, Options
 
@@ -70,16 +71,18 @@ class Provider(Protocol):
 class Named(Provider):
     """A provider that says its name in each failure of its own."""
 
-    def __init__(self, provider: Provider, title: str) -> None:
+    def __init__(self, provider: Provider, config: Config) -> None:
         self.provider = provider
-        self.title = title
+        self.name = config.provider
+        self.title = f"Provider {self.name}{NAMED_BY[config.provider_origin]}"
         self.python = provider.python
         self.accounts = provider.accounts
 
     async def capacity(self, more: int = 0) -> str:
-        """Ask the provider for it."""
-        with self._name_in_failures():
-            return await self.provider.capacity(more)
+        """Ask the provider for it, and say so if that takes long."""
+        async with told_if_slow(f"asking {self.name} …"):
+            with self._name_in_failures():
+                return await self.provider.capacity(more)
 
     async def create(self, name: str) -> VM:
         """Ask the provider for it."""
@@ -122,12 +125,11 @@ NAMED_BY: dict[Origin | None, str] = {
 
 def open_provider(config: Config) -> Provider:
     """Return the provider that `config` names. Raises Failure if there is none."""
-    title = f"Provider {config.provider}{NAMED_BY[config.provider_origin]}"
     if config.provider in PROVIDERS:
-        return Named(PROVIDERS[config.provider](config), title)
+        return Named(PROVIDERS[config.provider](config), config)
     packages = installed_providers()
     if config.provider in packages:
-        return Named(packages[config.provider].load()(config), title)
+        return Named(packages[config.provider].load()(config), config)
     raise _no_such_provider(config, sorted({*PROVIDERS, *packages}))
 
 

@@ -1,6 +1,7 @@
 """Machines of `hosts` that are of no use now: which, why, and what to do about them.
 
-Those that did not answer are kept in a file for a minute, so that not every command waits for them.
+Those that did not answer are kept in a file for a minute, so that not every command waits for them;
+so are providers that did not.
 """
 
 import json
@@ -16,7 +17,7 @@ from ocaptain.ssh import VM, replace
 from .known_host import UnknownHost
 
 ASK_AGAIN_S = 60
-"""How long a machine that did not answer is left alone."""
+"""For how many seconds it is kept who did not answer."""
 
 
 def place_of(vm: VM) -> str:
@@ -51,31 +52,31 @@ def keys_to_compare(machines: Sequence[UnknownHost]) -> str:
     return f"{show}  shows the fingerprints. If they are right: cat keys >>~/.ssh/known_hosts"
 
 
-def read_absent(config: Config) -> dict[str, str]:
-    """Return why each of these machines did not answer, by `host:port`."""
-    with suppress(OSError, ValueError, TypeError, AttributeError):
-        absent = json.loads(_path(config).read_text())
+def read_absent(config: Config, kind: str) -> dict[str, str]:
+    """Return who did not answer of late, and why. `kind` is `machines`, or `providers`."""
+    with suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
+        absent = json.loads(_path(config, kind).read_text())
         age_s = time.time() - absent["since"]
         if 0 <= age_s < ASK_AGAIN_S:
-            return {str(machine): str(why) for machine, why in absent["machines"].items()}
+            return {str(name): str(why) for name, why in absent["why"].items()}
     return {}
 
 
-def write_absent(config: Config, machines: Mapping[str, str]) -> None:
-    """Keep which machines have not answered just now, and why."""
-    if machines:
-        replace(_path(config), json.dumps({"since": time.time(), "machines": dict(machines)}))
+def write_absent(config: Config, kind: str, why_of: Mapping[str, str]) -> None:
+    """Keep who has not answered just now, and why."""
+    path = _path(config, kind)
+    if why_of:
+        replace(path, json.dumps({"since": time.time(), "why": dict(why_of)}))
     else:
-        forget_absent(config)
+        path.unlink(missing_ok=True)
 
 
 def forget_absent(config: Config) -> bool:
     """Have all machines asked again. Returns whether some would not have been."""
-    was_there = bool(read_absent(config))
-    with suppress(OSError):
-        _path(config).unlink(missing_ok=True)
+    was_there = bool(read_absent(config, "machines"))
+    write_absent(config, "machines", {})
     return was_there
 
 
-def _path(config: Config) -> Path:
-    return config.socket_dir / "hosts" / "absent.json"
+def _path(config: Config, kind: str) -> Path:
+    return config.run_dir() / f"absent-{kind}.json"

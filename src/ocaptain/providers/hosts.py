@@ -153,7 +153,7 @@ class Hosts(Provider):
         among them; it is asked again if `all_anew`."""
         vms = await self._resolve(read_inventory(self.config.hosts))
         self._ssh = write_config(self.config.run_dir() / "hosts", vms)
-        absent = {} if all_anew else read_absent(self.config)
+        absent = {} if all_anew else read_absent(self.config, "machines")
         asked = [vm for vm in vms if place_of(vm) not in absent]
         answers = await wait_for_all(*(self._run_as_root(vm, read_script("look")) for vm in asked))
         machines = self._take_in(asked, answers)
@@ -161,7 +161,7 @@ class Hosts(Provider):
         absent |= {place_of(vm): self._left_out[vm.name] for vm in silent}
         self._left_out |= {vm.name: absent[place_of(vm)] for vm in vms if place_of(vm) in absent}
         if silent or all_anew:
-            write_absent(self.config, absent)
+            write_absent(self.config, "machines", absent)
         if machines and self._left_out and not all_anew:
             progress(f"hosts: {left_out(self._left_out)}")
         return machines
