@@ -27,6 +27,7 @@ def test_a_machine_that_has_everything(environ, tmp_path):
         "programs",
         "python",
         "Claude's credentials",
+        "sshfs and tmux",
         "/dev/fuse",
         "claude",
         "git version",
@@ -34,7 +35,7 @@ def test_a_machine_that_has_everything(environ, tmp_path):
         "git user.email",
         "provider",
     ]
-    assert found["programs"].found == "ssh, ssh-keygen, git, sshd, sshfs, tmux"
+    assert found["programs"].found == "ssh, ssh-keygen, git, sshd, findmnt, setpriv"
     assert found["provider"].found == f"0 VMs in {tmp_path}/.local/share/ocaptain/local"
     assert not (tmp_path / ".local").exists()
 
@@ -71,14 +72,18 @@ def test_what_is_missing_is_one_command_away(environ, monkeypatch, tmp_path):
     monkeypatch.setattr("ocaptain.process.DAEMONS", "/nonexistent")
     monkeypatch.setenv("PATH", str(tmp_path))
     found = findings(environ)
-    missing = "missing: ssh, ssh-keygen, git, sshd, sshfs, tmux"
-    packages = "git openssh-client openssh-server sshfs tmux"
+    missing = "missing: ssh, ssh-keygen, git, sshd, findmnt, setpriv"
+    packages = "git openssh-client openssh-server util-linux"
     assert found["programs"] == Finding(
         "programs", None, f"{missing} → sudo apt-get install -y {packages}"
     )
-    assert found["claude"] == Finding(
-        "claude", None, "missing → npm install -g @anthropic-ai/claude-code"
+    claude = found["claude"]
+    assert (claude.found, claude.is_needed) == (None, False)
+    assert claude.remedy == (
+        "missing: claude → npm install -g @anthropic-ai/claude-code"
+        "  (only for plans with the agent claude)"
     )
+    assert "apt-get install -y sshfs tmux" in found["sshfs and tmux"].remedy
 
 
 def test_an_unknown_provider_is_found_out(environ):

@@ -9,7 +9,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddic
 import pytest
 
 from ocaptain.cli import cli
+from ocaptain.doctor import FindingJson
 from ocaptain.fleet import orders
+from ocaptain.fleet.launch import SailOutcome
 from ocaptain.fleet.voyage import VoyageStatus
 from ocaptain.onboard.protocol import TaskRow
 from ocaptain.plan.plan import ReportJson
@@ -21,6 +23,8 @@ from tests.support.documented import DOC, example, section
 TYPES = {
     "check": ReportJson,
     "config": list[SettingRow],
+    "doctor": list[FindingJson],
+    "sail": SailOutcome,
     "status": VoyageStatus,
     "tasks": list[TaskRow],
     "voyages": list[VoyageRow],
@@ -31,7 +35,7 @@ TYPES = {
     "reinforce": orders.ReinforceOutcome,
     "fsck": orders.FsckOutcome,
 }
-VERBS = ["check", "config", "voyages", "status", "tasks", "logs"]
+VERBS = ["check", "config", "doctor", "sail", "voyages", "status", "tasks", "logs"]
 VERBS += ["pause", "relieve", "tasks add", "hail", "reinforce", "fsck"]
 VOYAGE_STATES = "provisioning running stalled verifying complete failed paused halted idle"
 SHIP_STATES = "starting waiting working landing verifying limited paused broken lost relieved done"
@@ -248,6 +252,24 @@ def test_logs_are_as_documented(voyage: Voyage):
     assert [entry["time"] for entry in entries] == sorted(entry["time"] for entry in entries)
     assert {entry["ship"] for entry in entries} >= {"ship-0", "ship-1"}
     assert "[3] claims it: Fail" in [entry["text"] for entry in entries]
+
+
+def test_doctor_is_as_documented(captain: Captain):
+    """Whatever it finds."""
+    compare("doctor", json.loads(captain.run("doctor", "--json", status=None).out))
+
+
+def test_sail_and_wait_are_as_documented(captain: Captain):
+    """First what was made, and once it has ended what `status` prints."""
+    plan = captain.plan(captain.repository("sailed"), {"1": task("One", "true")}, name="sailed")
+    sailed = captain.json("sail", str(plan), "-n", "1")
+    compare("sail", sailed)
+    voyage = sailed["voyage"]
+    assert sailed["vms"] == [f"{voyage}-ship0", f"{voyage}-storage"]
+    ended = captain.json("wait", voyage)
+    compare("status", ended)
+    assert (ended["voyage"], ended["state"]) == (voyage, "complete")
+    captain.run("sink", "-s", "-f", voyage)
 
 
 def test_check_is_as_documented(captain: Captain):

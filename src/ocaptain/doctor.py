@@ -3,9 +3,11 @@
 import os
 import platform
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
+from . import needs
 from .config import Config
 from .errors import Failure
 from .git import try_git
@@ -13,16 +15,23 @@ from .process import run, where
 from .providers import open_provider
 from .ssh import clean
 
-PACKAGES = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "git": "git"}
-"""Programs that a captain runs, and the package of Debian's that has each."""
-
-LOCAL_PACKAGES = {"sshd": "openssh-server", "sshfs": "sshfs", "tmux": "tmux"}
-"""Programs of VMs, which `local` finds on this machine."""
-
 OLDEST_GIT = (2, 32)
 """The first that can be kept from the captain's own settings (GIT_CONFIG_GLOBAL)."""
 
 FUSE = Path("/dev/fuse")
+
+FOR_CLAUDE = "  (only for plans with the agent claude)"
+FOR_AGENTS = "  (only for agents to see the task list)"
+FOR_COMFORT = "  (only for agents to see the task list, and for `ocaptain shell`)"
+
+
+class FindingJson(TypedDict):
+    """A line of `doctor --json`."""
+
+    subject: str
+    found: str | None
+    remedy: str | None
+    needed: bool
 
 
 class Finding(NamedTuple):
@@ -31,17 +40,29 @@ class Finding(NamedTuple):
     subject: str
     found: str | None
     remedy: str
+    is_needed: bool = True
+    """Whether no voyage can do without it."""
+
+    def as_json(self) -> FindingJson:
+        """Return it as `doctor --json` prints it."""
+        return {
+            "subject": self.subject,
+            "found": self.found,
+            "remedy": None if self.found else self.remedy,
+            "needed": self.is_needed,
+        }
 
 
 async def examine(config: Config) -> list[Finding]:
     """Look at all that ocaptain needs here."""
     is_local = config.provider == "local"
     findings = [
-        _programs(PACKAGES | LOCAL_PACKAGES if is_local else PACKAGES),
+        _programs({**needs.CAPTAIN, **needs.LOCAL} if is_local else needs.CAPTAIN),
         Finding("python", platform.python_version(), ""),
         _credentials(config),
     ]
     if is_local:
+        findings.append(_comforts())
         findings.append(_fuse())
         findings.append(_claude())
     elif where("ssh"):
@@ -54,19 +75,23 @@ async def examine(config: Config) -> list[Finding]:
     return findings
 
 
-def _programs(packages: dict[str, str]) -> Finding:
-    missing = [name for name in packages if not where(name)]
-    if not missing:
-        return Finding("programs", ", ".join(packages), "")
-    install = " ".join(sorted({packages[name] for name in missing}))
-    remedy = f"missing: {', '.join(missing)} → sudo apt-get install -y {install}"
-    return Finding("programs", None, remedy)
+def _programs(packages: Mapping[str, str]) -> Finding:
+    fault = needs.missing(packages)
+    return Finding("programs", None if fault else ", ".join(packages), fault)
+
+
+def _comforts() -> Finding:
+    fault = needs.missing(needs.LOCAL_COMFORTS)
+    remedy = f"{fault}{FOR_COMFORT}" if fault else ""
+    found = None if fault else "there"
+    return Finding("sshfs and tmux", found, remedy, is_needed=False)
 
 
 def _credentials(config: Config) -> Finding:
     lacking = config.lacks("claude")
     found = "; ".join(["set", *config.doubts("claude")])
-    return Finding("Claude's credentials", None if lacking else found, lacking or "")
+    remedy = f"{lacking}{FOR_CLAUDE}" if lacking else ""
+    return Finding("Claude's credentials", None if lacking else found, remedy, is_needed=False)
 
 
 async def _ssh_config(config: Config) -> Finding:
@@ -93,19 +118,22 @@ async def _git_version() -> Finding:
 def _fuse() -> Finding:
     if os.access(FUSE, os.R_OK | os.W_OK):
         return Finding(str(FUSE), "usable", "")
+    remedy = f"missing → sudo modprobe fuse{FOR_AGENTS}"
     if FUSE.exists():
-        return Finding(str(FUSE), None, f"not yours to use → sudo chmod 666 {FUSE}")
-    return Finding(str(FUSE), None, "missing → sudo modprobe fuse")
+        remedy = f"not yours to use → sudo chmod 666 {FUSE}{FOR_AGENTS}"
+    return Finding(str(FUSE), None, remedy, is_needed=False)
 
 
 def _claude() -> Finding:
-    remedy = "missing → npm install -g @anthropic-ai/claude-code"
-    return Finding("claude", where("claude"), remedy)
+    fault = needs.missing_agent("claude")
+    remedy = f"{fault}{FOR_CLAUDE}" if fault else ""
+    return Finding("claude", where("claude"), remedy, is_needed=False)
 
 
 async def _git_setting(key: str, example: str) -> Finding:
     value = await try_git("config", key)
-    return Finding(f"git {key}", value or None, f"not set → git config --global {key} '{example}'")
+    remedy = f"not set → git config --global {key} '{example}'  (or commits are ocaptain's)"
+    return Finding(f"git {key}", value or None, remedy, is_needed=False)
 
 
 async def _provider(config: Config) -> Finding:

@@ -16,6 +16,7 @@ from .plan.plan import Forecast, Plan, Report
 from .times import clock, duration, since
 
 if TYPE_CHECKING:
+    from .doctor import Finding
     from .fleet.orders import Addressee, FsckOutcome, HailOutcome, Outcome, ReinforceOutcome
     from .fleet.voyage import VoyageStatus
     from .settings import SettingRow
@@ -59,7 +60,8 @@ def show(content: RenderableType) -> None:
     with console.capture() as capture:
         console.print(content)
     lines = [line.rstrip() for line in capture.get().splitlines()]
-    print("\n".join(lines), flush=True)
+    if any(lines):
+        print("\n".join(lines), flush=True)
 
 
 class Screen(Live):
@@ -261,6 +263,19 @@ def fsck(outcome: "FsckOutcome") -> RenderableType:
     mended = [f"mended: {fault}" for fault in outcome["mended"]]
     faults = [f"fault: {fault}" for fault in outcome["faults"]]
     return Group(*map(_line, [*_order(outcome), *mended, *faults]))
+
+
+def findings(found: "Sequence[Finding]") -> RenderableType:
+    """What `doctor` found: `no` is what nothing works without, `--` what some can do without."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(min_width=2)
+    table.add_column(min_width=20)
+    for finding in found:
+        mark = _line("ok", "green")
+        if not finding.found:
+            mark = _line("no", "red") if finding.is_needed else _line("--", "yellow")
+        table.add_row(mark, _line(finding.subject), _line(finding.found or finding.remedy))
+    return table
 
 
 def _order(outcome: "Outcome") -> list[str]:

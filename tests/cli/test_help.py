@@ -23,7 +23,7 @@ OPTIONS: dict[str, list[str]] = {
     "config": ["--json"],
     "config init": [],
     "demo": ["-n, --ships"],
-    "doctor": [],
+    "doctor": ["--json"],
     "fetch": ["--all", "--into"],
     "fsck": ORDER,
     "hail": ORDER,
@@ -37,7 +37,7 @@ OPTIONS: dict[str, list[str]] = {
     "relieve": ORDER,
     "resume": ORDER,
     "retry": ORDER,
-    "sail": [*WORDS, "-n, --ships", "--pr", *MACHINE, "--wait"],
+    "sail": [*WORDS, "-n, --ships", "--pr", *MACHINE, "--wait", "--json"],
     "shell": ["--raw"],
     "sink": ["-s, --include-storage", "--all", "-f, --force"],
     "status": ["-w, --watch", "--json"],
@@ -45,7 +45,7 @@ OPTIONS: dict[str, list[str]] = {
     "tasks add": [*FIELDS, *ORDER],
     "tasks edit": ["--subject", *FIELDS, *ORDER],
     "voyages": ["--json"],
-    "wait": ["-t, --timeout"],
+    "wait": ["-t, --timeout", "--json"],
 }
 """Every verb, with its options besides --help."""
 NOT_AT_START = {"asyncio", "msgspec", "rich", "stamina", "ocaptain.config", "ocaptain.fleet.voyage"}

@@ -75,6 +75,7 @@ def test_plan_init_makes_a_plan_that_passes_check_and_never_writes_over_one(
     assert done.out.endswith("read mine/PLAN.md, then: ocaptain check mine\n")
     voyage = shell.home / "mine" / "voyage.json"
     write(voyage, {**json.loads(voyage.read_text()), "repo": str(plan.parent)})
+    shell.program("claude", "#!/bin/sh\n")
     assert shell.type("check", "mine", CLAUDE_CODE_OAUTH_TOKEN="sk-ant-oat01-0").status == 0
     before = voyage.read_text()
     done = shell.type("plan", "init", "mine")

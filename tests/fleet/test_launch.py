@@ -198,6 +198,7 @@ def test_without_a_ship_there_is_no_voyage(
         (["git", "tar"], "Python 3.10 or later"),
         (["python3", "tar"], "git"),
         (["python3", "git"], "tar"),
+        (["python3", "git", "tar"], "sudo"),
     ],
 )
 def test_what_a_vm_lacks_is_said_in_a_sentence(tmp_path: Path, there: list[str], lacks: str):
@@ -208,7 +209,7 @@ def test_what_a_vm_lacks_is_said_in_a_sentence(tmp_path: Path, there: list[str],
         (tools / name).symlink_to(which(name) or "")
     home = tmp_path / "home"
     home.mkdir()
-    remote = unpack_and_run("python3", Remote("true"))
+    remote = unpack_and_run("python3", Remote("true"), with_sudo=True)
     done = subprocess.run(
         ["/bin/sh", "-c", remote.replace("sh", "/bin/sh", 1)],
         env={"HOME": str(home), "PATH": str(tools)},

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ocaptain.plan.plan import Source
+from ocaptain.process import where
 from tests.support.plans import TOKEN, break_plan, checked, faults, git, patch, sound, task, write
 
 UNSET = (
@@ -28,29 +29,29 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
     "settings that are a list": (
         "voyage.json",
         "[]",
-        ["voyage.json: Expected `object`, got `array`"],
+        ["voyage.json: has to be an object, {…}, not []"],
     ),
     "no name": ("voyage.json", {"name": ...}, ['voyage.json: "name" is missing']),
     "no repo": ("voyage.json", {"repo": ...}, ['voyage.json: "repo" is missing']),
     "empty name": (
         "voyage.json",
         {"name": ""},
-        ['voyage.json: "name": Expected `str` of length >= 1'],
+        ['voyage.json: "name": has to be some text, not ""'],
     ),
     "several bad settings": (
         "voyage.json",
         {"recommended_ships": 0, "max_attempts": "3", "stall_minutes": -1, "budget_usd": True},
         [
-            'voyage.json: "recommended_ships": Expected `int` >= 1',
-            'voyage.json: "max_attempts": Expected `int`, got `str`',
-            'voyage.json: "stall_minutes": Expected `float` > 0.0',
-            'voyage.json: "budget_usd": Expected `float | null`, got `bool`',
+            'voyage.json: "recommended_ships": has to be a whole number from 1 to 99, not 0',
+            'voyage.json: "max_attempts": has to be a whole number from 1 to 99, not "3"',
+            'voyage.json: "stall_minutes": has to be a number over 0 and up to 1,000,000, not -1',
+            'voyage.json: "budget_usd": has to be a number over 0 and up to 1,000,000, not true',
         ],
     ),
     "too many ships": (
         "voyage.json",
         {"recommended_ships": 100},
-        ['voyage.json: "recommended_ships": Expected `int` <= 99'],
+        ['voyage.json: "recommended_ships": has to be a whole number from 1 to 99, not 100'],
     ),
     "unknown agent": (
         "voyage.json",
@@ -106,7 +107,7 @@ def test_many_faults_in_one_go(plan: Path):
     for one, two in (("x", "y"), ("y", "x")):
         write(plan, f"tasks/{one}.json", task(one, blockedBy=[two]))
     assert faults(plan, CLAUDE_CODE_OAUTH_TOKEN="") == [
-        'voyage.json: "lease_seconds": Expected `float` > 0.0',
+        'voyage.json: "lease_seconds": has to be a number over 0 and up to 1,000,000, not 0',
         "spec.md: is missing or empty",
         "verify.sh: bash cannot parse it: line 1: syntax error near unexpected token `fi'",
         "setup.sh: is missing or empty",
@@ -114,7 +115,7 @@ def test_many_faults_in_one_go(plan: Path):
             "tasks/1.json: is not JSON: "
             "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
         ),
-        "tasks/2.json: \"status\": Invalid enum value 'completed'",
+        'tasks/2.json: "status": has to be "pending", not "completed"',
         'tasks/3.json: "subject" is missing',
         "tasks/2.json: is in a circle of blockers: 2 → 3 → 2",
         "tasks/x.json: is in a circle of blockers: x → y → x",
@@ -129,6 +130,24 @@ def test_agent_without_credentials(plan: Path):
     assert faults(plan, CLAUDE_CODE_OAUTH_TOKEN="") == [f'voyage.json: "agent": {UNSET}']
     for credential in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
         assert faults(plan, CLAUDE_CODE_OAUTH_TOKEN="", **{credential: "key"}) == []
+
+
+def test_a_machine_from_which_nothing_can_sail(
+    plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What `doctor` knows to be missing is a fault of every plan; an agent, of plans with it."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("bash", "git", "ssh", "sshd", "setpriv"):
+        (tools / name).symlink_to(where(name) or "")
+    monkeypatch.setenv("PATH", str(tools))
+    install = "sudo apt-get install -y openssh-client"
+    assert faults(plan) == [f"this machine: missing: ssh-keygen → {install}"]
+    patch(plan, "voyage.json", agent="claude")
+    assert faults(plan, OCAPTAIN_PROVIDER="local") == [
+        f"this machine: missing: ssh-keygen, findmnt → {install} util-linux",
+        'voyage.json: "agent": missing: claude → npm install -g @anthropic-ai/claude-code',
+    ]
 
 
 def test_doubtful_credentials_are_noted(plan: Path):

@@ -54,7 +54,7 @@ def test_sound_fields_leave_out_what_is_at_fault():
     assert sound_fields(Shape, {"size": "x", "other": 1}, "a.json", findings) == {}
     assert findings.faults == [
         'a.json: "name" is missing',
-        'a.json: "size": Expected `int`, got `str`',
+        'a.json: "size": has to be a whole number, not "x"',
     ]
     assert sound_fields(Shape, {"name": "x", "note": None}, "a.json", Findings()) == {
         "name": "x",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ocaptain.plan.repository import Tree
-from tests.support.plans import checked, faults, git, patch
+from tests.support.plans import checked, diamond, faults, git, patch
 
 NO_LFS = ("-c", "filter.lfs.required=false", "-c", "filter.lfs.clean=", "-c", "filter.lfs.smudge=")
 
@@ -53,10 +53,21 @@ def test_what_stays_behind(plan: Path, repo: Path, tmp_path: Path):
     assert report.plan.source.shallow == (shallow / ".git/shallow").read_text()
     assert report.notes == [
         f"{shallow}: a shallow clone: the voyage has only the history that is here",
-        f"{shallow}: changes that are not committed stay behind (see `git status`)",
+        f"{shallow}: changes that are not committed stay behind (see `git status`): new.txt",
         f"{shallow}: submodules stay empty unless setup.sh updates them",
         f"{shallow}: files in LFS stay pointers unless setup.sh pulls them",
     ]
+
+
+def test_a_plan_that_is_not_committed_sails_all_the_same(repo: Path):
+    """Its own folder is nothing that stays behind; what is beside it is named, a few at most."""
+    plan = diamond(repo / "plans" / "guide", repo)
+    patch(plan, "voyage.json", recommended_ships=1)
+    assert notes(plan, repo) == []
+    for name in ("a", "b", "plans/c", "d"):
+        (repo / name).touch()
+    [note] = notes(plan, repo)
+    assert note.endswith("stay behind (see `git status`): a, b, d and 1 other")
 
 
 CRLF = b"one\r\ntwo\r\n"

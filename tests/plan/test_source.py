@@ -74,7 +74,11 @@ def test_bare_repo(plan: Path, repo: Path, tmp_path: Path):
 def test_repo_that_is_none(plan: Path, tmp_path: Path):
     """A path without a repository, and one where nothing was ever committed, are at fault."""
     patch(plan, "voyage.json", repo=str(tmp_path / "nowhere"))
-    assert "cannot change to" in faults(plan)[0]
+    assert faults(plan) == [f'voyage.json: "repo": there is no folder {tmp_path}/nowhere']
+    (tmp_path / "bare-ground").mkdir()
+    patch(plan, "voyage.json", repo=str(tmp_path / "bare-ground"))
+    [fault] = faults(plan)
+    assert fault.endswith('bare-ground is in no git checkout: name one, or cd into yours for "."')
     git(tmp_path, "init", "-q", "empty")
     patch(plan, "voyage.json", repo=str(tmp_path / "empty"))
     assert faults(plan) == ['voyage.json: "repo": has no commit to start from']
@@ -319,4 +323,5 @@ def test_repo_over_ssh(plan: Path, repo: Path, tmp_path: Path, monkeypatch: pyte
     assert sound(plan).source.head == git(repo, "rev-parse", "HEAD")
     ssh.write_text("#!/bin/sh\necho 'Permission denied (publickey).' >&2\nexit 255\n")
     (fault,) = faults(plan)
-    assert fault.startswith('voyage.json: "repo": Permission denied (publickey). fatal: ')
+    assert fault.startswith(f'voyage.json: "repo": me@example.org:{repo} cannot be read: ')
+    assert fault.endswith("Permission denied (publickey). Could not read from remote repository.")

@@ -22,7 +22,11 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
             "tasks/3.json: is not JSON: Expecting ',' delimiter: line 1 column 12 (char 11)",
         ],
     ),
-    "task that is a number": ("tasks/3.json", "3", ["tasks/3.json: Expected `object`, got `int`"]),
+    "task that is a number": (
+        "tasks/3.json",
+        "3",
+        ["tasks/3.json: has to be an object, {…}, not 3"],
+    ),
     "task that is not UTF-8": (
         "tasks/3.json",
         b'{"id": "\xff"}',
@@ -54,7 +58,7 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
     "id that is a list": (
         "tasks/3.json",
         {"id": ["3"]},
-        ['tasks/3.json: "id": Expected `str`, got `array`'],
+        ['tasks/3.json: "id": has to be text, not ["3"]'],
     ),
     "id that git would refuse": (
         "tasks/a..b.json",
@@ -76,16 +80,16 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
     "subject that is no text": (
         "tasks/3.json",
         {"subject": 7},
-        ['tasks/3.json: "subject": Expected `str`, got `int`'],
+        ['tasks/3.json: "subject": has to be some text, not 7'],
     ),
     "fields of the wrong type": (
         "tasks/3.json",
         {"description": ["x"], "blocks": "10", "blockedBy": [1.5], "metadata": "x"},
         [
-            'tasks/3.json: "description": Expected `str`, got `array`',
-            'tasks/3.json: "blocks": Expected `array | null`, got `str`',
-            'tasks/3.json: "blockedBy": Expected `str`, got `float` - at `$[0]`',
-            'tasks/3.json: "metadata": Expected `object | null`, got `str`',
+            'tasks/3.json: "description": has to be text, not ["x"]',
+            'tasks/3.json: "blocks": has to be a list of texts, not "10"',
+            'tasks/3.json: "blockedBy": has to be a list of texts, not [1.5]',
+            'tasks/3.json: "metadata": has to be an object, {…}, not "x"',
             'tasks/3.json: metadata: "run" is missing, which the shell agent executes',
         ],
     ),
@@ -93,8 +97,8 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
         "tasks/3.json",
         {"metadata": {"files": "a.py", "run": 7}},
         [
-            'tasks/3.json: metadata: "files": Expected `array | null`, got `str`',
-            'tasks/3.json: metadata: "run": Expected `str | null`, got `int`',
+            'tasks/3.json: metadata: "files": has to be a list of texts, not "a.py"',
+            'tasks/3.json: metadata: "run": has to be some text, not 7',
         ],
     ),
     "nothing to run": (
@@ -105,7 +109,7 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
     "task that is done": (
         "tasks/3.json",
         {"status": "completed"},
-        ["tasks/3.json: \"status\": Invalid enum value 'completed'"],
+        ['tasks/3.json: "status": has to be "pending", not "completed"'],
     ),
     "unknown blocker": (
         "tasks/3.json",

@@ -4,7 +4,7 @@ import click
 
 from ocaptain.errors import Failure
 
-from .arguments import ships_option
+from .arguments import json_option, print_json, ships_option
 from .sailing import check_and_sail, next_commands
 from .statuses import FAILURE, SUCCESS
 from .watching import show_until_end
@@ -13,16 +13,23 @@ DEMO_SHIPS = 3
 
 
 @click.command()
-async def doctor() -> int:
-    """Say what this machine lacks, and the command that mends it."""
+@json_option
+async def doctor(as_json: bool) -> int:
+    """Say what this machine lacks, and the command that mends it.
+
+    A line begins with `ok`; or with `no`, and the exit status is 1; or with `--` for what some can
+    do without, and who needs it."""
+    from ocaptain import terminal
     from ocaptain.config import load
     from ocaptain.doctor import examine
 
     findings = await examine(load())
-    for finding in findings:
-        mark = "ok" if finding.found else "no"
-        click.echo(f"{mark}  {finding.subject:<22}{finding.found or finding.remedy}")
-    return SUCCESS if all(finding.found for finding in findings) else FAILURE
+    if as_json:
+        print_json([finding.as_json() for finding in findings])
+    else:
+        terminal.show(terminal.findings(findings))
+    needed = [finding for finding in findings if finding.is_needed]
+    return SUCCESS if all(finding.found for finding in needed) else FAILURE
 
 
 @click.command()

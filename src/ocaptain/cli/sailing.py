@@ -1,5 +1,6 @@
 """Commands that launch voyages."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,13 +8,14 @@ import click
 
 from ocaptain.errors import Failure, progress
 
-from .arguments import ships_option
+from .arguments import json_option, print_json, ships_option
 from .statuses import SUCCESS
 from .watching import show_until_end
 from .words import words_options
 
 if TYPE_CHECKING:
     from ocaptain.config import Config
+    from ocaptain.fleet.launch import SailOutcome
     from ocaptain.fleet.voyage import Voyage
     from ocaptain.plan.words import Words
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--image", metavar="NAME", help="What each VM is made from.")
 @click.option("--pool", metavar="NAME", help="Where each VM is placed.")
 @click.option("--wait", "stay", is_flag=True, help="Stay until the voyage has ended.")
+@json_option
 async def sail(
     plan: "Path | Words",
     idle: bool,
@@ -39,6 +42,7 @@ async def sail(
     image: str | None,
     pool: str | None,
     stay: bool,
+    as_json: bool,
 ) -> int:
     """Launch a voyage from PLAN, a directory, or from a --task.
 
@@ -54,21 +58,44 @@ async def sail(
     branch, for which workflows do run: docs/security.md says what that means.
 
     --cpu, --memory, --disk, --image and --pool are for exe.dev, as its `new` takes them:
-    docs/exedev.md says more."""
+    docs/exedev.md says more. Other providers refuse them.
+
+    --json prints the voyage's id and its VMs; with --wait, what `wait --json` prints."""
     from ocaptain.config import load
 
     if idle and stay:
         raise click.UsageError("--idle has no end that --wait could wait for.")
-    config = load(
-        overrides={"cpu": cpu, "memory": memory, "disk": disk, "image": image, "pool": pool}
-    )
+    sizes = {"cpu": cpu, "memory": memory, "disk": disk, "image": image, "pool": pool}
+    config = load(overrides=sizes)
+    _refuse_sizes(config, sizes)
     folder = plan if isinstance(plan, Path) else await write_plan(config, plan, ships)
     voyage = await check_and_sail(config, folder, ships, open_pr=pr, idle=idle)
-    first = f"\n  ocaptain tasks add {voyage.id} SUBJECT" if idle else ""
-    click.echo(f"\n{voyage.id} is under way. Next:{first}{next_commands(voyage.id)}")
+    if as_json and not stay:
+        print_json(outcome(voyage))
+    if not as_json:
+        first = f"\n  ocaptain tasks add {voyage.id} SUBJECT" if idle else ""
+        click.echo(f"\n{voyage.id} is under way. Next:{first}{next_commands(voyage.id)}")
     if not stay:
         return SUCCESS
-    return await show_until_end(voyage)
+    return await show_until_end(voyage, as_json=as_json)
+
+
+def outcome(voyage: "Voyage") -> "SailOutcome":
+    """What `sail --json` prints of a voyage."""
+    return {"voyage": voyage.id, "vms": sorted(voyage.vms)}
+
+
+def _refuse_sizes(config: "Config", sizes: Mapping[str, str | None]) -> None:
+    """Raise Failure if the provider would ignore what was typed of its VMs."""
+    from ocaptain.providers import SIZELESS
+
+    given = [f"--{key}" for key, value in sizes.items() if value]
+    if given and config.provider in SIZELESS:
+        raise Failure(
+            f"The provider {config.provider} cannot honour {', '.join(given)}: "
+            "its machines are as they are.",
+            hint="Leave that out, or: export OCAPTAIN_PROVIDER=exedev",
+        )
 
 
 async def write_plan(config: "Config", words: "Words", ships: int | None) -> Path:

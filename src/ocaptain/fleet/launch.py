@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypedDict
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure, progress
@@ -97,7 +98,14 @@ async def voyage_record(
     }
 
 
-def unpack_and_run(python: str, program: Remote) -> Remote:
+class SailOutcome(TypedDict):
+    """What `sail --json` prints."""
+
+    voyage: str
+    vms: list[str]
+
+
+def unpack_and_run(python: str, program: Remote, *, with_sudo: bool = False) -> Remote:
     """Return what unpacks the archive on stdin of a VM and runs a program of it.
 
     It says in a sentence what a VM lacks, before anything is written there."""
@@ -106,6 +114,8 @@ def unpack_and_run(python: str, program: Remote) -> Remote:
         "git": Remote("command", "-v", "git"),
         "tar": Remote("command", "-v", "tar"),
     }
+    if with_sudo:
+        needs["sudo"] = Remote("command", "-v", "sudo")
     checks = [f"{check} >/dev/null 2>&1 {NEED.format(what=what)};" for what, check in needs.items()]
     return Remote("sh", "-c", f"{' '.join(checks)} {UNPACK} && exec {program}")
 
@@ -248,7 +258,9 @@ class Launch:
     async def _set_up(self, vm: str, packed: bytes, *prefix: str, program: str) -> None:
         """Unpack on a VM, as soon as it can be reached, and run a program of what was unpacked."""
         python = self.voyage.provider.python
-        remote = unpack_and_run(python, Remote(*prefix, python, *LIB, program))
+        program_there = Remote(*prefix, python, *LIB, program)
+        with_sudo = self.voyage.provider.accounts
+        remote = unpack_and_run(python, program_there, with_sudo=with_sudo)
         faults = await self.voyage.run_on(
             [vm], remote, stdin=packed, timeout=SET_UP_S, retries=REACH_S, are_new=True
         )

@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 from ocaptain.config import Config
+from ocaptain.needs import obstacles
 from ocaptain.onboard.redaction import url_secrets
+from ocaptain.onboard.text import several
 from ocaptain.process import run
 
 from .forecast import foresee
@@ -36,7 +38,9 @@ async def check(folder: Path, config: Config, *, idle: bool = False) -> Report:
         check_agent(agent, config, findings)
     if any(url_secrets(settings.get("notify", ""))):
         findings.notes.append(NOTIFY_IS_READ)
-    source = await find_source(settings, config, findings)
+    for place, obstacle in obstacles(config, settings.get("agent", "")).items():
+        findings.fault(place, obstacle)
+    source = await find_source(settings, folder, config, findings)
     if findings.faults or source is None:
         return Report(faults=findings.faults, notes=findings.notes)
     if not settings["objective"]:
@@ -103,15 +107,17 @@ async def parse(script: str) -> None:
         raise ValueError(f"bash cannot parse it: {complaint}")
 
 
-async def find_source(settings: Json, config: Config, findings: Findings) -> Source | None:
-    """Return where the code comes from; None if that is at fault."""
+async def find_source(
+    settings: Json, folder: Path, config: Config, findings: Findings
+) -> Source | None:
+    """Return where the code comes from; None if that is at fault. `folder` has the plan."""
     source: Source | None = None
     if "repo" not in settings:
         return None
     with findings.reading('voyage.json: "repo"'):
         source = await locate(settings["repo"], settings.get("branch"), config.gh_token)
         if source.path:
-            await inspect(source.path, source.head, findings)
+            await inspect(source.path, source.head, folder, findings)
     return source
 
 
@@ -130,6 +136,6 @@ def forecast_notes(forecast: Forecast, recommended_ships: int | None) -> list[st
     if forecast.tasks and (recommended_ships or 0) > forecast.max_parallel:
         notes.append(
             f"{recommended_ships} ships are recommended, "
-            f"but only {forecast.max_parallel} tasks can run at once"
+            f"but only {several(forecast.max_parallel, 'task')} can run at once"
         )
     return notes

@@ -1,7 +1,7 @@
 """Reading files of which anything may be wrong: each fault is written down, and reading goes on."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,14 @@ import msgspec
 from ocaptain.errors import Failure
 
 Json = dict[str, Any]
+SHOWN = 40
+"""Characters that are shown of a value that does not fit."""
+SIMPLE_KINDS: Mapping[type, str] = {
+    msgspec.inspect.IntType: "a whole number",
+    msgspec.inspect.ListType: "a list of texts",
+    msgspec.inspect.DictType: "an object, {…}",
+}
+"""What values of these kinds are called, if there is nothing more to say."""
 
 
 class Findings:
@@ -52,7 +60,9 @@ def read_text(path: Path) -> str:
 
 def read_object(path: Path) -> Json:
     """Return the JSON object in a file. Raises ValueError if it would not survive being written."""
-    value = msgspec.convert(json.loads(read_text(path)), Json)
+    value = json.loads(read_text(path))
+    if not isinstance(value, dict):
+        raise ValueError(f"has to be an object, {{…}}, not {shown(value)}")
     json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     return value
 
@@ -69,7 +79,39 @@ def sound_fields(shape: type[msgspec.Struct], given: Json, place: str, findings:
             findings.fault(place, f'"{field.name}" is missing')
             continue
         with findings.reading(f'{place}: "{field.name}"'):
-            value = msgspec.convert(given.get(field.name, field.default), field.type)
+            value = fitting(given.get(field.name, field.default), field.type)
             if value is not None:
                 sound[field.name] = value
     return sound
+
+
+def fitting(value: Any, kind: Any) -> Any:
+    """Return a value as one of its kind. Raises ValueError, in words of people, if it is none."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        wanted = in_words(msgspec.inspect.type_info(kind))
+        raise ValueError(f"has to be {wanted}, not {shown(value)}") from None
+
+
+def in_words(kind: msgspec.inspect.Type) -> str:
+    """Say what a value has to be."""
+    match kind:
+        case msgspec.inspect.UnionType(types=types):
+            kinds = [each for each in types if not isinstance(each, msgspec.inspect.NoneType)]
+            return " or ".join(map(in_words, kinds))
+        case msgspec.inspect.IntType(ge=int(least), le=int(most)):
+            return f"a whole number from {least} to {most}"
+        case msgspec.inspect.FloatType(gt=least, le=most):
+            return f"a number over {least:g} and up to {most:,}"
+        case msgspec.inspect.LiteralType(values=values):
+            return " or ".join(f'"{value}"' for value in values)
+        case msgspec.inspect.StrType(min_length=1):
+            return "some text"
+    return SIMPLE_KINDS.get(type(kind), "text")
+
+
+def shown(value: Any) -> str:
+    """Return a value of JSON as its file may have it, shortened."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

@@ -18,6 +18,7 @@ from .source import PROMISOR
 PARTIAL = "a partial clone: what is not here is fetched from its origin during `sail`"
 SHALLOW = "a shallow clone: the voyage has only the history that is here"
 UNCOMMITTED = "changes that are not committed stay behind (see `git status`)"
+STATUS = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
 SUBMODULES = "submodules stay empty unless setup.sh updates them"
 NESTED = "links to repositories that .gitmodules does not name stay empty"
 LFS = "files in LFS stay pointers unless setup.sh pulls them"
@@ -64,17 +65,20 @@ class Tree:
         return [path for path in self.files if path.rpartition("/")[2] == ".gitattributes"]
 
 
-async def inspect(checkout: Path, head: str, findings: Findings) -> None:
+async def inspect(checkout: Path, head: str, plan: Path, findings: Findings) -> None:
     """Find what will not come along with the commit `head` of a checkout, and what will be
-    otherwise on ships; a commit that nobody can check out is a fault."""
+    otherwise on ships; a commit that nobody can check out is a fault.
+
+    `plan` is the plan's folder, which sails whether it is committed or not."""
 
     async def ask(*words: str) -> str:
         return await try_git("-C", str(checkout), *words)
 
+    changes = [*STATUS, "--", ":/", *await _except(plan, checkout)]
     partial, shallow, status, counts, named, listing = await wait_for_all(
         ask("config", "--get-regexp", PROMISOR),
         ask("rev-parse", "--is-shallow-repository"),
-        ask("status", "--porcelain"),
+        ask(*changes),
         ask("count-objects", "-v"),
         ask("config", "--blob", f"{head}:.gitmodules", "--get-regexp", r"^submodule\..*\.path$"),
         ask("ls-tree", "-rz", "--full-tree", head),
@@ -87,7 +91,9 @@ async def inspect(checkout: Path, head: str, findings: Findings) -> None:
     if shallow == "true":
         notes.append(SHALLOW)
     if status:
-        notes.append(UNCOMMITTED)
+        entries = filter(None, status.split("\0"))
+        paths = [entry.lstrip().partition(" ")[2].lstrip() for entry in entries]
+        notes.append(f"{UNCOMMITTED}: {listed(paths)}")
     notes += _on_links(tree.links, named)
     if size > LARGE_BYTES:
         notes.append(f"the repository has {size / 1e9:.1f} GB, and each ship clones all of it")
@@ -95,6 +101,15 @@ async def inspect(checkout: Path, head: str, findings: Findings) -> None:
     is_small = size <= LARGE_BYTES and len(tree.files) <= TRIAL_FILES
     if is_small and tree.attributes() and not partial:
         await try_out(checkout, head, tree, findings)
+
+
+async def _except(folder: Path, checkout: Path) -> list[str]:
+    """Return git's words for all but `folder`; none if it is not in the checkout."""
+    top = await try_git("-C", str(checkout), "rev-parse", "--show-toplevel")
+    inner = folder.resolve()
+    if not top or Path(top) not in inner.parents:
+        return []
+    return [f":(exclude,top,literal){inner.relative_to(top)}"]
 
 
 def _on_links(links: Sequence[str], named: str) -> Iterable[str]:

@@ -17,6 +17,8 @@ PROMISOR = r"^remote\..*\.promisor$"
 LIST_OBJECTS = ("rev-list", "--objects", "--missing=print")
 """git's words that list all objects, with a ? before those that are not here."""
 COUNT_S = 300
+TALK = " Please make sure you have the correct access rights and the repository exists."
+"""What git says of every repository that it cannot read."""
 SHA1_DIGITS = 40
 
 OWNER_AND_NAME = re.compile(r"[A-Za-z0-9-]+/[\w.-]+")
@@ -41,7 +43,10 @@ async def locate(repo: str, branch: str | None, token: str | None) -> Source:
 
 async def _local(path: Path, branch: str | None, ref: str) -> Source:
     here = ("-C", str(path))
-    ends = path / await git(*here, "rev-parse", "--git-path", "shallow")
+    try:
+        ends = path / await git(*here, "rev-parse", "--git-path", "shallow")
+    except Failure as failure:
+        raise _no_checkout(path, str(failure)) from None
     head = await try_git(*here, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
     if not head:
         raise _no_commit(branch)
@@ -60,7 +65,11 @@ async def _remote(url: str, branch: str | None, ref: str, token: str | None) -> 
         *("-c", f"http.{url}.extraHeader="),
     )
     words = ("ls-remote", "--symref", "--", url, ref)
-    listing = await git("-C", "/", *own, *words, env={"GH_TOKEN": token or ""})
+    try:
+        listing = await git("-C", "/", *own, *words, env={"GH_TOKEN": token or ""})
+    except Failure as failure:
+        said = str(failure).replace(TALK, "").replace("fatal: ", "")
+        raise Failure(f"{url} cannot be read: {said}") from None
     head = re.search(rf"^(\w+)\t{re.escape(ref)}$", listing, re.MULTILINE)
     if not head:
         raise _no_commit(branch)
@@ -68,6 +77,15 @@ async def _remote(url: str, branch: str | None, ref: str, token: str | None) -> 
         current = re.search(r"^ref: refs/heads/(.+)\tHEAD$", listing, re.MULTILINE)
         branch = current[1] if current else None
     return Source(url, None, branch, head[1], ref)
+
+
+def _no_checkout(path: Path, words: str) -> Failure:
+    """Return why there is no repository at a path, of which git has said this."""
+    if not path.is_dir():
+        return Failure(f"there is no folder {path}")
+    if "not a git repository" in words:
+        return Failure(f'{path} is in no git checkout: name one, or cd into yours for "."')
+    return Failure(words)
 
 
 def _no_commit(branch: str | None) -> Failure:

@@ -182,3 +182,6 @@ PROVIDERS: dict[str, Callable[[Config], Provider]] = {
     "local": _local,
 }
 """Ocaptain's own, by the names that OCAPTAIN_PROVIDER has for them."""
+
+SIZELESS = ("hosts", "local")
+"""Those whose machines are as they are: they take none of the settings in `Config.vm`."""

@@ -1,0 +1,50 @@
+"""What this machine must have for a voyage: programs, and the packages of Debian's with them."""
+
+from collections.abc import Mapping
+
+from .config import Config
+from .onboard.ship.agents import AGENTS
+from .process import where
+
+CAPTAIN: Mapping[str, str] = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "git": "git"}
+"""What a captain runs."""
+
+LOCAL: Mapping[str, str] = {
+    "sshd": "openssh-server",
+    "findmnt": "util-linux",
+    "setpriv": "util-linux",
+}
+"""What VMs of `local` run here."""
+
+LOCAL_COMFORTS: Mapping[str, str] = {"sshfs": "sshfs", "tmux": "tmux"}
+"""What they can do without: agents do not see the task list then, and `shell` does not work."""
+
+INSTALL_AGENT: Mapping[str, str] = {"claude": "npm install -g @anthropic-ai/claude-code"}
+
+
+def missing(packages: Mapping[str, str]) -> str:
+    """Return which of these programs are not here, and what installs them; nothing if none is."""
+    absent = [name for name in packages if not where(name)]
+    if not absent:
+        return ""
+    install = " ".join(sorted({packages[name] for name in absent}))
+    return f"missing: {', '.join(absent)} → sudo apt-get install -y {install}"
+
+
+def missing_agent(agent: str) -> str:
+    """Return what installs an agent here, if it is missing; nothing if it is not."""
+    program = AGENTS[agent].program
+    if where(program):
+        return ""
+    install = INSTALL_AGENT.get(agent, f"install {program}")
+    return f"missing: {program} → {install}"
+
+
+def obstacles(config: Config, agent: str) -> dict[str, str]:
+    """Return what keeps a voyage from being sailed from here, by where the fault is."""
+    is_local = config.provider == "local"
+    packages = {**CAPTAIN, **LOCAL} if is_local else CAPTAIN
+    found = {"this machine": missing(packages)}
+    if is_local and agent in AGENTS:
+        found['voyage.json: "agent"'] = missing_agent(agent)
+    return {place: fault for place, fault in found.items() if fault}

@@ -1,0 +1,16 @@
+"""Launching voyages, as far as it is typed."""
+
+from pathlib import Path
+
+from tests.support.shell import Shell
+
+
+def test_what_a_provider_cannot_honour_is_refused(shell: Shell, plan: Path):
+    """Before anything is made; what is in the environment may be for another provider."""
+    done = shell.type("sail", str(plan), "--cpu", "2", "--image", "debian", OCAPTAIN_DISK="9GB")
+    assert (done.status, done.out) == (1, "")
+    assert done.err == (
+        "ocaptain: The provider local cannot honour --cpu, --image: its machines are as they are.\n"
+        "Leave that out, or: export OCAPTAIN_PROVIDER=exedev\n"
+    )
+    assert not shell.vms.exists()
