@@ -38,7 +38,8 @@ def rests(status: Json) -> bool:
 
 @rule("R149", "R150")
 def test_ships_without_a_task_wait_for_one_and_hear_of_it_at_once(captain: Captain):
-    """`sail --idle`; and once that voyage is over, the next task begins it anew."""
+    """`sail --idle`; and once that voyage is over, the next task begins it anew, even if the
+    machine was rebooted meanwhile."""
     repo = captain.repository(Makefile="check:\n\ttest -e one\n")
     words = ["--idle", "--agent", "shell", "--repo", str(repo), "-n", "1"]
     sailed = captain.run("sail", *words)
@@ -49,6 +50,7 @@ def test_ships_without_a_task_wait_for_one_and_hear_of_it_at_once(captain: Capta
     captain.run("tasks", "add", "Make one", "--run", "echo 1 >one")
     voyage.wait()
     voyage.until(rests)
+    voyage.kill("ship0")
     captain.run("tasks", "add", "Make two", "--run", "echo 2 >two")
     assert voyage.wait()["tasks"]["completed"] == 2
     assert voyage.landed() == ["Make one", "Make two"]

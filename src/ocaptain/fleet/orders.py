@@ -32,6 +32,8 @@ HEAR_S = 15
 KNOCK_S = 5
 KNOCK = Remote("touch", Home("voyage/knock"))
 """What has a ship ask storage at once."""
+IF_ENDED = "if flock -n ~/voyage/helm.lock true; then exec"
+"""What stands before a command for a ship whose helm does not run."""
 WRITE_AGENT_ENV = Remote(
     "sh", "-c", "umask 077 && cd ~/voyage && cat >agent_env.new && mv agent_env.new agent_env.json"
 )
@@ -336,8 +338,13 @@ async def _restart_helms(voyage: Voyage, vms: Collection[str]) -> list[str]:
 
 
 async def _wake(voyage: Voyage, answer: WakingAnswer) -> list[str]:
-    """Have those ships ask storage at once that rest. Returns the VMs that could not be told."""
-    return await _knock(voyage, [voyage.vm(ship) for ship in answer["resting"]])
+    """Have those ships ask storage at once that rest. Returns the VMs that could not be told.
+
+    A helm that has ended meanwhile, as when this machine was rebooted, is started again."""
+    restart = Remote(voyage.provider.python, *LIB, "restart-helm")
+    vms = [voyage.vm(ship) for ship in answer["resting"]]
+    faults = await voyage.run_on(vms, Remote("sh", "-c", f"{KNOCK}; {IF_ENDED} {restart}; fi"))
+    return list(faults)
 
 
 async def _knock(voyage: Voyage, vms: Sequence[str]) -> list[str]:
