@@ -266,6 +266,7 @@ def test_sail_and_wait_are_as_documented(captain: Captain):
     compare("sail", sailed)
     voyage = sailed["voyage"]
     assert sailed["vms"] == [f"{voyage}-ship0", f"{voyage}-storage"]
+    assert sailed["plan"] == str(plan)
     ended = captain.json("wait", voyage)
     compare("status", ended)
     assert (ended["voyage"], ended["state"]) == (voyage, "complete")

@@ -60,7 +60,8 @@ async def sail(
     --cpu, --memory, --disk, --image and --pool are for exe.dev, as its `new` takes them:
     docs/exedev.md says more. Other providers refuse them.
 
-    --json prints the voyage's id and its VMs; with --wait, what `wait --json` prints."""
+    --json prints the voyage's id, its VMs and the plan's directory; with --wait, what `wait --json`
+    prints."""
     from ocaptain.config import load
 
     if idle and stay:
@@ -71,7 +72,7 @@ async def sail(
     folder = plan if isinstance(plan, Path) else await write_plan(config, plan, ships)
     voyage = await check_and_sail(config, folder, ships, open_pr=pr, idle=idle)
     if as_json and not stay:
-        print_json(outcome(voyage))
+        print_json(outcome(voyage, folder))
     if not as_json:
         first = f"\n  ocaptain tasks add {voyage.id} SUBJECT" if idle else ""
         click.echo(f"\n{voyage.id} is under way. Next:{first}{next_commands(voyage.id)}")
@@ -80,9 +81,9 @@ async def sail(
     return await show_until_end(voyage, as_json=as_json)
 
 
-def outcome(voyage: "Voyage") -> "SailOutcome":
-    """What `sail --json` prints of a voyage."""
-    return {"voyage": voyage.id, "vms": sorted(voyage.vms)}
+def outcome(voyage: "Voyage", plan: Path) -> "SailOutcome":
+    """What `sail --json` prints of a voyage from the plan in a directory."""
+    return {"voyage": voyage.id, "vms": sorted(voyage.vms), "plan": str(plan.resolve())}
 
 
 def _refuse_sizes(config: "Config", sizes: Mapping[str, str | None]) -> None:

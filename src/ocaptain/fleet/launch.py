@@ -103,6 +103,8 @@ class SailOutcome(TypedDict):
 
     voyage: str
     vms: list[str]
+    plan: str
+    """The plan's directory."""
 
 
 def unpack_and_run(python: str, program: Remote, *, with_sudo: bool = False) -> Remote:
