@@ -64,6 +64,8 @@ class Harbor:
             answer |= {"base": git(self.repo, "rev-parse", VOYAGE), "ahead": []}
         elif op == "leave":
             answer["landed"] = True
+        elif op == "land":
+            answer["next"] = None
         elif op == "beat":
             answer["checking"] = self.lost is None
         return {**answer, **self.answers.get(op, {})}

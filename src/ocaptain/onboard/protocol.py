@@ -512,6 +512,8 @@ class LandAnswer(TypedDict):
     """The answer to `land`."""
 
     head: str
+    next: "TaskGrant | VerificationGrant | None"
+    """The ship's next claim, if it wants one at once and there is one."""
 
 
 class LogAnswer(TypedDict):

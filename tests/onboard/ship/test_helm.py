@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from ocaptain.onboard import process
-from ocaptain.onboard.protocol import Task
+from ocaptain.onboard.protocol import Task, TaskGrant
 from ocaptain.onboard.ship.agents import Agent, Job, shell
 from ocaptain.onboard.ship.helm import clean_up, hold, race
 from tests.support.rules import rule
@@ -116,9 +116,10 @@ def test_a_ship_is_not_told_that_it_lost_what_it_gave_back(yard: Yard):
 def test_a_ship_with_nothing_to_do_is_not_in_trouble(yard: Yard):
     """It asks again at once, as storage has let it wait already."""
     harbor = Harbor(claim={"claim": None, "state": "running", "reason": None, "rest_s": 0})
-    assert race(at_sea(yard, harbor).ship, "run-1")
+    ship = at_sea(yard, harbor).ship
+    assert race(ship)
     [request] = harbor.requests("claim")
-    assert (request["run_id"], request["wait"]) == ("run-1", True)
+    assert (request["run_id"], request["wait"]) == (ship.storage.run_id, True)
 
 
 @rule("R149")
@@ -127,7 +128,7 @@ def test_a_ship_at_rest_hears_a_knock(yard: Yard):
     harbor = Harbor(claim={"claim": None, "state": "complete", "reason": None, "rest_s": 600})
     ship = at_sea(yard, harbor).ship
     threading.Timer(0.2, (ship.folder / "knock").touch).start()
-    assert race(ship, "run-1")
+    assert race(ship)
     assert not ship.was_knocked()
 
 
@@ -135,15 +136,35 @@ def test_a_ship_that_was_let_go_says_so_and_slows_down(yard: Yard):
     """Its log tells why it does nothing."""
     harbor = Harbor(claim={"ok": False, "code": "ship", "error": "ship-7 was let go"})
     ship = at_sea(yard, harbor).ship
-    assert not race(ship, "run-1")
+    assert not race(ship)
     assert "storage refuses: ship-7 was let go" in ship.log.read_text()
+
+
+def test_what_is_granted_with_a_landing_is_worked_on_next(yard: Yard):
+    """A ship whose agent ends at once learns of its next task by the answer to its landing."""
+
+    def grant(number: int) -> TaskGrant:
+        run = f"echo x >file-{number}"
+        task: Task = {"id": str(number), "subject": "Work", "metadata": {"run": run}}
+        return a_grant(task, claim=number, ref=f"work/1-{number}")
+
+    harbor = Harbor(claim=dict(grant(1)), land={"next": grant(2)})
+    ship = at_sea(yard, harbor).ship
+    assert race(ship)
+    harbor.answers["land"] = {"next": None}
+    assert race(ship)
+    assert len(harbor.requests("claim")) == 1
+    first, second = harbor.requests("land")
+    assert (first["run_id"], second["claim"]) == (ship.storage.run_id, 2)
+    assert race(ship)
+    assert len(harbor.requests("claim")) == 2
 
 
 def test_a_claim_of_a_task_is_worked_on(yard: Yard):
     """From the claim on, whatever is asked about it is asked for this claim."""
     task: Task = {"id": "1", "subject": "Work", "metadata": {"run": "echo x >a"}}
     harbor = Harbor(claim=dict(a_grant(task, claim=7, ref="work/1-7")))
-    assert race(at_sea(yard, harbor).ship, "run-1")
+    assert race(at_sea(yard, harbor).ship)
     [landing] = harbor.requests("land")
     assert landing["claim"] == 7
     assert git(yard.path, "rev-parse", "HEAD") == landing["commit"]

@@ -15,7 +15,7 @@ def test_land_is_one_act(sail: Sail):
     storage = sail(task("1"), task("2", "1"))
     claim = storage.claim("ship-0")
     commit = storage.push(claim["ref"])
-    assert land(storage, "ship-0", claim, commit) == {"ok": True, "head": commit}
+    assert land(storage, "ship-0", claim, commit) == {"ok": True, "head": commit, "next": None}
     line = storage.lines()[-1]
     assert (line["who"], line["op"], line["claim"]) == ("ship-0", "land", 1)
     assert line["set"]["meta"]["head"] == commit == storage.head()
@@ -40,6 +40,26 @@ def test_a_lost_answer_is_given_again(sail: Sail):
     assert land(storage, "ship-0", claim, None, id="z")["code"] == "lost"
     assert [t["status"] for t in storage.tasks().values()] == ["completed"] * 2
     assert storage.tasks()["1"]["metadata"]["commit"] == commit
+
+
+@rule("R18")
+def test_the_next_claim_comes_with_the_landing(sail: Sail):
+    """By one line, if it is asked for; who has not got that answer asks for its claim."""
+    storage = sail(task("1"), task("2"))
+    claim = storage.claim("ship-0")
+    commit = storage.push(claim["ref"])
+    answer = land(storage, "ship-0", claim, commit, id="x", run_id="run", state="landing")
+    assert (answer["head"], answer["next"]["task"]["id"]) == (commit, "2")
+    assert list(storage.lines()[-1]["set"]["claims"]) == ["1", "2"]
+    assert storage.order("status")["ships"][0]["state"] == "working"
+    assert land(storage, "ship-0", claim, commit, id="x", run_id="run")["next"] is None
+    assert storage.claim("ship-0") == {**answer["next"], "ok": True}
+    assert storage.ask("ship-0", "land", claim=2, commit=None, run_id="run")["next"] == {
+        "claim": 3,
+        "head": commit,
+        "task": None,
+    }, "the verification"
+    assert_sound(storage)
 
 
 @rule("R18")
@@ -245,7 +265,7 @@ def test_a_request_that_waits_in_vain_changes_nothing(sail: Sail):
     decisions = [again(*each) for each in asked]
     assert not any(decision.waits_on for decision in decisions)
     answers = [decision.answer for decision in decisions]
-    assert answers[0] == {"ok": True, "head": commit}
+    assert answers[0] == {"ok": True, "head": commit, "next": None}
     assert answers[1]["task"]["id"] == "2"
     assert_sound(storage)
 

@@ -462,7 +462,7 @@ def test_a_waiting_landing_goes_on_when_the_berth_is_free(sail: Sail):
     assert child.poll() is None
     assert storage.ask("ship-1", "land", claim=first["claim"], commit=None)["ok"]
     assert child.stdout
-    assert json.loads(child.stdout.readline()) == {"ok": True, "head": commit}
+    assert json.loads(child.stdout.readline()) == {"ok": True, "head": commit, "next": None}
     child.communicate()
     assert_sound(storage)
 

@@ -67,7 +67,7 @@ def test_ships_check_at_once_each_on_top_of_the_one_ahead(sail: Sail):
     third = yard.board(2)
     answer = yard.ask(2, "enter")
     assert (answer["base"], answer["ahead"]) == (second, [first, second])
-    assert yard.land(0, first) == {"ok": True, "head": first}
+    assert yard.land(0, first) == {"ok": True, "head": first, "next": None}
     assert yard.land(1, second)["head"] == second
     assert yard.land(2, third)["head"] == third == yard.storage.head()
     assert_sound(yard.storage)

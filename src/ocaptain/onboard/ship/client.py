@@ -14,6 +14,7 @@ from contextlib import suppress
 from math import inf
 from subprocess import PIPE, STDOUT
 from typing import Any
+from uuid import uuid4
 
 from .. import process
 from ..protocol import (
@@ -106,14 +107,24 @@ class Client:
     ) -> None:
         """`say` is told each time that storage does not answer, and why."""
         self.command = command
+        self.run_id = uuid4().hex
+        """What tells this run of helm from others."""
+        self._granted: TaskGrant | VerificationGrant | None = None
+        """What came with the last landing."""
         self._secrets = secrets
         self._exchange = exchange
         self._say = say
 
-    def claim(self, run_id: str) -> NoClaim | TaskGrant | VerificationGrant:
-        """Ask for something to do; if there is nothing, storage waits a while for it."""
+    def claim(self) -> NoClaim | TaskGrant | VerificationGrant:
+        """Return what came with the last landing, or else ask for something to do.
+
+        If there is nothing, storage waits a while for it."""
+        if self._granted:
+            granted = self._granted
+            self._granted = None
+            return granted
         answer: NoClaim | TaskGrant | VerificationGrant = self.ask(
-            {"op": "claim", "run_id": run_id, "wait": True}
+            {"op": "claim", "run_id": self.run_id, "wait": True}
         )
         return answer
 
@@ -166,11 +177,14 @@ class Client:
         commit: str | None,
         base_commit: str | None = None,
         note: str | None = None,
+        *,
+        claims_next: bool = False,
     ) -> LandAnswer:
         """Have the branch moved to `commit`, whose checks ran on top of `base_commit`.
 
-        Without a commit the task is completed as it is, and `note` says why.
-        While another ship has the berth, storage waits a while for it."""
+        Without a commit the task is completed as it is, and `note` says why. With `claims_next`
+        the next claim, if there is one, is what `claim` returns then. While others have to land
+        first, storage waits a while for that."""
         answer: LandAnswer = self.ask(
             {
                 "op": "land",
@@ -178,10 +192,12 @@ class Client:
                 "commit": commit,
                 "base_commit": base_commit,
                 "note": note,
+                "run_id": self.run_id if claims_next else None,
                 "wait": True,
                 **report,
             }
         )
+        self._granted = answer["next"]
         return answer
 
     def release(self, claim: int, report: Report, why: str, fault: Fault) -> None:

@@ -7,7 +7,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
-from uuid import uuid4
 
 from .attempt import Attempt
 from .client import Refused
@@ -35,11 +34,10 @@ def keep_racing(ship: Ship) -> NoReturn:
     threading.Thread(target=keep_mounted, args=[ship], daemon=True).start()
     threading.Thread(target=ship.keep_log_sent, daemon=True).start()
     clean_up(ship)
-    run_id = uuid4().hex
     pause_s = 0.0
     while True:
         time.sleep(pause_s)
-        if race(ship, run_id):
+        if race(ship):
             pause_s = 0.0
         else:
             pause_s = min(2 * pause_s + FIRST_PAUSE_S, ship.voyage["lease_seconds"] / 3)
@@ -53,10 +51,10 @@ def clean_up(ship: Ship) -> None:
         Work(clone).save(clone.begun(), ship.secrets, ended=True)
 
 
-def race(ship: Ship, run_id: str) -> bool:
+def race(ship: Ship) -> bool:
     """Claim what there is to do, and do it. Returns False if this ship is in trouble."""
     try:
-        grant = ship.storage.claim(run_id)
+        grant = ship.storage.claim()
     except Refused as refusal:
         ship.say(f"storage refuses: {refusal.error}")
         return False

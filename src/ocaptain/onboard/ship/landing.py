@@ -59,6 +59,8 @@ class Landing:
         self.began_at = ""
         """The branch's commit that the work began at."""
         self._interactive = interactive
+        # A session takes its time to end, and nobody keeps the next claim alive meanwhile.
+        self._claims_next = not interactive
 
     def land(self, commit: str, explain: Callable[[], str]) -> None:
         """Land a commit. If a conflict leaves nothing of it, `explain` says why that is right."""
@@ -81,7 +83,9 @@ class Landing:
         report = self.heartbeat.take_report()
         base = self.clone.upstream
         try:
-            self.ship.storage.land(self.claim, report, commit=None, base_commit=base, note=note)
+            self.ship.storage.land(
+                self.claim, report, None, base, note=note, claims_next=self._claims_next
+            )
         except Refused as refusal:
             raise GiveUp(refusal.error, "infrastructure") from None
         self.say(f"completed without a change: {note}")
@@ -110,7 +114,7 @@ class Landing:
         """Ask storage to land a commit. Raises Refused."""
         report = self.heartbeat.take_report()
         base = self.clone.upstream
-        self.ship.storage.land(self.claim, report, commit=commit, base_commit=base)
+        self.ship.storage.land(self.claim, report, commit, base, claims_next=self._claims_next)
         self.say(f"landed {commit[:12]}")
 
     def answer_refusal(self, refusal: Refused, commit: str) -> str:

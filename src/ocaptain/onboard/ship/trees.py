@@ -11,6 +11,8 @@ CAN_CHANGE = "-700"
 
 def remove(*paths: Path) -> None:
     """Remove files, links and folders, also read-only ones. Raises OSError if something stays."""
+    if not paths:
+        return
     done = _rm(paths)
     if done.status:  # Go's module cache has read-only folders
         _make_writable([path for path in paths if path.is_dir() and not path.is_symlink()])

@@ -8,13 +8,22 @@ from __future__ import annotations
 from .. import tasklist
 from . import health, train
 from .call import SHORT_LIMIT, Refused, text
-from .claims import check_live, own_claim
+from .claims import check_live, claim, own_claim
 from .leases import end_claim, renew
 from .state import is_current, work_ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol import Car, Claim, EnterAnswer, LandAnswer, LeaveAnswer, TaskMetadata
+    from ..protocol import (
+        Car,
+        Claim,
+        EnterAnswer,
+        LandAnswer,
+        LeaveAnswer,
+        TaskGrant,
+        TaskMetadata,
+        VerificationGrant,
+    )
     from .call import Call
 
 
@@ -23,7 +32,8 @@ def land(call: Call) -> LandAnswer:
 
     `commit` is null if the task needed no change, and `note` says why. If the claim is of the
     verification, that passed on `commit`: complete the voyage. If the plan has a check, it passed
-    on `commit`, which lands as soon as all that is ahead of it does."""
+    on `commit`, which lands as soon as all that is ahead of it does. With `run_id`, grant the
+    ship's next claim as well."""
     held = own_claim(call)
     commit = None
     if call.request.get("commit") is not None:
@@ -43,7 +53,15 @@ def land(call: Call) -> LandAnswer:
         else:
             check_may_land(call, held, commit)
             complete(call, held, commit)
-    return {"head": call.meta["head"]}
+    return {"head": call.meta["head"], "next": next_claim(call)}
+
+
+def next_claim(call: Call) -> TaskGrant | VerificationGrant | None:
+    """Return what the ship is to do next, if it wants to know and there is something."""
+    if call.request.get("run_id") is None:
+        return None
+    granted = claim(call)
+    return None if granted["claim"] is None else granted
 
 
 def complete(call: Call, held: Claim, commit: str | None) -> None:

@@ -123,6 +123,7 @@ def _reported_state(call: Call, claim: Claim | None) -> str:
     if claim is None:
         return "waiting"
     state = text(call.request, "state")
-    if state in REPORTED_STATES:
+    is_of_claim = amount(call.request, "claim") == claim["number"]
+    if is_of_claim and state in REPORTED_STATES:
         return state
     return "working" if claim["task"] else "verifying"

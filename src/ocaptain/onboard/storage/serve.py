@@ -258,8 +258,12 @@ def run_operation(call: Call) -> Decision:
 
 
 def keep_answer(call: Call, request_id: str, answer: Json) -> None:
-    """Keep an answer, so that the same request gets it again. The oldest ones go."""
-    kept = {**call.answers.get(call.who, {}), request_id: answer}
+    """Keep an answer, so that the same request gets it again. The oldest ones go.
+
+    A grant in it is not kept: who has not got it asks for its claim."""
+    kept = {**call.answers.get(call.who, {}), request_id: {**answer}}
+    if "next" in answer:
+        kept[request_id]["next"] = None
     latest = list(kept.items())[-KEPT_ANSWERS:]
     call.put_answers(dict(latest))
 
