@@ -17,12 +17,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ocaptain.config import load
-from ocaptain.onboard.protocol import LogQuery
+from ocaptain.fleet.logs import query_of
 from ocaptain.onboard.ship import client, taskhook
 from ocaptain.onboard.storage import background, logs, pull_request, serve
 from ocaptain.onboard.storage.job import USUAL_TIMING, Step
 from ocaptain.onboard.storage.journal import Damaged
-from ocaptain.onboard.text import clean
+from ocaptain.onboard.text import INVISIBLE, clean
 from ocaptain.plan.check import check
 from tests.support.crashes import FAST
 from tests.support.odd import DEEP, FEW, JSON, VALUES, changed, written
@@ -171,7 +171,7 @@ def test_whatever_a_captain_orders_nothing_is_torn(storage: Storage, op: str, fi
 # Logs and panes
 
 
-ALL: LogQuery = {"ship": "", "pattern": "", "tail": 0, "follow": False}
+ALL = query_of()
 
 
 @rule("R101")
@@ -180,11 +180,15 @@ ALL: LogQuery = {"ship": "", "pattern": "", "tail": 0, "follow": False}
 def test_whatever_ships_log_it_is_lines_fit_for_a_terminal(whole: list[bytes], text: str):
     """Nothing in a log can steer the terminal that shows it, or hide the name of its ship."""
     with tempfile.TemporaryDirectory(dir=FAST) as name:
-        folder = Path(name)
-        (folder / "ship-0.log").write_bytes(b"".join(each + b"\n" for each in whole))
-        (folder / "ship-1.log").write_text(text.encode(errors="replace").decode() + "\n")
+        folder = Path(name) / "voyage"
+        (folder / "logs").mkdir(parents=True)
+        lines = b"".join(each + b"\n" for each in whole)
+        (folder / "logs" / "ship-0.log").write_bytes(lines)
+        (folder / "logs" / "ship-1.log").write_text(text.encode(errors="replace").decode() + "\n")
+        (folder / "journal.jsonl").write_bytes(lines)
+        kept = "\t" + INVISIBLE
         for line in logs.read(folder, ALL):
-            assert all(c.isprintable() or c == "\t" for c in line)
+            assert all(c.isprintable() or c in kept for c in line)
 
 
 @rule("R101")
@@ -193,7 +197,7 @@ def test_clean_text_steers_no_terminal(text: str):
     """Every character is there, or a sign that one was not fit to be shown."""
     shown = clean(text, keep="\n\t")
     assert len(shown) == len(text)
-    assert all(c.isprintable() or c in "\n\t" for c in shown)
+    assert all(c.isprintable() or c in "\n\t" + INVISIBLE for c in shown)
 
 
 # What ships hear

@@ -12,7 +12,9 @@ from ocaptain.cli import cli
 from ocaptain.doctor import FindingJson
 from ocaptain.fleet import orders
 from ocaptain.fleet.launch import SailOutcome
+from ocaptain.fleet.tasks import TaskShown
 from ocaptain.fleet.voyage import VoyageStatus
+from ocaptain.loglines import LogEntry
 from ocaptain.onboard.protocol import TaskRow
 from ocaptain.plan.plan import ReportJson
 from ocaptain.settings import SettingRow
@@ -27,6 +29,8 @@ TYPES = {
     "sail": SailOutcome,
     "status": VoyageStatus,
     "tasks": list[TaskRow],
+    "tasks show": TaskShown,
+    "logs": LogEntry,
     "voyages": list[VoyageRow],
     "pause": orders.Outcome,
     "relieve": orders.RelieveOutcome,
@@ -35,7 +39,7 @@ TYPES = {
     "reinforce": orders.ReinforceOutcome,
     "fsck": orders.FsckOutcome,
 }
-VERBS = ["check", "config", "doctor", "sail", "voyages", "status", "tasks", "logs"]
+VERBS = ["check", "config", "doctor", "sail", "voyages", "status", "tasks", "tasks show", "logs"]
 VERBS += ["pause", "relieve", "tasks add", "hail", "reinforce", "fsck"]
 VOYAGE_STATES = "provisioning running stalled verifying complete failed paused halted idle"
 SHIP_STATES = "starting waiting working landing verifying limited paused broken lost relieved done"
@@ -73,6 +77,9 @@ def declared(kind: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from declared(inner, place)
     elif get_origin(kind) is list:
         yield from declared(get_args(kind)[0], f"{path}[]")
+    elif get_origin(kind) in (Union, UnionType):
+        for each in get_args(kind):
+            yield from declared(each, path)
 
 
 def called(kind: Any) -> str:
@@ -113,9 +120,10 @@ def fits(value: Any, kind: str) -> bool:
 def compare(verb: str, value: Any) -> None:
     """Fail unless a value has just the documented keys, with documented types and values.
 
-    Of what would be in an array that is empty, no key can be there."""
+    Of what would be in an array that is empty, or an object that is null, no key can be there."""
     rows, found = documented(verb), list(places(value))
     empty = tuple(f"{key}[]" for key, inner in found if inner == [])
+    empty += tuple(f"{key}." for key, inner in found if inner is None)
     assert {key for key, _ in found} == {key for key in rows if not key.startswith(empty)}
     for key, inner in found:
         kind, values = rows[key]
@@ -238,6 +246,23 @@ def test_tasks_tell_how_each_ended(voyage: Voyage):
     assert (waiting["status"], waiting["claim"]) == ("pending", None)
     assert waiting["blocked_by"] == ["3"]
     assert voyage.captain.json("tasks", voyage.id, "--status", "failed") == [failed]
+
+
+def test_a_task_is_shown_as_documented(voyage: Voyage):
+    """Whatever became of it."""
+    voyage.wait(status=4)
+    landed, unchanged, failed, waiting = [
+        voyage.captain.json("tasks", "show", voyage.id, task_id) for task_id in "1234"
+    ]
+    for shown in (landed, unchanged, failed, waiting):
+        compare("tasks show", shown)
+    assert landed["landed"]["files"] == [{"path": "a", "added": 1, "removed": 0}]
+    assert landed["landed"]["commits"][0]["commit"] == voyage.git("rev-parse", voyage.id)
+    assert (unchanged["landed"], unchanged["blockers"][0]["id"]) == (None, "1")
+    assert failed["claims"][0]["state"] == "released"
+    assert "status 3" in failed["claims"][0]["reason"]
+    assert failed["dependants"] == [{"id": "4", "subject": "Wait", "status": "pending"}]
+    assert (waiting["claims"], waiting["log"]) == ([], [])
 
 
 def test_logs_are_as_documented(voyage: Voyage):

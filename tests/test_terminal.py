@@ -1,16 +1,16 @@
 """What the captain is shown, as lines of text."""
 
+import re
 import time
 
 import pytest
-from rich.console import Console, RenderableType
 
 from ocaptain import terminal
 from ocaptain.fleet.orders import FsckOutcome, HailOutcome, ReinforceOutcome
 from ocaptain.fleet.voyage import VoyageStatus
-from ocaptain.onboard.protocol import TaskRow
 from ocaptain.plan.plan import Forecast, Plan, Report, Source
 from tests.support.documented import example
+from tests.support.rendered import lines
 
 
 @pytest.fixture
@@ -22,14 +22,6 @@ def status() -> VoyageStatus:
     status["train"] = {"window": None, "check_s": None, "landings_per_hour": None, "cars": []}
     status["tasks"] = {"total": 3, "pending": 1, "in_progress": 1, "completed": 1, "failed": 0}
     return status
-
-
-def lines(content: RenderableType, columns: int = 80) -> list[str]:
-    """What stands on a terminal of that width."""
-    console = Console(width=columns)
-    with console.capture() as capture:
-        console.print(content)
-    return [line.rstrip() for line in capture.get().splitlines()]
 
 
 def test_a_voyage_at_a_glance(status: VoyageStatus):
@@ -81,13 +73,43 @@ def test_what_to_type_next(status: VoyageStatus):
 
 
 def test_a_ship_that_is_broken(status: VoyageStatus):
-    """When it tries again goes before why it is broken, which may be long; another day has its
-    date."""
+    """When it tries again goes before why it is broken, which wraps; another day has its date."""
     until = time.mktime((2026, 3, 4, 5, 6, 0, 0, 0, -1))
     at = {"state": "broken", "since": time.time() - 150, "until": until}
     status["ships"][1].update({**at, "reason": "task 7: setup.sh exited 1: no space left"})  # type: ignore[typeddict-item]
-    assert lines(terminal.status(status))[-1] == (
-        "ship-1  broken   2m30s  0     never   again 2026-03-04 05:06: task 7: setup.s…"
+    assert lines(terminal.status(status))[-2:] == [
+        "ship-1  broken   2m30s  0     never   again 2026-03-04 05:06: task 7: setup.sh",
+        "                                      exited 1: no space left",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "took_s", "text"),
+    [
+        ("complete", 103.0, "in 1m43s, 2h05m ago (2026-03-04 05:06Z)"),
+        ("failed", 103.0, "after 1m43s, 2h05m ago (2026-03-04 05:06Z)"),
+        ("paused", None, "for 2h05m, sailed 1d00h ago"),
+        ("stalled", None, "for 2h05m, sailed 1d00h ago"),
+        ("running", None, "sailed 1d00h ago"),
+    ],
+)
+def test_a_state_has_its_own_age(
+    status: VoyageStatus,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    took_s: float | None,
+    text: str,
+):
+    """What is over says when, and how long it took; what stands still, for how long it does."""
+    began = 1_772_600_760.0
+    monkeypatch.setattr(time, "time", lambda: began + 7_530)
+    status["state"] = state
+    status["created"] = began + 7_530 - 86_500
+    status["since"] = began
+    status["took_s"] = took_s
+    where = f"{text}, on {status['provider']}"
+    assert (
+        lines(terminal.status(status, utc=True), 120)[0] == f"{status['voyage']}  {state}  {where}"
     )
 
 
@@ -109,18 +131,19 @@ def test_what_became_of_background_jobs(status: VoyageStatus):
 
 
 def test_a_ship_that_waits(status: VoyageStatus):
-    """The reason and the end of the wait stand in the place of the task."""
+    """The end of the wait stands first, then the reason, which wraps, and the task it holds."""
     ship = status["ships"][0]
     ship["state"] = "limited"
-    ship["reason"] = "usage limit"
-    today = time.localtime()[:3]
-    ship["until"] = time.mktime((*today, 19, 30, 0, 0, 0, -1))
-    row = lines(terminal.status(status))[-2]
-    assert row.endswith("usage limit until 19:30")
+    ship["since"] = time.time() - 61
+    ship["reason"] = "the API cannot be reached"
     ship["until"] = time.mktime((2040, 11, 22, 19, 30, 0, 0, 0, -1))
-    row = lines(terminal.status(status))[-2]
-    assert row.endswith("usage limit until 2040-11-22 19:30")
-    assert "Say what is where" not in row
+    assert lines(terminal.status(status))[-3:-1] == [
+        "ship-0  limited   1m01s  1     3s ago  until 2040-11-22 19:30: the API cannot",
+        "                                       be reached (2 Say what is where)",
+    ]
+    ship["until"] = time.time() + 30
+    row = lines(terminal.status(status), 200)[-2]
+    assert re.search(r"until (\S+ )?\d\d:\d\d:\d\d: the API cannot be reached \(2 Say", row)
 
 
 @pytest.mark.parametrize("columns", [80, 200])
@@ -152,20 +175,6 @@ def test_the_voyages():
         "voyage               provider  state    age    VMs  name and objective",
         "voyage-3f9a1c0b7d52  exedev    running  3h00m  3    guide: Write a short guide",
         "voyage-a01b5e93c44d  local     unseen   -      1    It has no storage any more.",
-    ]
-
-
-def test_the_tasks():
-    """One a line; what was set aside comes with its reason, and with what brings it back."""
-    rows: list[TaskRow] = example("tasks")
-    rows[1]["subject"] = "Write the page"
-    rows[1]["status"] = "failed"
-    rows[1]["reason"] = "status 3"
-    assert lines(terminal.tasks(rows), 120) == [
-        "id  status     owner   blocked by  commit      subject",
-        "1   completed  ship-0              8c1f0b6a4d  Say how to build it",
-        "3   failed             2                       Write the page (status 3)",
-        "→ ocaptain retry 3",
     ]
 
 

@@ -1,6 +1,7 @@
 """What the captain sees: answers of storage, and what `check` found, as text for a terminal."""
 
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -10,7 +11,7 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from .onboard.protocol import NextCommand, ShipStatus, Status, TaskCounts, TaskRow, TrainStatus
+from .onboard.protocol import NextCommand, ShipStatus, Status, TaskCounts, TrainStatus
 from .onboard.text import clean
 from .plan.plan import Forecast, Plan, Report
 from .times import clock, duration, since
@@ -34,10 +35,19 @@ STATE_STYLES = {
     "paused": "yellow",
     "working": "cyan",
     "in_progress": "cyan",
+    "landed": "green",
+    "live": "cyan",
+    "ready": "bold",
+    "blocked": "dim",
     "landing": "cyan",
     "verifying": "cyan",
 }
 
+WRAPPING = ("blocked by",)
+"""Columns that wrap, beside the last one."""
+STANDING_STILL = ("paused", "halted", "stalled")
+SOON_S = 600
+"""Until a moment so near it matters at which second it comes."""
 PIPE_COLUMNS = 1000
 
 
@@ -75,43 +85,55 @@ class Screen(Live):
 # A voyage
 
 
-def status(answer: "VoyageStatus") -> RenderableType:
-    """A voyage at a glance, which fits into 80 columns."""
+def status(answer: "VoyageStatus", *, utc: bool = False) -> RenderableType:
+    """A voyage at a glance, which fits into 80 columns; `utc`: with times in UTC."""
     state = answer["state"]
-    age = since(answer["created"])
     lines: list[RenderableType] = [
         Text.assemble(
             (answer["voyage"], "bold"),
             "  ",
-            _state(state),
-            f"  sailed {age} ago, on {answer['provider']}",
+            state_text(state),
+            f"  {age(answer, utc=utc)}, on {answer['provider']}",
         ),
-        _line(answer["objective"], "dim", cut=True),
+        line(answer["objective"], "dim", cut=True),
     ]
     if answer["reason"]:
-        lines.append(_line(answer["reason"], STATE_STYLES.get(state, "")))
+        lines.append(line(answer["reason"], STATE_STYLES.get(state, "")))
     if answer["next"]:
         lines.append(_next(answer["next"]))
-    lines.append(_line(f"tasks   {_counts(answer['tasks'])}"))
+    lines.append(line(f"tasks   {_counts(answer['tasks'])}"))
     if answer["train"]["window"] is not None:
-        lines.append(_line(f"check   {_train(answer['train'])}"))
-    lines.append(_line(f"verify  {answer['verify']}    cost ${answer['cost_usd']:.2f}"))
+        lines.append(line(f"check   {_train(answer['train'])}"))
+    lines.append(line(f"verify  {answer['verify']}    cost ${answer['cost_usd']:.2f}"))
     origin = _origin(answer)
     if origin:
-        lines.append(_line(f"origin  {origin}"))
+        lines.append(line(f"origin  {origin}"))
     if answer["notify_fault"]:
-        lines.append(_line(f"notify  {answer['notify_fault']}"))
+        lines.append(line(f"notify  {answer['notify_fault']}"))
     if answer["upkeep_fault"]:
-        lines.append(_line(f"storage {answer['upkeep_fault']}"))
+        lines.append(line(f"storage {answer['upkeep_fault']}"))
     heads = ["ship", "state", "for", "done", "seen", "task"]
-    return Group(*lines, "", _table(heads, map(_ship, answer["ships"])))
+    return Group(*lines, "", table(heads, [_ship(ship, utc=utc) for ship in answer["ships"]]))
+
+
+def age(answer: "VoyageStatus", *, utc: bool = False) -> str:
+    """Return how long a voyage has been in its state or, if it has ended, when, and how long it
+    took."""
+    created, began, took_s = answer["created"], answer["since"], answer["took_s"]
+    if took_s is not None and began:
+        how = "in" if answer["state"] == "complete" else "after"
+        return f"{how} {duration(took_s)}, {since(began)} ago ({clock(began, utc=utc)})"
+    sailed = f"sailed {since(created)} ago"
+    if answer["state"] in STANDING_STILL and began:
+        return f"for {since(began)}, {sailed}"
+    return sailed
 
 
 def _next(commands: Sequence[NextCommand]) -> Table:
     """What to type, and beside it why."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for command in commands:
-        table.add_row(_line(f"→ {command['command']}", "bold"), _line(command["why"], "dim"))
+        table.add_row(line(f"→ {command['command']}", "bold"), line(command["why"], "dim"))
     return table
 
 
@@ -148,28 +170,31 @@ def _origin(answer: Status) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _ship(ship: ShipStatus) -> list[Text]:
+def _ship(ship: ShipStatus, *, utc: bool) -> list[Text]:
     return [
-        _line(ship["id"]),
-        _state(ship["state"]),
-        _line(since(ship["since"])),
-        _line(f"{ship['completed']}"),
-        _line("never" if ship["seen_s"] is None else f"{duration(ship['seen_s'])} ago"),
-        _line(_occupation(ship)),
+        line(ship["id"]),
+        state_text(ship["state"]),
+        line(since(ship["since"])),
+        line(f"{ship['completed']}"),
+        line("never" if ship["seen_s"] is None else f"{duration(ship['seen_s'])} ago"),
+        _occupation(ship, utc=utc),
     ]
 
 
-def _occupation(ship: ShipStatus) -> str:
-    """What a ship waits for, or else the task that it holds."""
+def _occupation(ship: ShipStatus, *, utc: bool) -> Text:
+    """The task that a ship holds; before it what the ship waits for, and until when."""
+    task = " ".join(part for part in (ship["task"], ship["subject"]) if part)
     if not ship["reason"]:
-        parts = [ship["task"], ship["subject"]]
-    elif not ship["until"]:
-        parts = [ship["reason"]]
-    elif ship["state"] == "broken":
-        parts = [f"again {clock(ship['until'])}:", ship["reason"]]
-    else:
-        parts = [ship["reason"], f"until {clock(ship['until'])}"]
-    return " ".join(part for part in parts if part)
+        return line(task, cut=True)
+    parts = []
+    if ship["until"]:
+        word = "again" if ship["state"] == "broken" else "until"
+        is_soon = abs(ship["until"] - time.time()) < SOON_S
+        parts.append(f"{word} {clock(ship['until'], utc=utc, seconds=is_soon)}:")
+    parts.append(ship["reason"])
+    if task:
+        parts.append(f"({task})")
+    return line(" ".join(parts))
 
 
 # Lists
@@ -178,43 +203,18 @@ def _occupation(ship: ShipStatus) -> str:
 def voyages(rows: Sequence[VoyageRow]) -> RenderableType:
     """The voyages there are."""
     heads = ["voyage", "provider", "state", "age", "VMs", "name and objective"]
-    return _table(heads, map(_voyage, rows))
+    return table(heads, map(_voyage, rows))
 
 
 def _voyage(row: VoyageRow) -> list[Text]:
     about = (row["name"], row["reason"] or row["objective"])
     return [
-        _line(row["voyage"]),
-        _line(row["provider"]),
-        _state(row["state"]),
-        _line(since(row["created"])),
-        _line(f"{row['vms']}"),
-        _line(": ".join(part for part in about if part)),
-    ]
-
-
-def tasks(rows: Sequence[TaskRow], voyage: str | None = None) -> RenderableType:
-    """The task list, and how to bring those back that were set aside.
-
-    `voyage` is what the voyage was named by, if it had to be."""
-    heads = ["id", "status", "owner", "blocked by", "commit", "subject"]
-    failed = [row["id"] for row in rows if row["status"] == "failed"]
-    retry = f"ocaptain retry {voyage}" if voyage else "ocaptain retry"
-    hints = [_line(f"→ {retry} {task}", "bold") for task in failed]
-    return Group(_table(heads, map(_task, rows)), *hints)
-
-
-def _task(row: TaskRow) -> list[Text]:
-    subject = row["subject"]
-    if row["reason"]:
-        subject = f"{row['subject']} ({row['reason']})"
-    return [
-        _line(row["id"]),
-        _state(row["status"]),
-        _line(row["owner"] or ""),
-        _line(", ".join(row["blocked_by"])),
-        _line((row["commit"] or "")[:10]),
-        _line(subject),
+        line(row["voyage"]),
+        line(row["provider"]),
+        state_text(row["state"]),
+        line(since(row["created"])),
+        line(f"{row['vms']}"),
+        line(": ".join(part for part in about if part), cut=not row["reason"]),
     ]
 
 
@@ -222,10 +222,10 @@ def settings(rows: Sequence["SettingRow"], path: Path) -> RenderableType:
     """All settings, and the file that some may come from."""
     hint = "" if path.exists() else "  (none yet: `ocaptain config init` writes one)"
     columns = [Column("setting", no_wrap=True), Column("from", no_wrap=True), Column("value")]
-    table = Table(*columns, box=None, padding=(0, 2, 0, 0), header_style="dim")
+    grid = Table(*columns, box=None, padding=(0, 2, 0, 0), header_style="dim")
     for row in rows:
-        table.add_row(*_setting(row))
-    return Group(_line(f"{path}{hint}", "dim"), "", table)
+        grid.add_row(*_setting(row))
+    return Group(line(f"{path}{hint}", "dim"), "", grid)
 
 
 def _setting(row: "SettingRow") -> list[Text]:
@@ -236,7 +236,7 @@ def _setting(row: "SettingRow") -> list[Text]:
     if row["origin"] is None:
         value = f"not set ({row['variable']})"
     origin = origins.get(row["origin"] or "", "-")
-    return [_line(text, style) for text in (row["key"], origin, value)]
+    return [line(text, style) for text in (row["key"], origin, value)]
 
 
 # What came of what was typed
@@ -244,25 +244,25 @@ def _setting(row: "SettingRow") -> list[Text]:
 
 def order(outcome: "Outcome") -> RenderableType:
     """What came of an order."""
-    return Group(*map(_line, _order(outcome)))
+    return Group(*map(line, _order(outcome)))
 
 
 def reinforce(outcome: "ReinforceOutcome") -> RenderableType:
     """What came of restarting, replacing and adding ships."""
-    return _line(outcome["message"])
+    return line(outcome["message"])
 
 
 def hail(outcome: "HailOutcome") -> RenderableType:
     """What came of a message to agents."""
     ships = [_addressee(ship) for ship in outcome["ships"]]
-    return Group(*map(_line, [*_order(outcome), *ships]))
+    return Group(*map(line, [*_order(outcome), *ships]))
 
 
 def fsck(outcome: "FsckOutcome") -> RenderableType:
     """What came of looking storage through."""
     mended = [f"mended: {fault}" for fault in outcome["mended"]]
     faults = [f"fault: {fault}" for fault in outcome["faults"]]
-    return Group(*map(_line, [*_order(outcome), *mended, *faults]))
+    return Group(*map(line, [*_order(outcome), *mended, *faults]))
 
 
 def findings(found: "Sequence[Finding]") -> RenderableType:
@@ -271,10 +271,10 @@ def findings(found: "Sequence[Finding]") -> RenderableType:
     table.add_column(min_width=2)
     table.add_column(min_width=20)
     for finding in found:
-        mark = _line("ok", "green")
+        mark = line("ok", "green")
         if not finding.found:
-            mark = _line("no", "red") if finding.is_needed else _line("--", "yellow")
-        table.add_row(mark, _line(finding.subject), _line(finding.found or finding.remedy))
+            mark = line("no", "red") if finding.is_needed else line("--", "yellow")
+        table.add_row(mark, line(finding.subject), line(finding.found or finding.remedy))
     return table
 
 
@@ -296,9 +296,9 @@ def report(checked: Report) -> RenderableType:
     lines: list[Text] = []
     if checked.plan:
         for name, fact in _facts(checked.plan, checked.forecast).items():
-            lines.append(Text.assemble((f"{name:<15}", "dim"), _line(fact)))
+            lines.append(Text.assemble((f"{name:<15}", "dim"), line(fact)))
     for note in checked.notes:
-        lines.append(_line(f"note: {note}", "yellow"))
+        lines.append(line(f"note: {note}", "yellow"))
     return Group(*lines)
 
 
@@ -316,17 +316,18 @@ def _facts(plan: Plan, forecast: Forecast) -> dict[str, str]:
 # Text
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[Text]]) -> Table:
-    """A line for each row. If there is no room, the last column gives way."""
-    columns = [Column(head, no_wrap=True, max_width=20) for head in heads[:-1]]
-    columns.append(Column(heads[-1], no_wrap=True, ratio=1))
+def table(heads: Sequence[str], rows: Iterable[Sequence[Text]]) -> Table:
+    """A line for each row, or more if what is in it wraps. If there is no room, the last column
+    gives way."""
+    columns = [Column(head, no_wrap=head not in WRAPPING, max_width=20) for head in heads[:-1]]
+    columns.append(Column(heads[-1], ratio=1, overflow="fold"))
     table = Table(*columns, box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True)
     for cells in rows:
         table.add_row(*cells)
     return table
 
 
-def _line(text: str, style: str = "", *, cut: bool = False) -> Text:
+def line(text: str, style: str = "", *, cut: bool = False) -> Text:
     """Text on one line, without what could steer the terminal. It wraps, or is cut off."""
     lines = clean(text, keep="\n").split("\n")
     line = " ".join(line for line in lines if line)
@@ -335,5 +336,5 @@ def _line(text: str, style: str = "", *, cut: bool = False) -> Text:
     return Text(line, style)
 
 
-def _state(state: str) -> Text:
-    return _line(state, STATE_STYLES.get(state, ""))
+def state_text(state: str) -> Text:
+    return line(state, STATE_STYLES.get(state, ""))

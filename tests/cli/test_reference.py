@@ -10,6 +10,7 @@ from ocaptain.cli import (
     machine,
     orders,
     plans,
+    reading,
     sailing,
     settings,
     watching,
@@ -24,7 +25,18 @@ def test_the_reference_of_commands_is_what_they_say_of_themselves():
 
 def test_every_command_can_be_typed():
     """One that is not in the list in cli/__init__.py is in no help, and nobody can type it."""
-    modules = (completion, ending, looking, machine, orders, plans, sailing, settings, watching)
+    modules = (
+        completion,
+        ending,
+        looking,
+        machine,
+        orders,
+        plans,
+        reading,
+        sailing,
+        settings,
+        watching,
+    )
     values = [value for module in modules for value in vars(module).values()]
     commands = {value.name for value in values if isinstance(value, click.Command)}
     assert commands == {*cli.commands}

@@ -7,14 +7,14 @@ from contextlib import ExitStack, contextmanager
 from getpass import getuser
 from math import inf
 from threading import Timer
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import pytest
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.fleet.voyage import RUN_S, Ending, Signature, Voyage, VoyageStatus, sign
-from ocaptain.onboard.protocol import LogQuery, Message, Status
+from ocaptain.onboard.protocol import Message, Status
 from ocaptain.providers import VM
 from ocaptain.providers.hosts import Hosts
 from ocaptain.providers.local import Local
@@ -252,44 +252,6 @@ def test_what_the_captain_has_is_told_to_storage(sailing: Sailing):
     assert asyncio.run(voyage.ask_unfetched()) == {"head": commit, "commits": 1, "wrecks": {}}
     asyncio.run(voyage.mark_fetched({"head": commit}))
     assert asyncio.run(voyage.ask_unfetched())["commits"] == 0
-
-
-# Looking on
-
-
-def test_logs_are_read_line_by_line(sailing: Sailing):
-    """By time, of one ship or all of them; the last ones, or those that match."""
-    logs = sailing.home() / "voyage" / "logs"
-    (logs / "ship-7.log").write_text("2001-01-01T00:00:01Z one\n2001-01-01T00:00:03Z three\n")
-    (logs / "ship-8.log").write_text("2001-01-01T00:00:02Z two\n")
-
-    def read(**changes: object) -> list[str]:
-        query = {"ship": "", "pattern": "^2001", "tail": 0, "follow": False, **changes}
-        lines: list[str] = []
-        asyncio.run(sailing.voyage.read_logs(cast(LogQuery, query), lines.append))
-        return lines
-
-    one, two, three = read()
-    assert (one, two) == ("2001-01-01T00:00:01Z ship-7 one", "2001-01-01T00:00:02Z ship-8 two")
-    assert three == "2001-01-01T00:00:03Z ship-7 three"
-    assert read(ship="ship-7") == [one, three]
-    assert read(tail=2) == [two, three]
-    assert read(pattern="two$") == [two]
-
-
-@rule("R101")
-def test_logs_steer_no_terminal(sailing: Sailing):
-    """Even if storage is somebody else's by then, and prints what it likes."""
-    main = sailing.home() / "voyage" / "lib" / "__main__.py"
-    before = main.read_text()
-    main.write_text(r'print("now ship-0 one\x1b[2J\r\ntwo")')
-    lines: list[str] = []
-    query: LogQuery = {"ship": "", "pattern": "", "tail": 0, "follow": False}
-    asyncio.run(sailing.voyage.read_logs(query, lines.append))
-    main.write_text(before)
-    assert len(lines) == 2
-    assert "\x1b" not in lines[0]
-    assert lines[1] == "two"
 
 
 # The end

@@ -138,7 +138,7 @@ def test_logs_of_all_ships_and_of_one(captain):
     until(lambda: "verify.sh exited" in voyage.log())
     lines = [json.loads(line) for line in captain.run("logs", "--json").out.splitlines()]
     assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
-    assert {line["ship"] for line in lines} == {"ship-0", "ship-1"}
+    assert {line["ship"] for line in lines} == {"ship-0", "ship-1", "captain", "harbor"}
     only = captain.run("logs", "-s", "ship-1").out.splitlines()
     assert only
     assert all(line.split()[1] == "ship-1" for line in only)
@@ -150,7 +150,11 @@ def test_logs_of_all_ships_and_of_one(captain):
         == (captain.run("logs").out.splitlines()[-3:])
     )
     assert captain.run("logs", "-g", "(", status=2).err
-    assert captain.run("logs", "-s", "ship-7", status=None).out == ""
+    refused = captain.run("logs", "-s", "ship-7", status=1)
+    assert refused.out == ""
+    assert "there is no ship 'ship-7'; did you mean ship-" in refused.err
+    assert "no moment in the past" in captain.run("logs", "--since", "soon", status=2).err
+    assert "not in the range" in captain.run("logs", "-n", "-3", status=2).err
 
 
 def test_shell_shows_the_fleet_at_work(captain):

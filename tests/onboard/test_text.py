@@ -25,6 +25,13 @@ def test_what_steers_a_terminal_is_replaced():
     assert text.clean("a\nb\tc\r", keep="\n\t") == "a\nb\tc\ufffd"
 
 
+def test_what_joins_characters_is_kept():
+    """An emoji of a family is one, and a zero-width space is no mark."""
+    family = "\U0001f469\u200d\U0001f469\u200d\U0001f467 a\u200bb"
+    assert text.clean(family) == family
+    assert text.clean(f"{family}\u202e") == f"{family}\ufffd"
+
+
 def test_one_line_is_made_of_many():
     """Of words with single spaces, up to a length."""
     assert text.one_line("  a\n\n b\tc\x1b ", 100) == "a b c\ufffd"

@@ -21,6 +21,7 @@ from . import (
     machine,
     orders,
     plans,
+    reading,
     sailing,
     settings,
     statuses,
@@ -39,7 +40,8 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Watch": [
         looking.status,
         looking.tasks,
-        looking.logs,
+        reading.tasks_show,
+        reading.logs,
         looking.shell,
         watching.wait,
         looking.voyages,

@@ -19,6 +19,7 @@ plan_argument = click.argument("plan", type=PATH)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
 ships_option = click.option("-n", "--ships", type=SHIPS, metavar="N", help="How many ships.")
+utc_option = click.option("--utc", is_flag=True, help="Times in UTC, not on your clock.")
 why_option = click.option(
     "--why", default="", metavar="TEXT", help="Your reason; the voyage's journal keeps it."
 )
@@ -86,6 +87,20 @@ def regular_expression(_ctx: click.Context, _param: click.Parameter, text: str) 
     except re.error as error:
         raise click.BadParameter(f"no regular expression: {error}") from None
     return text
+
+
+def moment(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
+    """Return a moment in the past as RFC 3339 has it in UTC; refuse what is none."""
+    if not text:
+        return ""
+    from ocaptain.onboard.text import utc
+    from ocaptain.times import past
+
+    when = past(text)
+    if when is None:
+        example = "say 10m, 2h30m, 14:05 or 2026-03-04 14:05"
+        raise click.BadParameter(f"{text!r} is no moment in the past: {example}")
+    return utc(when.timestamp())
 
 
 def print_json(value: Any) -> None:

@@ -26,7 +26,8 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "halt": ["ocaptain halt --why 'wrong branch'"],
     "logs": [
         "ocaptain logs --follow",
-        "ocaptain logs --ship ship-0 --tail 20",
+        "ocaptain logs ship-0 --tail 20",
+        "ocaptain logs --task 7 --since 2h",
         "ocaptain logs --grep 'gives up'",
     ],
     "pause": ["ocaptain pause", "ocaptain pause voyage-3f9a --why 'until Monday'"],
@@ -51,6 +52,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     ],
     "status": ["ocaptain status", "ocaptain status --watch", "ocaptain status --json"],
     "tasks": ["ocaptain tasks", "ocaptain tasks --status failed"],
+    "tasks show": ["ocaptain tasks show 7", "ocaptain tasks show 7 --json"],
     "tasks add": [
         "ocaptain tasks add 'Document the parser' --after 3",
         "ocaptain tasks add 'Format' --run 'make format'  # for the agent shell",

@@ -1,8 +1,5 @@
 """Commands that show voyages."""
 
-import json
-from typing import TYPE_CHECKING
-
 import click
 
 from .arguments import (
@@ -11,16 +8,12 @@ from .arguments import (
     fleet_argument,
     json_option,
     print_json,
-    regular_expression,
+    utc_option,
     voyage_argument,
 )
-from .names import complete_names
 from .watching import show_until_end
 
-if TYPE_CHECKING:
-    from ocaptain.onboard.protocol import LogQuery
-
-TASK_STATES = click.Choice(["pending", "in_progress", "completed", "failed"])
+TASK_STATES = click.Choice(["pending", "ready", "blocked", "in_progress", "completed", "failed"])
 
 
 @click.command()
@@ -44,7 +37,8 @@ async def voyages(as_json: bool) -> None:
 @voyage_argument
 @json_option
 @click.option("-w", "--watch", is_flag=True, help="Stay, and show it anew every second.")
-async def status(voyage: str | None, as_json: bool, watch: bool) -> None:
+@utc_option
+async def status(voyage: str | None, as_json: bool, watch: bool, utc: bool) -> None:
     """Show a voyage at a glance.
 
     With --watch it is shown until the voyage ends, also if storage is away for a while (unseen)."""
@@ -60,7 +54,7 @@ async def status(voyage: str | None, as_json: bool, watch: bool) -> None:
     if as_json:
         print_json(answer)
     else:
-        terminal.show(terminal.status(answer))
+        terminal.show(terminal.status(answer, utc=utc))
 
 
 @click.command()
@@ -71,69 +65,26 @@ async def status(voyage: str | None, as_json: bool, watch: bool) -> None:
     "state",
     type=TASK_STATES,
     metavar="STATUS",
-    help="Only those that are pending, in_progress, completed or failed.",
+    help="Only those that are pending (ready or blocked), in_progress, completed or failed.",
 )
 async def tasks(voyage: str | None, as_json: bool, state: str | None) -> None:
-    """List the tasks; `tasks add` and `tasks edit` change the list."""
-    from ocaptain import terminal
+    """List the tasks; say how many are ready, blocked, running.
+
+    `tasks show` has all of one. `tasks add` and `tasks edit` change the list. A task is blocked
+    while it waits for others; else it is ready."""
+    from ocaptain import taskview, terminal
     from ocaptain.config import load
     from ocaptain.fleet.find import ask_cached
     from ocaptain.fleet.voyage import Voyage
 
-    rows = await ask_cached(load(), voyage, Voyage.ask_tasks)
+    every = await ask_cached(load(), voyage, Voyage.ask_tasks)
+    rows = every
     if state:
-        rows = [row for row in rows if row["status"] == state]
+        rows = [row for row in every if state in (row["status"], taskview.standing(row))]
     if as_json:
         print_json(rows)
     else:
-        terminal.show(terminal.tasks(rows, voyage))
-
-
-@click.command()
-@voyage_argument
-@json_option
-@click.option(
-    "-s",
-    "--ship",
-    default="",
-    shell_complete=complete_names,
-    help="Only this ship's, such as ship-0.",
-)
-@click.option("-f", "--follow", is_flag=True, help="Go on as it grows.")
-@click.option(
-    "-g",
-    "--grep",
-    "pattern",
-    default="",
-    metavar="REGEX",
-    callback=regular_expression,
-    help="Only lines that match this regex.",
-)
-@click.option("-n", "--tail", type=int, default=0, metavar="N", help="Only the last N lines.")
-async def logs(
-    voyage: str | None, as_json: bool, ship: str, follow: bool, pattern: str, tail: int
-) -> None:
-    """Print the ships' logs, by time (UTC)."""
-    found = await find_voyage(voyage)
-    query: LogQuery = {"ship": ship, "pattern": pattern, "tail": tail, "follow": follow}
-    await found.read_logs(query, _show_log_line_as_json if as_json else _show_log_line)
-
-
-def _show_log_line(line: str) -> None:
-    time, ship, text = _log_line(line)
-    click.echo(f"{time[11:19]}Z {ship:<8} {text}".rstrip())
-
-
-def _show_log_line_as_json(line: str) -> None:
-    time, ship, text = _log_line(line)
-    click.echo(json.dumps({"time": time, "ship": ship, "text": text}))
-
-
-def _log_line(line: str) -> tuple[str, str, str]:
-    """The time, the ship and the text of a line, whatever a ship has written there."""
-    time, _, rest = line.partition(" ")
-    ship, _, text = rest.partition(" ")
-    return time, ship, text.rstrip()
+        terminal.show(taskview.tasks(rows, every, voyage))
 
 
 @click.command()

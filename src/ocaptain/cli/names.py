@@ -32,8 +32,8 @@ def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) 
     kinds = {"voyage"} | has & {"ship", "task"}
     if "fleet" in has:
         kinds.add("ship")
-    if param.name in ("after", "ship"):
-        kinds = {"task"} if param.name == "after" else {"ship"}
+    if param.name in ("after", "ship", "task"):
+        kinds = {"ship"} if param.name == "ship" else {"task"}
     names = [*_second_words(ctx), *_ask(kinds, _typed_voyage(ctx), ctx.info_name or "")]
     return [name for name in names if name.startswith(incomplete)]
 

@@ -18,7 +18,6 @@ from ocaptain.errors import Failure, progress
 from ocaptain.onboard.protocol import (
     PROTOCOL,
     Json,
-    LogQuery,
     Status,
     TaskRow,
     TaskRows,
@@ -332,12 +331,3 @@ class Voyage:
     async def mark_fetched(self, refs: dict[str, str]) -> None:
         """Tell storage which commits the captain has: `head`, and wrecks by their ref."""
         await self.ask("fetched", Json, {"refs": refs})
-
-    # Looking on
-
-    async def read_logs(self, query: LogQuery, use: Callable[[str], None]) -> None:
-        """Call `use` with each line `time ship text` that is asked for, as it comes, until the end.
-
-        Lines are in the order of their times."""
-        logs = self.program("logs", json.dumps(query))
-        await self.ssh.read_lines(self.storage, logs, lambda line: use(clean(line).rstrip("\n")))

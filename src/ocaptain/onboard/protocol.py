@@ -33,6 +33,8 @@ class Range(NamedTuple):
 Name = Annotated[str, Pattern(r"[\w-]+")]
 ShipName = Annotated[str, Pattern(r"ship-\d{1,9}")]
 Amount = Annotated[float, Range(0, 1e15)]
+Time = Annotated[str, Pattern(r"\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")]
+"""A moment as RFC 3339 has it, in UTC."""
 Count = Annotated[int, Range(0, 10**15)]
 
 # States
@@ -199,6 +201,8 @@ class Claim(TypedDict, total=False):
     """Why it ended without landing."""
     commit: str | None
     ended_at: float
+    last_words: str
+    """What the agent said last."""
     cost_usd: float
     budget_usd: float
     """What is set apart for it of the voyage's budget, if that has one."""
@@ -304,6 +308,14 @@ class Train(TypedDict):
     """How long the last few checks took that passed, in seconds."""
 
 
+class Standing(TypedDict):
+    """How the voyage stands, apart from whether its ships are heard."""
+
+    state: str
+    since: float
+    """UNIX time."""
+
+
 class Pause(TypedDict):
     """Why nothing is handed out."""
 
@@ -347,6 +359,7 @@ class Meta(TypedDict, total=False):
     berth: Berth
     train: Train
     """Not there if nobody was ever in it."""
+    standing: Standing
     paused: Pause
     verified: Verified
     repairs: int
@@ -425,6 +438,8 @@ class Report(TypedDict, total=False):
     cost_usd: float
     delivered: list[int]
     """Numbers of the hails that the agent has taken in."""
+    last_words: str
+    """What the agent said last. Only with what ends the claim."""
 
 
 class Refusal(TypedDict):
@@ -595,9 +610,11 @@ class ShipStatus(TypedDict):
     subject: str | None
     since: Amount | None
     """When the state began, in UNIX time."""
+    since_at: Time | None
     reason: str | None
     until: Amount | None
     """When a wait ends, in UNIX time."""
+    until_at: Time | None
     completed: Count
     """Tasks that it has completed."""
     hails: Count
@@ -605,6 +622,7 @@ class ShipStatus(TypedDict):
     cost_usd: Amount
     seen_s: Amount | None
     """Seconds since it last called; None if it never has."""
+    seen_at: Time | None
     said: str | None
     """The last line of its log, without the time."""
     said_at: str | None
@@ -642,7 +660,22 @@ class TrainStatus(TypedDict):
     cars: list[CarStatus]
 
 
-class Status(TypedDict):
+class VoyageTimes(TypedDict):
+    """When a voyage began, and how long it stands as it does."""
+
+    created: Amount
+    """When it set sail, in UNIX time."""
+    created_at: Time
+    since: Amount | None
+    """When its state began, in UNIX time."""
+    since_at: Time | None
+    ended_at: Time | None
+    """When it was completed or failed; None before that."""
+    took_s: Amount | None
+    """Seconds from when it set sail until then."""
+
+
+class Status(VoyageTimes):
     """The voyage at a glance."""
 
     voyage: Name
@@ -651,7 +684,6 @@ class Status(TypedDict):
     repo: str
     branch: Name
     agent: Name
-    created: Amount
     state: Name
     reason: str | None
     next: list[NextCommand]
@@ -670,7 +702,17 @@ class Status(TypedDict):
     ships: list[ShipStatus]
 
 
-class TaskRow(TypedDict):
+class TaskTimes(TypedDict):
+    """Since when a task has its status, and how long it took."""
+
+    since: Amount | None
+    """When it was claimed, completed or set aside, in UNIX time; None of a pending one."""
+    since_at: Time | None
+    took_s: Amount | None
+    """Seconds that the ship was at it that has completed it."""
+
+
+class TaskRow(TaskTimes):
     """A task in `tasks`."""
 
     id: str
@@ -694,6 +736,85 @@ class TaskRows(TypedDict):
     tasks: list[TaskRow]
 
 
+class LinkedTask(TypedDict):
+    """A task that another waits for, or that waits for it."""
+
+    id: str
+    subject: str
+    status: str
+
+
+class ClaimRow(TypedDict):
+    """A claim in `task`: an attempt at it."""
+
+    number: Count
+    ship: ShipName
+    state: Name
+    """A ClaimState."""
+    claimed: Amount
+    """UNIX time."""
+    claimed_at: Time
+    ended: Amount | None
+    """UNIX time."""
+    ended_at: Time | None
+    took_s: Amount | None
+    cost_usd: Amount
+    reason: str | None
+    """Why it ended without landing."""
+    last_words: str | None
+    """What the agent said last."""
+    commit: str | None
+
+
+class LandedCommit(TypedDict):
+    """A commit of what a task has landed."""
+
+    commit: Name
+    subject: str
+
+
+class ChangedFile(TypedDict):
+    """A file in what a task has landed."""
+
+    path: str
+    added: Count | None
+    """Lines; None if it is binary."""
+    removed: Count | None
+
+
+class Landed(TypedDict):
+    """What a task has brought to the branch."""
+
+    commits: list[LandedCommit]
+    """The latest first, and not all of them if they are many."""
+    files: list[ChangedFile]
+    """Not all of them if they are many."""
+    changed: Count
+    """How many files there are."""
+    added: Count
+    """Lines, in all files."""
+    removed: Count
+
+
+class TaskDetails(TaskRow):
+    """The answer to `task`: all that is known of a task."""
+
+    description: str
+    files: list[str]
+    """Paths that it said it would touch."""
+    run: str | None
+    blockers: list[LinkedTask]
+    """All that it waits for, or has waited for."""
+    dependants: list[LinkedTask]
+    """What waits for it."""
+    cost_usd: Amount
+    claims: list[ClaimRow]
+    """The earliest first."""
+    base: Name | None
+    """The commit that it has landed on."""
+    landed: Landed | None
+
+
 class Unfetched(TypedDict):
     """What storage alone has."""
 
@@ -708,13 +829,21 @@ class LogQuery(TypedDict):
     """Which lines of the ships' logs the captain wants."""
 
     ship: str
-    """Empty: of all ships."""
+    """`ship-0` and so on, `captain`, `harbor`; empty: of all."""
+    task: str
+    """The id of the task that they are about; empty: whatever they are about."""
+    since: str
+    """Not earlier than this moment, as RFC 3339 has it in UTC; empty: from the beginning."""
     pattern: str
     """A regular expression, which a line has a match of."""
     tail: int
     """Only so many of them, the last. 0: all."""
     follow: bool
     """Whether lines that come later are wanted too."""
+
+
+class LogsAnswer(TypedDict):
+    """The answer to a LogQuery, before the lines."""
 
 
 class VoyageRecordAnswer(TypedDict):

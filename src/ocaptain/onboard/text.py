@@ -12,9 +12,16 @@ def utc(epoch: float) -> str:
     return f"{seconds}.{milliseconds:03}Z"
 
 
+INVISIBLE = "\u200b\u200c\u200d\u2060"
+"""Characters that join or part others, as in emoji of families. They steer nothing."""
+
+
 def clean(text: str, keep: str = "") -> str:
     """Replace whatever could steer a terminal, apart from the characters in `keep`."""
-    return "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text)
+    if text.isprintable():
+        return text
+    kept = keep + INVISIBLE
+    return "".join(c if c.isprintable() or c in kept else "\ufffd" for c in text)
 
 
 def one_line(text: str, limit: int) -> str:

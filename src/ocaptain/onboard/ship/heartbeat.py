@@ -11,6 +11,8 @@ from .ship import Ship
 SETTLE_S = 0.5
 """Seconds between looks for news, so that news that come together are sent together."""
 
+WORDS_LIMIT = 4_000
+"""Characters that are sent of what the agent said last."""
 WORKING: Report = {"state": "working", "reason": "", "until": 0.0}
 """What to report when nothing keeps the agent from its work."""
 
@@ -49,6 +51,8 @@ class Heartbeat:
             "delivered": [],
         }
         self._reported: Report = self._report.copy()
+        self.last_words = ""
+        """What the agent said last. It is told once, with what ends the claim."""
 
     def __enter__(self) -> None:
         threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True).start()
@@ -80,6 +84,10 @@ class Heartbeat:
         """Return what to send along with a request about the claim: it is no news after that."""
         self._reported = self._report.copy()
         return self._reported
+
+    def last_report(self) -> Report:
+        """Return what to send along with what ends the claim."""
+        return {**self.take_report(), "last_words": self.last_words[:WORDS_LIMIT]}
 
     def _keep_beating(self) -> None:
         """Beat when it is time, when somebody knocks, and soon after there is news."""

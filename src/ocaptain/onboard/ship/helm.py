@@ -89,6 +89,6 @@ def give_back(ship: Ship, work: Attempt | Verification, failure: GiveUp) -> None
     if isinstance(work, Attempt):
         work.save(ended=True)
     work.heartbeat.end()  # or the next beat would learn that the claim is lost
-    report = work.heartbeat.take_report()
+    report = work.heartbeat.last_report()
     with suppress(Refused):
         ship.storage.release(work.claim, report, failure.why, failure.fault)

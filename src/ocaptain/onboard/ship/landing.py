@@ -80,7 +80,7 @@ class Landing:
 
     def complete(self, note: str) -> None:
         """Have the task completed as it is."""
-        report = self.heartbeat.take_report()
+        report = self.heartbeat.last_report()
         base = self.clone.upstream
         try:
             self.ship.storage.land(
@@ -112,7 +112,7 @@ class Landing:
 
     def ask_to_land(self, commit: str) -> None:
         """Ask storage to land a commit. Raises Refused."""
-        report = self.heartbeat.take_report()
+        report = self.heartbeat.last_report()
         base = self.clone.upstream
         self.ship.storage.land(self.claim, report, commit, base, claims_next=self._claims_next)
         self.say(f"landed {commit[:12]}")

@@ -360,6 +360,7 @@ class Session:
             self.heartbeat.report(WORKING)
         if event.kind == "text":
             self.last_words = event.words
+            self.heartbeat.last_words = event.words or event.text
 
     def _note(self, event: Event) -> None:
         self.ship.say(event.text, self.heartbeat.task_id)

@@ -50,6 +50,8 @@ FILES_LIMIT = 100
 """How many paths an added task may name."""
 PATH_LIMIT = 300
 """Characters that are kept of each."""
+WORDS_LIMIT = 4_000
+"""Characters that are kept of what an agent said last."""
 REPAIR = "~/voyage/verify.sh fails on a fresh clone. Mend that; the script itself stays as it is."
 
 
@@ -270,7 +272,8 @@ def task_texts(fields: Json) -> Task:
 def own_claim(call: Call) -> Claim:
     """Return the claim that a request names, with what the request says that it has cost.
 
-    The request may also say which hails the agent has taken in: `delivered`, their numbers.
+    The request may also say which hails the agent has taken in: `delivered`, their numbers; and
+    its `last_words`.
     Raises Refused if the claim is not the asking ship's."""
     number = int(amount(call.request, "claim"))
     held = call.claims.get(str(number))
@@ -280,6 +283,10 @@ def own_claim(call: Call) -> Claim:
     spent = max(amount(call.request, "cost_usd"), held.get("cost_usd", 0))
     if spent:
         held = {**held, "cost_usd": spent}
+        call.put_claim(held)
+    last_words = text(call.request, "last_words", WORDS_LIMIT)
+    if last_words:
+        held = {**held, "last_words": last_words}
         call.put_claim(held)
     return held
 

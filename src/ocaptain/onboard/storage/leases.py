@@ -53,7 +53,7 @@ def end_claim(call: Call, claim: Claim, state: ClaimState, why: str, cost: Cost 
     """End a live claim that has not landed; its task is pending again, or set aside.
 
     The verification is given up if it was interrupted too often."""
-    call.put_claim({**claim, "state": state, "why": why})
+    call.put_claim({**claim, "state": state, "why": why, "ended_at": call.now})
     train.drop(call, claim["number"])
     is_interruption = health.book(call, claim, why, cost)
     if claim["task"] is None:

@@ -10,7 +10,7 @@ import sys
 import time
 
 from .. import LOG_LIMIT, PROTOCOL
-from . import background, claims, landing
+from . import background, claims, landing, standing
 from .call import SHORT_LIMIT, Call, Refused, amount, text
 from .journal import Journal, open_voyage
 from .leases import advance_clock, record_heartbeat
@@ -105,6 +105,10 @@ def respond(
         from . import fsck
 
         return fsck.with_repository(journal, answer)
+    if op == "task" and answer["ok"]:
+        from . import details
+
+        return details.with_landed(journal, answer)
     return answer
 
 
@@ -117,11 +121,12 @@ def operations_of(who: str) -> Mapping[str, Operation]:
 
 def captain_operations() -> Mapping[str, Operation]:
     """Return what the captain may ask for."""
-    from . import fsck, orders, status  # for whose import no ship should have to wait
+    from . import details, fsck, orders, status  # for whose import no ship should have to wait
 
     return {
         "status": status.status,
         "tasks": status.tasks,
+        "task": details.task,
         "unfetched": status.unfetched,
         "fetched": status.fetched,
         "voyage_record": status.voyage_record,
@@ -227,6 +232,7 @@ def decide_once(
         decision = decide_anew(call)
         in_vain_again = again and decision.waits_on
         if call.changes and not in_vain_again:
+            standing.note(call)
             if request_id and request["op"] not in REPEATABLE and not decision.waits_on:
                 keep_answer(call, request_id, decision.answer)
             journal.commit(who, change_of(request), call.changes)
@@ -274,6 +280,8 @@ def change_of(request: Json) -> Json:
     for key in ("by", "why"):
         if key in request:
             change[key] = text(request, key)
+    if isinstance(request.get("task"), str):
+        change["task"] = text(request, "task", SHORT_LIMIT)
     change["claim"] = int(amount(request, "claim")) or None
     return change
 

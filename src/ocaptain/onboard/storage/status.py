@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import several
-from . import health, train
+from . import health, standing, train
 from .said import last_line
 from .state import (
     broken_ships,
@@ -78,7 +78,7 @@ def status(call: Call) -> Status:
         "repo": call.voyage["repo"],
         "branch": call.voyage["voyage"],
         "agent": call.voyage["agent"],
-        "created": call.voyage["created"],
+        **standing.times(call, state),
         "state": state,
         "reason": reason,
         "next": next_commands(
@@ -181,6 +181,7 @@ def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
     broken = ship.get("broken")
     if state == "waiting":
         state = "relieved" if ship.get("relieved") else idle
+        since = standing.idle_since(call, ship)
     if state in ("waiting", "paused") and broken:
         state = "broken"
         reason = broken["reason"]
@@ -190,6 +191,7 @@ def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
         reason = AT_REST
     if health.is_lost(call, ship):
         state = "lost"
+        since = ship["last_seen_at"]
         reason = f"not heard from for {health.silence_s(call, ship):.0f} s"
     claims = [claim for claim in call.claim_outlines.values() if claim["ship"] == name]
     completed = [claim for claim in claims if claim["state"] == "landed" and claim["task"]]
@@ -200,12 +202,15 @@ def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
         "task": ship.get("task"),
         "subject": ship.get("subject") or None,
         "since": since,
+        "since_at": standing.moment(since),
         "reason": reason or None,
         "until": until or None,
+        "until_at": standing.moment(until),
         "completed": len(completed),
         "hails": len(waiting_hails(call, name)),
         "cost_usd": round(sum(claim_cost(claim) for claim in claims), 4),
         "seen_s": seconds_since_seen(call, ship),
+        "seen_at": standing.moment(ship["last_seen_at"]),
         "said": said.text,
         "said_at": said.at,
     }
@@ -236,6 +241,7 @@ def task_row(call: Call, task: Task, car: CarStatus | None) -> TaskRow:
         "id": task["id"],
         "subject": task.get("subject", ""),
         "status": tasklist.state(task),
+        **standing.task_times(call, task),
         "owner": task.get("owner"),
         "blocked_by": tasklist.waiting_for(task, call.task_outlines),
         "claim": tasklist.claim_number(task),

@@ -1,0 +1,110 @@
+"""Tasks, as lines of text."""
+
+import time
+
+import pytest
+
+from ocaptain import taskview
+from ocaptain.fleet.tasks import TaskShown
+from ocaptain.onboard.protocol import TaskRow
+from tests.support.documented import example
+from tests.support.rendered import lines
+
+
+@pytest.fixture
+def rows() -> list[TaskRow]:
+    """A completed task, and one that waits."""
+    rows: list[TaskRow] = example("tasks")
+    return rows
+
+
+@pytest.fixture
+def shown() -> TaskShown:
+    """A task that has landed at the second attempt, an hour ago."""
+    shown: TaskShown = example("tasks show")
+    shown["since"] = time.time() - 3_600
+    return shown
+
+
+def test_the_list(rows: list[TaskRow]):
+    """One a line; what was set aside comes with its reason, and with what brings it back."""
+    rows[1]["subject"] = "Write the page"
+    rows[1]["status"] = "failed"
+    rows[1]["reason"] = "status 3"
+    assert lines(taskview.tasks(rows, rows), 120) == [
+        "id  status     time   owner   blocked by  commit   subject",
+        "1   completed  1m38s  ship-0              8c1f0b6  Say how to build it",
+        "3   failed                    2                    Write the page (status 3)",
+        "→ ocaptain retry 3",
+        "2 tasks: 1 completed, 1 failed",
+    ]
+
+
+def test_reasons_wrap(rows: list[TaskRow]):
+    """No part of them is cut off, however narrow the terminal is."""
+    rows[0]["reason"] = "nothing had to change, for all of it was there already"
+    shown = lines(taskview.tasks(rows, rows))
+    words = " ".join(line[shown[0].index("subject") :] for line in shown)
+    assert "(nothing had to change, for all of it was there already)" in words
+    assert max(map(len, shown)) <= 80
+
+
+def test_how_many_there_are_of_each_kind(rows: list[TaskRow]):
+    """What can be claimed is told from what waits, and how long the longest has run."""
+    done, blocked = rows
+    ready: TaskRow = {**blocked, "blocked_by": []}
+    busy: TaskRow = {**ready, "status": "in_progress", "since": time.time() - 98}
+    longer: TaskRow = {**busy, "since": time.time() - 245}
+    assert taskview.summary([done, blocked, ready, ready, busy, longer]) == (
+        "6 tasks: 1 completed, 2 running (the longest for 4m05s), 2 ready, 1 blocked"
+    )
+    assert taskview.summary([done]) == "1 task: 1 completed"
+    assert taskview.summary([]) == "no tasks"
+
+
+def test_one_task(shown: TaskShown):
+    """All that became of it, on 80 columns."""
+    assert lines(taskview.task(shown, utc=True)) == [
+        "2  Say what is where  completed  in 1m38s, 1h00m ago",
+        "owner      ship-0",
+        "waits for  1 Say how to build it (completed)",
+        "then       3 Join the pages (pending)",
+        "files      docs/layout.md",
+        "cost       $0.42",
+        "",
+        "Name each folder, and say in a line what is in it.",
+        "",
+        "attempts",
+        "1  released  ship-1 at 2026-11-22 18:21Z for 12s  $0.00",
+        "   why: ship-1: no space left on device",
+        "3  landed  ship-0 at 2026-11-22 18:22Z for 1m38s  $0.42  8c1f0b6",
+        "   said: docs/layout.md names each folder.",
+        "",
+        "landed  1 file, +24 -0 lines",
+        "  8c1f0b6  Say what is where",
+        "  docs/layout.md  +24  -0",
+        "",
+        "log",
+        "2026-11-22 18:24:18Z ship-0   [2] landed 8c1f0b6a4de2",
+        "→ ocaptain logs --task 2",
+    ]
+
+
+def test_a_task_that_nobody_has_begun(shown: TaskShown):
+    """What there is nothing to say of has no line."""
+    shown.update({"status": "pending", "since": None, "took_s": None, "owner": None})
+    shown.update({"claims": [], "landed": None, "log": [], "dependants": [], "blockers": []})
+    shown.update({"files": [], "description": "", "cost_usd": 0, "commit": None})
+    assert lines(taskview.task(shown)) == ["2  Say what is where  ready", "cost  $0.00"]
+
+
+def test_nothing_in_a_task_steers_the_terminal(shown: TaskShown):
+    """Agents and plans may write what they like; markup is text, too."""
+    hostile = "\x1b[2J[red]gone[/red]\u202e"
+    shown["subject"] = shown["description"] = hostile
+    shown["claims"][0]["last_words"] = shown["claims"][0]["reason"] = hostile
+    shown["log"][0]["text"] = hostile
+    text = "\n".join(lines(taskview.task(shown)))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert text.count("[red]gone[/red]") == 5
