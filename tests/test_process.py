@@ -223,13 +223,25 @@ def test_a_missing_program_is_named():
     with pytest.raises(Failure, match=r"^no-such is not on this machine\.\n.*ocaptain doctor"):
         asyncio.run(run(["no-such"]))
     with pytest.raises(Failure, match=r"^no-such is not"):
-        attach(["no-such"])
+        asyncio.run(attach(["no-such"]))
 
 
 def test_attach_hands_over_the_terminal(capfd):
     """An interactive program writes where we do, and its exit status comes back."""
-    assert attach(["sh", "-c", "echo here; exit 3"]) == 3
+    assert asyncio.run(attach(["sh", "-c", "echo here; exit 3"])) == 3
     assert capfd.readouterr().out == "here\n"
+
+
+def test_what_is_attached_ends_with_its_caller():
+    """A kill that is meant for us ends it, although it has the terminal."""
+
+    async def cancelled() -> None:
+        async with asyncio.timeout(0.1):
+            await attach(["sleep", "98760"])
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(cancelled())
+    assert not runs("sleep 98760")
 
 
 # Several at a time

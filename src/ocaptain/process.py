@@ -158,9 +158,18 @@ async def read_lines(argv: Sequence[str], use: Callable[[bytes], None]) -> None:
         await _end(child)
 
 
-def attach(argv: Sequence[str]) -> int:
-    """Run `argv` on our own terminal, to its end; returns its exit status."""
-    return subprocess.call([program(argv[0]), *argv[1:]], env=environment())
+async def attach(argv: Sequence[str]) -> int:
+    """Run `argv` on our own terminal, to its end; returns its exit status.
+
+    Keys are its own, Ctrl-C too. But a kill is for us: it ends with the caller."""
+    command = [program(argv[0]), *argv[1:]]
+    child = Popen(command, env=environment())  # noqa: ASYNC220  (see above: not asyncio's)
+    try:
+        while child.poll() is None:  # noqa: ASYNC110
+            await asyncio.sleep(LONGEST_PAUSE_S)
+        return child.returncode
+    finally:
+        await _end(child)
 
 
 async def wait_for_all(*works: Awaitable[T]) -> list[T]:

@@ -23,7 +23,7 @@ def test_there_is_no_shell_on_what_is_not_there(config: Config, ship: str | None
     voyage = Voyage(config, Local(config), ID)
     voyage.add_vms(*asyncio.run(voyage.provider.list()))
     with pytest.raises(Failure, match=rf"{ID} has no {named}\.\nIt has these VMs: {ID}-ship1$"):
-        shell(voyage, ship, raw=True)
+        asyncio.run(shell(voyage, ship, raw=True))
 
 
 def test_a_raw_shell_is_in_the_workspace_and_ends_as_what_is_typed_there(
@@ -38,7 +38,7 @@ def test_a_raw_shell_is_in_the_workspace_and_ends_as_what_is_typed_there(
     with typed.open() as file:
         os.dup2(file.fileno(), 0)
     try:
-        assert shell(sailing.voyage, "ship-0", raw=True) == 7
+        assert asyncio.run(shell(sailing.voyage, "ship-0", raw=True)) == 7
     finally:
         os.dup2(stdin, 0)
         os.close(stdin)

@@ -100,4 +100,4 @@ async def shell(fleet: Fleet, raw: bool) -> int:
     no SHIP in storage's folder of the voyage."""
     from ocaptain.fleet.shell import shell
 
-    return shell(await find_voyage(fleet.voyage), fleet.ship, raw=raw)
+    return await shell(await find_voyage(fleet.voyage), fleet.ship, raw=raw)

@@ -19,7 +19,7 @@ COLOUR = r"\[\e[1;36m\]"
 PLAIN = r"\[\e[0m\]"
 
 
-def shell(voyage: Voyage, ship: str | None, *, raw: bool) -> int:
+async def shell(voyage: Voyage, ship: str | None, *, raw: bool) -> int:
     """Attach to tmux on storage, or with `raw` to a shell on a VM. Returns the exit status."""
     vm = voyage.vm(ship or "storage")
     if vm not in voyage.vms:
@@ -33,7 +33,7 @@ def shell(voyage: Voyage, ship: str | None, *, raw: bool) -> int:
         ships = [ship] if ship else []
         panes = voyage.program("panes", view(), *ships)
         command = voyage.ssh.command(voyage.storage, panes, tty=True)
-    return attach(command)
+    return await attach(command)
 
 
 def view() -> str:
