@@ -14,7 +14,7 @@ MEANINGS = {
     USAGE: "The command line is wrong.",
     BUG: "A bug in ocaptain. A crash report was written, and its path is shown.",
     NOT_COMPLETE: "Of `wait` and `sail --wait`: the voyage ended otherwise (failed, paused, "
-    "halted, stalled).",
+    "halted, stalled), or has no task yet (idle).",
     TIMED_OUT: "Of `wait`: the time is up.",
     INTERRUPTED: "It was interrupted.",
 }

@@ -76,6 +76,7 @@ def test_a_voyage_without_a_task_is_idle(sail: Sail):
     """It is neither complete nor failed, verifies nothing, and goes on with the first task."""
     storage = sail()
     all_rest(storage, state="idle")
+    assert storage.order("fsck")["faults"] == []
     status = storage.order("status")
     assert (status["state"], status["reason"]) == ("idle", "there is no task yet")
     assert [command["command"] for command in status["next"]] == ["ocaptain tasks add SUBJECT"]
