@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from statistics import median
+from typing import Any
 
 from tests.support.captain import Json, Voyage
 from tests.support.machine import until
@@ -79,11 +80,9 @@ def makespan(effort: Effort, seconds: float, target: Target) -> Row:
     return Row(what, times, "s", target, bound)
 
 
-def journal_of(
-    captain: Skipper, tasks: Sequence[Json], ships: int, check: str | None = None
-) -> list[Json]:
-    """The journal of a whole voyage."""
-    voyage = captain.sail(captain.plan_of(tasks, check=check), ships)
+def journal_of(captain: Skipper, tasks: Sequence[Json], ships: int, **settings: Any) -> list[Json]:
+    """The journal of a whole voyage, with these settings of its plan."""
+    voyage = captain.sail(captain.plan_of(tasks, **settings), ships)
     until_complete(voyage)
     lines = voyage.journal()
     captain.sink_all()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.support.captain import Json
 
@@ -39,6 +40,9 @@ def independent(effort: Effort) -> Iterator[Row]:
     voyages = sailed(effort, tasks, ships)
     yield row(effort, f"{len(tasks)} tasks", ships, voyages, 1.3)
     yield Row("checks a task", voyages.checks, "", Target(1.3))
+    one_by_one = sailed(effort, tasks, ships, runs=1, window=1)
+    what = "… with `landing_window` 1"
+    yield Row(what, one_by_one.times_s, "s", None, ("the bound", one_by_one.bound_s))
 
 
 def wide(effort: Effort) -> Iterator[Row]:
@@ -72,7 +76,15 @@ def work_s(effort: Effort) -> float:
     return effort.choose(smoke=0.1, quick=WORK_S, full=WORK_S)
 
 
-def sailed(effort: Effort, tasks: Sequence[Json], ships: int, judge: str = "") -> Voyages:
+def sailed(
+    effort: Effort,
+    tasks: Sequence[Json],
+    ships: int,
+    judge: str = "",
+    *,
+    runs: int = 3,
+    window: int = 16,
+) -> Voyages:
     """Sail these tasks, with a check that then judges by this command."""
     check_s = work_s(effort)
     times = []
@@ -80,17 +92,17 @@ def sailed(effort: Effort, tasks: Sequence[Json], ships: int, judge: str = "") -
     with new_skipper() as captain:
         counter = captain.root / "checks"
         check = f"echo check >> {counter}; sleep {check_s:g}{judge}"
-        for _ in range(effort.choose(smoke=1, quick=1, full=3)):
+        for _ in range(effort.choose(smoke=1, quick=1, full=runs)):
             counter.write_text("")
-            times.append(makespan_s(captain, tasks, ships, check))
+            times.append(makespan_s(captain, tasks, ships, check=check, landing_window=window))
             checks.append(count_lines(counter) / len(tasks))
     rounds = -(-len(tasks) // ships)
     return Voyages(times, checks, rounds * (work_s(effort) + check_s))
 
 
-def makespan_s(captain: Skipper, tasks: Sequence[Json], ships: int, check: str) -> float:
+def makespan_s(captain: Skipper, tasks: Sequence[Json], ships: int, **settings: Any) -> float:
     """From the first claim to the last landing of one voyage."""
-    lines = journal_of(captain, tasks, ships, check)
+    lines = journal_of(captain, tasks, ships, **settings)
     first = min(moment(line) for line in claims(lines))
     return max(landings_of(lines)) - first
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.support.captain import Captain, Json, Voyage, captain_of
 from tests.support.machine import until
@@ -48,7 +48,7 @@ class Skipper(Captain):
         return self.ssh_log.read_text().count(f" {vm} -- ")
 
     def plan_of(
-        self, tasks: Sequence[Json], *, lease_seconds: float = 300, check: str | None = None
+        self, tasks: Sequence[Json], *, lease_seconds: float = 300, **settings: Any
     ) -> Path:
         """Write a plan of the shell agent's."""
         repo = self.home / "repo"
@@ -60,7 +60,7 @@ class Skipper(Captain):
             name=f"plan-{next(self.numbers)}",
             lease_seconds=lease_seconds,
             time_limit_minutes=60,
-            check=check,
+            **settings,
         )
 
     def sail_timed(self, tasks: Sequence[Json], ships: int) -> Sailed:

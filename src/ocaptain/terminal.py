@@ -102,7 +102,7 @@ def status(answer: "VoyageStatus", *, utc: bool = False) -> RenderableType:
     if answer["next"]:
         lines.append(_next(answer["next"]))
     lines.append(line(f"tasks   {_counts(answer['tasks'])}"))
-    if answer["train"]["window"] is not None:
+    if answer["train"]["window"] is not None and state not in ("complete", "failed"):
         lines.append(line(f"check   {_train(answer['train'])}"))
     lines.append(line(f"verify  {answer['verify']}    cost ${answer['cost_usd']:.2f}"))
     origin = _origin(answer)

@@ -135,6 +135,7 @@ class TrainLanding(Landing):
         commit = self.push_pointers(self.work.tip())
         if not self.begin_check(commit, base):
             return False
+        self.say(f"checks {commit[:12]} on top of {base[:12]}")
         with Watch(self.ship, self.heartbeat, commit) as watch:
             done = self.ship.run(self._check)
         self.heartbeat.check_claim()
@@ -187,7 +188,8 @@ class TrainLanding(Landing):
         self.work.begin()
         output = done.stdout[-8000:].strip()
         message = prompt.red_check(self._check, done.status, output)
-        raise Feedback(message, f"the check exited {done.status}: {output[-2000:]}")
+        why = f"the check exited {done.status}"
+        raise Feedback(message, f"{why}: {output[-2000:]}" if output else why)
 
     def go_back(self) -> None:
         """Have the work as it is without what is ahead, whatever a check made of the clone."""
