@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support.machine import Trouble
 
-from . import claims, exedev, fleet, growth, memory, quiet, startup, table, train
+from . import claims, exedev, fleet, growth, logs, memory, quiet, startup, table, train
 from .effort import Effort
 from .table import Row
 from .world import stop_on_signals
@@ -35,6 +35,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "train-red": train.flaky,
     "memory": memory.memory,
     "growth": growth.growth,
+    "logs": logs.logs,
     "quiet": quiet.quiet,
     "exedev": exedev.exedev,
 }

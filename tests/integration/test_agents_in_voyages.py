@@ -164,7 +164,7 @@ def test_what_the_api_makes_wait_goes_on_in_the_same_session(claude_captain, mod
     assert sessions(model, "MARK-limit") == 1
     assert sorted(voyage.landed()) == ["Task 1", "Task 2"]
     assert [voyage.task(key)["attempts"] for key in "12"] == [0, 0]
-    voyage.until_log("the API answers 529")
+    voyage.until_log("the API is overloaded (529), asking again in")
 
 
 @rule("R67")

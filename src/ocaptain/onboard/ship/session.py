@@ -320,7 +320,11 @@ class Session:
                 self._note(event)
                 self._turn.wait_ends = event.until or self._turn.wait_ends
                 self.heartbeat.report(
-                    {"state": "limited", "reason": event.text, "until": event.until}
+                    {
+                        "state": "limited",
+                        "reason": event.words or event.text,
+                        "until": event.until,
+                    }
                 )
             case "heard":
                 self._hails.hear(event.text)

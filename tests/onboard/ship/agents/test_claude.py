@@ -130,7 +130,28 @@ def test_a_retry_of_the_api_is_a_wait_that_ends_when_it_asks_again():
     )
     assert wait.kind == "wait"
     assert wait.until == pytest.approx(time.time() + 30, abs=5)
-    assert "529" in wait.text
+    assert wait.text == "the API is overloaded (529), asking again in 30 s"
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ({"error_status": 429}, "the API has had too many requests (429)"),
+        ({"error_status": 502}, "the API is in trouble (502)"),
+        ({"error_status": 404}, "the API answers 404"),
+        ({"error": "unknown"}, "the API cannot be reached"),
+        ({"error": "timed_out"}, "the API cannot be reached: timed out"),
+        (
+            {"error": {"no": "text"}, "error_status": "x"},
+            "the API cannot be reached: {'no': 'text'}",
+        ),
+        ({}, "the API cannot be reached"),
+    ],
+)
+def test_what_keeps_the_api_from_answering_is_said_in_words(record: dict[str, object], words: str):
+    """`status` has no more of it; the log also has when it is asked again."""
+    [wait] = heard(type="system", subtype="api_retry", retry_delay_ms=1_000, **record)
+    assert (wait.words, wait.text) == (words, f"{words}, asking again in 1 s")
 
 
 def test_an_api_key_that_is_refused_again_and_again_ends_the_work():

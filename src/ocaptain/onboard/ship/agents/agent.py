@@ -55,7 +55,8 @@ class Event(NamedTuple):
     agent's name for the conversation, if another process can go on with it; of `cost`, the model's
     message, of which there may be several events: the last one counts."""
     words: str = ""
-    """Of a `text`: all of it, line by line."""
+    """Of a `text`: all of it, line by line. Of a `wait`: what `status` is to say of it, if that is
+    not the line to log."""
     until: float = 0
     """Of a `wait`: when it ends, in UNIX time; 0 if nobody knows."""
     left: int = 0

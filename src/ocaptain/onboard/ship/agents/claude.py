@@ -25,6 +25,16 @@ HOPELESS_ERRORS = ("authentication_failed", "billing_error", "model_not_found")
 HOPELESS_ATTEMPTS = 3
 """Refusals of an API key before it is given up; the client itself would go on for minutes."""
 STATUS_OUTCOMES: dict[float, Outcome] = {401: "refused", 403: "refused", 429: "limited"}
+API_TROUBLES = {
+    401: "the API does not accept the credential",
+    403: "the API does not accept the credential",
+    429: "the API has had too many requests",
+    529: "the API is overloaded",
+}
+"""What statuses of the API mean."""
+SERVER_ERROR = 500
+NO_NEWS = ("unknown", "no answer", "connection_failed", "server_error")
+"""What the client says of a failure without a status that tells nobody more."""
 LEAST_PRICES = {"haiku": (0.1, 0.5), "sonnet": (2, 10), "opus": (4, 20)}
 """US dollars for a million tokens in and out: the least that the client reckons for a family."""
 CACHE_READ = 0.1
@@ -185,8 +195,21 @@ def _of_retry(record: Json) -> Iterator[Event]:
         yield Event("end", "the API does not accept the credential", outcome="refused")
     status = int(_number(record, "error_status"))
     delay_s = _number(record, "retry_delay_ms") / 1000
-    text = f"the API answers {status or error}, asking again in {delay_s:.0f} s"
-    yield Event("wait", text, until=time.time() + delay_s)
+    words = _trouble(status, str(error))
+    text = f"{words}, asking again in {delay_s:.0f} s"
+    yield Event("wait", text, words, until=time.time() + delay_s)
+
+
+def _trouble(status: int, error: str) -> str:
+    """What an API's status means or, without one, what kept the client from reaching it."""
+    if status in API_TROUBLES:
+        return f"{API_TROUBLES[status]} ({status})"
+    if status >= SERVER_ERROR:
+        return f"the API is in trouble ({status})"
+    if status:
+        return f"the API answers {status}"
+    known = "" if error in NO_NEWS else f": {error.replace('_', ' ')}"
+    return f"the API cannot be reached{known}"
 
 
 def _outcome(result: Json) -> Outcome:
