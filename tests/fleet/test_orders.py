@@ -275,4 +275,4 @@ def test_a_ship_that_another_command_makes_is_left_alone(sailing: Sailing):
 def has_helm(voyage: Voyage, ship: str) -> bool:
     """Whether helm runs on a ship."""
     pids = marked(f"OCAPTAIN_VM={voyage.vm(ship)}")
-    return any(command_line(pid).endswith("\0helm\0") for pid in pids)
+    return any(command_line(pid).endswith("\0helm-main\0") for pid in pids)

@@ -28,10 +28,10 @@ def test_a_program_runs_with_its_arguments(sail: Sail):
     """As the door and the captain start it, by its name."""
     storage = sail(task("1"))
     (storage.folder / "logs" / "ship-0.log").write_text("2026-01-01T00:00:01.000Z one\n")
-    query = '{"ship": "", "pattern": "", "tail": 0, "follow": false}'
+    query = '{"ship": "ship-0", "task": "", "since": "", "pattern": "", "tail": 0, "follow": false}'
     argv = [sys.executable, "-IS", str(storage.folder / "lib"), "logs", query]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
-    assert done.stdout == "2026-01-01T00:00:01.000Z ship-0 one\n"
+    assert done.stdout == '{"ok": true}\n2026-01-01T00:00:01.000Z ship-0 one\n'
     assert (storage.folder / "lib" / "__main__.py").read_text() == MAIN
 
 

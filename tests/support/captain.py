@@ -347,7 +347,7 @@ class Voyage:
 
     def helms(self, vm: str) -> set[int]:
         """The helm that runs on a VM; it may be one that just starts, or has not ended yet."""
-        return {pid for pid in self.pids(vm) if command_line(pid).endswith("\0helm\0")}
+        return {pid for pid in self.pids(vm) if command_line(pid).endswith("\0helm-main\0")}
 
     def kill(self, vm: str) -> int:
         """Pull the plug: SIGKILL for all that runs on a VM; how many processes that were."""
@@ -370,7 +370,7 @@ class Voyage:
 
     def start_helm(self, vm: str) -> None:
         """Start a ship's helm again; where one runs, the new one ends at once."""
-        helm = "python3 -IS ~/voyage/lib helm >>~/voyage/helm.out 2>&1 </dev/null &"
+        helm = "python3 -IS ~/voyage/lib helm-main >>~/voyage/helm.out 2>&1 </dev/null &"
         done = self.ssh(vm, helm)
         if done.status != 0:
             raise Trouble(f"helm on {vm}: {done.err}")

@@ -102,7 +102,7 @@ PROGRAMS: dict[str, Callable[..., None]] = {
     "set-up-storage": set_up_storage,
     "set-up-ship": set_up_ship,
     "restart-helm": restart_helm,
-    "helm": helm,
+    "helm-main": helm,
     "task-hook": task_hook,
 }
 

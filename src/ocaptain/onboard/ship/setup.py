@@ -124,9 +124,9 @@ def start_helm(home: Path) -> None:
     ship: ShipFile = json.loads((home / "voyage" / "ship.json").read_text())
     if is_unit(ship):
         unit = home / "voyage" / UNIT
-        command = shlex.join(program(home, "helm"))
+        command = shlex.join(program(home, "helm-main"))
         unit.write_text(HELM_UNIT.format(user=home.owner(), command=command))
         run_or_exit("sudo", "-n", "install", "-m", "644", unit, "/etc/systemd/system")
         run_or_exit("sudo", "-n", "systemctl", "enable", "--now", unit.name)
     else:
-        start_detached(home, "helm.out", "helm")
+        start_detached(home, "helm.out", "helm-main")
