@@ -1,5 +1,7 @@
 """Naming voyages."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.rules import rule
@@ -44,6 +46,26 @@ def test_a_name_that_no_voyage_begins_with_finds_none(shell: Shell, name: str):
     assert (done.status, done.out) == (1, "")
     assert done.err.startswith(f"ocaptain: There is no voyage {name}.")
     assert "\n  voyage-111111111111  local  unseen" in done.err
+
+
+def test_the_default_provider_is_told_of_only_if_it_is_needed(shell: Shell, plan: Path):
+    """A voyage with another provider is found without it; `sail` says whence the provider is."""
+    del shell.env["OCAPTAIN_PROVIDER"]
+    ssh_config = shell.home / "ssh_config"
+    ssh_config.write_text("UserKnownHostsFile none\nGlobalKnownHostsFile none\n")
+    shell.env["OCAPTAIN_SSH_CONFIG"] = str(ssh_config)
+    nothing = shell.type("status").err
+    assert nothing.startswith("ocaptain: No voyage is under way, and no provider is set up")
+    shell.vm("voyage-111111111111-ship0")
+    said = shell.type("status").err
+    assert said.startswith("ocaptain: voyage-111111111111 has no storage any more")
+    assert "exe" not in said
+    done = shell.type("sail", str(plan))
+    assert (done.status, done.out) == (1, "")
+    assert (
+        "Provider exedev (the default; OCAPTAIN_PROVIDER names another, such as local): "
+        "Your ssh does not know the host key of exe.dev"
+    ) in done.err
 
 
 def test_a_storage_that_is_not_there_any_more_is_named(shell: Shell):
