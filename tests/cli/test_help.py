@@ -46,7 +46,7 @@ OPTIONS: dict[str, list[str]] = {
     "relieve": ORDER,
     "resume": ORDER,
     "retry": ORDER,
-    "sail": [*WORDS, "-n, --ships", "--pr", *MACHINE, "--wait", "--json"],
+    "sail": [*WORDS, "-n, --ships", "--provider", "--pr", *MACHINE, "--wait", "--json"],
     "shell": ["--raw"],
     "sink": ["-s, --include-storage", "--all", "-f, --force"],
     "status": ["-w, --watch", "--json", "--utc"],

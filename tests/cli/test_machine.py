@@ -63,7 +63,7 @@ def test_a_demo_sails_to_its_end_and_brings_home_what_landed(captain: Captain):
     assert voyage in captain.git(repo, "branch", "--format=%(refname:short)").split()
     assert "# O Captain! My Captain!" in captain.git(repo, "show", f"{voyage}:poem.md")
     assert "Ada Captain  Assemble the poem" in done.out
-    assert "export OCAPTAIN_PROVIDER=local" in done.out
+    assert f"ocaptain sink -s {voyage}" in done.out
     assert len(list(captain.vms.iterdir())) == 2
 
 

@@ -66,6 +66,8 @@ def test_the_default_provider_is_told_of_only_if_it_is_needed(shell: Shell, plan
         "Provider exedev (the default; OCAPTAIN_PROVIDER names another, such as local): "
         "Your ssh does not know the host key of exe.dev"
     ) in done.err
+    said = shell.type("sail", str(plan), "--provider", "hosts").err
+    assert "Provider hosts (--provider): " in said
 
 
 def test_a_storage_that_is_not_there_any_more_is_named(shell: Shell):

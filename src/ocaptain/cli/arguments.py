@@ -20,6 +20,9 @@ plan_argument = click.argument("plan", type=PATH)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md).")
 ships_option = click.option("-n", "--ships", type=SHIPS, metavar="N", help="How many ships.")
 utc_option = click.option("--utc", is_flag=True, help="Times in UTC, not on your clock.")
+provider_option = click.option(
+    "--provider", metavar="NAME", help="Where VMs come from: exedev, hosts, local or another."
+)
 why_option = click.option(
     "--why", default="", metavar="TEXT", help="Your reason; the voyage's journal keeps it."
 )

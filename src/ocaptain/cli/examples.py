@@ -41,6 +41,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "sail": [
         "ocaptain sail plans/guide",
         "ocaptain sail plans/guide --ships 5 --wait",
+        "ocaptain sail plans/guide --provider local",
         "ocaptain sail plans/guide --pr  # a pull request at the end",
         "ocaptain sail --task 'Mend the login' --check 'make test'",
         "ocaptain sail --idle            # then: ocaptain tasks add SUBJECT",

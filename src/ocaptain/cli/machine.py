@@ -41,9 +41,10 @@ async def demo(ships: int | None) -> None:
     from ocaptain import scaffold
     from ocaptain.config import load
     from ocaptain.fleet.fetch import fetch
+    from ocaptain.fleet.remembered import with_provider
     from ocaptain.git import git
 
-    config = load(overrides={"provider": "local"})
+    config = with_provider(load(), "local")
     repo = await scaffold.demo()
     click.echo(f"A repository with a plan in it is at {repo}\n")
     voyage = await check_and_sail(config, repo / "plan", ships or DEMO_SHIPS)

@@ -8,7 +8,7 @@ import click
 
 from ocaptain.errors import Failure, progress
 
-from .arguments import json_option, print_json, ships_option
+from .arguments import json_option, print_json, provider_option, ships_option
 from .statuses import SUCCESS
 from .watching import show_until_end
 from .words import words_options
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.command()
 @words_options
 @ships_option
+@provider_option
 @click.option("--pr", is_flag=True, help="Open a pull request at the end (GitHub; GH_TOKEN).")
 @click.option("--cpu", metavar="N", help="CPUs of each VM.")
 @click.option("--memory", metavar="SIZE", help="Memory of each VM, such as 8GB.")
@@ -35,6 +36,7 @@ async def sail(
     plan: "Path | Words",
     idle: bool,
     ships: int | None,
+    provider: str | None,
     pr: bool,
     cpu: str | None,
     memory: str | None,
@@ -67,7 +69,7 @@ async def sail(
     if idle and stay:
         raise click.UsageError("--idle has no end that --wait could wait for.")
     sizes = {"cpu": cpu, "memory": memory, "disk": disk, "image": image, "pool": pool}
-    config = load(overrides=sizes)
+    config = load(overrides={"provider": provider, **sizes})
     _refuse_sizes(config, sizes)
     folder = plan if isinstance(plan, Path) else await write_plan(config, plan, ships)
     voyage = await check_and_sail(config, folder, ships, open_pr=pr, idle=idle)

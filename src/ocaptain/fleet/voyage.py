@@ -52,7 +52,7 @@ GAP_S = 15
 
 
 HINT = re.compile(
-    r"\b(ocaptain (?:tasks add|tasks edit|fetch|reinforce|resume|retry|status|tasks))\b"
+    r"\b(ocaptain (?:tasks (?:add|edit|show)|fetch|logs|reinforce|resume|retry|status|tasks))\b"
 )
 """A command in what storage says that may have the voyage's id after its verb."""
 HINTING = ("message", "reason", "mirror_fault")

@@ -114,7 +114,7 @@ class Named(Provider):
 
 
 NAMED_BY: dict[Origin | None, str] = {
-    "option": "",
+    "option": " (--provider)",
     "environment": " (OCAPTAIN_PROVIDER)",
     "file": " (`provider` in config.toml)",
     "default": " (the default; OCAPTAIN_PROVIDER names another, such as local)",
