@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support.machine import Trouble
 
-from . import claims, exedev, fleet, growth, logs, memory, quiet, startup, table, train
+from . import board, claims, exedev, fleet, growth, logs, memory, quiet, startup, table, train
 from .effort import Effort
 from .table import Row
 from .world import stop_on_signals
@@ -23,6 +23,7 @@ Measurement = Callable[[Effort], Iterator[Row]]
 MEASUREMENTS: dict[str, Measurement] = {
     "help": startup.help_,
     "status": startup.status,
+    "board": board.board,
     "sail": fleet.sail,
     "claims": claims.in_process,
     "claims-ssh": claims.over_ssh,

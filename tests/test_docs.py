@@ -88,7 +88,7 @@ def test_code_map() -> None:
         folder = re.search(r"(\w+/)(?= |$)", line)
         if folder:
             folders.append((depth, folder[1]))
-    packages = [f"{name}/__init__.py" for name in ("plan", "fleet", "onboard")]
+    packages = [f"{name}/__init__.py" for name in ("plan", "fleet", "board", "onboard")]
     packages += ["__init__.py", "onboard/storage/__init__.py", "onboard/ship/__init__.py"]
     assert {*mapped, *packages} == {*modules(SRC)}
     assert sorted([*mapped, *packages]) == modules(SRC)  # each once

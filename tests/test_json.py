@@ -8,6 +8,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddic
 
 import pytest
 
+from ocaptain.board.changes import Change
 from ocaptain.cli import cli
 from ocaptain.doctor import FindingJson
 from ocaptain.fleet import orders
@@ -28,6 +29,7 @@ TYPES = {
     "doctor": list[FindingJson],
     "sail": SailOutcome,
     "status": VoyageStatus,
+    "status --watch": Change,
     "tasks": list[TaskRow],
     "tasks show": TaskShown,
     "logs": LogEntry,
@@ -39,7 +41,8 @@ TYPES = {
     "reinforce": orders.ReinforceOutcome,
     "fsck": orders.FsckOutcome,
 }
-VERBS = ["check", "config", "doctor", "sail", "voyages", "status", "tasks", "tasks show", "logs"]
+VERBS = ["check", "config", "doctor", "sail", "voyages", "status", "status --watch"]
+VERBS += ["tasks", "tasks show", "logs"]
 VERBS += ["pause", "relieve", "tasks add", "hail", "reinforce", "fsck"]
 VOYAGE_STATES = "provisioning running stalled verifying complete failed paused halted idle"
 SHIP_STATES = "starting waiting working landing verifying limited paused broken lost relieved done"

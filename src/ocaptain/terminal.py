@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -72,14 +71,6 @@ def show(content: RenderableType) -> None:
     lines = [line.rstrip() for line in capture.get().splitlines()]
     if any(lines):
         print("\n".join(lines), flush=True)
-
-
-class Screen(Live):
-    """A place on the terminal where each status replaces the one before."""
-
-    def show(self, answer: "VoyageStatus") -> None:
-        """Show a status."""
-        self.update(status(answer), refresh=True)
 
 
 # A voyage

@@ -35,8 +35,9 @@ def rows(screen: list[str]) -> list[str]:
     return [line for line in screen if line.startswith("ship-")]
 
 
-def test_status_fits_a_terminal_and_watch_refreshes_it_in_place(captain):
-    """A line per ship at 80 columns; --watch shows one table that changes, and ends by itself."""
+def test_status_and_the_board_fit_a_terminal(captain):
+    """A line per ship at 80 columns. The board stays until one leaves, and then what was seen last
+    stays on the terminal."""
     voyage, gate = gated(captain, ships=3)
     with Terminal(captain) as terminal:
         terminal.type("ocaptain status")
@@ -52,14 +53,9 @@ def test_status_fits_a_terminal_and_watch_refreshes_it_in_place(captain):
         assert screen[0].startswith(voyage.id)
         assert "running" in screen[0]
 
-        terminal.type("ocaptain status --watch")
-        terminal.until("ship-2")
-        time.sleep(2.5)
-        assert len(rows(terminal.screen())) == 3
-        gate.touch()
-        screen = terminal.over(seconds=40)
+        steer_on_the_board(terminal, gate)
+        screen = terminal.over()
         assert "complete" in screen[0]
-        assert len(rows(screen)) == 3
         assert {row.split()[1] for row in rows(screen)} == {"done"}
 
         terminal.type("ocaptain tasks")
@@ -67,9 +63,34 @@ def test_status_fits_a_terminal_and_watch_refreshes_it_in_place(captain):
         assert [line.split()[:2] for line in screen[1:4]] == [[n, "completed"] for n in "012"]
 
 
+def steer_on_the_board(terminal: Terminal, gate: Path) -> None:
+    """Look into a log on the board, pause the voyage, have its tasks end, resume it, and leave when
+    it is over: the board goes on through all of that."""
+    terminal.type("ocaptain status --watch")
+    terminal.until("says: [")
+    assert len(rows(terminal.screen())) == 4  # the last is of what the cursor is at
+    terminal.press("Enter")
+    terminal.until("on watch")
+    terminal.press("q")
+    order_by_key(terminal, "p", "Pause?", "paused by")
+    gate.touch()
+    terminal.until("3 of 3 tasks", 40)
+    order_by_key(terminal, "p", "Resume?", "The voyage is over.")
+    terminal.press("q")
+
+
+def order_by_key(terminal: Terminal, key: str, question: str, outcome: str) -> None:
+    """Give an order on the board, and wait for what comes of it."""
+    terminal.press(key)
+    terminal.until(question)
+    terminal.press("y")
+    terminal.until(outcome, 40)
+
+
 @rule("R106")
 def test_a_watch_goes_on_while_storage_is_away(captain):
-    """It shows the last that it saw, as unseen, with the reason, until storage answers again."""
+    """It shows the last that it saw, as unseen, with the reason and its age, until storage answers
+    again; Ctrl-C leaves it."""
     voyage, gate = gated(captain, ships=1, lease_seconds=60)
     storage = captain.vms / f"{voyage.id}-storage"
     with Terminal(captain) as terminal:
@@ -78,11 +99,35 @@ def test_a_watch_goes_on_while_storage_is_away(captain):
         aside = storage.rename(captain.root / "aside")
         screen = "\n".join(terminal.until("unseen"))
         assert f"{voyage.id}-storage gave no answer" in screen
+        assert "This was seen " in screen
         assert "ship-0" in screen
         aside.rename(storage)
         terminal.until("running")
         gate.touch()
-        assert "complete" in terminal.over(seconds=40)[0]
+        terminal.until("The voyage is over.", 40)
+        terminal.press("C-c")
+        assert "complete" in terminal.over(status=130)[0]
+
+
+def test_in_a_pipe_changes_are_lines(captain):
+    """Whole ones, with their times, of `status --watch`, `wait` and as JSON alike, to the end."""
+    voyage, gate = gated(captain, ships=1)
+    watching = captain.start("status", "--watch", voyage.id)
+    as_json = captain.start("status", "--watch", "--json", voyage.id)
+    for following in (watching, as_json):
+        assert following.stdout
+        assert f"{voyage.id} running, 0 of 1 tasks" in following.stdout.readline()
+    waited = captain.run("wait", voyage.id, "-t", "0.3", status=5).out
+    assert waited.endswith(f"{voyage.id} running, 0 of 1 tasks\n")
+    gate.touch()
+    told = captain.run("wait", voyage.id).out
+    assert f"{voyage.id} complete, 1 of 1 tasks" in told.splitlines()[-1]
+    lines = await_end(watching, 30).out.splitlines()
+    objects = [json.loads(line) for line in await_end(as_json, 30).out.splitlines()]
+    for texts in (lines, [change["text"] for change in objects]):
+        assert any("task 0 completed by ship-0, landed " in text for text in texts)
+        assert f"{voyage.id} complete, 1 of 1 tasks" in texts[-1]
+    assert all(re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \S", line) for line in lines)
 
 
 def test_a_watch_ends_with_its_terminal(captain):
@@ -110,7 +155,6 @@ def test_status_and_tasks_as_json(captain):
     assert all(set(row) == set(keys.split()) for row in captain.json("tasks"))
     done = captain.run("tasks", "--status", "pending", "--json")
     assert json.loads(done.out) == []
-    assert captain.run("wait", "-t", "0.3", status=5).out.startswith(f"{voyage.id}  running")
     gate.touch()
     voyage.wait()
 

@@ -11,9 +11,9 @@ DOC = Path(__file__).parents[2] / "docs" / "json.md"
 
 @cache
 def section(verb: str) -> str:
-    """What docs/json.md says of a verb."""
+    """What docs/json.md says of a verb, also of `status --watch`."""
     [text] = re.findall(
-        rf"^## `ocaptain {verb} (?![a-z]).*?(?=^## |\Z)", DOC.read_text(), re.M | re.S
+        rf"^## `ocaptain {verb} (?![a-z]|--watch).*?(?=^## |\Z)", DOC.read_text(), re.M | re.S
     )
     return text
 

@@ -11,7 +11,8 @@ from .arguments import (
     utc_option,
     voyage_argument,
 )
-from .watching import show_until_end
+from .statuses import SUCCESS
+from .watching import show_live
 
 TASK_STATES = click.Choice(["pending", "ready", "blocked", "in_progress", "completed", "failed"])
 
@@ -36,25 +37,32 @@ async def voyages(as_json: bool) -> None:
 @click.command()
 @voyage_argument
 @json_option
-@click.option("-w", "--watch", is_flag=True, help="Stay, and show it anew every second.")
+@click.option(
+    "-w", "--watch", is_flag=True, help="Stay: a live board, or in a pipe a line for each change."
+)
 @utc_option
-async def status(voyage: str | None, as_json: bool, watch: bool, utc: bool) -> None:
+async def status(voyage: str | None, as_json: bool, watch: bool, utc: bool) -> int:
     """Show a voyage at a glance.
 
-    With --watch it is shown until the voyage ends, also if storage is away for a while (unseen)."""
+    With --watch it is a live board: ships and tasks, what needs you first, with keys to look into
+    logs, hail, pause, resume and retry; `?` lists them. It stays until you leave with `q`, whatever
+    becomes of the voyage.
+
+    In a pipe --watch prints a line for each change, and with --json an object for each, until the
+    voyage is complete or has failed."""
     from ocaptain import terminal
     from ocaptain.config import load
     from ocaptain.fleet.find import ask_cached
     from ocaptain.fleet.voyage import Voyage
 
     if watch:
-        await show_until_end(await find_voyage(voyage))
-        return
+        return await show_live(await find_voyage(voyage), as_json=as_json)
     answer = await ask_cached(load(), voyage, Voyage.ask_status)
     if as_json:
         print_json(answer)
     else:
         terminal.show(terminal.status(answer, utc=utc))
+    return SUCCESS
 
 
 @click.command()
