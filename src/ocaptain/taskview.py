@@ -117,7 +117,7 @@ def _facts(shown: "TaskShown") -> Table:
     facts = {
         "reason": shown["reason"] or "",
         "owner": shown["owner"] or "",
-        "check": _landing(shown),
+        "check": landing(shown),
         "waits for": _linked(shown["blockers"]),
         "then": _linked(shown["dependants"]),
         "files": ", ".join(shown["files"]),
@@ -131,7 +131,7 @@ def _facts(shown: "TaskShown") -> Table:
     return grid
 
 
-def _landing(row: TaskRow) -> str:
+def landing(row: TaskRow) -> str:
     """Where a task is on its way through the check."""
     if not row["landing"]:
         return ""

@@ -94,7 +94,7 @@ def status(answer: "VoyageStatus", *, utc: bool = False) -> RenderableType:
         lines.append(_next(answer["next"]))
     lines.append(line(f"tasks   {_counts(answer['tasks'])}"))
     if answer["train"]["window"] is not None and state not in ("complete", "failed"):
-        lines.append(line(f"check   {_train(answer['train'])}"))
+        lines.append(line(f"check   {train_line(answer['train'])}"))
     lines.append(line(f"verify  {answer['verify']}    cost ${answer['cost_usd']:.2f}"))
     origin = _origin(answer)
     if origin:
@@ -139,7 +139,7 @@ def _counts(tasks: TaskCounts) -> str:
     return ", ".join(parts)
 
 
-def _train(train: TrainStatus) -> str:
+def train_line(train: TrainStatus) -> str:
     """How work gets through the check: who is at it, and how fast that is."""
     waiting = [car for car in train["cars"] if car["state"] == "waiting"]
     at_once = len(train["cars"]) - len(waiting)

@@ -28,6 +28,18 @@ def test_a_voyage_under_way():
     ]
 
 
+def test_work_on_its_way_to_the_branch():
+    """How many are checked at once, and how many wait for that."""
+    cars = [
+        {"ship": "ship-0", "task": "2", "state": state, "behind": None, "since": None}
+        for state in ("checking", "waiting")
+    ]
+    train = {"window": 2, "check_s": 60, "landings_per_hour": 30, "cars": cars}
+    assert lines(sight(train=train))[4] == (
+        "on the way to the branch: 1 of 2 at once, 1 waiting, 1m00s each: at most 30 lan…"
+    )
+
+
 def test_a_voyage_that_waits_for_somebody():
     """Why, for how long, and what to type; nothing is estimated."""
     seen = sight(

@@ -40,6 +40,8 @@ def test_failed_tasks_stand_first_and_what_landed_last_before_the_rest():
     assert plain(found)[7][:4] == ["6", "completed", "2m00s", "ship-5"]
     assert plain(found)[7][4:] == ["Subject 6", "4b0a30fb4299"]
     counted = "1 failed, 3 in progress, 1 ready, 1 blocked, 2 completed"
+    landing = rows.task_rows([row(2, landing="checking", behind="1")], NOW)
+    assert plain(landing)[0][5] == "checking, behind 1"
     assert rows.task_counts(tasks) == counted
 
 

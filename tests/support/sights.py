@@ -41,6 +41,7 @@ def sight(ships: int = 3, tasks: int = 6, now: float = NOW, **status: Any) -> Si
     shown: Json = {
         **example("status"),
         "provider": "local",
+        "train": {"window": 2, "check_s": None, "landings_per_hour": None, "cars": []},
         "created": now - 600,
         "since": now - 600,
         "took_s": None,
@@ -81,6 +82,8 @@ def row(number: int, now: float = NOW, **fields: Any) -> TaskRow:
         "subject": f"Subject {number}",
         "status": state,
         "owner": f"ship-{number - 1}" if state in ("in_progress", "completed") else None,
+        "landing": None,
+        "behind": None,
         "blocked_by": ["2"] if number % len(TASK_STATES) == 5 else [],
         "commit": "4b0a30fb42990000" if is_done else None,
         "reason": "the check is red" if state == "failed" else None,

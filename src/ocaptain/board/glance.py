@@ -4,7 +4,7 @@ from rich.console import Group
 from rich.text import Text
 
 from ocaptain.onboard.protocol import Status, TaskRow
-from ocaptain.terminal import STATE_STYLES
+from ocaptain.terminal import STATE_STYLES, train_line
 from ocaptain.times import clock, duration
 
 from .estimate import time_left
@@ -27,6 +27,8 @@ def head(sight: Sight, now: float) -> Group:
         progress(sight, now),
         landed(sight.tasks, now),
     ]
+    if status["train"]["cars"]:
+        lines.append(cell(f"on the way to the branch: {train_line(status['train'])}"))
     if sight.fault:
         lines.append(unseen(sight, now))
     elif status["reason"]:

@@ -9,6 +9,7 @@ from rich.text import Text
 from ocaptain.onboard import tasklist
 from ocaptain.onboard.protocol import ShipStatus, TaskRow
 from ocaptain.onboard.text import one_line
+from ocaptain.taskview import landing
 from ocaptain.terminal import STATE_STYLES
 from ocaptain.times import duration
 
@@ -161,8 +162,10 @@ def _task_cells(row: TaskRow, now: float) -> list[Text]:
 
 
 def task_why(row: TaskRow) -> str:
-    """Return why a task is as it is: what it waits for, why it failed, the commit that has
-    landed."""
+    """Return why a task is as it is: how far its landing is, what it waits for, why it failed, the
+    commit that has landed."""
+    if row["landing"]:
+        return landing(row)
     if row["blocked_by"]:
         return f"after {', '.join(row['blocked_by'])}"
     if row["commit"]:

@@ -123,4 +123,5 @@ def work(status: Status) -> Any:
     """Return what is different in a status if tasks are."""
     held = [ship["task"] for ship in status["ships"]]
     done = [ship["completed"] for ship in status["ships"]]
-    return status["tasks"], status["head"], held, done
+    landing = [(car["task"], car["state"]) for car in status["train"]["cars"]]
+    return status["tasks"], status["head"], held, done, landing
