@@ -14,12 +14,13 @@ from tests.support.terminal import Terminal
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "picture.svg"
 COLUMNS = 84
-ROWS = 20
+ROWS = 40
 SHIPS = 3
 DONE = 3
 """How many tasks are completed when the picture is taken."""
 FONTS = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)
 """Where rich would have the viewer fetch its font from."""
+COLOURS = re.compile(r"\x1b\[[\d;]*m")
 COMMANDS = ("ocaptain status", "ocaptain tasks", "ocaptain logs -n 6")
 
 
@@ -69,8 +70,9 @@ def screens(voyage: Voyage) -> str:
             terminal.type(command)
             terminal.over()
             lines = terminal.coloured()
-            end = next(number for number, line in enumerate(lines) if line.startswith("over "))
-            shown += [f"\x1b[1m$ {command}\x1b[0m", *lines[:end], ""]
+            plain = [COLOURS.sub("", line) for line in lines]
+            end = next(number for number, line in enumerate(plain) if line.startswith("over "))
+            shown += [f"\x1b[0;1m$ {command}\x1b[0m", *lines[:end], ""]
     return "\n".join(shown[:-1])
 
 
