@@ -131,9 +131,7 @@ def test_a_voyage_is_found_again_if_its_folder_was_cleaned_up(sailing: Sailing):
     known = sailing.voyage
     unknown = Voyage(sailing.config, known.provider, known.id)
     for voyage in (known, unknown):
-        for path in (voyage.ssh.path, voyage.ssh.path.with_name("known_hosts")):
-            path.unlink()
-        voyage.ssh.path.parent.rmdir()
+        shutil.rmtree(voyage.ssh.path.parent)
         assert asyncio.run(voyage.ask_status())["voyage"] == known.id
 
 
