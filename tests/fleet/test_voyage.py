@@ -1,6 +1,7 @@
 """A voyage from outside: what runs on its VMs, what its storage answers, and what it is told."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
