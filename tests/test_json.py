@@ -12,7 +12,9 @@ from ocaptain.board.changes import Change
 from ocaptain.cli import cli
 from ocaptain.doctor import FindingJson
 from ocaptain.fleet import orders
+from ocaptain.fleet.fetch import FetchOutcome
 from ocaptain.fleet.launch import SailOutcome
+from ocaptain.fleet.sink import SinkOutcome
 from ocaptain.fleet.tasks import TaskShown
 from ocaptain.fleet.voyage import VoyageStatus
 from ocaptain.loglines import LogEntry
@@ -28,6 +30,8 @@ TYPES = {
     "config": list[SettingRow],
     "doctor": list[FindingJson],
     "sail": SailOutcome,
+    "fetch": FetchOutcome,
+    "sink": SinkOutcome,
     "status": VoyageStatus,
     "status --watch": Change,
     "tasks": list[TaskRow],
@@ -41,8 +45,8 @@ TYPES = {
     "reinforce": orders.ReinforceOutcome,
     "fsck": orders.FsckOutcome,
 }
-VERBS = ["check", "config", "doctor", "sail", "voyages", "status", "status --watch"]
-VERBS += ["tasks", "tasks show", "logs"]
+VERBS = ["check", "config", "doctor", "sail", "fetch", "sink", "voyages"]
+VERBS += ["status", "status --watch", "tasks", "tasks show", "logs"]
 VERBS += ["pause", "relieve", "tasks add", "hail", "reinforce", "fsck"]
 VOYAGE_STATES = "provisioning running stalled verifying complete failed paused halted idle"
 SHIP_STATES = "starting waiting working landing verifying limited paused broken lost relieved done"
@@ -298,7 +302,8 @@ def test_sail_and_wait_are_as_documented(captain: Captain):
     ended = captain.json("wait", voyage)
     compare("status", ended)
     assert (ended["voyage"], ended["state"]) == (voyage, "complete")
-    captain.run("sink", "-s", "-f", voyage)
+    compare("fetch", captain.json("fetch", voyage, "--into", str(captain.home / "sailed")))
+    compare("sink", captain.json("sink", "-s", "-f", voyage))
 
 
 def test_check_is_as_documented(captain: Captain):

@@ -8,6 +8,9 @@ from .errors import Failure
 from .git import git
 
 PACKAGE = Path(__file__).parent
+DEMO_PREFIX = "ocaptain-demo-"
+DEMOS = "demos"
+"""Where there is a note for each voyage that is a demo, below `data_dir`."""
 IDENTITY = ("-c", "user.name=ocaptain demo", "-c", "user.email=demo@localhost")
 
 
@@ -43,9 +46,34 @@ def install_skill(home: Path) -> Path:
     return target / "SKILL.md"
 
 
+def note_demo(data_dir: Path, voyage: str, repo: Path) -> None:
+    """Note that a voyage is a demo, and which repository was made for it."""
+    note = data_dir / DEMOS / voyage
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(f"{repo}\n")
+
+
+def demo_repository(data_dir: Path, voyage: str) -> Path | None:
+    """Return the repository that was made for a demo; None if there is none, or no more."""
+    note = data_dir / DEMOS / voyage
+    if not note.exists():
+        return None
+    repo = Path(note.read_text().strip())
+    is_ours = repo.name.startswith(DEMO_PREFIX) and not repo.is_symlink()
+    return repo if is_ours and repo.is_dir() else None
+
+
+def remove_demo(data_dir: Path, voyage: str) -> None:
+    """Remove the repository of a demo, and the note on it; nothing if the voyage is none."""
+    repo = demo_repository(data_dir, voyage)
+    if repo:
+        shutil.rmtree(repo, ignore_errors=True)
+    (data_dir / DEMOS / voyage).unlink(missing_ok=True)
+
+
 async def demo() -> Path:
     """Make a repository with a plan of eight tasks that need no model. Returns its path."""
-    repo = Path(tempfile.mkdtemp(prefix="ocaptain-demo-"))
+    repo = Path(tempfile.mkdtemp(prefix=DEMO_PREFIX))
     shutil.copytree(PACKAGE / "templates/demo", repo, dirs_exist_ok=True)
     settings = repo / "plan/voyage.json"
     settings.write_text(settings.read_text().replace("REPOSITORY", str(repo)))

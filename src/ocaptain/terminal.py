@@ -244,9 +244,10 @@ def reinforce(outcome: "ReinforceOutcome") -> RenderableType:
 
 
 def hail(outcome: "HailOutcome") -> RenderableType:
-    """What came of a message to agents."""
+    """What came of a message to agents, besides what storage has said of it."""
+    unheard = _order(outcome)[1:]
     ships = [_addressee(ship) for ship in outcome["ships"]]
-    return Group(*map(line, [*_order(outcome), *ships]))
+    return Group(*map(line, [*unheard, *ships]))
 
 
 def fsck(outcome: "FsckOutcome") -> RenderableType:

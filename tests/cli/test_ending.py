@@ -1,7 +1,11 @@
 """Sinking voyages."""
 
+import json
+
+from tests.support.moored import moored
 from tests.support.rules import rule
 from tests.support.shell import Shell
+from tests.support.storage import task
 
 
 def test_sink_asks_first(shell: Shell):
@@ -10,7 +14,8 @@ def test_sink_asks_first(shell: Shell):
     for answer in ("n\n", ""):
         done = shell.type("sink", stdin=answer)
         assert done.status == 1
-        assert "To be destroyed: voyage-111111111111-ship0" in done.out
+        assert done.out.startswith("voyage-111111111111  unseen\n")
+        assert "To be destroyed: voyage-111111111111-ship0, the ships' keys" in done.out
         assert "Go on? [y/N]" in done.out
         assert ship.exists()
 
@@ -46,3 +51,28 @@ def test_sink_all_takes_every_voyage(shell: Shell):
     other = shell.vm("my-own")
     assert "Destroyed 3 VMs." in shell.type("sink", "--all", "-f").out
     assert list(shell.vms.iterdir()) == [other]
+
+
+def test_sink_says_what_the_voyage_is_at_and_whose_work_is_lost(shell: Shell, tools: None):
+    """So that nobody takes one for another; for programs, all that is said is on stderr."""
+    with moored(shell.home, [task("1")]) as fleet:
+        fleet.storage.claim("ship-0")
+        voyage = fleet.name.removesuffix("-storage")
+        done = shell.type("sink", "-s", stdin="n\n", **fleet.environ)
+        assert done.status == 1
+        state, lost, risk_or_names = done.out.splitlines()[:3]
+        assert state.split()[:2] == [voyage, "running"]
+        assert lost == (
+            "1 task in progress: ship-0 (1). What is not yet on storage of that is lost."
+        )
+        assert risk_or_names == f"To be destroyed: {fleet.name}"
+        shell.vm(f"{voyage}-ship1")
+        done = shell.type("sink", "-f", "--json", **fleet.environ)
+        assert json.loads(done.out) == {"destroyed": [f"{voyage}-ship1"], "left": []}
+        assert f"To be destroyed: {voyage}-ship1, the ships' keys" in done.err
+
+
+def test_without_a_voyage_there_is_nothing_to_destroy(shell: Shell):
+    """`--all` asks nothing then."""
+    done = shell.type("sink", "--all")
+    assert (done.status, done.out) == (0, "There is nothing to destroy.\n")

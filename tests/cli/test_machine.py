@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 
 from tests.support.captain import Captain
@@ -75,3 +76,21 @@ def test_a_demo_that_does_not_come_to_its_end_says_where_to_look(captain: Captai
     assert child.returncode == 1
     assert "ocaptain: The demo did not come to its end.\nocaptain logs voyage-" in out
     assert "What landed" not in out
+
+
+def test_a_demo_that_is_interrupted_says_what_is_left_and_sink_removes_it(captain: Captain):
+    """The voyage sails on. Its end is the end of the repository too."""
+    child = captain.start("demo", "-n", "1")
+    until(lambda: captain.run("status", status=None).status == 0)
+    until(lambda: list((captain.home / ".local/share/ocaptain/demos").glob("voyage-*")))
+    child.send_signal(signal.SIGINT)
+    out, _ = child.communicate(timeout=30)
+    assert child.returncode == 130
+    repo = Path(out.splitlines()[0].removeprefix("A repository with a plan in it is at "))
+    [note] = (captain.home / ".local/share/ocaptain/demos").iterdir()
+    assert f"{note.name} sails on, and {repo} is still there.\n" in out
+    assert f"ocaptain sink -s {note.name}\n" in out
+    assert f"{repo} (the demo's repository)" in captain.run("sink", "-s", "-f").out
+    assert not repo.exists()
+    assert not note.exists()
+    assert list(captain.vms.iterdir()) == []

@@ -71,6 +71,7 @@ def test_ctrl_c_at_a_question_is_no_answer(shell: Shell):
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with shell.start("sink", **pipes) as child:
         assert child.stdout
+        assert b"unseen" in child.stdout.readline()
         assert b"To be destroyed" in child.stdout.readline()
         time.sleep(0.3)
         child.send_signal(signal.SIGINT)

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from ocaptain.errors import Failure
-from ocaptain.fleet.fetch import at_risk, fetch, unpack
+from ocaptain.fleet.fetch import (
+    Unrelated,
+    at_risk,
+    fetch,
+    records_folder,
+    related_repository,
+    unpack,
+)
 from ocaptain.fleet.voyage import Voyage
 from tests.support.machine import put
 from tests.support.rules import rule
@@ -39,27 +46,30 @@ def test_what_only_storage_has_is_said_until_it_is_fetched(sailing: Sailing, rep
     voyage = sailing.voyage
     [(ref, wreck)] = asyncio.run(voyage.ask_unfetched())["wrecks"].items()
     assert asyncio.run(at_risk(voyage)) == (
-        f"{voyage.id}: never fetched or pushed: 1 commits on its branch and unlanded work ({ref})"
+        f"{voyage.id}: never fetched or pushed: 1 commit on its branch and unlanded work ({ref})"
     )
 
-    report = asyncio.run(fetch(voyage, repo, everything=False))
+    outcome = asyncio.run(fetch(voyage, repo, everything=False))
+    report = outcome["message"]
     head = git(repo, "rev-parse", voyage.id)
     assert git(repo, "log", "-1", "--format=%s", head) == "Make landed"
-    assert f"{voyage.id} is at {head[:12]}; 1 commits were on storage alone" in report
-    assert f"Unlanded work is on storage only: {ref} (--all)" in report
+    assert f"{voyage.id} is at {head[:12]} in {repo}: 1 commit new to you." in report
+    assert f"Work that did not land is on storage only: {ref} (--all brings it)" in report
+    assert (outcome["repo"], outcome["commits"], outcome["wrecks"]) == (str(repo), 1, [ref])
     assert git(repo, "for-each-ref", "refs/ocaptain") == ""
     assert list(repo.iterdir()) == [repo / ".git"]
     rest = f"{voyage.id}: never fetched or pushed: unlanded work ({ref})"
     assert asyncio.run(at_risk(voyage)) == rest
 
-    report = asyncio.run(fetch(voyage, repo, everything=True))
-    assert "0 commits were on storage alone" in report
-    assert f"Logs, journal and artifacts: {repo / voyage.id}/" in report
+    report = asyncio.run(fetch(voyage, repo, everything=True))["message"]
+    records = repo / records_folder(voyage.id)
+    assert "nothing there is new to you" in report
+    assert f"Logs, journal and artifacts: {records}/" in report
     number = ref.rpartition("/")[2]
     assert git(repo, "rev-parse", f"refs/ocaptain/{voyage.id}/{number}") == wreck
-    journal = (repo / voyage.id / "journal.jsonl").read_bytes()
+    journal = (records / "journal.jsonl").read_bytes()
     assert journal.splitlines()[0] in (sailing.home() / "voyage/journal.jsonl").read_bytes()
-    assert (repo / voyage.id / "artifacts" / "spec.md").read_text() == "# Do little\n"
+    assert (records / "artifacts" / "spec.md").read_text() == "# Do little\n"
     assert asyncio.run(at_risk(voyage)) is None
 
 
@@ -107,10 +117,35 @@ def test_a_branch_that_one_works_on_is_left_as_it_is(sailing: Sailing, repo: Pat
 
 def test_records_that_cannot_be_written_are_a_failure(sailing: Sailing, repo: Path):
     """Something else may have their name."""
-    put(repo / sailing.voyage.id, "Mine\n")
+    place = repo / records_folder(sailing.voyage.id)
+    put(place, "Mine\n")
     with pytest.raises(Failure, match="could not be fetched into"):
         asyncio.run(fetch(sailing.voyage, repo, everything=True))
-    assert (repo / sailing.voyage.id).read_text() == "Mine\n"
+    assert place.read_text() == "Mine\n"
+
+
+def test_records_are_in_nobodys_way(sailing: Sailing, repo: Path):
+    """Their folder is no untracked file, and does not make the branch's name ambiguous."""
+    asyncio.run(fetch(sailing.voyage, repo, everything=True))
+    assert (repo / records_folder(sailing.voyage.id)).is_dir()
+    assert git(repo, "log", "--format=%s", sailing.voyage.id).startswith("Make ")
+    assert git(repo, "status", "--porcelain", "--untracked-files=all") == ""
+
+
+@rule("R58")
+def test_a_repository_of_something_else_is_left_alone(sailing: Sailing, repo: Path):
+    """It lacks the commit at which the voyage began; if one insists it gets the branch even so."""
+    git(repo, "commit", "-q", "--allow-empty", "-m", "Mine")
+    with pytest.raises(Unrelated) as caught:
+        asyncio.run(fetch(sailing.voyage, repo, everything=True))
+    message, *hints = str(caught.value).splitlines()
+    assert message.startswith(f"{repo} does not have the commit at which {sailing.voyage.id} began")
+    assert hints[-1].endswith(f"ocaptain fetch {sailing.voyage.id} --force")
+    assert git(repo, "for-each-ref", "--format=%(refname)") == git(repo, "symbolic-ref", "HEAD")
+    assert list(repo.iterdir()) == [repo / ".git"]
+    assert asyncio.run(related_repository(sailing.voyage, repo)) is None
+    asyncio.run(fetch(sailing.voyage, repo, everything=False, unrelated=True))
+    assert asyncio.run(related_repository(sailing.voyage, repo)) == repo
 
 
 def test_what_cannot_be_seen_is_at_risk(sailing: Sailing):

@@ -68,6 +68,7 @@ def captain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(Ssh, "run", answer)
     monkeypatch.setattr(ocaptain.fleet.fetch, "git", no_git)
+    monkeypatch.setattr(ocaptain.fleet.fetch, "try_git", no_git)
     monkeypatch.setattr(ocaptain.fleet.find, "open_provider", Fleet)
     monkeypatch.setattr(ocaptain.fleet.find, "set_up", just_one)
     with tempfile.TemporaryDirectory(prefix="ocf-", dir="/tmp") as run:  # tmp_path is too long
@@ -107,7 +108,12 @@ VOYAGE_RECORD = {
 SOUND: dict[str, Json] = {
     "status": STATUS,
     "tasks": {"tasks": documented("tasks")},
-    "unfetched": {"head": "8c1f0b6a4d", "commits": 2, "wrecks": {"work/1-1": "8c1f0b6a4d"}},
+    "unfetched": {
+        "start": "8c1f0b6a4d",
+        "head": "8c1f0b6a4d",
+        "commits": 2,
+        "wrecks": {"work/1-1": "8c1f0b6a4d"},
+    },
     "fetched": {},
     "voyage_record": VOYAGE_RECORD,
     "update_ships": {**ORDER, "lost": [], "kept": [], "new": []},

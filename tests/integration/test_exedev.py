@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ocaptain.fleet.fetch import records_folder
 from ocaptain.manual import page
 from ocaptain.onboard.protocol import PROTOCOL
 from tests.fakes import messages_api as api
@@ -131,8 +132,8 @@ def test_sink_says_what_goes_and_asks_first(captain):
     voyage.wait()
     there = captain.account()
     assert len(there) == 3
-    done = captain.run("sink", "-s", stdin="n\nn\n", status=1)
-    assert "1 commits on its branch" in done.out
+    done = captain.run("sink", "-s", stdin="n\n", status=1)
+    assert "1 commit on its branch" in done.out
     doomed = done.out.partition("To be destroyed")[2]
     vms = {f"{voyage.id}-storage", f"{voyage.id}-ship0"}
     assert {*re.findall(r"voyage-\w+-\w+", doomed)} == vms
@@ -450,9 +451,9 @@ def test_another_machine_sees_and_steers_the_voyage(fleet):
         assert "claims it: Task 1" in elsewhere.run("logs").out
         assert elsewhere.run("wait").out.split()[:2] == [fleet.id, "complete"]
         repo = elsewhere.repository()
-        elsewhere.run("fetch", fleet.id, "--into", str(repo), "--all")
+        elsewhere.run("fetch", fleet.id, "--into", str(repo), "--all", "--force")
         assert elsewhere.git(repo, "show", f"{fleet.id}:2") == "2"
-        assert (repo / fleet.id / "journal.jsonl").exists()
+        assert (repo / records_folder(fleet.id) / "journal.jsonl").exists()
 
 
 def test_voyages_says_soon_which_storage_does_not_answer(fleet):

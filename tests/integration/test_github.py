@@ -273,7 +273,7 @@ def test_a_token_that_may_not_write_is_told_and_the_voyage_completes(captain, hu
     assert "denied" in captain.run("status", voyage.id).out
     assert refs(hub, voyage.id) == {}
     risk = captain.run("sink", "-s", "--force", voyage.id).out
-    assert "never fetched or pushed: 1 commits on its branch" in risk
+    assert "never fetched or pushed: 1 commit on its branch" in risk
 
 
 def test_a_clone_that_fails_ends_sail_at_once(captain, hub, monkeypatch):

@@ -340,7 +340,7 @@ def test_two_captains_at_once_lose_no_order(captain):
     for who in ("Ann", "Bob"):
         given.append(("pause", "--why", who))
         given.append(("tasks", "add", f"From {who}", "--run", f"touch {who}", "--why", who))
-        given.append(("fetch", "--into", str(captain.repository(who)), "--all"))
+        given.append(("fetch", "--into", str(captain.repository(who)), "--all", "-f"))
     at_once(captain, *given)
     (captain.root / "gate").touch()
     assert voyage.wait(status=4)["state"] == "paused"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ocaptain.fleet.fetch import records_folder
 from ocaptain.onboard.protocol import PROTOCOL
 from tests.support.captain import Captain, Voyage, task
 from tests.support.commands import await_end
@@ -320,8 +321,8 @@ def test_sink_asks_and_names_what_was_never_fetched(captain):
     """On no nothing happens; ships alone leave storage and what is on it, and fetch brings it."""
     repo = captain.repository()
     voyage = ended(captain, repo)
-    said = captain.run("sink", voyage.id[:-3], "-s", stdin="n\nn\n", status=1).out
-    assert "never fetched or pushed: 1 commits on its branch" in said
+    said = captain.run("sink", voyage.id[:-3], "-s", stdin="n\n", status=1).out
+    assert "never fetched or pushed: 1 commit on its branch" in said
     assert "work/2-" in said
     for vm in ("storage", "ship0"):
         assert f"{voyage.id}-{vm}" in said
@@ -334,7 +335,10 @@ def test_sink_asks_and_names_what_was_never_fetched(captain):
     assert captain.git(repo, "show", f"{voyage.id}:landed") == ""
     wrecks = captain.git(repo, "for-each-ref", f"refs/ocaptain/{voyage.id}", "--format=%(subject)")
     assert "Wreck" in wrecks
-    assert {"logs", "journal.jsonl", "artifacts"} <= {p.name for p in (repo / voyage.id).iterdir()}
+    records = repo / records_folder(voyage.id)
+    assert {"logs", "journal.jsonl", "artifacts"} <= {path.name for path in records.iterdir()}
+    assert captain.git(repo, "log", "-1", "--format=%s", voyage.id) == "Land"
+    assert captain.git(repo, "status", "--porcelain") == ""
     assert "never fetched" not in captain.run("sink", voyage.id, "-s", stdin="y\n").out
     assert captain.remains() == []
 

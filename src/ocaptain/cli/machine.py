@@ -1,5 +1,8 @@
 """Commands about this machine."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from ocaptain.errors import Failure
@@ -9,7 +12,13 @@ from .sailing import check_and_sail, next_commands
 from .statuses import FAILURE, SUCCESS
 from .watching import show_until_end
 
+if TYPE_CHECKING:
+    from ocaptain.fleet.voyage import Voyage
+
 DEMO_SHIPS = 3
+_LEFT = """
+To go on looking:  ocaptain status --watch {0}
+To end it, and remove all of it:  ocaptain sink -s {0}"""
 
 
 @click.command()
@@ -37,20 +46,40 @@ async def doctor(as_json: bool) -> int:
 async def demo(ships: int | None) -> None:
     """Sail a small voyage here: no account, no token, no model.
 
-    Its VMs are directories on this machine."""
-    from ocaptain import scaffold
-    from ocaptain.config import load
+    Its VMs are directories on this machine. After Ctrl-C it sails on: `sink -s` ends it, and
+    removes all that it has made."""
     from ocaptain.fleet.fetch import fetch
-    from ocaptain.fleet.remembered import with_provider
     from ocaptain.git import git
 
-    config = with_provider(load(), "local")
-    repo = await scaffold.demo()
-    click.echo(f"A repository with a plan in it is at {repo}\n")
-    voyage = await check_and_sail(config, repo / "plan", ships or DEMO_SHIPS)
-    if await show_until_end(voyage) != SUCCESS:
+    voyage, repo = await _sail_demo(ships or DEMO_SHIPS)
+    try:
+        status = await show_until_end(voyage)
+    except BaseException:
+        click.echo(f"\n{voyage.id} sails on, and {repo} is still there.{_LEFT.format(voyage.id)}")
+        raise
+    if status != SUCCESS:
         raise Failure("The demo did not come to its end.", hint=f"ocaptain logs {voyage.id}")
     await fetch(voyage, repo, everything=False)
     landed = await git("-C", str(repo), "log", "--format=%h %an  %s", voyage.id)
     click.echo(f"\nWhat landed on {voyage.id}, fetched into {repo}:\n\n{landed}\n")
     click.echo(f"Have a look, then sink it:{next_commands(voyage.id)}")
+
+
+async def _sail_demo(ships: int) -> "tuple[Voyage, Path]":
+    """Make a repository and sail from it; if that fails, nothing is left. Returns both."""
+    import shutil  # which `--help` can do without
+
+    from ocaptain import scaffold
+    from ocaptain.config import load
+    from ocaptain.fleet.remembered import with_provider
+
+    config = with_provider(load(), "local")
+    repo = await scaffold.demo()
+    click.echo(f"A repository with a plan in it is at {repo}\n")
+    try:
+        voyage = await check_and_sail(config, repo / "plan", ships)
+    except BaseException:
+        shutil.rmtree(repo, ignore_errors=True)
+        raise
+    scaffold.note_demo(config.data_dir, voyage.id, repo)
+    return voyage, repo

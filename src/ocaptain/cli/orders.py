@@ -89,10 +89,10 @@ async def hail(fleet: Fleet, message: str, why: str, as_json: bool) -> None:
     from ocaptain.fleet.voyage import sign
 
     voyage = await find_voyage(fleet.voyage)
-    outcome = await orders.hail(voyage, sign(why), message, fleet.ship)
     if as_json:
-        print_json(outcome)
+        print_json(await orders.hail(voyage, sign(why), message, fleet.ship))
     else:
+        outcome = await orders.hail(voyage, sign(why), message, fleet.ship, tell=click.echo)
         terminal.show(terminal.hail(outcome))
 
 

@@ -6,10 +6,11 @@ import tarfile
 import tempfile
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import IO, TypedDict
 
 from ocaptain.errors import Failure
 from ocaptain.git import git, try_git
+from ocaptain.onboard.text import several
 from ocaptain.ssh import Home, announced, clean
 
 from .voyage import Voyage
@@ -22,19 +23,50 @@ SOME_FILES_CHANGED = 1
 """The status of tar(1) if a file changed while it was read, as logs and the journal do."""
 
 
-async def fetch(voyage: Voyage, into: Path, *, everything: bool) -> str:
-    """Bring the branch into the repository at `into`. Returns what was done, in sentences.
+class FetchOutcome(TypedDict):
+    """What came home."""
+
+    message: str
+    """Sentences for people."""
+    voyage: str
+    repo: str
+    head: str
+    commits: int
+    """How many of the branch are new to the captain."""
+    records: str | None
+    """The folder of logs, journal and artifacts, if they were fetched."""
+    wrecks: list[str]
+    """Work that did not land, and that storage alone has yet."""
+
+
+class Unrelated(Failure):
+    """A repository is none of the voyage's."""
+
+
+async def fetch(
+    voyage: Voyage, into: Path, *, everything: bool, unrelated: bool = False
+) -> FetchOutcome:
+    """Bring the branch into the repository at `into`. Returns what was done.
 
     With `everything` also wrecks, under refs/ocaptain/<voyage>, and logs, journal and artifacts,
     into a folder beside the code. Storage is told what it need not keep for the captain. Raises
-    Failure, also if all came home and the branch here cannot follow."""
+    Failure, also if all came home and the branch here cannot follow; and Unrelated, before
+    anything is brought, if the repository lacks the commit that the voyage began at. With
+    `unrelated` it is taken all the same."""
     unfetched = await voyage.ask_unfetched()
     fetched = {"head": unfetched["head"]}
+    folder = into / records_folder(voyage.id)
     try:
+        repo = await repository(into)
+        if not unrelated:
+            await _see_that_it_is_related(voyage, repo, unfetched["start"])
         await _fetch_refs(voyage, into, wrecks=everything)
         if everything:
-            await _fetch_records(voyage, into / voyage.id)
+            await _have_git_ignore(folder.name, into)
+            await _fetch_records(voyage, folder)
             fetched.update(unfetched["wrecks"])
+    except Unrelated:
+        raise
     except (Failure, OSError, EOFError, zlib.error, tarfile.TarError) as fault:
         raise Failure(
             f"{voyage.id} could not be fetched into {into}: {fault}",
@@ -42,15 +74,86 @@ async def fetch(voyage: Voyage, into: Path, *, everything: bool) -> str:
         ) from None
     await voyage.mark_fetched(fetched)
     await _move_branch(voyage.id, into)
-    head = unfetched["head"][:12]
-    commits = f"{unfetched['commits']} commits were on storage alone"
-    sentences = [f"{voyage.id} is at {head}; {commits}; see git log {voyage.id} --"]
-    if everything:
-        sentences.append(f"Logs, journal and artifacts: {into / voyage.id}/")
-    elif unfetched["wrecks"]:
-        wrecks = ", ".join(unfetched["wrecks"])
-        sentences.append(f"Unlanded work is on storage only: {wrecks} (--all)")
+    outcome: FetchOutcome = {
+        "message": "",
+        "voyage": voyage.id,
+        "repo": str(repo),
+        "head": unfetched["head"],
+        "commits": unfetched["commits"],
+        "records": str(folder) if everything else None,
+        "wrecks": [] if everything else list(unfetched["wrecks"]),
+    }
+    return {**outcome, "message": _in_sentences(outcome)}
+
+
+def _in_sentences(outcome: FetchOutcome) -> str:
+    voyage = outcome["voyage"]
+    new = "nothing there is new to you"
+    if outcome["commits"]:
+        new = f"{several(outcome['commits'], 'commit')} new to you"
+    head = outcome["head"][:12]
+    sentences = [f"{voyage} is at {head} in {outcome['repo']}: {new}. See: git log {voyage}"]
+    if outcome["records"]:
+        sentences.append(f"Logs, journal and artifacts: {outcome['records']}/")
+    if outcome["wrecks"]:
+        wrecks = ", ".join(outcome["wrecks"])
+        sentences.append(f"Work that did not land is on storage only: {wrecks} (--all brings it)")
     return clean("\n".join(sentences))
+
+
+async def repository(into: Path) -> Path:
+    """Return the top of the repository at `into`. Raises Failure if there is none."""
+    top = await try_git("-C", str(into), "rev-parse", "--show-toplevel")
+    if top:
+        return Path(top)
+    return Path(await git("-C", str(into), "rev-parse", "--absolute-git-dir"))
+
+
+async def is_related(repo: Path, start: str) -> bool:
+    """Whether a repository has the commit that a voyage began at; an empty one will do too."""
+    here = ("-C", str(repo))
+    if await try_git(*here, "rev-parse", "--verify", "--quiet", f"{start}^{{commit}}"):
+        return True
+    return not await try_git(*here, "rev-list", "-n", "1", "--all")
+
+
+async def related_repository(voyage: Voyage, into: Path) -> Path | None:
+    """Return the repository at `into`, if it is one of the voyage's."""
+    try:
+        unfetched = await voyage.ask_unfetched()
+        repo = await repository(into)
+    except Failure:
+        return None
+    return repo if await is_related(repo, unfetched["start"]) else None
+
+
+async def _see_that_it_is_related(voyage: Voyage, repo: Path, start: str) -> None:
+    if not await is_related(repo, start):
+        raise Unrelated(
+            f"{repo} does not have the commit at which {voyage.id} began ({start[:12]}): "
+            "it is another repository, or an old clone.",
+            hint=f"cd into the right one, or: ocaptain fetch {voyage.id} --into REPO\n"
+            f"To bring it here all the same: ocaptain fetch {voyage.id} --force",
+        )
+
+
+def records_folder(voyage: str) -> str:
+    """Return the name of the folder for logs and the like.
+
+    Not the branch's: `git log NAME` would not know which of the two is meant."""
+    return f"ocaptain-{voyage.removeprefix('voyage-')}"
+
+
+async def _have_git_ignore(folder: str, into: Path) -> None:
+    """Keep a folder out of what git takes for the captain's work."""
+    listed = await git("-C", str(into), "rev-parse", "--git-path", "info/exclude")
+    path = into / listed
+    known = path.read_text(errors="surrogateescape") if path.exists() else ""
+    line = f"{folder}/"
+    if line not in known.splitlines():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        end = "" if known.endswith("\n") or not known else "\n"
+        path.write_text(f"{known}{end}{line}\n", errors="surrogateescape")
 
 
 def _came_home_as(voyage: str) -> str:
@@ -159,10 +262,10 @@ async def at_risk(voyage: Voyage) -> str | None:
     try:
         unfetched = await voyage.ask_unfetched()
     except Failure as failure:
-        return f"{voyage.id}: what was never fetched of it cannot be seen. {failure}"
+        return clean(f"{voyage.id}: what was never fetched of it cannot be seen. {failure}")
     parts = []
     if unfetched["commits"]:
-        parts.append(f"{unfetched['commits']} commits on its branch")
+        parts.append(f"{several(unfetched['commits'], 'commit')} on its branch")
     if unfetched["wrecks"]:
         parts.append(f"unlanded work ({', '.join(unfetched['wrecks'])})")
     if not parts:

@@ -5,7 +5,7 @@ else is not urgent they hear of when they ask storage next."""
 
 import asyncio
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import inf
 from typing import TypedDict
 
@@ -22,7 +22,7 @@ from ocaptain.onboard.protocol import (
 )
 from ocaptain.onboard.storage.github import credential
 from ocaptain.onboard.text import several
-from ocaptain.ssh import Home, Remote, Unreachable
+from ocaptain.ssh import Home, Remote, Unreachable, clean
 
 from .launch import Launch
 from .voyage import ANSWER_S, LIB, Signature, Voyage
@@ -157,13 +157,24 @@ async def release(voyage: Voyage, signature: Signature, task: str) -> Outcome:
 
 
 async def hail(
-    voyage: Voyage, signature: Signature, message: str, ship: str | None = None
+    voyage: Voyage,
+    signature: Signature,
+    message: str,
+    ship: str | None = None,
+    *,
+    tell: Callable[[str], None] = progress,
 ) -> HailOutcome:
-    """Send a message to the agent of a ship, or of all; see for a while whether they take it in."""
+    """Send a message to the agent of a ship, or of all; see for a while whether they take it in.
+
+    `tell` is called with what storage says, before that."""
     fields = {"ship": ship or "", "text": message}
     answer = await voyage.order("hail", HailAnswer, signature, fields)
+    tell(clean(answer["message"]))
     unheard = await _knock(voyage, [voyage.vm(ship)] if ship else voyage.ship_vms())
-    status = await voyage.watch(_no_agent_has_mail, HEAR_S)
+    status = await voyage.ask_status()
+    if not _no_agent_has_mail(status):
+        progress(f"Waiting up to {HEAR_S} s for who takes it in. Ctrl-C leaves it on its way.")
+        status = await voyage.watch(_no_agent_has_mail, HEAR_S)
     addressees: list[Addressee] = [
         {"id": row["id"], "task": row["task"], "hails": row["hails"]}
         for row in status["ships"]

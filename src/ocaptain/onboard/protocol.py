@@ -818,6 +818,8 @@ class TaskDetails(TaskRow):
 class Unfetched(TypedDict):
     """What storage alone has."""
 
+    start: Name
+    """The commit that the voyage began at."""
     head: Name
     commits: Count
     """Of the branch."""

@@ -227,6 +227,7 @@ def test_what_nobody_has_fetched(sail: Sail):
     storage = sail(task("1"), task("2"), max_attempts=5)
     assert storage.order("unfetched") == {
         "ok": True,
+        "start": storage.start,
         "head": storage.start,
         "commits": 0,
         "wrecks": {},

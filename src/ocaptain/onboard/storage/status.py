@@ -266,7 +266,8 @@ def unfetched(call: Call) -> Unfetched:
     for wreck in sorted(wrecks(call, call.claims.values()), key=lambda wreck: wreck["ref"]):
         if fetched_refs.get(wreck["ref"]) != wreck["commit"]:
             new_wrecks[wreck["ref"]] = wreck["commit"]
-    return {"head": head, "commits": int(count or 0), "wrecks": new_wrecks}
+    start = call.meta["start"]
+    return {"start": start, "head": head, "commits": int(count or 0), "wrecks": new_wrecks}
 
 
 def fetched(call: Call) -> Json:
