@@ -117,6 +117,26 @@ def test_resume_says_what_is_so(sail: Sail):
     assert resumed().startswith("Nothing is handed out: the voyage is complete. ")
 
 
+@pytest.mark.parametrize(
+    ("op", "fields", "told"),
+    [
+        ("relieve", {"ship": "ship0"}, "no ship 'ship0'; did you mean ship-0?"),
+        ("relieve", {"ship": "2"}, "no ship '2'; did you mean ship-2?"),
+        ("relieve", {"ship": "ship-7"}, "no ship 'ship-7'; to see them: ocaptain status"),
+        ("retry", {"task": "#1"}, "no task '#1'; did you mean 1?"),
+        ("retry", {"task": "parsr"}, "no task 'parsr'; did you mean parser?"),
+        ("retry", {"task": "12"}, "no task '12'; to see them: ocaptain tasks"),
+    ],
+)
+def test_a_name_that_is_none_is_answered_with_the_one_that_was_meant(
+    sail: Sail, op: str, fields: Json, told: str
+):
+    """If that can be said: one with another number is not."""
+    storage = sail(task("1"), task("parser"))
+    answer = storage.order(op, **fields)
+    assert answer["error"] == f"there is {told}"
+
+
 @rule("R74")
 def test_a_relieved_ship_gets_nothing_more(sail: Sail):
     """It ends what it has, and then is relieved while the others go on."""

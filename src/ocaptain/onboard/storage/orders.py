@@ -6,6 +6,8 @@ get here: serve.py has kept the answer.
 
 from __future__ import annotations
 
+import re
+
 from .. import tasklist
 from ..text import several
 from . import health, rest
@@ -17,6 +19,7 @@ from .status import ship_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from ..protocol import (
@@ -190,8 +193,20 @@ def lookup_ship(call: Call) -> ShipRecord:
     """Return the ship that the request names."""
     name = text(call.request, "ship")
     if name not in call.ships:
-        raise Refused("ship", f"there is no ship {name!r}; to see them: ocaptain status")
+        hint = likely(name, call.ships) or "to see them: ocaptain status"
+        raise Refused("ship", f"there is no ship {name!r}; {hint}")
     return call.ships[name]
+
+
+def likely(name: str, names: Iterable[str]) -> str:
+    """Return a question for what a name that is none may be meant for; empty if nobody can say.
+
+    One with another number is never meant."""
+    from difflib import get_close_matches  # few need it
+
+    numbered = [each for each in names if re.findall(r"\d+", each) == re.findall(r"\d+", name)]
+    close = get_close_matches(name, numbered, 1, cutoff=0.25 if re.search(r"\d", name) else 0.7)
+    return f"did you mean {close[0]}?" if close else ""
 
 
 # Tasks
@@ -324,5 +339,6 @@ def set_blockers(call: Call, task: Task, blockers: list[str]) -> None:
 def lookup_task(call: Call, task_id: str) -> Task:
     """Return the task of that id."""
     if task_id not in call.tasks:
-        raise Refused("task", f"there is no task {task_id!r}; to see them: ocaptain tasks")
+        hint = likely(task_id, call.tasks) or "to see them: ocaptain tasks"
+        raise Refused("task", f"there is no task {task_id!r}; {hint}")
     return call.tasks[task_id]
