@@ -65,6 +65,50 @@ def test_fsck_names_what_it_cannot_mend(sail: Sail):
     assert any("git fsck says" in fault for fault in storage.order("fsck")["faults"])
 
 
+@rule("R81", "R142")
+def test_fsck_names_what_is_wrong_with_the_train(sail: Sail):
+    """Places without a claim, wrong bases, commits that are not there and a wrong window are
+    told."""
+    storage = sail(task("1"), task("2"), task("3"), check="true", landing_window=4)
+    ships = ("ship-0", "ship-1", "ship-2")
+    base = storage.start
+    for ship in ships:
+        held = storage.claim(ship)
+        storage.ask(ship, "enter", claim=held["claim"])
+        commit = storage.push(held["ref"], base)
+        told = {"claim": held["claim"], "commit": commit, "base_commit": base}
+        assert storage.ask(ship, "enter", **told)["ok"]
+        base = commit
+    assert storage.order("fsck")["faults"] == []
+    train = storage.sections()["meta"]["train"]
+    first, second, third = train["cars"]
+    missing = "0" * 40
+
+    def faults(**changes: object) -> list[str]:
+        with (journal := storage.journal()).locked():
+            journal.commit("nobody", {"op": "x"}, {"meta": {"train": {**train, **changes}}})
+        return list(storage.order("fsck")["faults"])
+
+    assert faults(window=5) == ["the train has room for 5 cars, where 1 to 4 are possible"]
+    assert faults(queue=[3, 9]) == [
+        "claim 3 is 2 times in the train",
+        "claim 9 is in the train, and is no live claim of a task",
+    ]
+    assert faults(cars=[first, third]) == [
+        f"the car of claim 3 is based on {third['base']}, and not on {first['commit']}"
+    ]
+    assert faults(cars=[{**first, "commit": None, "green": True}]) == [
+        "the car of claim 1 is green, and has no commit"
+    ]
+    assert faults(cars=[{**first, "commit": missing}]) == [
+        f"the car of claim 1 has the commit {missing}, which repo.git lacks"
+    ]
+    elsewhere = first["base"]
+    assert faults(cars=[first, {**second, "commit": elsewhere}]) == [
+        f"the car of claim 2 has the commit {elsewhere}, which is not on top of {first['commit']}"
+    ]
+
+
 @rule("R6", "R81")
 def test_fsck_names_a_damaged_journal(sail: Sail):
     """A line that nobody can read any more is named: what comes before state.json by fsck alone."""

@@ -185,8 +185,8 @@ def test_work_on_an_old_base_need_not_be_pushed_to_be_stale(sail: Sail):
 
 @rule("R47")
 def test_the_berth_ends_with_its_claim(sail: Sail):
-    """Who has the berth and gives up, or is swept, holds nobody up."""
-    for end in ("release", "sweep"):
+    """Who has the berth and gives up, is silent or is swept, holds nobody up."""
+    for end in ("release", "silence", "sweep"):
         storage = sail(*(task(str(n)) for n in range(1, 8)))
         slow = storage.claim("ship-0")
         raced(storage, "ship-0", slow)
@@ -195,6 +195,8 @@ def test_the_berth_ends_with_its_claim(sail: Sail):
         assert land(storage, "ship-1", other, commit)["code"] == "berth"
         if end == "release":
             storage.ask("ship-0", "release", claim=slow["claim"], fault="agent", why="conflict")
+        elif end == "silence":
+            storage.pass_time(21)
         else:
             storage.pass_time(45)
             storage.ask("ship-1", "beat", claim=other["claim"])

@@ -216,6 +216,32 @@ def test_a_silent_ship_loses_its_place_and_not_its_claim(sail: Sail):
     assert yard.base(0) == again
 
 
+@rule("R145", "R147")
+def test_who_waits_outside_the_train_is_held_up_by_no_silence(sail: Sail):
+    """A ship that has left because of a conflict waits no longer for a silent one than others."""
+    yard = Yard(sail, 2)
+    first = yard.board(0)
+    yard.base(1)
+    told = {"why": "conflict", "on": first}
+    for _ in range(3):
+        assert yard.ask(1, "leave", **told)["code"] == "place"
+        yard.storage.now += 7
+    assert yard.ask(1, "leave", **told) == {"ok": True, "landed": False}
+    assert yard.base(1) == yard.storage.start
+
+
+@rule("R146", "R147")
+def test_a_silent_ship_has_no_berth(sail: Sail):
+    """Nobody waits for a ship that may be dead, whatever right it had."""
+    yard = Yard(sail, 2)
+    assert yard.ask(0, "leave", why="berth")["ok"]
+    for _ in range(3):
+        assert yard.ask(1, "enter")["code"] == "place"
+        yard.storage.now += 7
+    assert yard.base(1) == yard.storage.start
+    assert yard.ask(0, "enter")["code"] == "place", "it is behind the other now"
+
+
 def test_silence_holds_up_nobody_who_is_ahead(sail: Sail):
     """A silent ship with nobody behind it keeps its place."""
     yard = Yard(sail, 2)
@@ -239,6 +265,34 @@ def test_who_takes_too_long_loses_its_place(sail: Sail):
         stays = yard.checking(1, commits[1])
     assert not stays
     assert yard.base(1) == yard.storage.start
+
+
+@rule("R147")
+def test_who_waits_for_a_base_is_not_late(sail: Sail):
+    """Only the ship that takes too long loses its place, and not those that wait for it."""
+    yard = Yard(sail, 3, time_limit_minutes=1)
+    yard.base(0)
+    assert yard.ask(1, "enter")["code"] == "place"
+    assert yard.ask(2, "enter")["code"] == "place"
+    for _ in range(13):
+        yard.storage.now += 10
+        assert [yard.ask(at, "beat")["lost"] for at in range(3)] == [None] * 3
+    assert yard.base(1) == yard.storage.start
+    assert yard.ask(2, "enter")["code"] == "place", "it is behind the second still"
+
+
+@rule("R142")
+def test_what_lands_by_no_train_has_no_place_in_it(sail: Sail):
+    """Neither a verification nor the work of a plan without a check can enter."""
+    without = sail(task("1"))
+    held = without.claim("ship-0")["claim"]
+    assert without.ask("ship-0", "enter", claim=held)["code"] == "claim"
+    assert without.ask("ship-0", "leave", claim=held, why="red")["code"] == "claim"
+    with_check = sail(task("1"), check=CHECK)
+    with_check.finish("ship-0")
+    held = with_check.claim("ship-0")["claim"]
+    assert with_check.ask("ship-0", "enter", claim=held)["code"] == "claim"
+    assert "train" not in with_check.sections()["meta"]
 
 
 @rule("R145")

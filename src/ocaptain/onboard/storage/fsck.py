@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..protocol import FsckAnswer, Json, Sections
+    from ..protocol import Car, FsckAnswer, Json, Sections, Train
     from .call import Call
     from .journal import Journal
 
@@ -37,6 +37,8 @@ def fsck(call: Call) -> FsckAnswer:
         call.journal.note("removed state.json, which was not what the journal makes")
     faults.extend(claim_faults(sections))
     faults.extend(branch_faults(call, sections))
+    if "train" in sections["meta"]:
+        faults.extend(train_faults(call, sections, sections["meta"]["train"]))
     return {"message": summary(faults), "faults": faults, "mended": call.journal.notes}
 
 
@@ -84,6 +86,41 @@ def branch_faults(call: Call, sections: Sections) -> Iterator[str]:
         has_landed = claim["state"] == "landed" and claim["task"] is not None
         if has_landed and claim["commit"] is not None and claim["commit"] not in commits:
             yield f"the branch lacks {claim['commit']}, with which task {claim['task']} landed"
+
+
+def train_faults(call: Call, sections: Sections, train: Train) -> Iterator[str]:
+    """Yield what of the train is not as landings leave it."""
+    places = [*(car["claim"] for car in train["cars"]), *train["queue"]]
+    for number, times in Counter(places).items():
+        if times > 1:
+            yield f"claim {number} is {times} times in the train"
+        held = sections["claims"].get(str(number))
+        if held is None or held["state"] != "live" or held["task"] is None:
+            yield f"claim {number} is in the train, and is no live claim of a task"
+    most = call.voyage["landing_window"]
+    if not 1 <= train["window"] <= most:
+        yield f"the train has room for {train['window']:g} cars, where 1 to {most} are possible"
+    ahead: str | None = sections["meta"]["head"]
+    for car in train["cars"]:
+        if car["base"] != ahead:
+            yield f"the car of claim {car['claim']} is based on {car['base']}, and not on {ahead}"
+        yield from commit_faults(call, car)
+        ahead = car["commit"]
+
+
+def commit_faults(call: Call, car: Car) -> Iterator[str]:
+    """Yield what is wrong with the commit that a car's check is of."""
+    name = f"the car of claim {car['claim']}"
+    commit = car["commit"]
+    base = car["base"]
+    if commit is None:
+        if car["green"]:
+            yield f"{name} is green, and has no commit"
+        return
+    if call.git("cat-file", "-t", commit) != "commit":
+        yield f"{name} has the commit {commit}, which repo.git lacks"
+    elif base is None or call.git("merge-base", base, commit) != base:
+        yield f"{name} has the commit {commit}, which is not on top of {base}"
 
 
 def repository_faults(journal: Journal) -> Iterator[str]:

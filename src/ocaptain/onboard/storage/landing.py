@@ -131,20 +131,27 @@ def enter(call: Call) -> EnterAnswer:
 
     With `commit`, which is that work on `base_commit`, say that its check begins. The answer has
     another base if that has changed meanwhile."""
-    held = own_claim(call)
-    check_live(held)
-    held = renew(call, held)
+    held = passenger(call)
     now = train.load(call)
     train.drop_late(call, now)
     train.line_up(call, now, held["number"])
-    train.admit(call, now)
+    train.put(call, now)
     car = train.find(now, held["number"])
     if car and call.request.get("commit") is not None:
         note_commit(call, held, car)
-    train.put(call, now)
+        train.put(call, now)
     if car is None or car["base"] is None:
         raise Refused("place", "its place in the train is not free yet", call.who)
     return {"base": car["base"], "ahead": train.commits_ahead(now, car)}
+
+
+def passenger(call: Call) -> Claim:
+    """Return the live claim that a request names, renewed. Refuse one that lands by no train."""
+    held = own_claim(call)
+    check_live(held)
+    if held["task"] is None or not call.voyage["check"]:
+        raise Refused("claim", f"claim {held['number']} needs no place in the train to land")
+    return renew(call, held)
 
 
 def note_commit(call: Call, held: Claim, car: Car) -> None:
@@ -181,13 +188,11 @@ def leave(call: Call) -> LeaveAnswer:
     That is refused as `place` while it may land yet. `why` is `red` if the check has failed on top
     of that commit, `conflict` if the work is in conflict with it, and `berth` if it is to have the
     berth before it goes on, which is refused as `berth` while another has it."""
-    held = own_claim(call)
-    check_live(held)
-    held = renew(call, held)
+    held = passenger(call)
     why = text(call.request, "why", SHORT_LIMIT)
     on = text(call.request, "on", SHORT_LIMIT)
     now = train.load(call)
-    train.drop_late(call, now)
+    train.drop_late(call, now, awaited=on)
     if why == "conflict" and train.find(now, held["number"]):
         held = note_overtaken(call, held)
     train.remove(now, held["number"])

@@ -130,15 +130,22 @@ def drop(call: Call, number: int) -> None:
     put(call, train)
 
 
-def drop_late(call: Call, train: Train) -> None:
+def drop_late(call: Call, train: Train, awaited: str = "") -> None:
     """Take away the places of those who hold others up: their ships are silent, or take too long.
 
-    Their claims stay theirs, and they may enter again."""
+    Their claims stay theirs, and they may enter again. `awaited` is a commit that somebody waits
+    for who is not in the train."""
     for number in [*train["queue"], *(car["claim"] for car in train["cars"])]:
         car = find(train, number)
-        is_last = car is not None and car is train["cars"][-1] and not train["queue"]
-        if not is_last and (_is_silent(call, number) or (car and _is_overdue(call, car))):
+        is_in_the_way = car is None or _is_waited_for(train, car, awaited)
+        is_late = _is_silent(call, number) or (car is not None and _is_overdue(call, car))
+        if is_in_the_way and is_late:
             remove(train, number)
+
+
+def _is_waited_for(train: Train, car: Car, awaited: str) -> bool:
+    is_last = car is train["cars"][-1] and not train["queue"]
+    return not is_last or bool(awaited and car["commit"] == awaited)
 
 
 def _is_silent(call: Call, number: int) -> bool:
@@ -152,19 +159,23 @@ def silence_limit_s(call: Call) -> float:
 
 
 def _is_overdue(call: Call, car: Car) -> bool:
-    return not car["green"] and car["until"] < call.meta["clock"]
+    """Whether a car has had its base for too long; one that has none yet waits for another."""
+    is_at_work = car["base"] is not None and not car["green"]
+    return is_at_work and car["until"] < call.meta["clock"]
 
 
 # The berth
 
 
 def berth_holder(call: Call) -> Claim | None:
-    """Return the claim that nobody may enter ahead of, if there is one."""
+    """Return the claim that nobody may land or enter ahead of, if its ship can be heard."""
     berth = call.meta.get("berth")
     if berth is None or berth["until"] <= call.meta["clock"]:
         return None
     holder = call.claims[str(berth["claim"])]
-    return holder if holder["state"] == "live" else None
+    if holder["state"] != "live" or _is_silent(call, holder["number"]):
+        return None
+    return holder
 
 
 def take_berth(call: Call, held: Claim) -> bool:
