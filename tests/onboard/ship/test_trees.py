@@ -39,6 +39,47 @@ def as_user(act: Callable[[], None]) -> int | None:
     return child.exitcode
 
 
+def test_what_is_plain_is_copied_as_cp_does(tmp_path: Path):
+    """Links, times, modes and names; and so is what only cp copies: hard links, pipes, much."""
+    source = tmp_path / "source"
+    source.mkdir()
+    _fill(source / "plain")
+    _fill(source / "odd")
+    os.link(source / "odd" / "file", source / "odd" / "hard link")
+    os.mkfifo(source / "odd" / "pipe")
+    (source / "many").mkdir()
+    for number in range(300):
+        (source / "many" / str(number)).touch()
+    target = tmp_path / "target"
+    target.mkdir()
+    for folder in source.iterdir():
+        trees.copy_into(target, [folder])
+    assert _listed(target) == _listed(source)
+    assert (target / "odd" / "file").samefile(target / "odd" / "hard link")
+
+
+def _fill(folder: Path) -> None:
+    inner = folder / "inner\n"
+    inner.mkdir(parents=True)
+    (folder / "file").write_bytes(b"\0\xff")
+    (folder / "file").chmod(0o540)
+    (folder / "link").symlink_to("nowhere")
+    os.utime(folder / "link", (3, 3), follow_symlinks=False)
+    inner.chmod(0o500)
+    os.utime(inner, (7, 7))
+
+
+def _listed(folder: Path) -> list[tuple[object, ...]]:
+    """What is in a folder: paths, kinds, modes, times and contents."""
+    found: list[tuple[object, ...]] = []
+    for path in sorted(folder.rglob("*")):
+        state = path.lstat()
+        contents = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        name = str(path.relative_to(folder))
+        found.append((name, state.st_mode, state.st_mtime_ns, contents))
+    return found
+
+
 def test_read_only_folders_are_removed(folder: Path):
     """As in Go's module cache; what their links lead to stays as it is."""
 
