@@ -290,11 +290,11 @@ def test_a_command_that_removes_its_repository_may_be_run_again(yard: Yard):
     work = at_sea(yard, harbor, "echo mine >>poem; echo x >>a", check="true")
     begin, begun = work.clone.begin, []
 
-    def break_and_begin(ref: str) -> None:
+    def break_and_begin(ref: str, head: str = "") -> None:
         begun.append(ref)
         if len(begun) == 2:
             trees.remove(yard.path / ".git")
-        begin(ref)
+        begin(ref, head)
 
     work.clone.begin = break_and_begin  # type: ignore[method-assign]
     assert hold(work.ship, work)

@@ -63,6 +63,28 @@ def test_work_on_another_branch_counts(yard: Yard, where: list[str]):
     assert not (yard.path / "a").exists()
 
 
+def test_a_task_begins_at_what_the_ship_has_landed(yard: Yard):
+    """For that storage is not asked; it is if something of the commit has got lost."""
+    away = yard.bare.with_name("away")
+    for number in (2, 3):
+        yard.commit("Mine", **{f"file-{number}": str(number)})
+        yard.push()
+        head = yard.work.tip()
+        git(yard.bare, "update-ref", f"refs/heads/{VOYAGE}", head)
+        if number == 2:
+            yard.bare.rename(away)
+        else:
+            blob = git(yard.path, "rev-parse", f"HEAD:file-{number}")
+            (yard.path / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+        yard.clone.begin(f"work/{number}-{number}", head)
+        yard.work.begin()
+        assert git(yard.path, "rev-parse", "HEAD", f"origin/{VOYAGE}").split() == [head, head]
+        assert git(yard.path, "branch", "--show-current") == f"work/{number}-{number}"
+        assert git(yard.path, "show", f"HEAD:file-{number}") == str(number)
+        if number == 2:
+            away.rename(yard.bare)
+
+
 @rule("R50")
 def test_a_landing_by_others_is_rebased_on(yard: Yard):
     """Work goes on top of what others landed meanwhile: history stays linear."""

@@ -42,7 +42,7 @@ class Attempt:
         """Have the agent work until its work has landed. Raises GiveUp or OSError if it cannot."""
         self.say(f"claims it: {self.task.get('subject', '')}")
         self.message = prompt.first(self.ship.voyage, self.grant)
-        session = self.start()
+        session = self.start(self.grant["head"])
         feedbacks = 0
         while True:
             self.take_turn(session)
@@ -62,9 +62,9 @@ class Attempt:
             if feedbacks > FEEDBACKS:
                 raise GiveUp(f"still, after {FEEDBACKS} more turns: {why}", "agent")
 
-    def start(self) -> Session:
-        """Begin on a fresh branch, with a fresh session."""
-        self.begin()
+    def start(self, head: str = "") -> Session:
+        """Begin on a fresh branch, with a fresh session; at `head`, if that is here already."""
+        self.begin(head)
         return Session(self.ship, self.grant, self.agent, self.heartbeat, self.save, self._timing)
 
     def start_again(self) -> Session:
@@ -75,10 +75,10 @@ class Attempt:
         self.ship.work.kill()
         return self.start()
 
-    def begin(self) -> None:
+    def begin(self, head: str = "") -> None:
         """Check out a fresh branch, in a fresh clone unless there is a sound one."""
         try:
-            self.clone.begin(self.ref)
+            self.clone.begin(self.ref, head)
         except OSError:
             self.clone.make()
             done = self.ship.run(SET_UP)

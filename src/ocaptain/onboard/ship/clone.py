@@ -42,7 +42,8 @@ class Clone:
         self.path = path
         self.branch = branch
         self.settings = settings
-        self.upstream = f"refs/remotes/origin/{branch}"
+        self._tracking = f"refs/remotes/origin/{branch}"
+        self.upstream = self._tracking
         """The voyage branch's commit, as last fetched."""
         self.git = Git(path, ssh, give_up, say)
         self.kept = path.with_name(f"{path.name}.set-up")
@@ -84,16 +85,20 @@ class Clone:
         """Make the tree what a commit has, on no branch."""
         self.git.run("checkout", "--quiet", "--detach", commit)
 
-    def begin(self, ref: str) -> None:
+    def begin(self, ref: str, head: str = "") -> None:
         """Start a fresh branch `ref` at the voyage branch's head, as in a clone just set up.
 
-        Only ignored files stay."""
+        Only ignored files stay. With `head`, what storage has just said is the branch's head."""
         self._demand_ours()
         if (self.kept / RESCUED).exists():
             raise OSError("git's folder was broken before, and a sound one is to be had")
         (self.kept / REF).unlink(missing_ok=True)
         skeleton.restore(self.git.directory, self.kept)
-        self.fetch()
+        if not self._has_all(head) or self._was_cut():
+            self.fetch()
+        else:  # as after a landing: it is what we have pushed
+            self.git.run("update-ref", self._tracking, head)
+            self.upstream = head
         self.git.run("checkout", "--quiet", "--force", "--detach", self.upstream)
         ignored.spare_tracked(self.git)
         self._remove_nested()
@@ -104,7 +109,7 @@ class Clone:
         phantoms.settle(self.git)
         self.keep()
         self.git.run("update-ref", f"refs/heads/{ref}", self.upstream)
-        self.git.run("symbolic-ref", "HEAD", f"refs/heads/{ref}")
+        (self.git.directory / "HEAD").write_text(f"ref: refs/heads/{ref}\n")
         (self.kept / REF).write_text(ref)
         self._is_new = False
 
@@ -182,6 +187,11 @@ class Clone:
         if self.git.ask("cat-file", "-e", f"{commit}^{{commit}}").status:
             self.git.run_with_storage("fetch", "--quiet", "origin", commit)
         self.upstream = commit
+
+    def _has_all(self, commit: str) -> bool:
+        """Whether a commit is here, with all that it has and the branch had not."""
+        words = ("rev-list", "--objects", "--quiet", commit, f"^{self._tracking}")
+        return bool(commit) and self.git.ask(*words).status == 0
 
     def _was_cut(self) -> bool:
         """Whether an agent has fetched less than the whole history."""
