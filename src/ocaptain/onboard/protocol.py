@@ -531,6 +531,13 @@ class LandAnswer(TypedDict):
     """The ship's next claim, if it wants one at once and there is one."""
 
 
+class LogNews(TypedDict):
+    """What a ship's log has from some byte on."""
+
+    offset: int
+    text: str
+
+
 class LogAnswer(TypedDict):
     """The answer to `log`."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ocaptain.onboard.protocol import LOG_LIMIT
-from ocaptain.onboard.ship.client import Unreachable
+from ocaptain.onboard.ship.client import Refused, Unreachable
 from ocaptain.onboard.ship.ship import Ship
 from tests.support.rules import rule
 from tests.support.ship import Harbor, a_ship
@@ -86,10 +86,38 @@ def test_a_ships_log_is_brought_to_storage(sail: Sail, tmp_path: Path, monkeypat
         with helm.log.open("a") as log:
             log.write("torn")
         for _ in range(3):
-            helm.send_log(0)
+            helm.logbook.sent = 0
+            helm.send_log()
         whole = helm.log.read_bytes()
         assert there.read_bytes() == whole.removesuffix(b"torn")
     assert b"[7] one \xc3\xa9\ntorn" in whole
+
+
+@rule("R20")
+def test_a_log_goes_along_with_other_requests(sail: Sail, tmp_path: Path, monkeypatch):
+    """Also with one that is refused; what went along is not sent again."""
+    storage = sail(task("1"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    asked = []
+
+    class Listening:
+        """A storage that notes what it is asked."""
+
+        def ask(self, op: str, **fields: Any) -> dict[str, Any]:
+            asked.append((op, fields.get("log")))
+            return storage.ask("ship-0", op, **fields)
+
+    helm = a_ship(tmp_path, Listening())
+    helm.say("one")
+    with pytest.raises(Refused):
+        helm.storage.beat(7, {})
+    helm.say("two")
+    helm.storage.claim()
+    helm.send_log()
+    there = storage.folder / "logs" / "ship-0.log"
+    assert there.read_bytes() == helm.log.read_bytes()
+    assert [op for op, _ in asked] == ["beat", "claim"]
+    assert ["two" in str(news) for _, news in asked] == [False, True]
 
 
 @rule("R20")
@@ -117,7 +145,7 @@ def test_a_ship_goes_on_after_an_agent_has_cleaned_up(
     assert sockets.parent == place
     for gone in (sockets, place):
         shutil.rmtree(gone)
-        helm.storage.send_log(0, "")
+        helm.storage.send_log({"offset": 0, "text": ""})
         assert sockets.stat().st_mode & 0o777 == 0o700
     shutil.rmtree(place)
 

@@ -27,6 +27,7 @@ from ..protocol import (
     LeaveAnswer,
     LeaveReason,
     LogAnswer,
+    LogNews,
     Message,
     NoClaim,
     Report,
@@ -34,6 +35,7 @@ from ..protocol import (
     VerificationGrant,
 )
 from ..redaction import redacted
+from .logbook import Logbook
 
 ANSWER_S = 90
 """Seconds that one SSH command may take, waits at storage included."""
@@ -104,8 +106,11 @@ class Client:
         secrets: Sequence[str],
         exchange: Exchange = exchange,
         say: Callable[[str], None] = say_on_stderr,
+        log: Logbook | None = None,
     ) -> None:
-        """`say` is told each time that storage does not answer, and why."""
+        """`say` is told each time that storage does not answer, and why.
+
+        What `log` has that is new goes along with each request."""
         self.command = command
         self.run_id = uuid4().hex
         """What tells this run of helm from others."""
@@ -114,6 +119,7 @@ class Client:
         self._secrets = secrets
         self._exchange = exchange
         self._say = say
+        self._log = log
 
     def claim(self) -> NoClaim | TaskGrant | VerificationGrant:
         """Return what came with the last landing, or else ask for something to do.
@@ -211,20 +217,23 @@ class Client:
         )
         return answer
 
-    def send_log(self, offset: int, text: str) -> LogAnswer:
+    def send_log(self, news: LogNews) -> LogAnswer:
         """Append to the ship's log on storage, if it has `offset` bytes there. Ask once only."""
-        answer: LogAnswer = self.ask({"op": "log", "offset": offset, "text": text}, patience_s=0)
+        answer: LogAnswer = self.ask({"op": "log", **news}, patience_s=0)
         return answer
 
     def ask(self, request: Mapping[str, Any], patience_s: float = inf) -> Any:
         """Ask, again for `patience_s` seconds while no answer comes, and return the answer."""
         whole = {"protocol": PROTOCOL, "id": os.urandom(8).hex(), **request}
+        news = self._log.news() if self._log and request["op"] != "log" else None
+        if news:
+            whole["log"] = news
         line = redacted(json.dumps(whole), self._secrets)
         ends = time.monotonic() + patience_s
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                return _granted(self._exchange(self.command, line))
+                return self._granted_in(self._exchange(self.command, line))
             except Unreachable as silence:
                 if time.monotonic() + pause_s > ends:
                     raise
@@ -232,8 +241,10 @@ class Client:
             time.sleep(pause_s * random.uniform(0.5, 1))
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-
-def _granted(answer: Json) -> Json:
-    if not answer["ok"]:
-        raise Refused(str(answer.get("code")), str(answer.get("error")))
-    return answer
+    def _granted_in(self, answer: Json) -> Json:
+        """Return an answer that grants what was asked. Raises Refused."""
+        if self._log and "log_size" in answer:
+            self._log.sent = answer["log_size"]
+        if not answer["ok"]:
+            raise Refused(str(answer.get("code")), str(answer.get("error")))
+        return answer

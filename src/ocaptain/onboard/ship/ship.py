@@ -18,17 +18,19 @@ from ..text import clean, utc
 from .client import Client, Exchange, Refused, exchange
 from .clone import Clone
 from .git import pack_settings
+from .logbook import Logbook
 from .workgroup import WorkGroup, own_cgroup
 
 SOCKETS_PATH_LIMIT = 85
 """Bytes. A socket's own path may have 107, of which ssh uses 19 for the name of its draft."""
 KNOCK_LOOK_S = 1.0
 """Seconds between looks for a knock, at rest."""
+LOG_LOOK_S = 1.0
+"""Seconds between looks whether the log has grown."""
 LOG_PERIOD_S = 2.0
+"""For how long it waits for another request to go along with."""
 LOG_LINE_LIMIT = 500
 """Characters of a line in the log."""
-LOG_BATCH = 16_000
-"""Bytes of the log that are sent at once."""
 
 SET_UP = """\
 if [ -e ~/voyage/setup.sh ]; then
@@ -81,7 +83,10 @@ class Ship:
         self._exchange = exchange
         harbor = shlex.join([*self._sudo_prefix, "harbor"])
         command = [*self._shared_ssh, "storage", harbor]
-        self.storage = Client(command, self.secrets, self._keep_and_exchange, self.say)
+        self.logbook = Logbook(self.log)
+        self.storage = Client(
+            command, self.secrets, self._keep_and_exchange, self.say, self.logbook
+        )
 
     def _sockets_folder(self) -> Path:
         """Return where the shared SSH connection has its socket, whose path has to be short."""
@@ -155,20 +160,21 @@ class Ship:
                 log.writelines(lines)
 
     def keep_log_sent(self) -> NoReturn:
-        """Bring the log to storage as it grows."""
-        size = 0
+        """Bring to storage what no other request takes along."""
+        sent = -1
+        due = 0.0
         while True:
-            time.sleep(LOG_PERIOD_S)
+            time.sleep(LOG_LOOK_S)
             with suppress(OSError):
                 self._make_folders()
-            size = self.send_log(size)
+            if self.logbook.sent != sent or not self.logbook.has_news():
+                sent = self.logbook.sent
+                due = time.monotonic() + LOG_PERIOD_S
+            elif time.monotonic() > due:
+                self.send_log()
 
-    def send_log(self, size: int) -> int:
-        """Bring to storage what the log has beyond `size` bytes, whole lines only.
-
-        Returns the size that storage answered last: what it has is always the log's beginning."""
-        with suppress(OSError, Refused), self.log.open("rb") as log:
-            while lines := os.pread(log.fileno(), LOG_BATCH, size).rpartition(b"\n")[0]:
-                text = lines.decode(errors="replace") + "\n"
-                size = self.storage.send_log(size, text)["size"]
-        return size
+    def send_log(self) -> None:
+        """Bring to storage what it has not of the log, whole lines only."""
+        with suppress(OSError, Refused):
+            while news := self.logbook.news():
+                self.logbook.sent = self.storage.send_log(news)["size"]

@@ -99,7 +99,8 @@ def respond(
         return append_log(journal, who, request)
     if op not in operations_of(who):
         return refusal("op", f"{who} cannot ask for {op!r:.40}")
-    answer = decide_in_time(journal, voyage, who, request)
+    logged = log_along(journal, who, request)
+    answer = {**decide_in_time(journal, voyage, who, request), **logged}
     start_due_jobs(home, journal, voyage)
     if op == "fsck" and answer["ok"]:
         from . import fsck
@@ -290,6 +291,15 @@ def refusal(code: ErrorCode, error: str) -> Json:
     """Return the answer to what cannot be granted."""
     answer: Refusal = {"ok": False, "code": code, "error": error}
     return {**answer}
+
+
+def log_along(journal: Journal, who: str, request: Json) -> Json:
+    """Append what a ship's request brings of its log. Returns `log_size`, if it brings any."""
+    news = request.get("log")
+    if who == "captain" or not isinstance(news, dict):
+        return {}
+    logged = append_log(journal, who, news)
+    return {"log_size": logged["size"]} if logged["ok"] else {}
 
 
 def append_log(journal: Journal, who: str, request: Json, limit: int = LOG_LIMIT) -> Json:
