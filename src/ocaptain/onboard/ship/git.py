@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -85,6 +86,7 @@ HOPELESS = re.compile(
     "|no such identity|error in libcrypto|Bad configuration option"
 )
 HOPELESS_TRIES = 7
+COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 LATE_S = 60
@@ -194,6 +196,15 @@ class Git:
         if done.status:
             raise GitFailed(done.stderr.strip()[-2000:])
         return [path for path in done.stdout.split("\0") if path]
+
+    def head(self) -> str:
+        """Return the commit that is checked out."""
+        with suppress(OSError, ValueError):
+            ref = (self.directory / "HEAD").read_text().strip().removeprefix("ref: ")
+            commit = (self.directory / ref).read_text().strip()
+            if ref.startswith("refs/heads/") and COMMIT.fullmatch(commit):
+                return commit
+        return self.run("rev-parse", "HEAD")  # packed, or kept in another way
 
     def run_as_user(self, *words: str) -> str:
         """Run git in the clone as the agent's own would run: it may reach other servers."""

@@ -315,8 +315,9 @@ class Survey:
 
     def follow(self) -> None:
         """Have the submodules that the agent has left alone follow what is checked out."""
-        conflicts = self.conflicts()
-        for path, commit in submodules.populated(self.git):
+        populated = list(submodules.populated(self.git))
+        conflicts = self.conflicts() if populated else []
+        for path, commit in populated:
             name = self._name(path)
             inner = self.git.within(path)
             head = submodules.head(inner)

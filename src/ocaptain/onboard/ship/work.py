@@ -67,10 +67,10 @@ class Work:
 
     def tip(self) -> str:
         """Return the commit with all the work: if a rebase has stopped, what is being rebased."""
-        commit = "HEAD"
         with suppress(FileNotFoundError):
-            commit = (self.git.directory / "rebase-merge" / "orig-head").read_text().strip()
-        return self.git.run("rev-parse", commit)
+            rebased = (self.git.directory / "rebase-merge" / "orig-head").read_text().strip()
+            return self.git.run("rev-parse", rebased)
+        return self.git.head()
 
     def contains(self, secrets: Sequence[str], commit: str = "HEAD") -> bool:
         """Whether a commit, or one before it that is not on the branch, holds a secret."""
