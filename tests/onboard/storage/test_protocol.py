@@ -32,10 +32,12 @@ from tests.support import rules
 from tests.support.crashes import ENDED, FAST, full_at, killed_at
 from tests.support.lines import raw_lines
 from tests.support.storage import SHIPS, VOYAGE, Json, Storage, fold, git, task, template
+from tests.support.train import Line, as_stored, in_words
 
 LEASE, ATTEMPTS, REPAIRS, LIMIT = 60, 2, 2, 60  # seconds of the clock, the first and the last
+OVERTAKEN, WAITS = 2, ("berth", "place")
 AGENTS_FAULT = ("agent", "error", "stalled")
-BREAKING, LONGEST_BENCH, STARTING = 3, 12, 2_400
+BREAKING, LONGEST_BENCH, STARTING, REST = 3, 12, 2_400, 600
 
 
 # The model
@@ -69,6 +71,12 @@ class Held:
     expires: float = 0
     over: str = ""
     commit: str | None = None
+    overtaken: int = 0
+
+    @property
+    def ref(self) -> str:
+        """What it pushes to."""
+        return f"work/{self.task}-{self.number}"
 
 
 def by_number(ships: Iterable[str]) -> list[str]:
@@ -78,7 +86,8 @@ def by_number(ships: Iterable[str]) -> list[str]:
 
 @dataclass
 class Model:
-    """What the protocol promises: who holds what, what is done, and where the branch is."""
+    """What the protocol promises: who holds what, what is done, and where the branch is: `heads`
+    has each commit that landed, `moved` where the branch was after each line."""
 
     tasks: dict[str, Work]
     heads: list[str]
@@ -88,10 +97,15 @@ class Model:
     said: dict[str, str] = field(default_factory=dict)
     moment: tuple[int, float] = (0, 0)
     heard: dict[str, tuple[int, float]] = field(default_factory=dict)
+    resting: set[str] = field(default_factory=set)
     trouble: dict[str, tuple[int, str]] = field(default_factory=dict)
     broken: dict[str, tuple[float, bool]] = field(default_factory=dict)
     verify_interrupted: list[str] = field(default_factory=list)
     berth: tuple[int, float] = (0, 0)
+    moved: list[str] = field(default_factory=list)
+    line: Line | None = None
+    checked: set[str] = field(default_factory=set)
+    asker: str = ""
     clock: float = 0
     called: float | None = None
     repairs: int = 0
@@ -147,11 +161,37 @@ class Model:
             return "starting" if ship not in self.said else "at work"
         return "relieved" if self.crew[ship] else "broken" if ship in self.broken else "waiting"
 
-    def lost(self, ship: str) -> bool:
-        """Whether storage was awake for too long without a word of a ship's."""
+    def silence(self, ship: str) -> float:
+        """For how long storage was awake without a word of a ship's."""
         boot, awake = self.heard.get(ship, (0, 1_000_000))
-        silence = self.moment[1] - (awake if boot == self.moment[0] else 0)
-        return silence > (LEASE / 2 if ship in self.said else STARTING)
+        return self.moment[1] - (awake if boot == self.moment[0] else 0)
+
+    def lost(self, ship: str) -> bool:
+        """Whether that was too long."""
+        longest = LEASE / 2 if ship in self.said else STARTING
+        return self.silence(ship) > longest + (REST if ship in self.resting else 0)
+
+    def still(self) -> bool:
+        """Whether nothing happens before the captain says something."""
+        stuck = not (self.done() or self.ready())
+        over = self.complete() or self.given_up or self.paused or stuck
+        return bool(over and not self.live())
+
+    def wake(self) -> None:
+        """Ships that rest are expected to call from now on."""
+        self.heard.update(dict.fromkeys(self.resting, self.moment))
+        self.resting.clear()
+
+    def silent(self, number: int) -> bool:
+        """Whether others need not wait for a claim's ship; it may be the one that asks."""
+        ship = self.claims[number - 1].ship
+        return ship != self.asker and self.silence(ship) > LEASE / 3
+
+    def berthed(self) -> int:
+        """The claim that has the berth; 0 if none has."""
+        number, until = self.berth
+        over = until <= self.clock or self.claims[number - 1].over or self.silent(number)
+        return 0 if over else number
 
     def may_try(self, ship: str) -> bool:
         """Whether a ship may be handed something."""
@@ -178,19 +218,28 @@ class Model:
 
     def step(self, ship: str, asked: Json, made: Json | None, now: float) -> str:
         """One request of a ship's; `made` is the claim that the journal says was made."""
+        self.asker = ship
         gap = max(now - (now if self.called is None else self.called), 0)
         self.clock, self.called = self.clock + min(gap, LEASE / 4), now
         if asked["op"] == "claim":
             code = self.claim(ship, asked["run_id"], made)
         else:
-            assert not made
             code = self.about(ship, asked)
-        self.said[ship] = asked.get("state", "") if self.live(ship) else "waiting"
+            if code == "ok" and asked.get("run_id"):
+                self.claim(ship, asked["run_id"], made)
+            else:
+                assert not made
+        if self.heads[-1] not in (self.heads[0], *self.moved):
+            self.moved.append(self.heads[-1])
+        self.said[ship] = "waiting"
+        for held in self.live(ship):
+            self.said[ship] = asked.get("state", "") if held.number == asked.get("claim") else ""
         self.heard[ship] = self.moment
         return code
 
     def end(self, held: Held, over: str, cost: str = "death") -> None:
         held.over = over
+        self.drop(held)
         counts = self.counts(held, cost)
         if cost == "refused":
             self.broken[held.ship] = (self.clock + LONGEST_BENCH * LEASE, True)
@@ -204,6 +253,11 @@ class Model:
         if counts:
             self.interrupted(held).append(held.ship)
             self.given_up = self.given_up or len(self.verify_interrupted) >= 2 * ATTEMPTS
+
+    def drop(self, held: Held) -> None:
+        """A claim has ended, and so has its place in the train."""
+        if self.line:
+            self.line.drop(self, held.number)
 
     def interrupted(self, held: Held) -> list[str]:
         """Whose claims of the same were interrupted, as far as that counts."""
@@ -261,6 +315,9 @@ class Model:
         elif self.may_try(ship):
             assert not self.ready(), "nothing was handed out"
             assert not self.to_verify(), "the verification was not handed out"
+        self.resting.discard(ship)
+        if not self.live(ship) and self.still():
+            self.resting.add(ship)
         return "ok"
 
     def about(self, ship: str, asked: Json) -> str:
@@ -275,6 +332,9 @@ class Model:
         if not held.over:
             held.expires = self.clock + LEASE
         self.sweep()
+        if self.line and asked.get("commit") is not None:
+            self.line.pass_late(self)
+            self.line.follow(self)
         self.taken |= {n for n in asked["delivered"] if str(n) in self.unheard(held.ship)}
         return "ok"
 
@@ -288,25 +348,91 @@ class Model:
                 self.end(held, "released", "nothing")
                 return "void"
             self.passed, self.verify_interrupted = self.version(), []
-        elif commit is not None:
-            if refused := self.refusal(held, commit, asked.get("base_commit", self.heads[-1])):
-                return refused
+            self.finish(held, commit)
+        elif commit is None:
+            self.finish(held, None)
+            self.drop(held)
+        elif self.line:
+            return self.pass_check(self.line, held, commit)
+        elif refused := self.refusal(held, commit, asked.get("base_commit", self.heads[-1])):
+            return refused
+        else:
             self.heads.append(commit)
+            self.finish(held, commit)
+        return "ok"
+
+    def finish(self, held: Held, commit: str | None) -> None:
         held.over, held.commit = "landed", commit
         self.clear(held.ship)
         if held.task:
             self.tasks[held.task].done, self.tasks[held.task].commit = True, commit
-        return "ok"
 
     def refusal(self, held: Held, commit: str, base: str) -> str:
-        holder, until = self.berth
-        other = next((c for c in self.live() if c.number == holder and c != held), None)
-        if other and self.said[other.ship] == "landing" and until > self.clock:
+        holder = self.berthed()
+        if holder not in (0, held.number) and self.said[self.claims[holder - 1].ship] == "landing":
             return "berth"
         self.berth, head = (held.number, self.clock + LIMIT), self.heads[-1]
-        if base == head and self.refs.get(f"work/{held.task}-{held.number}") != commit:
+        if base == head and self.refs.get(held.ref) != commit:
             return "ref"
         return "" if base == head and self.descends(commit, head) else "stale"
+
+    def pass_check(self, line: Line, held: Held, commit: str) -> str:
+        line.pass_late(self)
+        line.follow(self)
+        car = line.car(held.number)
+        if not car or car.commit != commit:
+            return "stale"
+        self.checked.add(commit)
+        for landing in line.pass_check(held.number):
+            assert landing.base == self.heads[-1], "it was checked on something else"
+            assert landing.commit
+            self.heads.append(landing.commit)
+            self.finish(self.claims[landing.claim - 1], landing.commit)
+        line.follow(self)
+        return "ok" if held.over else "place"
+
+    def enter(self, held: Held, asked: Json) -> str:
+        line, commit, base = self.line, asked.get("commit"), asked.get("base_commit")
+        if held.over or not (line and held.task):
+            return "lost" if held.over else "claim"
+        held.expires = self.clock + LEASE
+        line.pass_late(self)
+        line.line_up(self, held.number)
+        line.follow(self)
+        car = line.car(held.number)
+        if car and commit and base and car.base == base and car.commit != commit:
+            if self.refs.get(held.ref) != commit:
+                return "ref"
+            if not self.descends(commit, base):
+                return "stale"
+            car.commit, car.green = commit, False
+            line.follow(self)
+        return "ok" if car and car.base else "place"
+
+    def leave(self, held: Held, asked: Json) -> str:
+        line, why, on = self.line, asked["why"], asked["on"]
+        if held.over or not (line and held.task):
+            return "lost" if held.over else "claim"
+        held.expires = self.clock + LEASE
+        line.pass_late(self, on)
+        if why == "conflict" and line.car(held.number):
+            held.overtaken += 1
+            if held.overtaken >= OVERTAKEN:
+                self.take_berth(held)
+        line.remove(held.number)
+        line.follow(self)
+        if on and on in [car.commit for car in line.cars]:
+            return "place"
+        if why == "red" and self.descends(self.heads[-1], on):
+            line.fail_check()
+        if why == "berth":
+            self.take_berth(held)
+            return "ok" if self.berthed() == held.number else "berth"
+        return "ok"
+
+    def take_berth(self, held: Held) -> None:
+        if not self.berthed():
+            self.berth = (held.number, self.clock + LIMIT)
 
     def release(self, held: Held, asked: Json) -> str:
         attempt = asked["fault"] in AGENTS_FAULT
@@ -331,9 +457,10 @@ class Model:
 
     def order(self, asked: Json) -> str:
         """One of the captain's, each of which is a method here."""
-        told = {key: asked[key] for key in asked if key not in ("op", "id", "by", "why")}
+        self.asker = "captain"
+        fields = {key: asked[key] for key in asked if key not in ("op", "id", "by", "why")}
         act = self.take_back if asked["op"] == "release" else getattr(self, asked["op"])
-        return str(act(**told) or "ok")
+        return str(act(**fields) or "ok")
 
     def pause(self) -> None:
         self.paused = self.paused or "paused"
@@ -347,6 +474,7 @@ class Model:
         self.paused = ""
         for ship in self.crew:
             self.clear(ship)
+        self.wake()
 
     def relieve(self, ship: str) -> str:
         if ship not in self.crew:  # it was let go meanwhile
@@ -365,6 +493,7 @@ class Model:
             self.tasks[task].attempts, self.tasks[task].interrupted = 0, []
         else:
             return "task"
+        self.wake()
         return "ok"
 
     def verify_anew(self) -> None:
@@ -400,12 +529,14 @@ class Model:
         self.tasks[task or str(len(self.tasks) + 1)] = work
         if self.given_up:
             self.verify_anew()
+        self.wake()
         return "ok"
 
     def update_ships(self, lost: list[str], add: int, *, replace: bool, force: bool) -> None:
         gone = {ship for ship in lost if ship in self.crew and (force or self.lost(ship))}
         for held in [held for held in self.live() if held.ship in gone]:
             self.end(held, "expired")
+        self.resting -= gone
         for ship in gone:
             for known in (self.crew, self.said, self.heard, self.trouble, self.broken):
                 known.pop(ship, None)
@@ -421,10 +552,14 @@ class Model:
 class Machine(Storage):
     """A storage that boots anew, and that writes its state down each `snapshot_bytes`."""
 
-    def __init__(self, model: Path, home: Path, tasks: list[Json], snapshot_bytes: int) -> None:
+    def __init__(
+        self, model: Path, home: Path, tasks: list[Json], snapshot_bytes: int, window: int
+    ) -> None:
+        """`window` is 0 if the plan has no check."""
         self.boots, self.snapshot_bytes = 0, snapshot_bytes
         limits = {"lease_seconds": LEASE, "max_attempts": ATTEMPTS, "max_repairs": REPAIRS}
-        super().__init__(model, home, tasks, **limits)
+        check = "make test" if window else None
+        super().__init__(model, home, tasks, **limits, check=check, landing_window=window or 16)
 
     def journal(self) -> Journal:
         boot, size = b"%036d" % self.boots, self.snapshot_bytes
@@ -438,6 +573,11 @@ def plan(edges: list[list[int]]) -> dict[str, tuple[str, ...]]:
     """Tasks and their blockers; a blocker is told by how far before the task it is."""
     blockers = [{n + 1 - back for back in edge if back <= n} for n, edge in enumerate(edges)]
     return {str(n + 1): tuple(map(str, sorted(found))) for n, found in enumerate(blockers)}
+
+
+def kept(answer: Json | None) -> Json | None:
+    """An answer as it is given again: what was granted with it has to be asked for."""
+    return {**answer, "next": None} if answer and "next" in answer else answer
 
 
 def write_commit(repo: Path, tree: str, parent: str, message: str) -> str:
@@ -486,6 +626,7 @@ class Protocol(RuleBasedStateMachine):
         self.requests = 0
         self.runs: Counter[str] = Counter()
         self.standing: dict[str, Journal] = {}
+        self.bases: dict[str, str] = {}
         self.past: list[tuple[str, Json]] = []
         self.answers: dict[tuple[str, str], tuple[str, Json | None]] = {}
         self.lines: list[Json] = []
@@ -494,15 +635,17 @@ class Protocol(RuleBasedStateMachine):
     @initialize(
         edges=st.lists(st.lists(st.integers(1, 3), max_size=1), min_size=1, max_size=6),
         snapshot=st.sampled_from([64_000, 3_000]),
+        window=st.sampled_from([0, 0, 0, 0, 16, 9, 3, 1]),
     )
-    def sail(self, edges: list[list[int]], snapshot: int) -> None:
+    def sail(self, edges: list[list[int]], snapshot: int, window: int) -> None:
         tasks = plan(edges)
         listed = [task(i, *blockers) for i, blockers in tasks.items()]
         home = Path(self.room.name) / "home"
-        self.storage = Machine(self.template, home, listed, snapshot)
+        self.storage = Machine(self.template, home, listed, snapshot, window)
         start = self.storage.start
         works = {i: Work(blockers) for i, blockers in tasks.items()}
         self.model = Model(works, [start], {start: None})
+        self.model.line = Line(window, LIMIT + LEASE) if window else None
         self.tree = git(self.storage.repo, "rev-parse", f"{start}^{{tree}}")
         self.read_journal()
 
@@ -558,9 +701,9 @@ class Protocol(RuleBasedStateMachine):
             assert not new, "a ship that was let go made a change"
             code = "ship"
         elif known in self.answers:
-            code, told = self.answers[known]
+            code, before = self.answers[known]
             assert not new, "a repeated request made a change"
-            assert not (answer and told) or answer == told
+            assert not (answer and before) or answer == before
         elif who == "captain" and (new or answer):
             code = self.model.order(request)
         elif new:
@@ -574,8 +717,8 @@ class Protocol(RuleBasedStateMachine):
         if answer:
             assert (answer.get("code") or "ok") == code
             assert not answer.get("faults")
-        if request.get("id") and (new or known in self.answers) and code != "berth":
-            self.answers[known] = (code, answer or self.answers.get(known, (code, None))[1])
+        if request.get("id") and (new or known in self.answers) and code not in WAITS:
+            self.answers[known] = (code, kept(answer) or self.answers.get(known, (code, None))[1])
 
     def read_journal(self) -> list[Json]:
         """The new lines of the journal, the whole ones, by a reading of our own."""
@@ -603,9 +746,20 @@ class Protocol(RuleBasedStateMachine):
         self.requests += 1
         return f"id-{self.requests}"
 
+    def own_claim(self, ship: str, number: Any) -> Held | None:
+        """The claim of a task that has this number, if it is the ship's."""
+        known = type(number) is int and 0 < number <= len(self.model.claims)
+        held = self.model.claims[number - 1] if known else None
+        return held if held and held.ship == ship and held.task else None
+
+    def commit_of(self, number: Any) -> str | None:
+        """The commit of a claim's car, if it has one that has one."""
+        car = self.model.line.car(number) if self.model.line else None
+        return car.commit if car else None
+
     def push(self, held: Held, parent: str) -> str:
         """Push a commit to a claim's work ref, as git's hook lets its ship do."""
-        ref = f"work/{held.task}-{held.number}"
+        ref = held.ref
         message = f"{ref}, {len(self.model.parents)}"
         commit = write_commit(self.storage.repo, self.tree, parent, message)
         path = self.storage.repo / "refs" / "heads" / ref
@@ -629,12 +783,24 @@ class Protocol(RuleBasedStateMachine):
                 wrecks = [(wreck["number"], wreck["commit"]) for wreck in answer["wrecks"]]
                 assert wrecks == self.model.wrecks(held.task)
 
-    @rule(at=SHIP, pick=PICK, state=st.sampled_from(["working", "landing"]), crash=CRASH)
-    def beat(self, at: int, pick: int, state: str, crash: Any) -> None:
+    @rule(
+        at=SHIP,
+        pick=PICK,
+        state=st.sampled_from(["working", "landing"]),
+        checks=st.booleans(),
+        crash=CRASH,
+    )
+    def beat(self, at: int, pick: int, state: str, crash: Any, checks: bool = True) -> None:
         ship = self.named(at)
         number, took = self.number(ship, pick), [*range(pick)]
-        answer = self.ask(ship, "beat", crash, claim=number, state=state, delivered=took)
+        commit = (self.commit_of(number) or "f" * 40) if checks and self.model.line else None
+        told = {"claim": number, "state": state, "delivered": took, "commit": commit}
+        answer = self.ask(ship, "beat", crash, **told)
         if answer and answer["ok"]:
+            car = self.model.line.car(number) if self.model.line else None
+            assert answer["checking"] == bool(
+                commit and car and car.commit == commit and not car.green
+            )
             assert answer["hails"] == self.model.unheard(ship)
             over = self.model.claims[number - 1].over
             assert bool(answer["lost"]) == (over not in ("", "landed"))
@@ -654,27 +820,91 @@ class Protocol(RuleBasedStateMachine):
         base=st.sampled_from(["", "", "head", "start"]),
         state=st.sampled_from(["working", "landing", "landing", "landing"]),
         crash=CRASH,
+        goes_on=st.booleans(),
     )
-    def land(self, at: int, pick: int, how: str, base: str, state: str, crash: Any) -> None:
+    def land(
+        self,
+        at: int,
+        pick: int,
+        how: str,
+        base: str,
+        state: str,
+        crash: Any,
+        goes_on: bool = False,
+    ) -> None:
+        """A ship lands its work, and asks at once for what is next if it `goes_on`."""
         ship, heads = self.named(at), self.model.heads
         number = self.number(ship, pick)
-        known = type(number) is int and 0 < number <= len(self.model.claims)
-        held = self.model.claims[number - 1] if known else None
+        held = self.own_claim(ship, number)
         commit: str | None = heads[-1]
-        if how == "nothing" and held and held.task:
+        if how == "nothing" and held:
             commit = None
         elif how == "foreign":
             commit = next(iter(self.model.refs.values()), heads[0])
-        elif held and held.ship == ship and held.task:
+        elif how == "good" and self.commit_of(number):
+            commit = self.commit_of(number)
+        elif held:
             base_of = {"stale": heads[0], "good": heads[-1]}
             commit = self.push(held, base_of[how]) if how in base_of else "f" * 40
         bases = {"head": {"base_commit": heads[-1]}, "start": {"base_commit": heads[0]}}.get(
             base, {}
         )
-        told = {"claim": number, "commit": commit, "state": state, "id": self.new_id(), **bases}
-        answer = self.ask(ship, "land", crash, **told)
+        run = {"run_id": f"run-{self.runs[ship]}"} if goes_on else {}
+        told = {"claim": number, "commit": commit, "state": state, "id": self.new_id()}
+        answer = self.ask(ship, "land", crash, **told, **bases, **run)
         if answer and answer["ok"]:
             assert answer["head"] == self.model.heads[-1]
+            live = [held.number for held in self.model.live(ship)] if goes_on else []
+            assert [grant["claim"] for grant in [answer["next"]] if grant] == live
+
+    @precondition(lambda self: self.model.line)
+    @rule(
+        at=SHIP,
+        pick=PICK,
+        how=st.sampled_from(["", "good", "good", "good", "stale", "unpushed", "off"]),
+        crash=CRASH,
+    )
+    def enter(self, at: int, pick: int, how: str, crash: Any) -> None:
+        """A ship asks for its base, and perhaps says at once what it has on top of that."""
+        ship = self.named(at)
+        number = self.number(ship, pick)
+        self.ask_to_enter(ship, number, None if how else crash)
+        held, base = self.own_claim(ship, number), self.bases.get(ship, "")
+        if how and held and base:
+            base_of = {"good": base, "off": base, "stale": self.model.heads[0]}
+            commit = self.push(held, base_of[how]) if how in base_of else "f" * 40
+            told = {"commit": commit, "base_commit": self.model.heads[0] if how == "off" else base}
+            self.ask_to_enter(ship, number, crash, **told)
+
+    def ask_to_enter(self, ship: str, number: Any, crash: Any, **fields: Any) -> None:
+        told = {"claim": number, "state": "landing", "id": self.new_id(), **fields}
+        answer = self.ask(ship, "enter", crash, **told)
+        if answer and answer["ok"]:
+            assert self.model.line
+            car = self.model.line.car(number)
+            assert car
+            assert car.base == answer["base"]
+            ahead = self.model.line.cars[: self.model.line.cars.index(car)]
+            assert answer["ahead"] == [each.commit for each in ahead]
+            self.bases[ship] = answer["base"]
+
+    @precondition(lambda self: self.model.line)
+    @rule(
+        at=SHIP,
+        pick=PICK,
+        why=st.sampled_from(["red", "red", "conflict", "conflict", "berth", ""]),
+        on=st.sampled_from(["base", "base", "base", "head", "last", "nothing", ""]),
+        crash=CRASH,
+    )
+    def leave(self, at: int, pick: int, why: str, on: str, crash: Any) -> None:
+        ship, heads = self.named(at), self.model.heads
+        last = [car.commit for car in self.model.line.cars if car.commit] if self.model.line else []
+        commits = {"base": self.bases.get(ship, ""), "head": heads[-1], "nothing": "f" * 40}
+        commit = commits.get(on, "") if on != "last" else [heads[0], *last][-1]
+        told = {"claim": self.number(ship, pick), "why": why, "on": commit, "state": "landing"}
+        answer = self.ask(ship, "leave", crash, **told, id=self.new_id())
+        if answer and answer["ok"]:
+            assert answer["landed"] == (commit in heads)
 
     @rule(
         at=SHIP,
@@ -705,7 +935,50 @@ class Protocol(RuleBasedStateMachine):
     def work(self, at: int) -> None:
         """A ship does what it is there for, and nothing comes in between."""
         self.claim(at, anew=False, crash=None)
+        self.board(at)
         self.land(at, 0, "good", "head", "landing", None)
+
+    def board(self, at: int) -> None:
+        """A ship enters the train, if there is one, and begins its check."""
+        if self.model.line:
+            self.enter(at, 0, "good", None)
+
+    @precondition(lambda self: self.model.line)
+    @rule(
+        order=st.permutations(range(6)),
+        red=st.none() | SHIP,
+        why=st.sampled_from(["red", "conflict", "", "dies"]),
+    )
+    def travel(self, order: list[int], red: int | None, why: str) -> None:
+        """All ships check at once; one of them leaves, and the others are done in any order."""
+        self.muster()
+        for at in range(len(self.model.crew)):
+            self.board(at)
+        if red is not None and why == "dies":
+            self.claim(red, anew=True, crash=None)
+        elif red is not None:
+            self.leave(red, 0, why, "base", None)
+        for at in order[: len(self.model.crew)]:
+            self.land(at, 0, "good", "head", "landing", None)
+
+    @precondition(lambda self: self.model.line)
+    @rule(at=SHIP, twice=st.booleans())
+    def be_overtaken(self, at: int, twice: bool) -> None:
+        """A ship's work is in conflict with what is ahead of it, perhaps again."""
+        for _ in range(1 + twice):
+            self.board(at)
+            self.leave(at, 0, "conflict", "last", None)
+
+    @precondition(lambda self: self.model.line)
+    @rule(at=SHIP, silent=SHIP)
+    def fall_silent(self, at: int, silent: int) -> None:
+        """All ships are heard but one; then another asks what became of the train."""
+        for _ in range(2):
+            self.pass_time(LEASE // 6 + 1)
+            for each in range(len(self.model.crew)):
+                if self.named(each) != self.named(silent):
+                    self.beat(each, 0, "landing", None)
+        self.enter(at, 0, "", None)
 
     @rule()
     def muster(self) -> None:
@@ -921,15 +1194,40 @@ class Protocol(RuleBasedStateMachine):
             ]
             assert len(landed) == work.done, "a task is completed once"
             assert not work.commit or model.descends(model.heads[-1], work.commit)
-        assert state["meta"]["head"] == model.heads[-1]
+        self.look_at_the_branch(state)
         assert state["meta"].get("verify_interrupted_by", []) == model.verify_interrupted
         assert state["ships"].keys() == model.crew.keys()
         for name, ship in state["ships"].items():
             trouble, broken = ship.get("trouble"), ship.get("broken")
             assert (trouble and (trouble["count"], trouble["at"])) == model.trouble.get(name)
             assert (broken and (broken["until"], broken["refused"])) == model.broken.get(name)
+
+    def look_at_the_branch(self, state: Json) -> None:
+        """It goes forward, and the train to it is as the model has it, and in order; if there is
+        one, nothing ever landed that was not green."""
+        model, train = self.model, state["meta"].get("train")
+        assert state["meta"]["head"] == model.heads[-1]
         for before, after in pairwise(model.heads):
             assert model.descends(after, before)
+        if not model.line:
+            assert train is None
+            return
+        for before, after in pairwise(model.heads):
+            assert model.parents[after] == before, "it was checked on something else"
+            assert after in model.checked, "it landed, and was not green"
+        assert as_stored(train, model.line) == in_words(model.line)
+        cars = train["cars"] if train else []
+        places = [*(car["claim"] for car in cars), *(train["queue"] if train else [])]
+        assert len(set(places)) == len(places), "a claim is in the train twice"
+        assert {*places} <= {held.number for held in model.live() if held.task}
+        assert 1 <= model.line.window <= model.line.most
+        ahead: str | None = model.heads[-1]
+        for car in cars:
+            assert car["base"] == ahead, "it is based on what is not ahead"
+            assert not car["commit"] or model.parents[car["commit"]] == ahead
+            assert car["commit"] or not car["green"]
+            ahead = car["commit"]
+        assert not (cars and cars[0]["green"]), "what is green and the first has landed"
 
     @invariant()
     def storage_is_as_the_journal_has_it(self) -> None:
@@ -944,7 +1242,8 @@ class Protocol(RuleBasedStateMachine):
         assert (storage.repo / "refs" / "heads" / VOYAGE).read_text().strip() == model.heads[-1]
         log = (storage.repo / "logs" / "refs" / "heads" / VOYAGE).read_text().splitlines()
         been = [line.split()[1] for line in log]
-        assert [*dict.fromkeys(been)] == model.heads, "only landings move the branch"
+        moved = [model.heads[0], *model.moved]
+        assert [*dict.fromkeys(been)] == moved, "only landings move the branch"
         self.look_at_the_clock()
         assert seen["state"] == model.state()
         works = model.tasks.values()
@@ -963,6 +1262,8 @@ class Protocol(RuleBasedStateMachine):
         self.standing.clear()
         self.steer("resume", None)
         self.reinforce(None, force=False, crash=None)
+        if self.model.line:
+            self.all_ride()
         quiet = 0
         while quiet < 2:  # what a ship gives back in the first, another may take in the second
             before = len(self.model.claims)
@@ -975,12 +1276,24 @@ class Protocol(RuleBasedStateMachine):
         self.steer("fsck", None)
         self.storage_is_as_the_journal_has_it()
 
+    def all_ride(self) -> None:
+        """Whatever the train was like, ships that begin anew land by it, one after the other."""
+        for at in range(len(self.model.crew)):
+            self.claim(at, anew=True, crash=None)
+        for held in self.model.live():
+            if held.task:
+                at = [*self.model.crew].index(held.ship)
+                self.board(at)
+                self.land(at, 0, "good", "head", "landing", None)
+                assert held.over == "landed"
+
 
 @rules.rule("R1", "R2", "R3", "R4", "R5", "R7", "R8", "R9", "R11", "R13", "R18", "R19", "R24")
 @rules.rule("R25", "R26", "R27", "R28", "R31", "R32", "R33", "R34", "R35", "R37", "R38", "R39")
 @rules.rule("R40", "R41", "R42", "R43", "R44", "R45", "R46", "R47", "R55", "R60", "R61", "R62")
 @rules.rule("R64", "R65", "R66", "R67", "R68", "R69", "R70", "R72", "R73", "R74", "R75", "R76")
 @rules.rule("R77", "R78", "R79", "R80", "R81", "R125", "R126", "R127", "R128")
+@rules.rule("R51", "R142", "R143", "R146", "R147", "R148")
 @pytest.mark.timeout(3_600)
 def test_the_protocol_keeps_its_promises(tmp_path: Path, is_long: bool):
     """Through any interleaving of requests, lost answers, crashes, damage and jumps of the clock,
