@@ -60,7 +60,7 @@ def test_voyages_ships_and_tasks_are_completed(shell: Shell, tools: None):
         fleet.storage.claim("ship-1")
         assert shell.type("status", **fleet.environ).status == 0
         assert completed(shell, "ocaptain status v", fleet) == [voyage]
-        assert completed(shell, "ocaptain tasks ", fleet) == ["add", "edit", voyage]
+        assert completed(shell, "ocaptain tasks ", fleet) == ["show", "add", "edit", voyage]
         assert completed(shell, "ocaptain hail ship-", fleet) == ["ship-0", "ship-1", "ship-2"]
         assert completed(shell, "ocaptain logs --ship ", fleet) == ["ship-0", "ship-1", "ship-2"]
         assert completed(shell, f"ocaptain relieve {voyage} ", fleet)[-1] == "ship-2"

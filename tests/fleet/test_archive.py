@@ -48,10 +48,10 @@ def test_what_was_unpacked_runs_without_a_package(tmp_path: Path):
     unpack(tmp_path / "voyage", code=True)
     (tmp_path / "voyage" / "logs").mkdir()
     (tmp_path / "voyage" / "logs" / "ship-0.log").write_text("2026-01-01T00:00:01.000Z Hello\n")
-    query = '{"ship": "", "pattern": "", "tail": 0, "follow": false}'
+    query = '{"ship": "ship-0", "task": "", "since": "", "pattern": "", "tail": 0, "follow": false}'
     argv = [sys.executable, "-IS", str(tmp_path / "voyage" / "lib"), "logs", query]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
-    assert done.stdout == "2026-01-01T00:00:01.000Z ship-0 Hello\n"
+    assert done.stdout == '{"ok": true}\n2026-01-01T00:00:01.000Z ship-0 Hello\n'
 
 
 def test_a_bundle_goes_along_if_there_is_one(tmp_path: Path):

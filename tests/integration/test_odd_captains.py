@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import ocaptain
+from ocaptain.fleet.fetch import records_folder
 from tests.support.captain import Captain, task
 from tests.support.commands import Done
 from tests.support.machine import put, until
@@ -273,7 +274,7 @@ def test_an_odd_captain_sails_like_any_other(captain: Captain, odd: Odd, tree: P
     author = captain.git(repo, "log", "-1", "--format=%an <%ae>", voyage, "--")
     assert author == "Ada Captain <ada@work.example>"
     assert captain.git(repo, "tag") == "mine"
-    assert (tree / voyage / "artifacts" / "spec.md").exists()
+    assert (tree / records_folder(voyage) / "artifacts" / "spec.md").exists()
     assert captain.git(odd.root / "other", "branch", "--format=%(refname:short)") == "main"
     assert not (odd.root / "asked").exists()
     keys = captain.sh(["env", f"SSH_AUTH_SOCK={odd.root}/agent", "ssh-add", "-l"])

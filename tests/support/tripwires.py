@@ -41,9 +41,12 @@ case ${{*: -1}} in
 esac
 cut_off $op; trip before-$op || exit 255
 feed() {{ printf '%s\\n' "$line"; exec cat 2>/dev/null; }}
-[[ -e ~/trips/after-$op.armed ]] || exec {real} "$@" < <(feed)
+point=after-$op; granted='"ok": true'
+# A claim may come with the answer to a landing.
+[[ $op == land && -e ~/trips/after-claim.armed ]] && point=after-claim granted='"next": {{'
+[[ -e ~/trips/$point.armed ]] || exec {real} "$@" < <(feed)
 answer=$({real} "$@" < <(feed)); status=$?
-[[ $answer != *'"ok": true'* || $answer == *'"claim": null'* ]] || trip after-$op || exit 255
+[[ $answer != *"$granted"* || $answer == *'"claim": null'* ]] || trip $point || exit 255
 printf '%s\\n' "$answer"; exit $status
 """
 

@@ -174,7 +174,8 @@ def program(home: Path, *words: str) -> list[str]:
 def start_detached(home: Path, output: str, *words: str) -> None:
     """Start a program of this package that goes on without us, and writes to the file `output`."""
     with (home / "voyage" / output).open("ab") as file:
-        start(program(home, *words), cwd=home, stdin=DEVNULL, stdout=file, stderr=STDOUT)
+        child = start(program(home, *words), cwd=home, stdin=DEVNULL, stdout=file, stderr=STDOUT)
+    child.returncode = 0  # nobody waits for it, and Popen need not complain of that
 
 
 def marked(entry: str) -> set[int]:

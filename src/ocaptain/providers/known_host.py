@@ -4,12 +4,20 @@ import re
 import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.process import run, wait_for_all
 from ocaptain.ssh import VM, Options, clean, escape_percents, quoted
 
+USUAL_FILES = (
+    "~/.ssh/known_hosts",
+    "~/.ssh/known_hosts2",
+    "/etc/ssh/ssh_known_hosts",
+    "/etc/ssh/ssh_known_hosts2",
+)
+"""Where ssh looks for host keys, unless it is told otherwise (ssh_config(5))."""
 PLAIN_OPTIONS = ("proxycommand", "ipqos")
 """Options of the captain's that are kept as they are: ssh takes all that follows as their value."""
 QUOTED_OPTIONS = (
@@ -215,6 +223,15 @@ async def _known_keys(value_of: dict[str, str]) -> Known:
         if keys or authorities:
             return Known(keys, authorities, [*dict.fromkeys(revoked)])
     return Known([], [], revoked)
+
+
+async def is_usually_known(host: str) -> bool:
+    """Whether the files in which ssh usually looks have a key of a host.
+
+    The captain's ssh is not asked: it may run programs of theirs (Match exec, ssh_config(5))."""
+    files = [Path(file).expanduser() for file in USUAL_FILES]
+    found = await wait_for_all(*(_lines_for(host, str(file)) for file in files if file.exists()))
+    return any(found)
 
 
 def _paths(value_of: dict[str, str], keyword: str) -> list[str]:

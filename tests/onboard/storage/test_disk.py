@@ -181,7 +181,7 @@ def test_a_full_disk_tears_nothing(cargo: Cargo):
         cargo.push("HEAD~", ok=False)
         cargo.disk.clear()
         assert_sound(cargo.fleet.storage)
-    assert cargo.ask("land") == {"ok": True, "head": cargo.head}
+    assert cargo.ask("land") == {"ok": True, "head": cargo.head, "next": None}
     assert cargo.ask("log") == {"ok": True, "size": 9000}
     for ship in ("ship-1", "ship-0"):
         mine = cargo.fleet.ask(ship, "claim", run_id="last")

@@ -35,7 +35,7 @@ def test_a_crash_anywhere_in_a_landing_leaves_all_of_it_or_nothing(sail: Sail, t
         state = recovered(crashed)
         assert state in (before, after)
         outcomes.add(state == after)
-        assert act(crashed) == {"ok": True, "head": commit}
+        assert act(crashed) == {"ok": True, "head": commit, "next": None}
         assert recovered(crashed) == after
         assert len(crashed.lines()) == len(done.lines())
     assert outcomes == {True, False}
