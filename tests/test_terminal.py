@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import Any
 
 import pytest
 
@@ -189,7 +190,7 @@ def test_what_came_of_an_order():
 
 
 def test_who_took_a_message_in():
-    """Each ship has a line."""
+    """Each ship has a line; that the message was sent has been said at once."""
     outcome: HailOutcome = {
         "message": "Sent.",
         "unheard": [],
@@ -200,7 +201,6 @@ def test_who_took_a_message_in():
         ],
     }
     assert lines(terminal.hail(outcome)) == [
-        "Sent.",
         "It was taken in by ship-0's agent.",
         "It is not yet taken in by ship-1's agent.",
         "It waits for ship-2's next task.",
@@ -240,11 +240,29 @@ def test_what_check_found():
         "repository     /code at 4b0a30fb4299",
         "tasks          3, at most 2 of them at once",
         "longest chain  2: 1 → 3",
-        "ships          2, with the agent claude",
+        "ships          2, with the agent claude and its usual model",
+        "check          none before landing",
+        "budget         no limit: set budget_usd in voyage.json for one",
         "note: so and so",
     ]
     unsound = Report(faults=["spec.md: is missing or empty"], notes=["so and so"])
     assert lines(terminal.report(unsound)) == ["note: so and so"]
+
+
+def test_what_a_voyage_may_cost_is_said_before_it_sails():
+    """Model, check and budget of the plan; commands cost nothing."""
+    settings: Any = {"name": "guide", "repo": ".", "artifacts": {}, "tasks": [], "ships": 2}
+    source = Source("/code", None, "main", "4b0a30fb4299395b7c60f1a2d4e88b3c5a917d02")
+    plan = Plan(**settings, source=source, model="opus", check="make test", budget_usd=20)
+    assert lines(terminal.report(Report(plan=plan)))[-3:] == [
+        "ships          2, with the agent claude and the model opus",
+        "check          make test, before each landing",
+        "budget         $20; then it pauses",
+    ]
+    shell = Plan(**settings, source=source, agent="shell")
+    assert lines(terminal.report(Report(plan=shell)))[-1] == (
+        "budget         the agent shell costs nothing"
+    )
 
 
 def test_into_a_pipe_nothing_is_cut_off(status: VoyageStatus, capsys: pytest.CaptureFixture[str]):

@@ -301,8 +301,25 @@ def _facts(plan: Plan, forecast: Forecast) -> dict[str, str]:
         "repository": f"{plan.source.url} at {plan.source.head[:12]}",
         "tasks": f"{forecast.tasks}, at most {forecast.max_parallel} of them at once",
         "longest chain": f"{len(forecast.longest_chain)}: {chain}",
-        "ships": f"{plan.ships}, with the agent {plan.agent}",
+        "ships": f"{plan.ships}, with the agent {plan.agent}{_model(plan)}",
+        "check": f"{plan.check}, before each landing" if plan.check else "none before landing",
+        "budget": _budget(plan),
     }
+
+
+def _model(plan: Plan) -> str:
+    if plan.agent == "shell":
+        return ""
+    return f" and the model {plan.model}" if plan.model else " and its usual model"
+
+
+def _budget(plan: Plan) -> str:
+    """What the voyage may cost."""
+    if plan.agent == "shell":
+        return "the agent shell costs nothing"
+    if plan.budget_usd is None:
+        return "no limit: set budget_usd in voyage.json for one"
+    return f"${plan.budget_usd:g}; then it pauses"
 
 
 # Text
