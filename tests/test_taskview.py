@@ -90,6 +90,23 @@ def test_one_task(shown: TaskShown):
     ]
 
 
+def test_a_command_is_shown_as_it_was_written(shown: TaskShown):
+    """Line by line, for joined it would not be the same command."""
+    shown["run"] = "cat >hello <<'END'\nhello\nEND\n"
+    text = lines(taskview.task(shown))
+    first = text.index("run        cat >hello <<'END'")
+    assert [line.strip() for line in text[first + 1 : first + 3]] == ["hello", "END"]
+
+
+def test_hints_name_the_voyage_that_had_to_be_named(shown: TaskShown):
+    """Typed as they stand, they mean the same voyage."""
+    shown["status"] = "failed"
+    assert lines(taskview.task(shown, "upgrade"))[-2:] == [
+        "→ ocaptain logs upgrade --task 2",
+        "→ ocaptain retry upgrade 2",
+    ]
+
+
 def test_a_task_that_nobody_has_begun(shown: TaskShown):
     """What there is nothing to say of has no line."""
     shown.update({"status": "pending", "since": None, "took_s": None, "owner": None})

@@ -83,8 +83,11 @@ def _time(row: TaskRow) -> str:
 # One task
 
 
-def task(shown: "TaskShown", *, utc: bool = False) -> RenderableType:
-    """All that is known of a task; `utc`: with times in UTC."""
+def task(shown: "TaskShown", voyage: str | None = None, *, utc: bool = False) -> RenderableType:
+    """All that is known of a task; `utc`: with times in UTC.
+
+    `voyage` is what the voyage was named by, if it had to be."""
+    named = f" {voyage}" if voyage else ""
     parts: list[RenderableType] = [_title(shown), _facts(shown)]
     if shown["description"]:
         parts += ["", Text(clean(shown["description"], keep="\n\t").strip())]
@@ -95,9 +98,9 @@ def task(shown: "TaskShown", *, utc: bool = False) -> RenderableType:
         parts += ["", *_landed(shown["landed"])]
     if shown["log"]:
         parts += ["", line("log", "bold"), *_log(shown, utc=utc)]
-        parts.append(line(f"→ ocaptain logs --task {shown['id']}", "bold"))
+        parts.append(line(f"→ ocaptain logs{named} --task {shown['id']}", "bold"))
     if shown["status"] == "failed":
-        parts.append(line(f"→ ocaptain retry {shown['id']}", "bold"))
+        parts.append(line(f"→ ocaptain retry{named} {shown['id']}", "bold"))
     return Group(*parts)
 
 
@@ -121,13 +124,14 @@ def _facts(shown: "TaskShown") -> Table:
         "waits for": _linked(shown["blockers"]),
         "then": _linked(shown["dependants"]),
         "files": ", ".join(shown["files"]),
-        "run": shown["run"] or "",
+        "run": clean(shown["run"] or "", keep="\n\t").strip(),
         "cost": f"${shown['cost_usd']:.2f}",
     }
     grid = Table.grid(padding=(0, 2, 0, 0))
     for name, fact in facts.items():
         if fact:
-            grid.add_row(line(name, "dim"), line(fact))
+            text = Text(fact) if name == "run" else line(fact)
+            grid.add_row(line(name, "dim"), text)
     return grid
 
 

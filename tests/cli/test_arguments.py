@@ -86,6 +86,14 @@ def test_a_second_ship_or_voyage_is_refused(extra: str):
     assert f"Got unexpected extra arguments ({extra})" in done.stderr
 
 
+@pytest.mark.parametrize("slip", ["ship3", "ship_3", "3"])
+def test_a_slip_of_a_ship_is_told_from_a_second_voyage(slip: str):
+    """Beside a voyage it can mean only a ship; its name is said."""
+    done = type_words(of_a_fleet, "1f", slip, "Hello")
+    assert done.exit_code == 2
+    assert f"No ship is named '{slip}'. Did you mean 'ship-3'?" in done.stderr
+
+
 @pytest.mark.parametrize("count", ["0", "100", "-1", "two"])
 def test_how_many_ships_is_a_number_from_1_to_99(count: str):
     """Any other number of ships is a matter of usage."""

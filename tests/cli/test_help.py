@@ -168,6 +168,13 @@ def test_what_was_probably_meant_is_said(shell: Shell, words: list[str], meant: 
     assert done.err.endswith(f" Did you mean {meant}?\n")
 
 
+def test_a_voyage_may_be_called_nearly_as_a_verbs_second_word(shell: Shell):
+    """With only options after it, `slow` is no slip of `tasks show`."""
+    done = shell.type("tasks", "slow", "--status", "ready")
+    assert done.status == 1
+    assert "No such command" not in done.err
+
+
 def test_an_option_of_another_verb_names_that_verb(shell: Shell):
     """Nothing that merely looks alike is named."""
     done = shell.type("check", "plan", "--ships", "3")

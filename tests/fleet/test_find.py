@@ -176,12 +176,23 @@ def test_the_one_that_is_not_over_is_meant(config: Config):
         choose([over, third], None)
     with pytest.raises(Failure, match=r"^There is no voyage twelf\. Did you mean twelve\?"):
         choose(known, "twelf")
-    both = str(ambiguous([over, going]))
+    both = str(ambiguous([over, third]))
     assert "guide: Write" in both
     assert both.endswith(
         "\nName one: the beginning of its id (1111) or its plan's name (guide) will do."
     )
     assert "\x1b" not in both
+
+
+def test_a_name_that_two_voyages_share_is_no_advice(config: Config):
+    """Typed again it would fit both again; the beginning of an id tells them apart."""
+    twins = [a_candidate(config, voyage, "complete") for voyage in (ONE, OTHER)]
+    third = a_candidate(config, "voyage-133333333333", "failed", "twelve")
+    advice = "\nName one: the beginning of its id"
+    assert str(ambiguous(twins)).endswith(f"{advice} (1111) will do.")
+    assert str(ambiguous([*twins, third])).endswith(
+        f"{advice} (1333) or its plan's name (twelve) will do."
+    )
 
 
 async def state(voyage: Voyage) -> str:

@@ -162,3 +162,15 @@ def test_a_ship_that_storage_names_is_one(captain: dict[str, bytes], name: str):
     done = CliRunner().invoke(cli, ["reinforce", "-n", "1"])
     assert isinstance(done.exception, Failure)
     assert f"{STORAGE} gave no answer: Expected `str` matching regex" in str(done.exception)
+
+
+def test_an_answer_of_another_version_is_no_reason_to_sink_the_voyage(captain: dict[str, bytes]):
+    """Its storage is well, and that version has all of its work home yet."""
+    captain.update({op: json.dumps({"ok": True, **SOUND[op]}).encode() for op in SOUND})
+    captain["status"] = b'{"ok": true}'
+    done = CliRunner().invoke(cli, ["status"])
+    assert isinstance(done.exception, Failure)
+    told = str(done.exception)
+    assert f"{STORAGE} gave no answer: Object missing required field" in told
+    assert "If it was sailed with another version of ocaptain: use that one." in told
+    assert "sink" not in told

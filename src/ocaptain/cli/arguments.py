@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 PATH = click.Path(path_type=Path)
 SHIPS = click.IntRange(1, 99)
+SLIP_OF_A_SHIP = re.compile(r"(?:ship_?)?([0-9]+)")
 
 plan_argument = click.argument("plan", type=PATH)
 
@@ -54,6 +55,9 @@ def _fleet(ctx: click.Context, _: click.Parameter, words: tuple[str, ...]) -> Fl
     ships = [word for word in words if word.startswith("ship-")]
     voyages = [word for word in words if not word.startswith("ship-")]
     extra = [*ships[1:], *voyages[1:]]
+    for word in extra:
+        if slip := SLIP_OF_A_SHIP.fullmatch(word):
+            ctx.fail(f"No ship is named '{word}'. Did you mean 'ship-{slip[1]}'?")
     if extra:
         ctx.fail(f"Got unexpected extra arguments ({' '.join(extra)})")
     return Fleet(voyages[0] if voyages else None, ships[0] if ships else None)

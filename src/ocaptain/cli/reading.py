@@ -176,4 +176,4 @@ async def tasks_show(voyage: str | None, task: str, tail: int, utc: bool, as_jso
     if as_json:
         print_json(shown)
     else:
-        terminal.show(taskview.task(shown, utc=utc))
+        terminal.show(taskview.task(shown, voyage, utc=utc))

@@ -60,7 +60,8 @@ class Verbs(click.Group):
             near = meant.verbs(first, self.commands)
             ctx.fail(f"No such command '{first}'.{meant.question(near)}")
         seconds = self.second_words(first)
-        if len(rest) > 1 and rest[0] not in seconds:
+        is_followed = len(rest) > 1 and not rest[1].startswith("-")
+        if is_followed and rest[0] not in seconds:
             # One word more may be a voyage's name; with another after it, it can hardly be.
             near = [f"{first} {second}" for second in meant.close(rest[0], seconds)]
             if near:

@@ -99,9 +99,11 @@ def no_such(known: Sequence[Candidate], name: str) -> Failure:
 
 def ambiguous(fitting: Sequence[Candidate]) -> Failure:
     """Return the failure that several voyages may be meant, with how to say which."""
-    first = next((each for each in fitting if each.row["name"]), fitting[0])
+    names = [each.row["name"] for each in fitting]
+    telling = [each for each in fitting if each.row["name"] and names.count(each.row["name"]) == 1]
+    first = telling[0] if telling else fitting[0]
     short = first.voyage.id.removeprefix("voyage-")[:4]
-    by_name = f" or its plan's name ({clean(first.row['name'])})" if first.row["name"] else ""
+    by_name = f" or its plan's name ({clean(first.row['name'])})" if telling else ""
     return Failure(
         "\n".join(["More than one voyage fits. There is:", *_lines(fitting)]),
         hint=f"Name one: the beginning of its id ({short}){by_name} will do.",

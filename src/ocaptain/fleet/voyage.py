@@ -13,6 +13,8 @@ from math import inf
 from socket import gethostname
 from typing import Any, Self, TypeVar, cast
 
+import msgspec
+
 from ocaptain.config import Config
 from ocaptain.errors import Failure, progress
 from ocaptain.onboard.protocol import (
@@ -55,6 +57,7 @@ HINT = re.compile(
     r"\b(ocaptain (?:tasks (?:add|edit|show)|fetch|logs|reinforce|resume|retry|status|tasks))\b"
 )
 """A command in what storage says that may have the voyage's id after its verb."""
+OTHER_VERSION = "If it was sailed with another version of ocaptain: use that one."
 HINTING = ("message", "reason", "mirror_fault")
 """Keys of storage's answers whose sentences have such commands."""
 
@@ -224,10 +227,12 @@ class Voyage:
         except (ValueError, RecursionError) as fault:
             output = clean(result.err or str(fault)).strip()
             last_line = output.rpartition("\n")[2]
+            may_be = f"If its sail was never finished: ocaptain sink -s {self.id}"
+            if isinstance(fault, msgspec.ValidationError):
+                may_be = OTHER_VERSION
             raise Unreachable(
                 f"{self.storage} gave no answer: {last_line}",
-                hint=f"To look closer: ocaptain shell --raw {self.id}\n"
-                f"If its sail was never finished: ocaptain sink -s {self.id}",
+                hint=f"To look closer: ocaptain shell --raw {self.id}\n{may_be}",
             ) from None
         sentences = cast(dict[str, Any], answer)
         for key in HINTING:
