@@ -543,6 +543,33 @@ def test_a_history_that_the_agent_has_cut_off_is_fetched(yard: Yard):
     assert yard.ready() == ["Mine"]
 
 
+def test_a_history_that_the_agent_has_cut_off_is_fetched_for_the_train(yard: Yard):
+    """Nor with what is ahead in the train, onto which all of it would be put again."""
+    yard.commit("Mine", a="a")
+    ahead = yard.land(poem="theirs\n")
+    git(yard.path, "fetch", "-q", "--depth", "1", f"file://{yard.bare}", VOYAGE)
+    assert yard.work.rebase(ahead) == []
+    assert git(yard.path, "log", "--format=%s", f"{ahead}..HEAD") == "Mine"
+
+
+def test_submodules_go_back_with_the_work(yard: Yard):
+    """What somebody ahead in the train did to one is not left in the tree for the agent to add."""
+    library = with_submodule(yard)
+    yard.commit("Mine", a="a")
+    own = yard.work.tip()
+    (library / "x").write_text("new")
+    git(library, *OTHERS, "commit", "-q", "-a", "-m", "New")
+    update = ("submodule", "--quiet", "update", "--remote")
+    git(yard.other, "-c", "protocol.file.allow=always", *update)
+    git(yard.path / "lib", "fetch", "-q")
+    ahead = yard.land(poem="theirs\n")
+    assert yard.work.rebase(ahead) == []
+    assert (yard.path / "lib" / "x").read_text() == "new"
+    yard.work.go_back("work/1-1", own)
+    assert (yard.path / "lib" / "x").read_text() == "x"
+    assert git(yard.path, "status", "--porcelain") == ""
+
+
 @rule("R139")
 def test_a_submodule_that_others_moved_is_not_moved_back(yard: Yard):
     """Neither when a rebase stops nor after it; it is checked out as the branch has it."""

@@ -9,11 +9,13 @@ import pytest
 
 from ocaptain.onboard.ship.agents import AGENTS
 from ocaptain.onboard.ship.attempt import Attempt
+from ocaptain.onboard.ship.heartbeat import Heartbeat
 from ocaptain.onboard.ship.helm import hold
+from ocaptain.onboard.ship.train import Watch
 from tests.support.machine import until
 from tests.support.rules import rule
 from tests.support.sessions import Talking
-from tests.support.ship import a_ship
+from tests.support.ship import Harbor, a_ship
 from tests.support.storage import Json, Sail, Storage, assert_sound, git, task
 
 pytestmark = pytest.mark.usefixtures("children")
@@ -36,15 +38,18 @@ class Door:
 class Fleet:
     """Ships that work on tasks at once, in threads."""
 
-    def __init__(self, sail: Sail, root: Path, check: str, **runs: str) -> None:
+    def __init__(
+        self, sail: Sail, root: Path, check: str, landing_window: int = 16, **runs: str
+    ) -> None:
         """`runs` are the tasks' programs, by the ships that are to work on them."""
         self.root = root
         tasks = [task(str(at + 1), run=run) for at, run in enumerate(runs.values())]
         self.settings = {"check": check, "lease_seconds": 60, "time_limit_minutes": 1}
-        self.storage: Storage = sail(*tasks, **self.settings)
+        self.storage: Storage = sail(*tasks, landing_window=landing_window, **self.settings)
         self.attempts: dict[str, Attempt] = {}
         self.threads: dict[str, threading.Thread] = {}
         self.agent = "shell"
+        self.secrets: list[str] = []
 
     def start(self, at: int) -> None:
         """Have a ship claim, and work until that is over."""
@@ -60,6 +65,7 @@ class Fleet:
         voyage = {**self.settings, "author": author, "agent": self.agent, "stall_minutes": 1}
         git_hook = ["env", f"OCAPTAIN_SHIP={name}"]
         ship = a_ship(home, door, ship=name, sudo_prefix=git_hook, **voyage)
+        ship.secrets.extend(self.secrets)
         grant: Any = self.storage.claim(name)
         attempt = Attempt(ship, grant)
         self.attempts[name] = attempt
@@ -105,7 +111,7 @@ class Fleet:
 @pytest.fixture
 def fleet(sail: Sail, tmp_path: Path) -> Callable[..., Fleet]:
     """A maker of fleets."""
-    return lambda check, **runs: Fleet(sail, tmp_path, check, **runs)
+    return lambda check, **settings: Fleet(sail, tmp_path, check, **settings)
 
 
 @rule("R51", "R142")
@@ -215,3 +221,107 @@ def test_what_is_in_a_car_ahead_already_waits_for_that(fleet: Callable[..., Flee
     ships.join()
     assert ships.landed() == ["Do 1"]
     assert ships.storage.tasks()["2"]["metadata"]["note"] == "the branch has all that it did"
+
+
+def test_who_has_to_mend_its_work_while_it_waits_for_a_place_waits_no_more(
+    fleet: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """Or it would have a place, and hold up all others, while its agent is at work."""
+    monkeypatch.setitem(AGENTS, "talking", Talking())
+    gate = tmp_path / "gate"
+    mended = tmp_path / "mended"
+    leak = (
+        "hear(); open('b', 'w').write('s3cr3t'); result(); hear()\n"
+        f"while not os.path.exists('{mended}'): time.sleep(0.1)\n"
+        "open('b', 'w').write('x'); result(); hear()"
+    )
+    check = f"test -e b || until test -e {gate}; do sleep .1; done"
+    ships = fleet(check, landing_window=1, a="echo x >a", b=leak, c="echo x >c")
+    ships.start(0)
+    until(ships.first_is_checked, WAIT_S)
+    ships.agent = "talking"
+    ships.secrets = ["s3cr3t"]
+    ships.start(1)
+    until(lambda: "leave" in [line["op"] for line in ships.storage.lines()], WAIT_S)
+    ships.agent = "shell"
+    ships.start(2)
+    gate.touch()
+    until(lambda: ships.landed() == ["Do 1", "Do 3"], WAIT_S)
+    mended.touch()
+    ships.join()
+    assert ships.landed() == ["Do 1", "Do 3", "Do 2"]
+
+
+def test_what_is_ahead_is_gone_when_an_agent_mends_its_work(
+    fleet: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """Even if it breaks git's folder then: what is put back has the branch's head."""
+    monkeypatch.setitem(AGENTS, "talking", Talking())
+    gate = tmp_path / "gate"
+    mend = (
+        "hear(); open('b', 'w').write('s3cr3t'); result(); hear()\n"
+        "open('b', 'w').write('x'); os.remove('.git/HEAD'); result(); hear()"
+    )
+    check = f"test ! -e a || {{ until test -e {gate}; do sleep .1; done; exit 1; }}"
+    ships = fleet(check, a="echo x >a", b=mend)
+    ships.start(0)
+    until(ships.first_is_checked, WAIT_S)
+    ships.agent = "talking"
+    ships.secrets = ["s3cr3t"]
+    ships.start(1)
+    until(lambda: "is put back" in ships.log(1), WAIT_S)
+    gate.touch()
+    ships.join()
+    assert ships.landed() == ["Do 2"]
+    assert "gives up" not in ships.log(1)
+
+
+def test_what_is_kept_of_a_claim_that_ends_in_the_train_is_its_own(
+    fleet: Callable[..., Fleet], tmp_path: Path
+):
+    """Whoever takes it up again has nothing of what was ahead, which perhaps never lands."""
+    gate = tmp_path / "gate"
+    began = tmp_path / "began"
+    check = f"test ! -e b || touch {began}; until test -e {gate}; do sleep .1; done"
+    ships = fleet(check, a="echo x >a", b="echo x >b")
+    ships.start(0)
+    until(ships.first_is_checked, WAIT_S)
+    ships.start(1)
+    until(began.exists, WAIT_S)
+    assert ships.storage.order("release", task="2")["ok"]
+    ships.threads["ship-1"].join(WAIT_S)
+    kept = git(ships.storage.repo, "ls-tree", "--name-only", "work/2-2")
+    assert kept.split() == ["README", "b"]
+    assert git(ships.storage.repo, "rev-parse", "work/2-2~1") == ships.storage.start
+    gate.touch()
+    ships.join()
+
+
+class Slow:
+    """Something that runs for a claim, and takes its time to be killed."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.ended = threading.Event()
+        self.is_over = False
+
+    def pids(self) -> set[int]:
+        return set()
+
+    def kill(self, spare: set[int]) -> None:
+        assert spare == set()
+        self.began.set()
+        self.is_over = self.ended.wait(WAIT_S)
+
+
+def test_nothing_is_killed_after_the_check(tmp_path: Path):
+    """What is started next is safe: the watch is over when the last kill is."""
+    slow: Any = Slow()
+    ship = a_ship(tmp_path, Harbor(beat={"checking": False}), time_limit_minutes=1)
+    ship.work = slow
+    beating = Heartbeat(ship, 1, "1", {})
+    with Watch(ship, beating, "a commit") as watch:
+        assert slow.began.wait(WAIT_S)
+        threading.Timer(0.2, slow.ended.set).start()
+    assert slow.is_over
+    assert watch.is_stale

@@ -184,6 +184,8 @@ class Clone:
 
     def fetch_commit(self, commit: str) -> None:
         """Take a commit of storage's for the branch's head, for now: `fetch` ends that."""
+        if self._was_cut():
+            self.fetch()
         if self.git.ask("cat-file", "-e", f"{commit}^{{commit}}").status:
             self.git.run_with_storage("fetch", "--quiet", "origin", commit)
         self.upstream = commit

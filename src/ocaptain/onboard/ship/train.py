@@ -1,8 +1,8 @@
 """The way of work through the plan's check to the branch: by a place in the train."""
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from ..process import Done
 from ..protocol import EnterAnswer, LeaveReason, TaskGrant
@@ -30,6 +30,7 @@ class Watch:
         self._heartbeat = heartbeat
         self._commit = commit
         self._over = threading.Event()
+        self._killing = threading.Lock()
         self._spared = ship.work.pids()
 
     def __enter__(self) -> "Watch":
@@ -38,6 +39,8 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        with self._killing:  # or what is started next would be killed
+            pass
 
     def _keep_asking(self) -> None:
         while not self._over.is_set() and not self._heartbeat.over.is_set():
@@ -50,8 +53,13 @@ class Watch:
         """Kill what the check has started, and nothing else, until there is none of it."""
         self.is_stale = not self._over.is_set()
         while not self._over.is_set():
-            self._ship.work.kill(spare=self._spared)
+            self._kill()
             self._over.wait(KILL_PAUSE_S)
+
+    def _kill(self) -> None:
+        with self._killing:
+            if not self._over.is_set():
+                self._ship.work.kill(spare=self._spared)
 
 
 class TrainLanding(Landing):
@@ -73,19 +81,39 @@ class TrainLanding(Landing):
         self._check = ship.voyage["check"] or "true"
         self._own = ""
         """The work as it is without what is ahead of it in the train."""
+        self._own_upstream = ""
+        """The branch's head that this was put on, or began at."""
 
     def land(self, commit: str, explain: Callable[[], str]) -> None:
         """Land a commit, once the check has passed on it as it is on top of what is ahead."""
-        self._own = self.rebase() if self.work.is_rebasing() else commit
+        self.take_for_own(self.rebase() if self.work.is_rebasing() else commit)
         while self._own != self.clone.upstream:
-            base = self.enter()
+            with self.aboard():
+                base = self.enter()
+                if base is not None and self.ride(base):
+                    return
             if base is None:
-                self._own = self.rebase()
-            elif self.ride(base):
-                return
+                self.take_for_own(self.rebase())
             else:
                 self.go_back()
         self.complete(self.note(explain))
+
+    def take_for_own(self, commit: str) -> None:
+        """Take what is checked out for the work as it is without what is ahead of it."""
+        self._own = commit
+        self._own_upstream = self.clone.upstream
+
+    @contextmanager
+    def aboard(self) -> Iterator[None]:
+        """Do something in the train. If it is given up, the work is kept without what is ahead.
+
+        Nobody who goes on with it then has others' work in theirs that perhaps never lands."""
+        try:
+            yield
+        except (GiveUp, OSError):
+            with suppress(OSError):
+                self.go_back()
+            raise
 
     def take_berth(self) -> None:
         """Have the right to enter the train before others."""
@@ -194,6 +222,7 @@ class TrainLanding(Landing):
     def go_back(self) -> None:
         """Have the work as it is without what is ahead, whatever a check made of the clone."""
         self.clone.mend()
+        self.clone.upstream = self._own_upstream
         self.work.go_back(self.ref, self._own)
 
     # What storage is asked
@@ -206,8 +235,16 @@ class TrainLanding(Landing):
             except Refused as refusal:
                 if refusal.code != "place":
                     raise GiveUp(refusal.error, "infrastructure") from None
-            self.push(self._own)
+            self.push_own()
             self.heartbeat.pause(PAUSE_S)
+
+    def push_own(self) -> None:
+        """Push the work as it is without what is ahead. Raises Feedback, out of the train."""
+        try:
+            self.push(self._own)
+        except Feedback:
+            self.leave("", "")
+            raise
 
     def begin_check(self, commit: str, base: str) -> bool:
         """Say which commit is checked now. Returns False if its base is not right any more."""

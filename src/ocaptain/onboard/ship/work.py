@@ -124,7 +124,9 @@ class Work:
 
     def go_back(self, ref: str, commit: str) -> None:
         """Have the work as it was before it was put on something else, and nothing besides."""
+        self.survey.note_submodules()
         self.clone.restore(ref, commit)
+        self.survey.follow()
         self.survey.begin()
         self._recall()
 
