@@ -25,6 +25,14 @@ def test_without_a_voyage_one_learns_how_to_get_one(shell: Shell, verb: str):
     )
 
 
+def test_no_voyages_are_no_table(shell: Shell):
+    """That there is none is said, and programs get an empty list."""
+    done = shell.type("voyages")
+    assert (done.status, done.out) == (0, "")
+    assert done.err == "There is no voyage. To have one: ocaptain sail PLAN  or  ocaptain demo\n"
+    assert shell.type("voyages", "--json").out == "[]\n"
+
+
 @pytest.mark.parametrize("name", ["1", "voyage-1", None])
 def test_a_prefix_of_two_voyages_is_no_name(shell: Shell, name: str | None):
     """Both are named, so that one can be chosen; nothing is done to either."""

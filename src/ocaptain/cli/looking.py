@@ -30,8 +30,12 @@ async def voyages(as_json: bool) -> None:
     rows = await survey(load())
     if as_json:
         print_json(rows)
-    else:
+    elif rows:
         terminal.show(terminal.voyages(rows))
+    else:
+        click.echo(
+            "There is no voyage. To have one: ocaptain sail PLAN  or  ocaptain demo", err=True
+        )
 
 
 @click.command()
