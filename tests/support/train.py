@@ -73,7 +73,7 @@ class Line:
                 self.cars[place] = Car(car.claim, base, until)
         while self.queue and len(self.cars) < int(self.window):
             berthed = voyage.berthed()
-            if berthed and berthed not in (self.queue[0], *(car.claim for car in self.cars)):
+            if berthed not in (0, self.queue[0], *(car.claim for car in self.cars if car.commit)):
                 break
             base = self.base_of(len(self.cars), head)
             self.cars.append(Car(self.queue.pop(0), base, until))

@@ -335,3 +335,15 @@ def test_a_task_added_meanwhile_voids_the_verification(sail: Sail):
         assert storage.tasks().keys() == {"1", "2"}
         assert storage.claim("ship-1")["task"]["subject"] == "One more"
         assert_sound(storage)
+
+
+def test_an_earlier_run_that_asks_once_more_ends_nothing(sail: Sail):
+    """A helm that started anew keeps its claim, whatever the one before it had on the way."""
+    storage = sail(task("1"), task("2"))
+    first = storage.claim("ship-0", run="old")["claim"]
+    assert storage.ask("ship-0", "land", claim=first, commit=None)["ok"]
+    second = storage.claim("ship-0", run="new")["claim"]
+    late = storage.ask("ship-0", "land", claim=first, commit=None, run_id="old")
+    assert (late["ok"], late["next"]) == (True, None)
+    assert storage.sections()["claims"][str(second)]["state"] == "live"
+    assert_sound(storage)

@@ -416,19 +416,26 @@ class Model:
         held.expires = self.clock + LEASE
         line.pass_late(self, on)
         if why == "conflict" and line.car(held.number):
-            held.overtaken += 1
-            if held.overtaken >= OVERTAKEN:
-                self.take_berth(held)
+            self.overtake(held)
         line.remove(held.number)
         line.follow(self)
         if on and on in [car.commit for car in line.cars]:
             return "place"
         if why == "red" and self.descends(self.heads[-1], on):
             line.fail_check()
+            self.berth = (0, 0) if self.berth[0] == held.number else self.berth
+            line.follow(self)
+        elif why == "red":
+            self.overtake(held)
         if why == "berth":
             self.take_berth(held)
             return "ok" if self.berthed() == held.number else "berth"
         return "ok"
+
+    def overtake(self, held: Held) -> None:
+        held.overtaken += 1
+        if held.overtaken >= OVERTAKEN:
+            self.take_berth(held)
 
     def take_berth(self, held: Held) -> None:
         if not self.berthed():

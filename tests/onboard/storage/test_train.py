@@ -330,6 +330,50 @@ def test_who_was_overtaken_twice_gets_the_berth(sail: Sail, frees: str):
 
 
 @rule("R146")
+def test_the_berth_ends_with_a_red_of_ones_own(sail: Sail):
+    """Nobody waits while an agent mends what nobody else is to blame for."""
+    yard = Yard(sail, 2)
+    for _ in range(2):
+        yard.base(0)
+        yard.ask(0, "leave", why="conflict")
+    yard.board(0)
+    assert yard.ask(0, "leave", why="red", on=yard.storage.start)["landed"] is True
+    assert yard.base(1) == yard.storage.start
+
+
+@rule("R146")
+def test_nobody_gets_ahead_of_the_berth_while_its_holder_tries(sail: Sail):
+    """Who has the berth and is in conflict once more has only those ahead who were so before."""
+    yard = Yard(sail, 3)
+    ahead = yard.board(2)
+    for _ in range(2):
+        yard.base(0)
+        yard.ask(0, "leave", why="conflict", on=ahead)
+    assert yard.ask(1, "enter")["code"] == "place"
+    assert yard.base(0) == ahead
+    assert yard.ask(0, "leave", why="conflict", on=ahead)["code"] == "place"
+    assert yard.ask(1, "enter")["code"] == "place"
+    yard.land(2, ahead)
+    first = yard.board(0)
+    assert yard.base(1) == first
+
+
+@rule("R144", "R146")
+def test_who_is_red_twice_by_the_fault_of_others_gets_the_berth(sail: Sail):
+    """What was never judged starves no less than what was in conflict."""
+    yard = Yard(sail, 3)
+    for _ in range(2):
+        ahead = yard.board(2)
+        yard.board(0)
+        assert yard.ask(0, "leave", why="red", on=ahead)["code"] == "place"
+        yard.ask(2, "leave", why="red", on=yard.storage.start)
+        assert yard.ask(0, "leave", why="red", on=ahead)["landed"] is False
+    assert yard.ask(1, "enter")["code"] == "place"
+    first = yard.board(0)
+    assert yard.base(1) == first
+
+
+@rule("R146")
 def test_the_berth_is_waited_for(sail: Sail):
     """A command that is to be run again on the branch as it is asks for the berth; one at a time
     has it."""

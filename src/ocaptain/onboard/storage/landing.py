@@ -57,8 +57,13 @@ def land(call: Call) -> LandAnswer:
 
 
 def next_claim(call: Call) -> TaskGrant | VerificationGrant | None:
-    """Return what the ship is to do next, if it wants to know and there is something."""
+    """Return what the ship is to do next, if it wants to know and there is something.
+
+    An earlier run of its helm, whose question came late, gets nothing and ends nothing."""
     if call.request.get("run_id") is None:
+        return None
+    held = call.held_claim()
+    if held and held["run_id"] != call.request["run_id"]:
         return None
     granted = claim(call)
     return None if granted["claim"] is None else granted
@@ -204,12 +209,21 @@ def leave(call: Call) -> LeaveAnswer:
             raise Refused("place", f"{what} may land yet", call.who)
     has_landed = bool(on) and call.git("merge-base", on, call.meta["head"]) == on
     if why == "red" and has_landed:
-        train.fail_check(now)
-        train.put(call, now)
+        note_own_red(call, held)
+    elif why == "red":
+        held = note_overtaken(call, held)
     holder = train.berth_holder(call)
     if why == "berth" and not train.take_berth(call, held) and holder:
         refuse_for_berth(holder)
     return {"landed": has_landed}
+
+
+def note_own_red(call: Call, held: Claim) -> None:
+    """Note that a check was red by its own work's fault, which nobody has to wait for."""
+    now = train.load(call)
+    train.fail_check(now)
+    train.end_berth(call, held)
+    train.put(call, now)
 
 
 def note_overtaken(call: Call, held: Claim) -> Claim:

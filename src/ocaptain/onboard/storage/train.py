@@ -116,9 +116,14 @@ def _on(call: Call, number: int, base: str | None) -> Car:
 
 
 def _may_enter(call: Call, train: Train, number: int) -> bool:
-    """Whether nobody has to be let ahead first: who has the berth is in the train, or is nobody."""
+    """Whether nobody has to be let ahead first: who has the berth is nobody else, or has pushed.
+
+    Before that it may have to leave once more, and whoever came after it would be ahead then."""
     holder = berth_holder(call)
-    return holder is None or holder["number"] == number or bool(find(train, holder["number"]))
+    if holder is None or holder["number"] == number:
+        return True
+    car = find(train, holder["number"])
+    return car is not None and car["commit"] is not None
 
 
 def drop(call: Call, number: int) -> None:
@@ -193,6 +198,13 @@ def grant_berth(call: Call, held: Claim) -> None:
     """Give a claim the berth until it has landed or ended, or its time limit has passed."""
     limit_s = call.voyage["time_limit_minutes"] * 60
     call.put_meta({"berth": {"claim": held["number"], "until": call.meta["clock"] + limit_s}})
+
+
+def end_berth(call: Call, held: Claim) -> None:
+    """Take the berth from a claim, if it has it: what keeps it from landing is its own work."""
+    berth = call.meta.get("berth")
+    if berth and berth["claim"] == held["number"]:
+        call.remove_meta("berth")
 
 
 # Checks
