@@ -199,7 +199,7 @@ def test_what_a_killed_sail_left_can_be_removed_from_anywhere(captain, monkeypat
     found = re.search(r"type: ocaptain (sink -s voyage-\w+)", first)
     assert found, said
     with at(captain.exe) as elsewhere:
-        elsewhere.run(*found[1].split(), stdin="n\ny\n")
+        elsewhere.run(*found[1].split(), stdin="y\n")
     assert captain.account() == []
 
 

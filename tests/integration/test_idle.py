@@ -46,7 +46,7 @@ def test_ships_without_a_task_wait_for_one_and_hear_of_it_at_once(captain: Capta
     assert "ships run `make check` (Makefile)" in sailed.err
     voyage = Voyage(captain, next(w for w in sailed.out.split() if w.startswith("voyage-")))
     voyage.until(lambda seen: seen["state"] == "idle" and rests(seen))
-    assert captain.run("wait", voyage.id, status=4).out.startswith(f"{voyage.id}  idle")
+    assert f"{voyage.id} idle, 0 of 0 tasks" in captain.run("wait", voyage.id, status=4).out
     captain.run("tasks", "add", "Make one", "--run", "echo 1 >one")
     voyage.wait()
     voyage.until(rests)

@@ -94,7 +94,7 @@ def test_a_plan_of_the_original_tool_is_sailed_as_it_is(claude_captain, model):
     done = claude_captain.run("sail", str(plan), "--wait", timeout=100)
 
     voyage = claude_captain.json("status")["voyage"]
-    assert f"{voyage}  complete" in done.out
+    assert f"{voyage} complete, 2 of 2 tasks" in done.out
     assert len(claude_captain.json("status")["ships"]) == 3
 
 

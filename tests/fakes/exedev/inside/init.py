@@ -153,7 +153,7 @@ class Unit:
         """Begin to stop it."""
         self.then = "inactive"
         if self.state == "active":
-            self._end(members(self.main, self.mark))
+            self._end()
         elif self.state != "deactivating":
             self.state, self.due = "inactive", math.inf
 
@@ -165,13 +165,22 @@ class Unit:
             policy = self.get("Restart", "no")
             again = policy == "always" or policy == ("on-success" if good else "on-failure")
             self.then = "activating" if again else "inactive" if good else "failed"
-            self._end(members(0, self.mark))
+            self._end()
 
-    def _end(self, group: set[int]) -> None:
+    def _end(self) -> None:
         self.state = "deactivating"
         self.due = time.monotonic() + seconds(self.get("TimeoutStopSec", "90s"))
         if self.get("KillMode", "control-group") != "control-group":
-            group &= {self.main}
+            self._terminate({self.main} - {0})
+            return
+        # Somebody may be born meanwhile: as systemd does, look until there is nobody new.
+        told: set[int] = set()
+        while new := members(self.main, self.mark) - told:
+            self._terminate(new)
+            told |= new
+
+    @staticmethod
+    def _terminate(group: set[int]) -> None:
         send(group, signal.SIGTERM)
         send(group, signal.SIGCONT)
 
