@@ -64,6 +64,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ships", type=int, default=8)
     parser.add_argument("--tasks", type=int, default=200, help="of each voyage")
     parser.add_argument(
+        "--checks",
+        choices=("half", "all", "none"),
+        default="half",
+        help="which plans have a check (%(default)s)",
+    )
+    parser.add_argument(
         "--reclaim",
         type=float,
         nargs="*",
@@ -99,12 +105,19 @@ def batter(captain: Skipper, options: argparse.Namespace) -> str:
         tallies[seed] = Tally()
         ends = time.monotonic() + options.minutes * 60
         while not tallies[seed].counted or time.monotonic() < ends:
-            name = f"{seed}/{tallies[seed].counted['voyages']}"
-            Run(captain, repo, name, tallies[seed], ends).sail(options.tasks, options.ships)
+            number = tallies[seed].counted["voyages"]
+            run = Run(captain, repo, f"{seed}/{number}", tallies[seed], ends)
+            is_checked = has_check(options.checks, seed + number)
+            run.sail(options.tasks, options.ships, is_checked=is_checked)
             if tallies[seed].violations:
                 show(options, tallies)
                 raise Kept
     return show(options, tallies)
+
+
+def has_check(which: str, number: int) -> bool:
+    """Whether the plan of a voyage has a check."""
+    return which == "all" or (which == "half" and number % 2 == 1)
 
 
 def show(options: argparse.Namespace, tallies: dict[int, Tally]) -> str:
@@ -129,21 +142,23 @@ class Run:
         self.ends = ends
         self.scratch = Path(tempfile.mkdtemp(prefix="tried-", dir=captain.root))
 
-    def sail(self, task_count: int, ships: int) -> None:
+    def sail(self, task_count: int, ships: int, *, is_checked: bool) -> None:
         """Do it all. What is wrong is added to the tally; then the voyage is not sunk."""
         listed = tasks.listed(task_count, random.Random(self.seed), self.scratch)
         name = f"chaos-{self.seed}".replace("/", "-")
         deadly = random.Random(f"{self.seed}/verify").choice(DEADLY_VERIFICATIONS)
         verify = tasks.deadly_verify(deadly, self.scratch)
-        plan = tasks.plan(self.captain, listed, self.repo, name, verify)
+        check = tasks.noting_check(self.scratch) if is_checked else None
+        plan = tasks.plan(self.captain, listed, self.repo, name, verify, check)
         victim = Victim(self.captain, self.captain.sail(plan, ships).id)
-        say(f"{victim.id} is under way, seed {self.seed}")
+        say(f"{victim.id} is under way, seed {self.seed}, {'with' if check else 'without'} a check")
         lookout = Lookout(victim)
         self.weather(victim, lookout)
         lookout.look()
         tell_failures(victim, lookout)
         planned = {task["id"]: task["id"] for task in listed}
-        evidence = gather(lookout, planned | victim.added)
+        green = tasks.green_commits(self.scratch) if is_checked else None
+        evidence = gather(lookout, planned | victim.added, green)
         self.tally.add(evidence)
         self.tally.violations += audit(evidence)
         if not self.tally.violations:

@@ -25,10 +25,12 @@ STANDING = ("stalled", "failed", "paused", "halted")
 @dataclass(frozen=True)
 class Evidence(Record):
     """All that is held against each other: also what was seen, and `planned`, the tasks that have
-    to be there, with the names of their files."""
+    to be there, with the names of their files. `green` are the commits on which a check has passed;
+    None if the plan has no check."""
 
     lookout: Lookout = field(kw_only=True)
     planned: dict[str, str] = field(kw_only=True)
+    green: set[str] | None = field(default=None, kw_only=True)
 
     @property
     def victim(self) -> Victim:
@@ -36,11 +38,11 @@ class Evidence(Record):
         return self.lookout.victim
 
 
-def gather(lookout: Lookout, planned: dict[str, str]) -> Evidence:
+def gather(lookout: Lookout, planned: dict[str, str], green: set[str] | None = None) -> Evidence:
     """What there is at the end of a voyage."""
     victim = lookout.victim
     raw = raw_lines(victim.storage)
-    return Evidence(victim, raw, parsed(raw), lookout=lookout, planned=planned)
+    return Evidence(victim, raw, parsed(raw), lookout=lookout, planned=planned, green=green)
 
 
 # At the end
@@ -133,6 +135,69 @@ def work_refs_keep_all(evidence: Evidence) -> Iterator[str]:
     refs = evidence.victim.work_refs()
     for ref in sorted({ref for ref, _ in seen} - refs.keys()):
         yield f"{ref} was there, and is gone"
+
+
+# The train
+
+
+def nothing_lands_unchecked(evidence: Evidence) -> Iterator[str]:
+    """A check has passed on each commit that landed, on a clean tree, as it is on the branch; so it
+    ran on just what that has before it."""
+    if evidence.green is None:
+        return
+    for task_id, task in evidence.final["tasks"].items():
+        commit = task.get("metadata", {}).get("commit")
+        if commit and commit not in evidence.green:
+            yield f"task {task_id} landed with {commit}, on which no check has passed"
+
+
+def train_of(state: dict[str, Json]) -> Json:
+    """The train as the journal has it."""
+    train: Json = state["meta"].get("train") or {"cars": [], "queue": []}
+    return train
+
+
+def train_is_in_order(evidence: Evidence) -> Iterator[str]:
+    """Each car is a live claim's, and based on the branch's head or what is ahead of it."""
+    for step in evidence.steps():
+        train = train_of(step.after)
+        places = [*(car["claim"] for car in train["cars"]), *train["queue"]]
+        if len(set(places)) != len(places):
+            yield f"{step}: a claim is in the train twice: {places}"
+        for number in places:
+            if step.after["claims"].get(str(number), {}).get("state") != "live":
+                yield f"{step}: claim {number} is in the train, and not live"
+        ahead = step.after["meta"]["head"]
+        for car in train["cars"]:
+            if car["base"] != ahead:
+                yield f"{step}: claim {car['claim']} is based on {car['base']}, not on {ahead}"
+            ahead = car["commit"]
+
+
+def only_what_is_green_lands(evidence: Evidence) -> Iterator[str]:
+    """The branch moves over the first cars alone, each of which was green; the last one to turn
+    green is the asker's."""
+    for step in evidence.steps():
+        head = step.after["meta"]["head"]
+        has_moved = step.before["meta"].get("head") not in (None, head)
+        if has_moved and evidence.green is not None:
+            yield from passed_over(step, head)
+
+
+def passed_over(step: Step, head: str) -> Iterator[str]:
+    for car in train_of(step.before)["cars"]:
+        if not car["green"] and car["claim"] != step.line.get("claim"):
+            yield f"{step}: {head} landed past claim {car['claim']}, which was not green"
+        if car["commit"] == head:
+            return
+    yield f"{step}: {head} landed, and was not in the train"
+
+
+def nobody_waits_at_the_end(evidence: Evidence) -> Iterator[str]:
+    """The train is empty."""
+    train = train_of(evidence.final)
+    if train["cars"] or train["queue"]:
+        yield f"at the end there is a train: {train}"
 
 
 # What the captain saw
@@ -236,6 +301,10 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     work_is_there,
     work_refs_keep_all,
     no_ship_sets_tasks_aside,
+    nothing_lands_unchecked,
+    train_is_in_order,
+    only_what_is_green_lands,
+    nobody_waits_at_the_end,
     who_stands_still_is_told_what_to_type,
     orders_were_obeyed,
     status_was_true,

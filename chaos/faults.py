@@ -19,6 +19,8 @@ from .victim import DISK_FULL, Victim
 
 NONSENSE = (b"[]", b"null", b'{"id": 7, "status": "done"}', b"\xff\xfe\x00", b'"completed"')
 TORN = (b"{", b'{"seq":', b'{"seq":1,"time":"20', b"\x00\x00\x00\x00", b"}\xff")
+FRONT_S = 4.0
+"""How long to wait for a ship at the front of the train."""
 STATES = (b"", b"[", b"[{}, {}, 9, 1]", b'"x"', b"[1, 2, 3, 4]")
 
 
@@ -84,6 +86,62 @@ def ship_cut_off(victim: Victim, chance: random.Random) -> Broken | None:
     return Broken(ship, after_s, lambda: signal_all(signal.SIGCONT, victim.pids(ship)))
 
 
+# The train
+
+
+def front_killed(victim: Victim, chance: random.Random) -> Broken | None:
+    """The plug of the ship at the front of the train is pulled; it boots after a while."""
+    ship, after_s = front(victim), chance.uniform(1, 2 * tasks.LEASE_S)
+    if not ship or not victim.kill(ship):
+        return None
+    return Broken(ship, after_s, lambda: victim.start_helm(ship))
+
+
+def front_comes_back(victim: Victim, chance: random.Random) -> Broken | None:
+    """The ship at the front stands still, its check too, for longer than a third of a lease, or
+    than a lease; and then goes on."""
+    ship, after_s = front(victim), tasks.LEASE_S * chance.uniform(0.4, 1.6)
+    if not ship or not sum(signal_all(signal.SIGSTOP, victim.pids(ship)) for _ in range(3)):
+        return None
+    return Broken(ship, after_s, lambda: signal_all(signal.SIGCONT, victim.pids(ship)))
+
+
+def front_hangs(victim: Victim, chance: random.Random) -> Broken | None:
+    """The check of the ship at the front stands still for a while; its helm does not."""
+    ship, after_s = checking(victim, signal.SIGSTOP), tasks.LEASE_S * chance.uniform(0.4, 2)
+    if not ship:
+        return None
+    return Broken(ship, after_s, lambda: signal_all(signal.SIGCONT, victim.agents(ship)))
+
+
+def front_turns_red(victim: Victim, chance: random.Random) -> Broken | None:
+    """The check of the ship at the front is terminated, and so is red."""
+    ship = checking(victim, signal.SIGTERM)
+    return Broken(ship) if ship else None
+
+
+def front(victim: Victim) -> str | None:
+    """Wait a moment for a ship at the front of the train, if there is a train."""
+    ends = time.monotonic() + FRONT_S
+    while victim.look()["train"]["window"] and time.monotonic() < ends:
+        if ship := victim.front_ship():
+            return ship
+        time.sleep(0.1)
+    return None
+
+
+def checking(victim: Victim, signal_number: signal.Signals) -> str | None:
+    """Send a signal to the check at the front of the train, if there is one soon. Whose it is."""
+    ends = time.monotonic() + FRONT_S
+    while (ship := front(victim)) and time.monotonic() < ends:
+        if signal_all(signal_number, victim.agents(ship)):
+            return ship
+    return None
+
+
+# What agents see
+
+
 def view_killed(victim: Victim, chance: random.Random) -> Broken | None:
     """A ship's SSHFS dies."""
     ship = a_ship(victim, chance)
@@ -106,6 +164,9 @@ def view_unmounted(victim: Victim, chance: random.Random) -> Broken | None:
     mount = str(victim.home(ship) / "voyage" / "storage")
     done = subprocess.run(["fusermount3", "-u", "-z", mount], capture_output=True)
     return None if done.returncode else Broken(ship)
+
+
+# A ship's machine
 
 
 def setup_fails(victim: Victim, chance: random.Random) -> Broken | None:
@@ -309,6 +370,10 @@ FAULTS: dict[str, Fault] = {
     "ship's process killed": part_killed,
     "ship cut off": ship_cut_off,
     "ship's setup fails": setup_fails,
+    "train: front killed": front_killed,
+    "train: front comes back": front_comes_back,
+    "train: front's check hangs": front_hangs,
+    "train: front turns red": front_turns_red,
     "ship's disk full": disk_full,
     "ships asleep": ships_asleep,
     "storage asleep": storage_asleep,

@@ -37,6 +37,29 @@ HOSTILE = {
 }
 """What an agent does, by a name for it; `work` is what it is there for."""
 POISON = "poison"
+CHECK = """\
+seen=$(git rev-parse HEAD)
+test -z "$(git status --porcelain)" || seen="$seen, with changes"
+sleep 0.5
+test -s shared.txt || exit 1
+chance=$(od -An -N1 -tu1 /dev/urandom)
+if [ $chance -lt 12 ]; then
+    echo "red by chance"; exit 1
+elif [ $chance -lt 40 ]; then
+    sleep 3
+elif [ $chance -lt 60 ]; then
+    echo junk >>shared.txt; rm -rf done; touch junk
+elif [ $chance -lt 80 ]; then
+    touch junk; git add junk; git -c user.name=x -c user.email=x commit -qm junk
+elif [ $chance -lt 100 ]; then
+    git checkout -q --detach HEAD~
+fi
+echo "$seen" >>{scratch}/{green}
+"""
+"""A check that may be red, or slow, or leave another tree or another HEAD; if it is green, it notes
+first what commit it saw."""
+GREEN = "green"
+"""The file in which it notes that."""
 DEADLY = """\
 for shot in {shots}; do
     [ -e {scratch}/shot-$shot ] && continue
@@ -93,7 +116,25 @@ def deadly_verify(times: int, scratch: Path) -> str:
     return DEADLY.format(shots=shots, scratch=scratch) + VERIFY
 
 
-def plan(captain: Captain, tasks: list[Json], repo: Path, name: str, verify: str = VERIFY) -> Path:
+def noting_check(scratch: Path) -> str:
+    """A check that notes in `scratch` what was green."""
+    return CHECK.format(scratch=scratch, green=GREEN)
+
+
+def green_commits(scratch: Path) -> set[str]:
+    """Every commit that was as it is when a check began that passed."""
+    notes = scratch / GREEN
+    return set(notes.read_text().splitlines()) if notes.exists() else set()
+
+
+def plan(
+    captain: Captain,
+    tasks: list[Json],
+    repo: Path,
+    name: str,
+    verify: str = VERIFY,
+    check: str | None = None,
+) -> Path:
     """A plan of these tasks for this repository."""
     return captain.plan(
         repo,
@@ -104,6 +145,7 @@ def plan(captain: Captain, tasks: list[Json], repo: Path, name: str, verify: str
         lease_seconds=LEASE_S,
         max_attempts=ATTEMPTS,
         stall_minutes=0.25,
+        check=check,
     )
 
 

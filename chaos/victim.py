@@ -93,6 +93,11 @@ class Victim(Voyage):
         for part in (gone, tmp_of(folder)):
             shutil.rmtree(part, ignore_errors=True)
 
+    def front_ship(self) -> str | None:
+        """The VM of the ship whose work is the first to land, if there is one in the train."""
+        cars = self.look()["train"]["cars"]
+        return str(cars[0]["ship"]).replace("ship-", "ship") if cars else None
+
     # Files
 
     @contextmanager

@@ -17,7 +17,7 @@ import pytest
 
 from bench.world import ENDS_S
 from chaos import storm, tasks
-from chaos.__main__ import DOCUMENT, write
+from chaos.__main__ import DOCUMENT, has_check, write
 from chaos.audit import Evidence, audit, gather
 from chaos.faults import Broken
 from chaos.lookout import Look, Lookout
@@ -60,7 +60,7 @@ def test_faults_break_no_promise(place, is_long):
     size = ["--minutes", "0.2", "--ships", "3", "--tasks", "12"]
     if is_long:
         size = ["--minutes", "3", "--ships", "4", "--tasks", "60"]
-    run = start(place, "--seed", "1", *size)
+    run = start(place, "--seed", "37", *size)  # which strikes the train early
     out, err = run.communicate()
     assert run.returncode == 0, f"{out}\n{err}"
     assert "| **violations** | 0 |" in out
@@ -104,6 +104,12 @@ def test_the_seed_chooses(monkeypatch):
     assert faults_of("1/0") == faults_of("1/0") != faults_of("2/0")
 
 
+def test_every_other_plan_has_a_check():
+    """So does each, or none, if that is asked for."""
+    assert [has_check("half", number) for number in (1, 2, 3)] == [True, False, True]
+    assert [has_check(which, 2) for which in ("all", "none")] == [True, False]
+
+
 def test_a_page_takes_the_place_of_the_one_before(tmp_path):
     """Each of the two pages is once in the document, however often it is written."""
     document = tmp_path / "page.md"
@@ -132,13 +138,15 @@ def sailed(tools: None) -> Iterator[Evidence]:
     with new_captain() as captain:
         listed = tasks.listed(5, random.Random(1), captain.root)
         (captain.root / "antidote").touch()
-        plan = tasks.plan(captain, listed, tasks.repository(captain), "small")
+        check = tasks.noting_check(captain.root)
+        plan = tasks.plan(captain, listed, tasks.repository(captain), "small", check=check)
         victim = Victim(captain, captain.sail(plan, 2).id)
         lookout = Lookout(victim)
         lookout.look()
         until(victim.is_complete, ENDS_S)
         lookout.look()
-        yield gather(lookout, {task["id"]: task["id"] for task in listed})
+        planned = {task["id"]: task["id"] for task in listed}
+        yield gather(lookout, planned, tasks.green_commits(captain.root))
 
 
 def test_a_sound_voyage_passes(sailed):
@@ -211,6 +219,52 @@ def with_early_end(evidence: Evidence) -> Evidence:
     return with_first_status(evidence, lambda status: status.update(state="complete"))
 
 
+def unchecked(evidence: Evidence) -> Evidence:
+    """No check has noted anything."""
+    return dataclasses.replace(evidence, green=set())
+
+
+def with_a_dead_claims_car(evidence: Evidence) -> Evidence:
+    """A claim that has landed is in the train once more."""
+    return with_last(evidence, "meta", lambda meta: meta.update(train=train_with(cars=[car(1)])))
+
+
+def with_a_car_beside(evidence: Evidence) -> Evidence:
+    """A car is based on what is not ahead of it."""
+    return with_last(evidence, "meta", lambda meta: meta.update(train=train_with(cars=[car(9)])))
+
+
+def with_somebody_waiting(evidence: Evidence) -> Evidence:
+    """A claim waits for a place at the end."""
+    return with_last(evidence, "meta", lambda meta: meta.update(train=train_with(queue=[1])))
+
+
+def train_with(**fields: object) -> Json:
+    """A train as a journal may have it."""
+    return {"window": 8, "cars": [], "queue": [], "checks_s": [], **fields}
+
+
+def car(claim: int) -> Json:
+    """A car on a base that is nowhere."""
+    return {"claim": claim, "base": "0" * 40, "commit": None, "green": False}
+
+
+def landing_past_others(evidence: Evidence) -> Evidence:
+    """Each landing was asked for by a claim that was not the one at the front."""
+    lines = json.loads(json.dumps(evidence.lines))
+    for line in lines:
+        line["claim"] = 99
+    return dataclasses.replace(evidence, lines=lines)
+
+
+def landing_beside_the_train(evidence: Evidence) -> Evidence:
+    """The branch moved, and there was no train."""
+    lines = json.loads(json.dumps(evidence.lines))
+    for line in lines:
+        line["set"].get("meta", {}).pop("train", None)
+    return dataclasses.replace(evidence, lines=lines)
+
+
 def with_first_status(evidence: Evidence, change: Callable[[Json], None]) -> Evidence:
     """The same, with what the first look saw changed."""
     look, *others = evidence.lookout.looks
@@ -240,6 +294,12 @@ def with_looks(evidence: Evidence, looks: list[Look]) -> Evidence:
         (with_early_end, "before it was"),
         (with_one_ships_fault, "alone"),
         (without_a_word, "not what to type"),
+        (unchecked, "on which no check has passed"),
+        (with_a_dead_claims_car, "is in the train, and not live"),
+        (with_a_car_beside, "is based on"),
+        (with_somebody_waiting, "at the end there is a train"),
+        (landing_past_others, "which was not green"),
+        (landing_beside_the_train, "was not in the train"),
     ],
 )
 def test_the_audit_sees(sailed, spoil, sentence):
