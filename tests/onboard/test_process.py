@@ -220,6 +220,15 @@ def test_processes_are_found_by_an_entry_of_their_environment(entry: str):
     assert process.marked(entry) == set()
 
 
+def test_what_has_only_just_been_started_is_found(entry: str):
+    """A process has no environment to be read while it becomes another program."""
+    for _ in range(60):
+        with process.start(["sleep", "600"], environment(entry)) as child:
+            found = process.marked(entry)
+            child.kill()
+        assert found == {child.pid}
+
+
 def test_what_is_killed_has_no_time_to_start_more(entry: str):
     """Processes that fork for ever are gone all the same."""
     fork = "import os, time\nwhile True:\n    time.sleep(0.05)\n    os.fork() and os._exit(0)"

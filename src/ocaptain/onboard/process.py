@@ -24,6 +24,8 @@ TIMED_OUT = 124
 KILL_WAIT_S = 10
 KILL_ROUNDS = 50
 KILL_PAUSE_S = 0.02
+EXEC_LOOKS = 5
+EXEC_PAUSE_S = 0.002
 EXCERPT_BYTES = 100_000
 READ_BYTES = 65_536
 DRAIN_S = 1.0
@@ -181,7 +183,7 @@ def start_detached(home: Path, output: str, *words: str) -> None:
 def marked(entry: str) -> set[int]:
     """Return the pids of all processes whose environment has exactly this entry (NAME=value)."""
     pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
-    return {pid for pid in pids if entry.encode() in _proc_file(pid, "environ").split(b"\0")}
+    return {pid for pid in pids if entry.encode() in _environ(pid).split(b"\0")}
 
 
 def kill_marked(entry: str) -> None:
@@ -233,6 +235,24 @@ def _read_into(excerpt: Excerpt, pipe: IO[bytes]) -> None:
 def _text(file: IO[bytes], errors: str) -> str:
     file.seek(0)
     return file.read().decode(errors=errors)
+
+
+def _environ(pid: int) -> bytes:
+    """Return the environment of a process.
+
+    One that becomes another program just now (execve(2)) has none for a moment."""
+    environ = _proc_file(pid, "environ")
+    looks = EXEC_LOOKS
+    while not environ and looks and _has_program(pid):
+        time.sleep(EXEC_PAUSE_S)
+        environ = _proc_file(pid, "environ")
+        looks -= 1
+    return environ
+
+
+def _has_program(pid: int) -> bool:
+    """Whether a process runs a program: neither threads of the kernel nor the dead do."""
+    return os.path.exists(f"/proc/{pid}/exe")  # noqa: PTH110 - as often as `_proc_file`
 
 
 def _proc_file(pid: int, name: str) -> bytes:

@@ -31,8 +31,11 @@ def background(job: str) -> None:
 
 def logs(query: str) -> None:
     """Print lines of the ships' logs."""
+    import signal
+
     from .storage import logs
 
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may go at any time
     logs.main(HOME, query)
 
 

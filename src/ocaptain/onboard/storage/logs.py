@@ -10,7 +10,6 @@ import heapq
 import json
 import re
 import select
-import signal
 import sys
 from itertools import islice
 
@@ -42,7 +41,6 @@ HANDS = ("captain", "harbor")
 
 def main(home: Path, query_text: str) -> None:
     """Print log lines. `query_text` is a LogQuery in JSON."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may go at any time
     query: LogQuery = json.loads(query_text)
     refusal = fault(home, query)
     print(json.dumps(refusal or {"ok": True}), flush=True)
