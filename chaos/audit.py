@@ -141,8 +141,8 @@ def work_refs_keep_all(evidence: Evidence) -> Iterator[str]:
 
 
 def nothing_lands_unchecked(evidence: Evidence) -> Iterator[str]:
-    """A check has passed on each commit that landed, on a clean tree, as it is on the branch; so it
-    ran on just what that has before it."""
+    """A check has passed on each commit that landed, as it is on the branch; so it ran on top of
+    just what the branch has before it."""
     if evidence.green is None:
         return
     for task_id, task in evidence.final["tasks"].items():

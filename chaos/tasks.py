@@ -38,8 +38,7 @@ HOSTILE = {
 """What an agent does, by a name for it; `work` is what it is there for."""
 POISON = "poison"
 CHECK = """\
-seen=$(git rev-parse HEAD)
-test -z "$(git status --porcelain)" || seen="$seen, with changes"
+seen=$(git rev-parse HEAD) || exit 1
 sleep 0.5
 test -s shared.txt || exit 1
 chance=$(od -An -N1 -tu1 /dev/urandom)
@@ -122,7 +121,7 @@ def noting_check(scratch: Path) -> str:
 
 
 def green_commits(scratch: Path) -> set[str]:
-    """Every commit that was as it is when a check began that passed."""
+    """Every commit that a check began on that passed."""
     notes = scratch / GREEN
     return set(notes.read_text().splitlines()) if notes.exists() else set()
 
