@@ -143,7 +143,8 @@ def answer(victim: Victim, scratch: Path, seen: Json) -> None:
     no system starts a helm of `local`'s again that a task has killed."""
     if seen.get("state") == "stalled":
         for command in seen["next"][:1]:
-            victim.order(command["command"].removeprefix("ocaptain "))
+            order, *words = command["command"].removeprefix("ocaptain ").split()
+            victim.order(order, *(word for word in words if word != victim.id))
     if seen.get("state") != "failed":
         return
     (scratch / "antidote").touch()
