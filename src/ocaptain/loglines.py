@@ -1,11 +1,13 @@
 """Lines of a voyage's logs, as the captain is shown them."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple, TypedDict
 
 from rich.console import Console
 from rich.text import Text
+
+from .times import clock
 
 HUES = ("cyan", "green", "magenta", "yellow", "blue", "bright_red")
 """Ships' colours, in the order in which they are met."""
@@ -58,8 +60,7 @@ class LogPrinter:
 
     def __init__(self, *, utc: bool = False) -> None:
         """`utc`: whether times are in UTC instead."""
-        self._zone = UTC if utc else None
-        self._mark = "Z" if utc else ""
+        self._utc = utc
         self._console = Console(highlight=False)
         self._hues: dict[str, str] = {}
         self._names: dict[str, str] = {}
@@ -78,13 +79,10 @@ class LogPrinter:
     def clock(self, time: str) -> str:
         """Return the time of a line; its date stands before it, unless that is today's."""
         try:
-            moment = datetime.fromisoformat(time).astimezone(self._zone)
+            epoch = datetime.fromisoformat(time).timestamp()
         except (ValueError, OverflowError):
             return time
-        text = moment.strftime("%H:%M:%S") + self._mark
-        if moment.date() == datetime.now(self._zone).date():
-            return text
-        return f"{moment:%Y-%m-%d} {text}"
+        return clock(epoch, utc=self._utc, seconds=True)
 
     def _name(self, ship: str) -> str:
         if ship not in self._names:

@@ -138,8 +138,10 @@ def under_way(folder: Path) -> Iterator[Sailing]:
         plan = small_plan(folder)
         sailing = Sailing(config, asyncio.run(sail(config, plan, 1)), folder / "repo")
         until(lambda: any("claims" in line["set"] for line in sailing.journal()))
+        [number] = {int(key) for line in sailing.journal() for key in line["set"].get("claims", ())}
         kill_marked(f"OCAPTAIN_VM={sailing.voyage.vm('ship-0')}")
         assert sailing.ask_as("captain", "release", task="1")["ok"]
+        assert sailing.ask_as("ship-0", "beat", claim=number)["lost"]
         yield sailing
 
 

@@ -73,11 +73,12 @@ async def _names(kinds: Collection[str], voyage: str | None, verb: str) -> list[
     import asyncio
 
     from ocaptain.config import load
+    from ocaptain.fleet.remembered import remembered
 
     config = load()
-    names = []
+    names: list[str] = []
     if "voyage" in kinds and not voyage:
-        names += _reached(config)
+        names += remembered(config)
     with suppress(TimeoutError, Failure):
         async with asyncio.timeout(ANSWER_S):
             if "ship" in kinds:
@@ -85,11 +86,6 @@ async def _names(kinds: Collection[str], voyage: str | None, verb: str) -> list[
             if "task" in kinds:
                 names += await _tasks(config, voyage, verb)
     return names
-
-
-def _reached(config: "Config") -> list[str]:
-    """Return ids of voyages that were reached from here, which takes no time to find out."""
-    return sorted(path.parent.name for path in config.run_dir().glob("voyage-*/ssh_config"))
 
 
 async def _ships(config: "Config", voyage: str | None) -> list[str]:

@@ -34,11 +34,6 @@ class Candidate(NamedTuple):
         is_rest = bool(self.voyage.vms) and self.voyage.storage not in self.voyage.vms
         return is_rest or self.row["state"] in OVER
 
-    @property
-    def is_seen(self) -> bool:
-        """Whether its storage has said how it stands."""
-        return self.row["state"] != "unseen"
-
 
 async def candidates(voyages: Sequence[Voyage]) -> list[Candidate]:
     """Ask all of these voyages how they stand, at once."""

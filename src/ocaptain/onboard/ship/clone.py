@@ -186,7 +186,7 @@ class Clone:
         """Take a commit of storage's for the branch's head, for now: `fetch` ends that."""
         if self._was_cut():
             self.fetch()
-        if self.git.ask("cat-file", "-e", f"{commit}^{{commit}}").status:
+        if not self.git.has(commit):
             self.git.run_with_storage("fetch", "--quiet", "origin", commit)
         self.upstream = commit
 

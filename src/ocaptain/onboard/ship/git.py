@@ -197,6 +197,10 @@ class Git:
             raise GitFailed(done.stderr.strip()[-2000:])
         return [path for path in done.stdout.split("\0") if path]
 
+    def has(self, commit: str) -> bool:
+        """Whether a commit is here."""
+        return self.ask("cat-file", "-e", f"{commit}^{{commit}}").status == 0
+
     def head(self) -> str:
         """Return the commit that is checked out."""
         with suppress(OSError, ValueError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from ..protocol import TaskGrant
+from ..protocol import ErrorCode, TaskGrant
 from . import lfs, prompt
 from .client import Refused
 from .heartbeat import GiveUp, Heartbeat
@@ -29,6 +29,12 @@ class Feedback(Exception):
 
 class Overtaken(Exception):
     """A command changed what others changed meanwhile, and cannot be told."""
+
+
+def give_up_unless(refusal: Refused, *codes: ErrorCode) -> None:
+    """Raise GiveUp if storage refuses for another reason than these, which can be waited for."""
+    if refusal.code not in codes:
+        raise GiveUp(refusal.error, "infrastructure") from None
 
 
 class Landing:
@@ -104,10 +110,9 @@ class Landing:
                 tip = self.work.tip()
                 self.ship.storage.land(self.claim, report, commit=tip, base_commit=self.began_at)
             except Refused as refusal:
+                give_up_unless(refusal, "berth", "stale")
                 if refusal.code == "stale":
                     return
-                if refusal.code != "berth":
-                    raise GiveUp(refusal.error, "infrastructure") from None
             self.heartbeat.pause(PAUSE_S)
 
     def ask_to_land(self, commit: str) -> None:

@@ -146,9 +146,12 @@ def _fetch_pairs(git: Git, broken: Git, pairs: list[str]) -> None:
 
 def _refs(git: Git) -> dict[str, str]:
     """Return commits by ref, but for what remotes have."""
-    lines = git.ask(*LIST).stdout.splitlines()
-    refs = {name: commit for commit, _, name in (line.partition(" ") for line in lines)}
-    return {name: commit for name, commit in refs.items() if not name.startswith("refs/remotes/")}
+    refs = {}
+    for line in git.ask(*LIST).stdout.splitlines():
+        commit, _, name = line.partition(" ")
+        if not name.startswith("refs/remotes/"):
+            refs[name] = commit
+    return refs
 
 
 def _yours(name: str) -> str:

@@ -81,7 +81,7 @@ def _check_out(git: Git, commit: str) -> list[Path]:
         skeleton.restore(git.directory, kept)
     else:
         skeleton.reduce(git.directory)
-    if not has(git, commit):
+    if not git.has(commit):
         fetch(git, commit)
     git.run("checkout", "--quiet", "--force", "--detach", commit)
     git.run("clean", "--quiet", "-ffd")
@@ -96,14 +96,9 @@ def head(git: Git) -> str:
 
 def move(git: Git, commit: str) -> None:
     """Check out a commit in a submodule, and keep its changes. Raises OSError."""
-    if not has(git, commit):
+    if not git.has(commit):
         fetch(git, commit)
     git.run("checkout", "--quiet", "--detach", commit)
-
-
-def has(git: Git, commit: str) -> bool:
-    """Whether a submodule has a commit."""
-    return git.ask("cat-file", "-e", f"{commit}^{{commit}}").status == 0
 
 
 def fetch(git: Git, commit: str) -> None:

@@ -9,13 +9,14 @@ from ..protocol import EnterAnswer, LeaveReason, TaskGrant
 from . import prompt
 from .client import Refused, Unreachable
 from .heartbeat import GiveUp, Heartbeat
-from .landing import PAUSE_S, Feedback, Landing
+from .landing import PAUSE_S, Feedback, Landing, give_up_unless
 from .ship import Ship
 from .work import Work
 
 WATCH_PAUSE_S = 1.0
 """Seconds between questions whether a check is still worth its while; storage waits as well."""
 KILL_PAUSE_S = 0.2
+STALE = "checks again: what was ahead of it does not land as it was"
 
 
 class Watch:
@@ -168,7 +169,7 @@ class TrainLanding(Landing):
             done = self.ship.run(self._check)
         self.heartbeat.check_claim()
         if watch.is_stale:
-            self.say("checks again: what was ahead of it does not land as it was")
+            self.say(STALE)
             return False
         self.say(f"check exited {done.status}")
         if done.status == 0:
@@ -201,11 +202,10 @@ class TrainLanding(Landing):
                 self.ask_to_land(commit)
                 return True
             except Refused as refusal:
+                give_up_unless(refusal, "place", "stale")
                 if refusal.code == "stale":
-                    self.say("checks again: what was ahead of it does not land as it was")
+                    self.say(STALE)
                     return False
-                if refusal.code != "place":
-                    raise GiveUp(refusal.error, "infrastructure") from None
             self.heartbeat.pause(PAUSE_S)
 
     def tell_red(self, commit: str, done: Done) -> None:
@@ -233,8 +233,7 @@ class TrainLanding(Landing):
             try:
                 return self.ship.storage.enter(self.claim, self.heartbeat.take_report())
             except Refused as refusal:
-                if refusal.code != "place":
-                    raise GiveUp(refusal.error, "infrastructure") from None
+                give_up_unless(refusal, "place")
             self.push_own()
             self.heartbeat.pause(PAUSE_S)
 
@@ -252,8 +251,7 @@ class TrainLanding(Landing):
         try:
             answer = self.ship.storage.enter(self.claim, report, commit, base)
         except Refused as refusal:
-            if refusal.code not in ("place", "ref", "stale"):
-                raise GiveUp(refusal.error, "infrastructure") from None
+            give_up_unless(refusal, "place", "ref", "stale")
             self.heartbeat.pause(PAUSE_S)
             return False
         return answer["base"] == base
@@ -267,6 +265,5 @@ class TrainLanding(Landing):
             try:
                 return self.ship.storage.leave(self.claim, report, why, on)["landed"]
             except Refused as refusal:
-                if refusal.code not in ("place", "berth"):
-                    raise GiveUp(refusal.error, "infrastructure") from None
+                give_up_unless(refusal, "place", "berth")
             self.heartbeat.pause(PAUSE_S)

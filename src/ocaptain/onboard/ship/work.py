@@ -199,7 +199,7 @@ class Work:
             self._finished = self._saved
 
     def _is_lost(self, commit: str) -> bool:
-        return bool(commit) and self.git.ask("cat-file", "-e", commit).status != 0
+        return bool(commit) and not self.git.has(commit)
 
     def _lacks(self, commit: str) -> bool:
         """Whether a commit is not in what is checked out."""

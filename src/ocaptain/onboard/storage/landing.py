@@ -212,9 +212,10 @@ def leave(call: Call) -> LeaveAnswer:
         note_own_red(call, held)
     elif why == "red":
         held = note_overtaken(call, held)
-    holder = train.berth_holder(call)
-    if why == "berth" and not train.take_berth(call, held) and holder:
-        refuse_for_berth(holder)
+    elif why == "berth":
+        other = train.take_berth(call, held)
+        if other:
+            refuse_for_berth(other)
     return {"landed": has_landed}
 
 

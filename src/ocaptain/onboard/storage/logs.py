@@ -59,19 +59,25 @@ def task_ids(home: Path) -> list[str]:
 
 def fault(home: Path, query: LogQuery) -> Refusal | None:
     """Return why a query makes no sense: its ship, or its task, is none of this voyage's."""
-    ship, task = query["ship"], query["task"]
-    if ship and ship not in speakers(home / "voyage"):
-        return no_such("ship", ship, speakers(home / "voyage"), "ocaptain status")
-    if task and task not in task_ids(home):
-        return no_such("task", task, task_ids(home), "ocaptain tasks")
+    ship = query["ship"]
+    task = query["task"]
+    if ship:
+        ships = speakers(home / "voyage")
+        if ship not in ships:
+            return no_such("ship", ship, ships, "ocaptain status")
+    if task:
+        tasks = task_ids(home)
+        if task not in tasks:
+            return no_such("task", task, tasks, "ocaptain tasks")
     return None
 
 
 def speakers(folder: Path) -> list[str]:
     """Return whose lines there may be: ships, also those that have gone, and others."""
-    ships = {path.stem for path in (folder / "ships").glob("ship-*.json")}
-    logs = {path.stem for path in (folder / "logs").glob("*.log")}
-    return sorted({*ships, *logs, *HANDS}, key=lambda name: (len(name), name))
+    names = set(HANDS)
+    names.update(path.stem for path in (folder / "ships").glob("ship-*.json"))
+    names.update(path.stem for path in (folder / "logs").glob("*.log"))
+    return sorted(names, key=lambda name: (len(name), name))
 
 
 def no_such(kind: NamedKind, name: str, names: Iterable[str], command: str) -> Refusal:

@@ -229,9 +229,12 @@ def seconds_since_seen(call: Call, ship: ShipRecord) -> float | None:
 
 def tasks(call: Call) -> TaskRows:
     """Return every task, in the order of ids."""
-    ids = sorted(call.tasks, key=tasklist.order)
     in_train = {row["task"]: row for row in cars(call, train.load(call))}
-    return {"tasks": [task_row(call, call.tasks[each], in_train.get(each)) for each in ids]}
+    rows = []
+    for task_id in sorted(call.tasks, key=tasklist.order):
+        car = in_train.get(task_id)
+        rows.append(task_row(call, call.tasks[task_id], car))
+    return {"tasks": rows}
 
 
 def task_row(call: Call, task: Task, car: CarStatus | None) -> TaskRow:

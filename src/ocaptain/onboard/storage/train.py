@@ -183,15 +183,16 @@ def berth_holder(call: Call) -> Claim | None:
     return holder
 
 
-def take_berth(call: Call, held: Claim) -> bool:
-    """Let nobody enter ahead of a claim, within its time limit, unless another has that right.
+def take_berth(call: Call, held: Claim) -> Claim | None:
+    """Let nobody enter ahead of a claim, within its time limit.
 
-    Returns whether it has."""
+    Returns the claim that has that right instead, if another has."""
     holder = berth_holder(call)
     if holder is None:
         grant_berth(call, held)
-        return True
-    return holder["number"] == held["number"]
+    elif holder["number"] != held["number"]:
+        return holder
+    return None
 
 
 def grant_berth(call: Call, held: Claim) -> None:
