@@ -116,12 +116,16 @@ async def run(
 
 
 async def stream(
-    argv: Sequence[str], use: Callable[[bytes], object], *, stdin: bytes = b"", silence: float
+    argv: Sequence[str],
+    use: Callable[[bytes], object],
+    *,
+    stdin: bytes | None = b"",
+    silence: float,
 ) -> Result:
     """Run `argv` to its end, and call `use` with what it writes, as it comes.
 
     It may take any time, but may not be silent for longer than `silence` seconds: that raises
-    TooLong. `out` of the result is empty."""
+    TooLong. If `stdin` is None, its stdin is open until we end it. `out` of the result is empty."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(silence) as limit:
@@ -136,7 +140,7 @@ async def stream(
 
 
 async def _run(
-    argv: Sequence[str], stdin: bytes, env: Mapping[str, str], use: Callable[[bytes], object]
+    argv: Sequence[str], stdin: bytes | None, env: Mapping[str, str], use: Callable[[bytes], object]
 ) -> Result:
     child = _start(argv, env, stderr=PIPE)
     try:
@@ -241,19 +245,22 @@ async def _end(child: Popen[bytes]) -> None:
             child.wait(PATIENCE_S)
 
 
-async def _communicate(child: Popen[bytes], stdin: bytes, use: Callable[[bytes], object]) -> Result:
+async def _communicate(
+    child: Popen[bytes], stdin: bytes | None, use: Callable[[bytes], object]
+) -> Result:
     """Feed a child, and take what it writes, until it ends; `use` gets its stdout.
 
     Its pipes need not end then: a daemon that it left behind, such as a ControlMaster, may hold
     them. But what the child itself wrote is in them by then, so the last look comes after its end.
     """
     stderr = bytearray()
-    rest = memoryview(stdin)
+    rest = memoryview(stdin or b"")
     pause = 0.0
     while True:
         status = child.poll()
         unfed = len(rest)
-        rest = _feed(cast(IO[bytes], child.stdin), rest)
+        if stdin is not None:
+            rest = _feed(cast(IO[bytes], child.stdin), rest)
         out = cast(IO[bytes], child.stdout).read(PIPE_BYTES) or b""
         err = cast(IO[bytes], child.stderr).read(PIPE_BYTES) or b""
         if out:

@@ -245,15 +245,22 @@ class Ssh(NamedTuple):
         return result
 
     async def stream(
-        self, vm: str, remote: Remote, use: Callable[[bytes], object], *, silence: float
+        self,
+        vm: str,
+        remote: Remote,
+        use: Callable[[bytes], object],
+        *,
+        silence: float,
+        stdin: bytes | None = b"",
     ) -> Result:
         """Run `remote` on `vm`, and call `use` with what it prints, as it comes.
 
-        That may take any time, but for `silence` seconds without a word. Raises Unreachable."""
+        That may take any time, but for `silence` seconds without a word. Raises Unreachable. If
+        `stdin` is None, its stdin ends when we do."""
         answer = Answer(use)
         command = self.command(vm, announced(remote))
         try:
-            result = await stream(command, answer.take, silence=silence)
+            result = await stream(command, answer.take, stdin=stdin, silence=silence)
         except TooLong:
             raise self._unreachable(vm, f"nothing came for {silence:g} s") from None
         self._check(vm, result, answer)

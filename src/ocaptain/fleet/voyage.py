@@ -254,7 +254,10 @@ class Voyage:
 
     async def ask_status(self, timeout: float = RUN_S) -> VoyageStatus:
         """The voyage at a glance, if storage says it within `timeout` seconds."""
-        status = await self.ask("status", Status, timeout=timeout)
+        return self.to_show(await self.ask("status", Status, timeout=timeout))
+
+    def to_show(self, status: Status) -> VoyageStatus:
+        """Return what storage says of the voyage, with hints as they are to be typed here."""
         for command in status["next"]:
             command["command"] = self.to_type(command["command"])
         for ship in status["ships"]:

@@ -128,6 +128,16 @@ def run_excerpt(
     return Done(status, excerpt.text(), "")
 
 
+def beginning(argv: Argv, limit: int) -> bytes:
+    """Run a program that only prints something. Return the first `limit` bytes of that.
+
+    One that prints more is killed."""
+    with start(argv, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL) as child:
+        printed = child.stdout.read(limit) if child.stdout else b""
+        child.kill()
+    return printed
+
+
 class Excerpt:
     """The beginning and the end of a stream of bytes, which may be read while it grows."""
 

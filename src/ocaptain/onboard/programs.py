@@ -39,6 +39,16 @@ def logs(query: str) -> None:
     logs.main(HOME, query)
 
 
+def picture(query: str) -> None:
+    """Print the picture of the voyage, and how it changes."""
+    import signal
+
+    from .storage import picture
+
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever looks on may go at any time
+    picture.main(HOME, query)
+
+
 def panes(view: str, *ships: str) -> None:
     """Show ships in tmux."""
     from .storage import panes
@@ -99,6 +109,7 @@ PROGRAMS: dict[str, Callable[..., None]] = {
     "harbor": harbor,
     "background": background,
     "logs": logs,
+    "picture": picture,
     "panes": panes,
     "pane": pane,
     "overview": overview,

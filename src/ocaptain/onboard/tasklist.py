@@ -177,6 +177,19 @@ def chains(tasks: Tasks) -> dict[str, int]:
     return length
 
 
+def longest_chain(tasks: Tasks) -> list[str]:
+    """Return the longest chain of tasks that are not completed, the first to be done first."""
+    left = {task_id: task for task_id, task in tasks.items() if state(task) != "completed"}
+    length = chains(left)
+    below = dependants(left)
+    chain: list[str] = []
+    following: Iterable[str] = left
+    while candidates := sorted(following, key=order):
+        chain.append(max(candidates, key=lambda task_id: length[task_id]))
+        following = below[chain[-1]]
+    return chain
+
+
 def ranking(tasks: Tasks) -> list[str]:
     """Return all ids in the order in which tasks are handed out.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import tasklist
+from .. import process, tasklist
 from . import train
 from .call import text
 from .orders import lookup_task
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from ..picture import Diff
     from ..protocol import (
         CarStatus,
         ChangedFile,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 COMMITS_LIMIT = 50
 FILES_LIMIT = 200
 """How many commits and files of a landing are named."""
+DIFF_BYTES = 400_000
+"""How much of a diff is shown."""
 LANDINGS_LIMIT = 2_000
 """How many commits back from a landing the one before it is looked for."""
 
@@ -41,6 +44,11 @@ LANDINGS_LIMIT = 2_000
 def task(call: Call) -> TaskDetails:
     """Return all that is known of `task`; what git knows of it is for `with_landed`."""
     found = lookup_task(call, text(call.request, "task"))
+    return describe(call, found, base_of(call, found))
+
+
+def describe(call: Call, found: Task, base: str | None) -> TaskDetails:
+    """Return all that is known of a task, which has landed on `base`."""
     claims = [claim_row(claim) for claim in call.claims_of(found["id"])]
     dependants = tasklist.dependants(call.task_outlines).get(found["id"], [])
     return {
@@ -52,7 +60,7 @@ def task(call: Call) -> TaskDetails:
         "dependants": linked(call, dependants),
         "cost_usd": round(sum(claim["cost_usd"] for claim in claims), 4),
         "claims": claims,
-        "base": base_of(call, found),
+        "base": base,
         "landed": None,
     }
 
@@ -112,6 +120,24 @@ def base_of(call: Call, found: Task) -> str | None:
     return next((ancestor for ancestor in ancestors if ancestor in landed), None)
 
 
+def bases(call: Call) -> dict[str, str]:
+    """Return for each commit that a task has landed as the one that it has landed on.
+
+    It asks git once, for all."""
+    landed = {tasklist.metadata(task).get("commit") for task in call.tasks.values()}
+    found = {}
+    above = ""
+    for commit in call.git("rev-list", "--first-parent", call.meta["head"], "--").split():
+        is_start = commit == call.meta["start"]
+        if above and (is_start or commit in landed):
+            found[above] = commit
+        if is_start:
+            break
+        if commit in landed:
+            above = commit
+    return found
+
+
 # What git knows
 
 
@@ -133,6 +159,27 @@ def with_landed(journal: Journal, answer: Json) -> Json:
         "removed": sum(file["removed"] or 0 for file in files),
     }
     return {**answer, "landed": landed}
+
+
+def with_diff(journal: Journal, answer: Json) -> Json:
+    """Return the answer to `diff`: what the task of these details has changed on the branch."""
+    if answer["base"] is None:
+        error = f"task {answer['id']} has no commit on the branch"
+        return {"ok": False, "code": "task", "error": error}
+    return {"ok": True, **diff(journal, answer["id"], answer["base"], answer["commit"])}
+
+
+def diff(journal: Journal, task_id: str, base: str, commit: str) -> Diff:
+    """Return what differs between two commits, as far as somebody may want to read it."""
+    words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "-M", base, commit, "--")
+    shown = process.beginning(["git", "-C", journal.repo, *words], DIFF_BYTES + 1)
+    return {
+        "task": task_id,
+        "base": base,
+        "commit": commit,
+        "text": shown[:DIFF_BYTES].decode(errors="replace"),
+        "cut": len(shown) > DIFF_BYTES,
+    }
 
 
 def commits_between(journal: Journal, base: str, commit: str) -> list[LandedCommit]:

@@ -148,6 +148,11 @@ class Journal:
         has_skipped = self._seq - len(self._new) > seq
         return [whole] if has_skipped else [sets for number, sets in self._new if number > seq]
 
+    def keep_up(self) -> None:
+        """Take in what is new, for one who looks on for hours, and never takes the lock."""
+        self.look()
+        self._new.clear()
+
     def moment(self) -> Moment:
         """Return this moment, as neither sleep nor a jump of the clock can falsify it."""
         boot = self._boot.decode()[-BOOT_DIGITS:]

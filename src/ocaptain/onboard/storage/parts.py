@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 
 from .journal import UNSOUND, fold, no_entries, sync
 
@@ -13,8 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import IO
 
-    from ..protocol import Sections
+    from ..protocol import Json, Sections
     from .journal import Journal
 
 
@@ -67,6 +69,61 @@ def lines_of(part: Path) -> Iterator[bytes]:
     else:
         with part.open("rb") as file:
             yield from file
+
+
+class Onlooker:
+    """Reads the journal as it grows, without the lock: each line of it and its older parts once."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._file: IO[bytes] | None = None
+
+    def all_so_far(self) -> Iterator[Json]:
+        """Yield each line that there is, the earliest first. Damaged parts are left out."""
+        from zlib import error
+
+        for part in all_parts(self._journal):
+            with suppress(OSError, EOFError, error):
+                for raw in lines_of(part):
+                    yield from parsed(raw)
+        yield from self.new()
+
+    def new(self) -> Iterator[Json]:
+        """Yield the lines that have come since the last look."""
+        if self._file:
+            yield from self._read(self._file)
+        if self._file is None or not self._is_current(self._file):
+            self._close()
+            self._file = self._journal.lines.open("rb")
+            yield from self._read(self._file)
+
+    def __del__(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._file:
+            self._file.close()
+
+    def _is_current(self, file: IO[bytes]) -> bool:
+        """Whether the journal was not begun anew since a file was opened."""
+        return os.path.samestat(os.fstat(file.fileno()), self._journal.lines.stat())
+
+    def _read(self, file: IO[bytes]) -> Iterator[Json]:
+        place = file.tell()
+        for raw in iter(file.readline, b""):
+            if not raw.endswith(b"\n"):
+                break  # it is being written, or torn
+            place += len(raw)
+            yield from parsed(raw)
+        file.seek(place)
+
+
+def parsed(raw: bytes) -> Iterator[Json]:
+    """Yield a line of the journal, if it can be read."""
+    with suppress(*UNSOUND):
+        line = json.loads(raw)
+        if line["op"] and line["set"] is not None:
+            yield line
 
 
 def part_faults(journal: Journal) -> Iterator[str]:

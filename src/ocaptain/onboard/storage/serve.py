@@ -106,10 +106,11 @@ def respond(
         from . import fsck
 
         return fsck.with_repository(journal, answer)
-    if op == "task" and answer["ok"]:
+    if op in ("task", "diff") and answer["ok"]:
         from . import details
 
-        return details.with_landed(journal, answer)
+        finish = details.with_landed if op == "task" else details.with_diff
+        return finish(journal, answer)
     return answer
 
 
@@ -128,6 +129,7 @@ def captain_operations() -> Mapping[str, Operation]:
         "status": status.status,
         "tasks": status.tasks,
         "task": details.task,
+        "diff": details.task,
         "unfetched": status.unfetched,
         "fetched": status.fetched,
         "voyage_record": status.voyage_record,
