@@ -201,27 +201,48 @@ def kill_marked(entry: str) -> None:
     kill_all(lambda: marked(entry))
 
 
-def kill_all(pids: Callable[[], set[int]], spare: Collection[int] = ()) -> None:
-    """Kill all processes that `pids` finds, but us and the spared, until none is left."""
-    for _ in range(KILL_ROUNDS):
+def kill_all(pids: Callable[[], set[int]], spare: Collection[int] = ()) -> bool:
+    """Kill all processes that `pids` finds, but us and the spared, until none is left.
+
+    Returns whether there was any."""
+    for rounds in range(KILL_ROUNDS):
         found = pids() - {os.getpid(), *spare}
         if not found:
-            return
+            return rounds > 0
         for pid in found:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(KILL_PAUSE_S)
+    return True
+
+
+def is_below(pid: int, ancestor: int) -> bool:
+    """Whether a process is this one, or its child, or a child of such a child, and so on."""
+    while pid not in (ancestor, 0):
+        pid = _parent(pid)
+    return pid == ancestor
 
 
 def cpu_ticks(pids: Collection[int]) -> int:
     """Return the CPU time that these processes have used, in clock ticks."""
     ticks = 0
     for pid in pids:
-        # proc(5): utime and stime are fields 14 and 15; the name, field 2, may have spaces.
-        fields = _proc_file(pid, "stat").rpartition(b")")[2].split()
+        fields = _stat(pid)
         if fields:
-            ticks += int(fields[11]) + int(fields[12])
+            ticks += int(fields[11]) + int(fields[12])  # utime and stime: 14 and 15 in proc(5)
     return ticks
+
+
+def _parent(pid: int) -> int:
+    """Return the parent of a process; 0 if it has none, or has ended."""
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
+def _stat(pid: int) -> list[bytes]:
+    """Return the fields of a process's stat, from the third of proc(5) on; none if it has ended."""
+    # The name, which is the second field, may have spaces.
+    return _proc_file(pid, "stat").rpartition(b")")[2].split()
 
 
 def _wait(child: subprocess.Popen[bytes], timeout: float | None) -> int:

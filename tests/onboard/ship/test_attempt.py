@@ -16,6 +16,12 @@ from tests.support.yard import Yard, at_sea, with_submodule, wreck
 
 pytestmark = pytest.mark.usefixtures("children")
 
+LEAVES_WRITER = """\
+(setsid sh -c 'while echo x >>ticks; do sleep 0.01; done' >/dev/null 2>&1 &)
+until test -e ticks; do sleep 0.01; done
+"""
+"""Leaves a daemon that writes into the clone."""
+
 
 @rule("R48")
 @pytest.mark.parametrize("code", ["lost", "claim", "unheard-of"])
@@ -91,6 +97,41 @@ def test_a_red_check_goes_back_into_the_same_session(yard: Yard, talking: str):
     told = yard.shown(landing["commit"], "told")
     assert "`echo no telling; test -e told` fails with status 1:\n\nno telling" in told
     assert "a" in wreck(yard).split()
+
+
+@rule("R87")
+@pytest.mark.parametrize("check", [None, "true"])
+def test_a_daemon_that_a_command_left_writes_no_more_while_its_work_lands(
+    yard: Yard, check: str | None
+):
+    """What is checked is what lands, and what is in the clone then."""
+    harbor = Harbor()
+    work = at_sea(yard, harbor, LEAVES_WRITER, check=check)
+    assert hold(work.ship, work)
+    [landing] = harbor.requests("land")
+    ticks = git(yard.path, "show", f"{landing['commit']}:ticks")
+    assert ticks == (yard.path / "ticks").read_text().strip()
+    assert "stopping what the agent left running" in work.ship.log.read_text()
+
+
+@rule("R87")
+def test_a_daemon_of_an_agent_that_lives_on_ends_with_the_turn_and_its_tools_do_not(
+    yard: Yard, talking: str
+):
+    """A tool is a child of the agent's, or of such a child's; a daemon has left its parents."""
+    harbor = Harbor()
+    run = (
+        "tool = subprocess.Popen(['sh', '-c', 'sleep 600; exit'])\n"
+        f"hear(); subprocess.run({LEAVES_WRITER!r}, shell=True); result()\n"
+        "hear(); open('told', 'w').write(f'tool: {tool.poll()}'); result()\n"
+        "hear()"
+    )
+    work = at_sea(yard, harbor, run, check="test -e told", agent=talking)
+    assert hold(work.ship, work)
+    [landing] = harbor.requests("land")
+    assert yard.shown(landing["commit"], "told") == "tool: None"
+    ticks = yard.shown(landing["commit"], "ticks")
+    assert ticks == (yard.path / "ticks").read_text().strip()
 
 
 def test_work_that_never_lands_is_given_back(yard: Yard, talking: str):

@@ -33,6 +33,8 @@ class Attempt:
         self._timing = timing
         self._asked: set[str] = set()
         """What the agent was asked about, and need not be again."""
+        self._set_up: set[int] = set()
+        """What setup.sh has started for this claim."""
         kind = TrainLanding if ship.voyage["check"] else Landing
         self.landing = kind(
             ship, grant, self.work, self.heartbeat, interactive=self.agent.interactive
@@ -84,13 +86,14 @@ class Attempt:
             done = self.ship.run(SET_UP)
             if done.status:
                 raise GiveUp(done.stdout[-2000:], "infrastructure") from None
+            self._set_up = self.ship.work.pids()
             self.clone.keep()
             self.clone.begin(self.ref)
         self.work.begin()
         self.landing.began_at = self.clone.upstream
 
     def take_turn(self, session: Session) -> None:
-        """Have the agent do one turn."""
+        """Have the agent do one turn. Nothing of it goes on writing while the work lands."""
         end = session.turn(self.message)
         if end.outcome != "done":
             lines = "\n".join(session.last_lines)
@@ -98,6 +101,7 @@ class Attempt:
             if end.outcome and end.outcome != "limited":  # after which a turn goes on
                 fault = end.outcome
             raise GiveUp(f"{end.outcome}: {end.text}\n{lines}".strip(), fault)
+        session.stop_strays(spare=self._set_up)
 
     # Landing
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired
 from typing import NamedTuple
@@ -289,6 +289,13 @@ class Session:
         self._hails.give_up()
         self._run.background_tasks = 0
         self._turn.heard_at = time.monotonic()
+
+    def stop_strays(self, spare: Collection[int] = ()) -> None:
+        """Kill what the agent has started, but the spared, unless it runs below the agent.
+
+        That is all that could still write if a turn has ended, and the agent waits."""
+        if self.ship.work.kill_strays(self._run.child.pid, spare):
+            self.ship.say("stopping what the agent left running", self.heartbeat.task_id)
 
     # What the agent lets be known
 

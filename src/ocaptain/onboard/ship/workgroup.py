@@ -102,6 +102,17 @@ class WorkGroup:
                 (self._cgroup / "cgroup.kill").write_text("1")
         process.kill_all(self.pids, spare)
 
+    def kill_strays(self, agent: int, spare: Collection[int] = ()) -> bool:
+        """Kill all of it but the agent, what runs below the agent, and the spared.
+
+        Daemons are killed so, for they have left their parents, and tools that the agent needs are
+        not. Returns whether there was anything to kill."""
+
+        def strays() -> set[int]:
+            return {pid for pid in self.pids() if not process.is_below(pid, agent)}
+
+        return process.kill_all(strays, spare)
+
     def memory_kills(self) -> int:
         """Return how many processes the kernel has killed for memory so far."""
         with suppress(OSError):
