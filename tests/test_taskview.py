@@ -79,6 +79,8 @@ def test_one_task(shown: TaskShown):
         "   why: ship-1: no space left on device",
         "3  landed  ship-0 at 2026-11-22 18:22Z for 1m38s  $0.42  8c1f0b6",
         "   said: docs/layout.md names each folder.",
+        "   transcript: 48 kB (--claim 3)",
+        "→ ocaptain transcript 2",
         "",
         "landed  1 file, +24 -0 lines",
         "  8c1f0b6  Say what is where",

@@ -94,6 +94,8 @@ def task(shown: "TaskShown", voyage: str | None = None, *, utc: bool = False) ->
     if shown["claims"]:
         parts += ["", line("attempts", "bold")]
         parts += [_attempt(claim, utc=utc) for claim in shown["claims"]]
+        if any(claim.get("transcript") for claim in shown["claims"]):
+            parts.append(line(f"→ ocaptain transcript{named} {shown['id']}", "bold"))
     if shown["landed"]:
         parts += ["", *_landed(shown["landed"])]
     if shown["log"]:
@@ -156,7 +158,10 @@ def _attempt(claim: ClaimRow, *, utc: bool) -> Table:
     state = state_text(claim["state"])
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_row(line(f"{claim['number']}"), Text.assemble(state, "  ", line("  ".join(words))))
-    for name, text in (("why", claim["reason"]), ("said", claim["last_words"])):
+    kept = claim.get("transcript")
+    paper = f"{kept / 1000:.0f} kB (--claim {claim['number']})" if kept else ""
+    facts = {"why": claim["reason"], "said": claim["last_words"], "transcript": paper}
+    for name, text in facts.items():
         if text:
             grid.add_row("", Text.assemble((f"{name}: ", "dim"), line(text)))
     return grid

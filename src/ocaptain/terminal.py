@@ -65,12 +65,17 @@ class VoyageRow(TypedDict):
 
 def show(content: RenderableType) -> None:
     """Print to the terminal; into a pipe without cutting anything off."""
+    lines = rendered(content)
+    if any(lines):
+        print("\n".join(lines), flush=True)
+
+
+def rendered(content: RenderableType) -> list[str]:
+    """Return the lines that `show` prints."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS)
     with console.capture() as capture:
         console.print(content)
-    lines = [line.rstrip() for line in capture.get().splitlines()]
-    if any(lines):
-        print("\n".join(lines), flush=True)
+    return [line.rstrip() for line in capture.get().splitlines()]
 
 
 # A voyage

@@ -54,6 +54,7 @@ OPTIONS: dict[str, list[str]] = {
     "tasks show": ["-n, --tail", "--utc", "--json"],
     "tasks add": [*FIELDS, *ORDER],
     "tasks edit": ["--subject", *FIELDS, *ORDER],
+    "transcript": ["--claim", "--raw", "--utc"],
     "voyages": ["--json"],
     "wait": ["-t, --timeout", "--json"],
 }

@@ -64,7 +64,7 @@ def test_what_only_storage_has_is_said_until_it_is_fetched(sailing: Sailing, rep
     report = asyncio.run(fetch(voyage, repo, everything=True))["message"]
     records = repo / records_folder(voyage.id)
     assert "nothing there is new to you" in report
-    assert f"Logs, journal and artifacts: {records}/" in report
+    assert f"Logs, transcripts, journal, artifacts: {records}/" in report
     number = ref.rpartition("/")[2]
     assert git(repo, "rev-parse", f"refs/ocaptain/{voyage.id}/{number}") == wreck
     journal = (records / "journal.jsonl").read_bytes()

@@ -59,7 +59,7 @@ def test_what_agents_leave_behind_is_seen_to(claude_captain, model):
     assert sorted(voyage.landed()) == ["Its own words", "Task 2", "Task 3"]
 
 
-@rule("R37", "R48", "R85")
+@rule("R37", "R48", "R85", "R152")
 def test_agents_that_fail_use_up_attempts(claude_captain, model):
     """Silence is asked about once, a dead or stalled agent is stopped, and each task says why."""
     model.on("MARK-silent", [api.say("All is well."), api.say("As I said.")])
@@ -78,6 +78,8 @@ def test_agents_that_fail_use_up_attempts(claude_captain, model):
     assert [r.turns for r in model.about("MARK-silent")] == [0, 1]
     assert "NO CHANGE:" in model.about("MARK-silent")[1].last
     assert all(f"task {key} after 1 attempt," in seen["reason"] for key in wanted)
+    assert until(lambda: len([*(voyage.storage / "transcripts").glob("*.gz")]) == 3, 20)
+    assert "kill -9 $PPID" in claude_captain.run("transcript", voyage.id, "2").out
 
 
 @rule("R37", "R40")

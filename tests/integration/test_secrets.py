@@ -1,9 +1,12 @@
 """Tokens stay where they belong, whatever an agent and a captain do."""
 
+import gzip
+import json
 from pathlib import Path
 
 from tests.fakes import messages_api as api
-from tests.support.captain import Json, task
+from tests.support.captain import Captain, Json, Voyage, task
+from tests.support.machine import until
 from tests.support.rules import rule
 from tests.support.secrets import TOKENS, found_in, objects, sampling
 from tests.support.terminal import Terminal
@@ -27,10 +30,31 @@ def script(model, gate: Path) -> dict[str, Json]:
     }
 
 
-@rule("R98", "R99")
+def kept(voyage: Voyage) -> set[str]:
+    """The transcripts that storage has."""
+    return {path.name for path in (voyage.storage / "transcripts").glob("*-*.gz")}
+
+
+def transcripts(captain: Captain, voyage: Voyage, repo: Path) -> str:
+    """All that a captain gets to see of transcripts, in each way. All else is fetched, too."""
+    assert until(lambda: len(kept(voyage)) == 4, 20)
+    captain.run("fetch", voyage.id, "--into", str(repo), "--all")
+    home = [*repo.glob("ocaptain-*/transcripts/*.jsonl.gz")]
+    assert {path.name for path in home} == kept(voyage)
+    unpacked = "".join(gzip.decompress(path.read_bytes()).decode() for path in home)
+    assert "The key is ***" in unpacked
+    shown = captain.run("transcript", voyage.id, "1").out
+    assert "does Bash\n  cat ~/voyage/agent_env.json" in shown
+    raw = captain.run("transcript", voyage.id, "1", "--raw").out
+    assert all(json.loads(line)["type"] for line in raw.splitlines())
+    assert f"transcript {voyage.id} 1" in captain.run("tasks", "show", voyage.id, "1").out
+    return unpacked + shown + raw
+
+
+@rule("R98", "R99", "R152")
 def test_no_token_is_to_be_seen_anywhere(claude_captain, model):
-    """Not in a command line, log, journal, task, commit, ref or screen, nor on storage at all; the
-    git host's token is on no ship."""
+    """Not in a command line, log, transcript, journal, task, commit, ref or screen, nor on storage
+    at all; the git host's token is on no ship."""
     captain, gate = claude_captain, claude_captain.root / "gate"
     captain.env |= TOKENS
     repo = captain.repository()
@@ -43,7 +67,7 @@ def test_no_token_is_to_be_seen_anywhere(claude_captain, model):
         gate.touch()
         voyage.wait()
         seen += "\n".join(terminal.screen())
-        captain.run("fetch", voyage.id, "--into", str(repo), "--all")
+        seen += transcripts(captain, voyage, repo)
     seen += "".join(captain.run(verb, voyage.id).out for verb in ("logs", "status", "tasks"))
     seen += objects(voyage, voyage.storage / "repo.git") + objects(voyage, repo)
     commands = b"\n".join(sampler.seen).decode(errors="replace")

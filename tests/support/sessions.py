@@ -53,6 +53,9 @@ class Talking:
     def missing(self, _environ: Mapping[str, str]) -> str | None:
         return None
 
+    def transcript(self, environ: Mapping[str, str], conversation: str) -> str | None:
+        return f"{environ['HOME']}/{conversation}.jsonl"
+
     def command(self, job: Job) -> list[str]:
         program = TALKING + job.grant["task"]["metadata"]["run"]
         return [sys.executable, "-c", program, job.conversation]

@@ -62,6 +62,11 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "ocaptain tasks edit 7 --description 'Only the public names.'",
         "ocaptain tasks edit 7 --after ''  # it waits for nothing",
     ],
+    "transcript": [
+        "ocaptain transcript 7",
+        "ocaptain transcript 7 --claim 12",
+        "ocaptain transcript 7 --raw >7.jsonl",
+    ],
     "voyages": ["ocaptain voyages"],
     "wait": ["ocaptain wait", "ocaptain wait --timeout 3600 && ocaptain fetch"],
 }

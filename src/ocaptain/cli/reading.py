@@ -21,6 +21,7 @@ from .arguments import (
     voyage_argument,
 )
 from .names import complete_names
+from .paging import paged, show
 
 if TYPE_CHECKING:
     from ocaptain.onboard.protocol import LogQuery
@@ -100,11 +101,17 @@ async def logs(
         tail=tail,
         follow=follow,
     )
-    show = loglines.as_json if as_json else loglines.LogPrinter(utc=utc).text
-    await until_reader_leaves(_print_logs(fleet.voyage, query, show))
+    shown = loglines.as_json if as_json else loglines.LogPrinter(utc=utc).text
+    if follow or as_json:
+        await until_reader_leaves(_print_logs(fleet.voyage, query, shown, click.echo))
+        return
+    with suppress(BrokenPipeError), paged() as say:
+        await until_reader_leaves(_print_logs(fleet.voyage, query, shown, say))
 
 
-async def _print_logs(voyage: str | None, query: "LogQuery", show: Callable[[str], str]) -> None:
+async def _print_logs(
+    voyage: str | None, query: "LogQuery", shown: Callable[[str], str], say: Callable[[str], None]
+) -> None:
     import asyncio  # which help can do without
 
     from ocaptain.fleet.logs import read_logs
@@ -116,7 +123,7 @@ async def _print_logs(voyage: str | None, query: "LogQuery", show: Callable[[str
     def use(line: str) -> None:
         if silence:
             silence.cancel()
-        click.echo(show(line))
+        say(shown(line))
 
     try:
         count = await read_logs(found, query, use)
@@ -169,11 +176,42 @@ async def tasks_show(voyage: str | None, task: str, tail: int, utc: bool, as_jso
 
     What is to be done, what it waits for and what waits for it; each attempt, with what the agent
     said last; what has landed; and the last lines of the log about it."""
-    from ocaptain import taskview, terminal
+    from ocaptain import taskview
     from ocaptain.fleet.tasks import ask_task
 
     shown = await ask_task(await find_voyage(voyage), task, tail)
     if as_json:
         print_json(shown)
     else:
-        terminal.show(taskview.task(shown, voyage, utc=utc))
+        show(taskview.task(shown, voyage, utc=utc))
+
+
+@click.command()
+@voyage_argument
+@click.argument("task", shell_complete=complete_names)
+@click.option(
+    "--claim",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Of this attempt: its number in `tasks show`. Else: of the last.",
+)
+@click.option("--raw", is_flag=True, help="The lines of JSON as they are.")
+@utc_option
+async def transcript(
+    voyage: str | None, task: str, claim: int | None, raw: bool, utc: bool
+) -> None:
+    """Show what an agent was told, thought, said and did at TASK.
+
+    That is what the agent's own program has written down: of Claude Code its session file. It comes
+    to storage when an attempt is over, also if that did not land, without secrets, and of a very
+    long one the end. On a terminal it opens in your pager ($PAGER)."""
+    from ocaptain import transcript as transcripts
+    from ocaptain.fleet.transcripts import ask_transcript
+
+    found = await ask_transcript(await find_voyage(voyage), task, claim)
+    if raw:
+        for line in transcripts.lines(found.packed):
+            click.echo(line, nl=False)
+        return
+    with suppress(BrokenPipeError):
+        show(transcripts.view(found, voyage, utc=utc))

@@ -18,7 +18,10 @@ from .voyage import Voyage
 FETCH_S = 1800
 SILENCE_S = 120
 """How long storage may send nothing of its records before they are given up, in seconds."""
-PACK_RECORDS = "cd ~/voyage && exec tar -cz artifacts journal*.jsonl* logs ships voyage.json"
+PACK_RECORDS = """\
+cd ~/voyage && exec tar -cz --exclude='.*' artifacts journal*.jsonl* logs ships voyage.json \
+  $(ls -d transcripts 2>/dev/null)
+"""
 SOME_FILES_CHANGED = 1
 """The status of tar(1) if a file changed while it was read, as logs and the journal do."""
 
@@ -59,7 +62,7 @@ async def fetch(
     try:
         repo = await repository(into)
         if not unrelated:
-            await _see_that_it_is_related(voyage, repo, unfetched["start"])
+            await _see_that_it_is_related(voyage, repo, unfetched.get("start"))
         await _fetch_refs(voyage, into, wrecks=everything)
         if everything:
             await _have_git_ignore(folder.name, into)
@@ -94,7 +97,7 @@ def _in_sentences(outcome: FetchOutcome) -> str:
     head = outcome["head"][:12]
     sentences = [f"{voyage} is at {head} in {outcome['repo']}: {new}. See: git log {voyage}"]
     if outcome["records"]:
-        sentences.append(f"Logs, journal and artifacts: {outcome['records']}/")
+        sentences.append(f"Logs, transcripts, journal, artifacts: {outcome['records']}/")
     if outcome["wrecks"]:
         wrecks = ", ".join(outcome["wrecks"])
         sentences.append(f"Work that did not land is on storage only: {wrecks} (--all brings it)")
@@ -109,8 +112,12 @@ async def repository(into: Path) -> Path:
     return Path(await git("-C", str(into), "rev-parse", "--absolute-git-dir"))
 
 
-async def is_related(repo: Path, start: str) -> bool:
-    """Whether a repository has the commit that a voyage began at; an empty one will do too."""
+async def is_related(repo: Path, start: str | None) -> bool:
+    """Whether a repository has the commit that a voyage began at; an empty one will do too.
+
+    An older storage does not say where that was (None). Then any will do."""
+    if start is None:
+        return True
     here = ("-C", str(repo))
     if await try_git(*here, "rev-parse", "--verify", "--quiet", f"{start}^{{commit}}"):
         return True
@@ -124,11 +131,11 @@ async def related_repository(voyage: Voyage, into: Path) -> Path | None:
         repo = await repository(into)
     except Failure:
         return None
-    return repo if await is_related(repo, unfetched["start"]) else None
+    return repo if await is_related(repo, unfetched.get("start")) else None
 
 
-async def _see_that_it_is_related(voyage: Voyage, repo: Path, start: str) -> None:
-    if not await is_related(repo, start):
+async def _see_that_it_is_related(voyage: Voyage, repo: Path, start: str | None) -> None:
+    if start is not None and not await is_related(repo, start):
         raise Unrelated(
             f"{repo} does not have the commit at which {voyage.id} began ({start[:12]}): "
             "it is another repository, or an old clone.",

@@ -19,6 +19,8 @@ async def ask_task(voyage: Voyage, task: str, lines: int) -> TaskShown:
 
     Raises Failure if there is no such task."""
     details = await voyage.ask("task", TaskDetails, {"task": task})
+    for claim in details["claims"]:
+        claim.setdefault("transcript", None)
     log: list[LogEntry] = []
     if lines:
         query = query_of(task=details["id"], tail=lines)

@@ -10,3 +10,6 @@ PROTOCOL = 3
 
 LOG_LIMIT = 50_000_000
 """Bytes that a ship's log may have, on the ship and on storage."""
+
+TRANSCRIPT_LIMIT = 16_000_000
+"""Bytes that are kept of what an agent's program writes down for a claim: the end of it."""

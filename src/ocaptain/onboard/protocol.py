@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 from . import LOG_LIMIT as LOG_LIMIT
 from . import PROTOCOL as PROTOCOL
+from . import TRANSCRIPT_LIMIT as TRANSCRIPT_LIMIT
 
 # Bounds that the captain holds an answer of storage to.
 
@@ -545,6 +546,15 @@ class LogAnswer(TypedDict):
     """Bytes of the ship's log that storage has."""
 
 
+class TranscriptKept(TypedDict):
+    """The answer to a ship's `transcript`."""
+
+    size: int
+    """Bytes that storage has of it: from there on it goes on."""
+    kept: bool
+    """Whether that is all of it."""
+
+
 # What the captain asks
 
 
@@ -751,7 +761,14 @@ class LinkedTask(TypedDict):
     status: str
 
 
-class ClaimRow(TypedDict):
+class KeptTranscript(TypedDict, total=False):
+    """What storage says of a claim's transcript, unless it is older."""
+
+    transcript: Count | None
+    """Bytes of it, compressed; None if there is none."""
+
+
+class ClaimRow(KeptTranscript):
     """A claim in `task`: an attempt at it."""
 
     number: Count
@@ -822,11 +839,34 @@ class TaskDetails(TaskRow):
     landed: Landed | None
 
 
-class Unfetched(TypedDict):
-    """What storage alone has."""
+class TranscriptAnswer(TypedDict):
+    """The answer to the captain's `transcript`: a part of one."""
+
+    task: str
+    subject: str
+    claim: Count
+    ship: ShipName
+    state: Name
+    """A ClaimState."""
+    others: list[Count]
+    """Claims of the task that have one, too."""
+    size: Count
+    """Bytes of all of it, compressed."""
+    offset: Count
+    data: str
+    """The bytes from there on, as far as they fit into an answer, in base64."""
+
+
+class Beginning(TypedDict, total=False):
+    """Where a voyage began, unless storage is older."""
 
     start: Name
-    """The commit that the voyage began at."""
+    """The commit."""
+
+
+class Unfetched(Beginning):
+    """What storage alone has."""
+
     head: Name
     commits: Count
     """Of the branch."""

@@ -9,6 +9,7 @@ import os
 import random
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import inf
@@ -32,6 +33,7 @@ from ..protocol import (
     NoClaim,
     Report,
     TaskGrant,
+    TranscriptKept,
     VerificationGrant,
 )
 from ..redaction import redacted
@@ -214,6 +216,21 @@ class Client:
         """Add a task to the fleet's list, for the agent that has the claim."""
         answer: Message = self.ask(
             {"op": "add", "id": request_id, "claim": claim, "task": task}, patience_s
+        )
+        return answer
+
+    def keep_transcript(
+        self, claim: int, offset: int, part: bytes, *, is_last: bool
+    ) -> TranscriptKept:
+        """Have storage keep a part of what the agent's program has written down for a claim."""
+        answer: TranscriptKept = self.ask(
+            {
+                "op": "transcript",
+                "claim": claim,
+                "offset": offset,
+                "data": b64encode(part).decode(),
+                "last": is_last,
+            }
         )
         return answer
 

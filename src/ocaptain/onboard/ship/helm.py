@@ -33,6 +33,8 @@ def keep_racing(ship: Ship) -> NoReturn:
     ship.say(f"{ship.name} is under way")
     threading.Thread(target=keep_mounted, args=[ship], daemon=True).start()
     threading.Thread(target=ship.keep_log_sent, daemon=True).start()
+    ship.transcripts.end_all()
+    threading.Thread(target=ship.transcripts.keep_sending, daemon=True).start()
     clean_up(ship)
     pause_s = 0.0
     while True:
@@ -63,7 +65,11 @@ def race(ship: Ship) -> bool:
         return True
     if grant["task"] is None:
         return hold(ship, Verification(ship, grant))
-    return hold(ship, Attempt(ship, grant))
+    attempt = Attempt(ship, grant)
+    try:
+        return hold(ship, attempt)
+    finally:
+        ship.transcripts.end(attempt.claim)
 
 
 def hold(ship: Ship, work: Attempt | Verification) -> bool:

@@ -1,5 +1,6 @@
 """An agent's session: the process that works on a task, turn after turn."""
 
+import os
 import threading
 import time
 from collections import deque
@@ -103,10 +104,11 @@ class Session:
             self.ship.agent_env,
             conversation,
         )
+        self._environment = self.agent.environment(job)
         try:
             child = self.ship.work.start(
                 self.agent.command(job),
-                self.agent.environment(job),
+                self._environment,
                 cwd=self.ship.workspace,
                 stdin=PIPE if self.agent.interactive else DEVNULL,
                 stdout=PIPE,
@@ -346,8 +348,7 @@ class Session:
                 run.background_tasks = event.left
                 run.quiet_s = self._timing.quiet_s
             case "begin":
-                run.begun = event.text
-                self._turn.end = None
+                self._begin(run, event.text)
             case "end":
                 self._turn.end = self._turn.end or event
                 self._spending.end_turn(event.cost_usd)
@@ -355,6 +356,14 @@ class Session:
             case "cost":
                 self._spending.add_message(event.text, event.cost_usd)
                 self._report_cost()
+
+    def _begin(self, run: Run, conversation: str) -> None:
+        """Take in that a turn has begun, and note where the agent writes down what is said."""
+        run.begun = conversation
+        self._turn.end = None
+        pattern = self.agent.transcript({**os.environ, **self._environment}, conversation)
+        if pattern:
+            self.ship.transcripts.note(self.grant["claim"], pattern)
 
     def _report_cost(self) -> None:
         spent = self._spending.total()

@@ -19,6 +19,7 @@ from .client import Client, Exchange, Refused, exchange
 from .clone import Clone
 from .git import pack_settings
 from .logbook import Logbook
+from .transcripts import Transcripts
 from .workgroup import WorkGroup, own_cgroup
 
 SOCKETS_PATH_LIMIT = 85
@@ -81,11 +82,13 @@ class Ship:
             *("-o", "ControlMaster=auto"),
         ]
         self._exchange = exchange
-        harbor = shlex.join([*self._sudo_prefix, "harbor"])
-        command = [*self._shared_ssh, "storage", harbor]
+        command = [*self._shared_ssh, "storage", shlex.join([*self._sudo_prefix, "harbor"])]
         self.logbook = Logbook(self.log)
         self.storage = Client(
             command, self.secrets, self._keep_and_exchange, self.say, self.logbook
+        )
+        self.transcripts = Transcripts(
+            self.folder / "transcripts", self.storage, self.secrets, self.say
         )
 
     def _sockets_folder(self) -> Path:

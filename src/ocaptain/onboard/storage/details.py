@@ -10,6 +10,7 @@ from .standing import moment
 from .state import claim_cost
 from .status import task_row
 from .train_status import cars
+from .transcripts import kept_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def task(call: Call) -> TaskDetails:
 
 def describe(call: Call, found: Task, base: str | None) -> TaskDetails:
     """Return all that is known of a task, which has landed on `base`."""
-    claims = [claim_row(claim) for claim in call.claims_of(found["id"])]
+    claims = [claim_row(call, claim) for claim in call.claims_of(found["id"])]
     dependants = tasklist.dependants(call.task_outlines).get(found["id"], [])
     return {
         **task_row(call, found, car_of(call, found["id"])),
@@ -88,7 +89,7 @@ def linked(call: Call, ids: Iterable[str]) -> list[LinkedTask]:
     return rows
 
 
-def claim_row(claim: Claim) -> ClaimRow:
+def claim_row(call: Call, claim: Claim) -> ClaimRow:
     """Return a claim as an attempt at its task."""
     claimed = claim["claimed_at"]
     ended = claim.get("ended_at")
@@ -105,6 +106,7 @@ def claim_row(claim: Claim) -> ClaimRow:
         "reason": claim.get("why"),
         "last_words": claim.get("last_words"),
         "commit": claim.get("commit"),
+        "transcript": kept_bytes(call.journal, claim),
     }
 
 

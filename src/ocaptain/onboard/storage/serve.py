@@ -97,6 +97,10 @@ def respond(
     op = text(request, "op")
     if op == "log" and who != "captain":
         return append_log(journal, who, request)
+    if op == "transcript" and who != "captain":
+        from . import transcripts
+
+        return {**transcripts.keep(journal, who, request), **log_along(journal, who, request)}
     if op not in operations_of(who):
         return refusal("op", f"{who} cannot ask for {op!r:.40}")
     logged = log_along(journal, who, request)
@@ -115,7 +119,7 @@ def respond(
 
 
 def operations_of(who: str) -> Mapping[str, Operation]:
-    """Return what somebody may ask for, apart from `log`."""
+    """Return what somebody may ask for, apart from what a ship brings: `log`, `transcript`."""
     if who == "captain":
         return captain_operations()
     return SHIP_OPERATIONS
@@ -124,12 +128,14 @@ def operations_of(who: str) -> Mapping[str, Operation]:
 def captain_operations() -> Mapping[str, Operation]:
     """Return what the captain may ask for."""
     from . import details, fsck, orders, status  # for whose import no ship should have to wait
+    from .transcripts import transcript
 
     return {
         "status": status.status,
         "tasks": status.tasks,
         "task": details.task,
         "diff": details.task,
+        "transcript": transcript,
         "unfetched": status.unfetched,
         "fetched": status.fetched,
         "voyage_record": status.voyage_record,

@@ -285,3 +285,18 @@ def test_no_message_of_a_known_type_breaks_claudes_reader(kind, said):
 def test_numbers_and_nesting_beyond_measure_do_no_harm(line):
     """What JSON allows and Python does not take easily is ignored."""
     check(list(claude.events(line)))
+
+
+def test_a_sessions_file_is_looked_for_wherever_claude_keeps_it():
+    """In the home directory, or where CLAUDE_CONFIG_DIR says; odd characters are themselves."""
+    home = {"HOME": "/home/a[b]"}
+    found = claude.transcript(home, "3629747f-db69")
+    assert found == "/home/a[[]b]/.claude/projects/*/3629747f-db69.jsonl"
+    elsewhere = claude.transcript({**home, "CLAUDE_CONFIG_DIR": "/etc/claude"}, "3629747f-db69")
+    assert elsewhere == "/etc/claude/projects/*/3629747f-db69.jsonl"
+
+
+@pytest.mark.parametrize("name", ["", "*", "../../../voyage/key", "a/b", "-x", "a\n", "a" * 101])
+def test_no_name_of_a_session_leads_to_another_file(name: str):
+    """What is no name of a session is no part of a path."""
+    assert claude.transcript({"HOME": "/home"}, name) is None

@@ -94,3 +94,9 @@ class Agent(Protocol):
 
     def events(self, line: bytes, /) -> Iterator[Event]:
         """What a line of the agent's stdout says. Never raises, whatever the line."""
+
+    def transcript(self, environ: Mapping[str, str], conversation: str, /) -> str | None:
+        """A pattern (glob(7)) of the file that the agent's program keeps of a conversation.
+
+        `environ` is its process's environment, and `conversation` what `begin` called it, be that a
+        name or not. None: it keeps none."""

@@ -4,7 +4,9 @@ The messages are those of Claude Code 2.1.330 as seen on its stdout. Nothing els
 them, so whatever is missing, new or of another type counts as not said.
 """
 
+import glob
 import json
+import re
 import shlex
 import time
 from collections.abc import Iterator, Mapping
@@ -39,6 +41,8 @@ LEAST_PRICES = {"haiku": (0.1, 0.5), "sonnet": (2, 10), "opus": (4, 20)}
 """US dollars for a million tokens in and out: the least that the client reckons for a family."""
 CACHE_READ = 0.1
 """What a token that was read from the cache costs, of one that was not."""
+SESSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,99}")
+"""What a session can be called, so that its name leads to no other file."""
 GIST = ("command", "file_path", "notebook_path", "pattern", "url", "query", "subject", "taskId")
 """Arguments that say best what a tool call does."""
 
@@ -126,6 +130,14 @@ def events(line: bytes) -> Iterator[Event]:
             yield event._replace(text=text)
 
 
+def transcript(environ: Mapping[str, str], conversation: str) -> str | None:
+    """Claude Code's session file, in a folder that is named after where it was started."""
+    if not SESSION.fullmatch(conversation):
+        return None
+    folder = environ.get("CLAUDE_CONFIG_DIR") or f"{environ.get('HOME', '')}/.claude"
+    return f"{glob.escape(folder)}/projects/*/{conversation}.jsonl"
+
+
 def _events(record: Any) -> Iterator[Event]:  # noqa: C901, PLR0912 - a case for each kind of record
     match record:
         case str():
@@ -162,7 +174,7 @@ def _of_assistant(blocks: list[Any], error: Any) -> Iterator[Event]:
             case {"type": "text", "text": str(text)}:
                 yield Event("text", text)
             case {"type": "tool_use", "name": str(name), "input": {**arguments}}:
-                yield Event("tool", f"{name}: {_gist(arguments)}")
+                yield Event("tool", f"{name}: {gist(arguments)}")
 
 
 def _of_usage(said: Json) -> Iterator[Event]:
@@ -180,7 +192,7 @@ def _of_usage(said: Json) -> Iterator[Event]:
                     yield Event("cost", mark, cost_usd=usd / 1e6)
 
 
-def _gist(arguments: dict[Any, Any]) -> str:
+def gist(arguments: Mapping[Any, Any]) -> str:
     """The argument that says best what the call does, else its first text."""
     for name in (*GIST, *arguments):
         text = arguments.get(name)
