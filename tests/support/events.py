@@ -18,5 +18,8 @@ def check(events: list[Event]) -> None:
         assert "\n" not in event.text
         event.text.encode()
         assert 0 <= event.cost_usd < float("inf")
+        for used in event.usage:
+            used.model.encode()
+            assert all(amount is None or 0 <= amount < float("inf") for amount in used[1:])
         assert 0 <= event.until < float("inf")
         assert isinstance(event.left, int)

@@ -2,12 +2,13 @@
 
 Storage's program `picture` prints a line of JSON, `ok` or a Refusal, and then News, one a line."""
 
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 from .protocol import (
     Amount,
     ClaimState,
     Count,
+    ModelUsage,
     Name,
     ShipName,
     Status,
@@ -67,13 +68,12 @@ class Record(TypedDict):
 
 
 class Task(TaskRow):
-    """A task, with what it is linked with and what it has cost."""
+    """A task, with what it is linked with."""
 
     blockers: list[str]
     """All that it waits for, or has waited for."""
     files: list[str]
     """Paths that it said it would touch."""
-    cost_usd: Amount
     agent: str | None
     """What the task itself wants to be worked by; None: what the voyage says."""
     model: str | None
@@ -94,7 +94,7 @@ class Claim(TypedDict):
     """Why it ended without landing."""
     commit: str | None
     cost_usd: Amount
-    usage: dict[str, Any]
+    usage: dict[str, ModelUsage]
     """What it has used, by model."""
     phases: list[Phase]
     """The earliest first; empty while the journal has not been read."""

@@ -182,6 +182,36 @@ class ShipBoot(ShipFile):
 # The journal's state
 
 
+class ModelUsage(TypedDict):
+    """What a claim has used of one model."""
+
+    input_tokens: Count
+    """Neither read from the cache nor written to it."""
+    output_tokens: Count
+    cache_read_tokens: Count
+    cache_write_tokens: Count
+    cost_usd: Amount | None
+    """None if the agent tells no dollars."""
+    api_s: Amount
+    """For how long the API was at it, in seconds."""
+
+
+class ModelRow(ModelUsage):
+    """The same, as it is shown."""
+
+    model: str
+
+
+class Used(TypedDict):
+    """What some claims have used together, of whatever model."""
+
+    input_tokens: Count
+    output_tokens: Count
+    cache_read_tokens: Count
+    cache_write_tokens: Count
+    api_s: Amount
+
+
 class Claim(TypedDict, total=False):
     """A claim of a task, or of the verification."""
 
@@ -205,6 +235,8 @@ class Claim(TypedDict, total=False):
     last_words: str
     """What the agent said last."""
     cost_usd: float
+    usage: dict[str, ModelUsage]
+    """By model; not there if the agent tells nothing. Its dollars add up to `cost_usd`."""
     budget_usd: float
     """What is set apart for it of the voyage's budget, if that has one."""
     overtaken: int
@@ -437,6 +469,8 @@ class Report(TypedDict, total=False):
     until: float
     """When the wait ends, in UNIX time."""
     cost_usd: float
+    usage: dict[str, ModelUsage]
+    """What the claim has used so far, by model."""
     delivered: list[int]
     """Numbers of the hails that the agent has taken in."""
     last_words: str
@@ -637,6 +671,7 @@ class ShipStatus(TypedDict):
     hails: Count
     """Messages that its agent has not taken in."""
     cost_usd: Amount
+    usage: Used
     seen_s: Amount | None
     """Seconds since it last called; None if it never has."""
     seen_at: Time | None
@@ -707,6 +742,7 @@ class Status(VoyageTimes):
     tasks: TaskCounts
     verify: Name
     cost_usd: Amount
+    usage: Used
     budget_spent: bool
     head: str
     mirrored: str | None
@@ -745,6 +781,9 @@ class TaskRow(TaskTimes):
     """Where it is in the train; None if it is not."""
     behind: str | None
     """The task on top of whose work it is checked."""
+    cost_usd: Amount
+    """What all attempts at it have cost."""
+    usage: Used
 
 
 class TaskRows(TypedDict):
@@ -783,6 +822,7 @@ class ClaimRow(KeptTranscript):
     ended_at: Time | None
     took_s: Amount | None
     cost_usd: Amount
+    usage: list[ModelRow]
     reason: str | None
     """Why it ended without landing."""
     last_words: str | None
@@ -831,7 +871,6 @@ class TaskDetails(TaskRow):
     """All that it waits for, or has waited for."""
     dependants: list[LinkedTask]
     """What waits for it."""
-    cost_usd: Amount
     claims: list[ClaimRow]
     """The earliest first."""
     base: Name | None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ..protocol import BeatAnswer, Fault, Report
 from .client import Refused, Unreachable
 from .ship import Ship
+from .spending import Spending
 
 SETTLE_S = 0.5
 """Seconds between looks for news, so that news that come together are sent together."""
@@ -39,6 +40,8 @@ class Heartbeat:
         self.task_id = task_id
         self.hails = dict(hails)
         """What storage has from the captain for the agent, by number."""
+        self.spending = Spending()
+        """What the claim's sessions have used."""
         self.over = threading.Event()
         self.period_s = ship.voyage["lease_seconds"] / 6
         self.is_landing = False

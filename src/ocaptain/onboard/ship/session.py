@@ -17,7 +17,6 @@ from .agents import Agent, Event, Job, Outcome
 from .hails import Hails
 from .heartbeat import WORKING, GiveUp, Heartbeat
 from .ship import LOG_LINE_LIMIT, Ship
-from .spending import Spending
 from .turn import Run, Turn
 from .workgroup import NoProgram, OutOfMemory
 
@@ -82,7 +81,8 @@ class Session:
         self._save_period_s = 2 * heartbeat.period_s
         self._save_due = time.monotonic() + self._save_period_s
         self._timing = timing or Timing()
-        self._spending = Spending()
+        self._spending = heartbeat.spending
+        self._spending.end_process()  # of a session before this one, if there was one
         self._limits = 0
         """How many turns have ended with a limit since it last worked."""
         self._has_worked = False
@@ -351,10 +351,10 @@ class Session:
                 self._begin(run, event.text)
             case "end":
                 self._turn.end = self._turn.end or event
-                self._spending.end_turn(event.cost_usd)
+                self._spending.end_turn(event.cost_usd, event.usage)
                 self._report_cost()
             case "cost":
-                self._spending.add_message(event.text, event.cost_usd)
+                self._spending.add_message(event.text, event.cost_usd, event.usage)
                 self._report_cost()
 
     def _begin(self, run: Run, conversation: str) -> None:
@@ -366,9 +366,9 @@ class Session:
             self.ship.transcripts.note(self.grant["claim"], pattern)
 
     def _report_cost(self) -> None:
-        spent = self._spending.total()
-        if spent:
-            self.heartbeat.report({"cost_usd": spent})
+        used = self._spending.by_model()
+        if used:
+            self.heartbeat.report({"cost_usd": self._spending.total(), "usage": used})
 
     def _note_work(self, run: Run, event: Event) -> None:
         """Log what the agent said or did; if it is in its turn, it is at work."""

@@ -1,33 +1,93 @@
-"""What an agent's session costs, as far as is known."""
+"""What a claim's agent uses, as far as is known: tokens, dollars and API time, by model."""
+
+from collections.abc import Iterable, Sequence
+
+from ..protocol import ModelUsage
+from .agents import Usage
+
+UNKNOWN = "unknown"
+"""The model that is to blame for dollars of which the agent does not say where they went."""
 
 
 class Spending:
-    """Adds up what was said to be spent, in US dollars.
+    """Adds up what was said to be used, in US dollars and tokens.
 
-    A turn that is cut short has no total. Until one comes, what its messages cost at least counts.
+    A turn that is cut short has no total. Until one comes, what its messages used at least counts.
     """
 
     def __init__(self) -> None:
-        self._earlier_processes = 0.0
-        self._process = 0.0
-        self._messages: dict[str, float] = {}
+        self._earlier_processes: list[Usage] = []
+        self._process: Sequence[Usage] = ()
+        self._messages: dict[str, Sequence[Usage]] = {}
 
-    def add_message(self, mark: str, usd: float) -> None:
-        """Note what a message, called `mark`, costs at least."""
-        self._messages[mark] = usd
+    def add_message(self, mark: str, usd: float, usage: Sequence[Usage] = ()) -> None:
+        """Note what a message, called `mark`, has used at least."""
+        self._messages[mark] = explained(usd, usage)
 
-    def end_turn(self, usd: float) -> None:
-        """Note what the process says that it has spent so far; 0 if it does not say."""
-        if usd:
-            self._process = usd
+    def end_turn(self, usd: float, usage: Sequence[Usage] = ()) -> None:
+        """Note what the process says that it has used so far; 0 and nothing if it does not say."""
+        if usd or usage:
+            self._process = explained(usd, usage)
             self._messages.clear()
 
     def end_process(self) -> None:
         """Begin to count for another process."""
-        self._earlier_processes = self.total()
-        self._process = 0.0
-        self._messages.clear()
+        self._earlier_processes = [*self._earlier_processes, *self._of_process()]
+        self._process = ()
+        self._messages = {}
 
     def total(self) -> float:
-        """Return what the session has spent."""
-        return self._earlier_processes + self._process + sum(self._messages.values())
+        """Return what the session has spent, in US dollars."""
+        return sum(used.cost_usd or 0.0 for used in self._all())
+
+    def by_model(self) -> dict[str, ModelUsage]:
+        """Return what the session has used, by model."""
+        found: dict[str, Usage] = {}
+        for used in self._all():
+            before = found.get(used.model)
+            found[used.model] = added(before, used) if before else used
+        return {model: _entry(used) for model, used in found.items()}
+
+    def _all(self) -> list[Usage]:
+        return [*self._earlier_processes, *self._of_process()]
+
+    def _of_process(self) -> list[Usage]:
+        messages = tuple(self._messages.values())  # which the reader may add to meanwhile
+        return [*self._process, *(used for usage in messages for used in usage)]
+
+
+def explained(usd: float, usage: Sequence[Usage]) -> list[Usage]:
+    """Return what was used so that its dollars are at least `usd`."""
+    missing = usd - sum(used.cost_usd or 0.0 for used in usage)
+    if missing < 1e-6:
+        return list(usage)
+    return [*usage, Usage(UNKNOWN, cost_usd=missing)]
+
+
+def added(one: Usage, other: Usage) -> Usage:
+    """Return the sum of what was used of one model."""
+    return Usage(
+        one.model,
+        one.input_tokens + other.input_tokens,
+        one.output_tokens + other.output_tokens,
+        one.cache_read_tokens + other.cache_read_tokens,
+        one.cache_write_tokens + other.cache_write_tokens,
+        _dollars((one.cost_usd, other.cost_usd)),
+        one.api_s + other.api_s,
+    )
+
+
+def _dollars(costs: Iterable[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known else None
+
+
+def _entry(used: Usage) -> ModelUsage:
+    return {
+        "input_tokens": used.input_tokens,
+        "output_tokens": used.output_tokens,
+        "cache_read_tokens": used.cache_read_tokens,
+        "cache_write_tokens": used.cache_write_tokens,
+        "cost_usd": used.cost_usd,
+        "api_s": round(used.api_s, 3),
+    }

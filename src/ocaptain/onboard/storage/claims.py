@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import clean, several
-from . import health, rest, train
+from . import books, health, rest, train
 from .call import SHORT_LIMIT, Refused, amount, text
 from .leases import end_claim, renew, sweep
 from .state import (
@@ -270,7 +270,7 @@ def task_texts(fields: Json) -> Task:
 
 
 def own_claim(call: Call) -> Claim:
-    """Return the claim that a request names, with what the request says that it has cost.
+    """Return the claim that a request names, with what the request says that it has used.
 
     The request may also say which hails the agent has taken in: `delivered`, their numbers; and
     its `last_words`.
@@ -280,10 +280,7 @@ def own_claim(call: Call) -> Claim:
     if held is None or held["ship"] != call.who:
         raise Refused("claim", f"{call.who} has no claim {number}")
     note_delivered(call)
-    spent = max(amount(call.request, "cost_usd"), held.get("cost_usd", 0))
-    if spent:
-        held = {**held, "cost_usd": spent}
-        call.put_claim(held)
+    held = books.note(call, held)
     last_words = text(call.request, "last_words", WORDS_LIMIT)
     if last_words:
         held = {**held, "last_words": last_words}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from .. import process, tasklist
-from . import train
+from . import books, train
 from .call import text
 from .orders import lookup_task
 from .standing import moment
-from .state import claim_cost
 from .status import task_row
 from .train_status import cars
 from .transcripts import kept_bytes
@@ -50,17 +49,16 @@ def task(call: Call) -> TaskDetails:
 
 def describe(call: Call, found: Task, base: str | None) -> TaskDetails:
     """Return all that is known of a task, which has landed on `base`."""
-    claims = [claim_row(call, claim) for claim in call.claims_of(found["id"])]
+    claims = call.claims_of(found["id"])
     dependants = tasklist.dependants(call.task_outlines).get(found["id"], [])
     return {
-        **task_row(call, found, car_of(call, found["id"])),
+        **task_row(call, found, car_of(call, found["id"]), claims),
         "description": str(found.get("description") or ""),
         "files": tasklist.files(found),
         "run": command(found),
         "blockers": linked(call, tasklist.blockers(found)),
         "dependants": linked(call, dependants),
-        "cost_usd": round(sum(claim["cost_usd"] for claim in claims), 4),
-        "claims": claims,
+        "claims": [claim_row(call, claim) for claim in claims],
         "base": base,
         "landed": None,
     }
@@ -102,7 +100,8 @@ def claim_row(call: Call, claim: Claim) -> ClaimRow:
         "ended": ended,
         "ended_at": moment(ended),
         "took_s": round(max(0.0, ended - claimed), 1) if ended else None,
-        "cost_usd": round(claim_cost(claim), 4),
+        "cost_usd": books.claim_cost(claim),
+        "usage": books.by_model(claim),
         "reason": claim.get("why"),
         "last_words": claim.get("last_words"),
         "commit": claim.get("commit"),

@@ -10,14 +10,13 @@ import json
 from typing import cast
 
 from .. import tasklist
-from . import details, train
+from . import books, details, train
 from .call import Call
 from .journal import open_voyage
 from .logs import stdin_ends_within
 from .parts import Onlooker
 from .phases import History
 from .snapshot import Spoilt
-from .state import claim_cost
 from .status import status, task_row
 from .train_status import cars
 
@@ -201,14 +200,12 @@ class Picture:
 
     def _new_tasks(self, call: Call) -> list[picture.Task]:
         """Return the tasks that are not as they were told last."""
-        costs: dict[str | None, float] = {}
-        for claim in call.claim_outlines.values():
-            costs[claim["task"]] = costs.get(claim["task"], 0.0) + claim_cost(claim)
+        attempts = books.by_task(call)
         in_train = {row["task"]: row for row in cars(call, train.load(call))}
         found = []
         for task_id in sorted(call.tasks, key=tasklist.order):
-            cost = costs.get(task_id, 0.0)
-            row = task_in_picture(call, call.tasks[task_id], in_train.get(task_id), cost)
+            claims = attempts.get(task_id, [])
+            row = task_in_picture(call, call.tasks[task_id], in_train.get(task_id), claims)
             if self._tasks.get(task_id) != row:
                 self._tasks[task_id] = row
                 found.append(row)
@@ -244,14 +241,15 @@ def timeless(shown: Status) -> Json:
     return {**shown, "ships": [{**ship, "seen_s": None} for ship in shown["ships"]]}
 
 
-def task_in_picture(call: Call, task: Task, car: CarStatus | None, cost_usd: float) -> picture.Task:
-    """Return a task with what it is linked with, and what it has cost."""
+def task_in_picture(
+    call: Call, task: Task, car: CarStatus | None, claims: list[protocol.Claim]
+) -> picture.Task:
+    """Return a task with what it is linked with, and what its claims have used."""
     notes: Mapping[str, Any] = tasklist.metadata(task)
     return {
-        **task_row(call, task, car),
+        **task_row(call, task, car, claims),
         "blockers": [*tasklist.blockers(task)],
         "files": tasklist.files(task),
-        "cost_usd": round(cost_usd, 4),
         "agent": text_or_none(notes.get("agent")),
         "model": text_or_none(notes.get("model")),
     }
@@ -270,7 +268,7 @@ def claim_in_picture(claim: protocol.Claim, phases: list[picture.Phase]) -> pict
         "ended_at": claim.get("ended_at"),
         "why": claim.get("why"),
         "commit": claim.get("commit"),
-        "cost_usd": round(claim_cost(claim), 4),
+        "cost_usd": books.claim_cost(claim),
         "usage": known.get("usage") or {},
         "phases": phases,
     }

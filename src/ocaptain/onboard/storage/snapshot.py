@@ -233,6 +233,8 @@ def claim_outline(claim: Claim) -> Claim:
     }
     if "cost_usd" in claim:
         short["cost_usd"] = claim["cost_usd"]
+    if "usage" in claim:
+        short["usage"] = claim["usage"]
     return short
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import one_line
-from . import health
+from . import books, health
 from .call import shortened
 
 TYPE_CHECKING = False
@@ -116,12 +116,7 @@ def broken_ships(call: Call) -> list[str]:
 
 def cost(call: Call) -> float:
     """Return what the voyage has cost so far, in USD, as the agents' reports have it."""
-    return sum(claim_cost(claim) for claim in call.claim_outlines.values())
-
-
-def claim_cost(claim: Claim) -> float:
-    """Return what a claim has cost so far, in USD."""
-    return float(claim.get("cost_usd", 0))
+    return books.cost(call.claim_outlines.values())
 
 
 def budget_spent(call: Call) -> bool:
@@ -149,7 +144,7 @@ def budget_share(call: Call) -> float | None:
 
 def set_apart(claim: Claim) -> float:
     """Return what of the budget is still a live claim's own, in USD."""
-    return max(0.0, claim.get("budget_usd", 0.0) - claim_cost(claim))
+    return max(0.0, claim.get("budget_usd", 0.0) - books.claim_cost(claim))
 
 
 def waiting_hails(call: Call, ship: str) -> dict[str, str]:

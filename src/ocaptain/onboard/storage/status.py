@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import several
-from . import health, standing, train
+from . import books, health, standing, train
 from .said import last_line
 from .state import (
     broken_ships,
     budget_spent,
-    claim_cost,
     cost,
     set_aside,
     some_of,
@@ -25,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..protocol import (
         CarStatus,
+        Claim,
         Json,
         NextCommand,
         ShipRecord,
@@ -90,7 +90,8 @@ def status(call: Call) -> Status:
         ),
         "tasks": tasks,
         "verify": verify,
-        "cost_usd": round(cost(call), 4),
+        "cost_usd": cost(call),
+        "usage": books.used_by(call.claim_outlines.values()),
         "budget_spent": budget_spent(call),
         "head": call.meta["head"],
         "mirrored": call.meta.get("mirrored"),
@@ -208,7 +209,8 @@ def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
         "until_at": standing.moment(until),
         "completed": len(completed),
         "hails": len(waiting_hails(call, name)),
-        "cost_usd": round(sum(claim_cost(claim) for claim in claims), 4),
+        "cost_usd": books.cost(claims),
+        "usage": books.used_by(claims),
         "seen_s": seconds_since_seen(call, ship),
         "seen_at": standing.moment(ship["last_seen_at"]),
         "said": said.text,
@@ -230,15 +232,18 @@ def seconds_since_seen(call: Call, ship: ShipRecord) -> float | None:
 def tasks(call: Call) -> TaskRows:
     """Return every task, in the order of ids."""
     in_train = {row["task"]: row for row in cars(call, train.load(call))}
+    attempts = books.by_task(call)
     rows = []
     for task_id in sorted(call.tasks, key=tasklist.order):
         car = in_train.get(task_id)
-        rows.append(task_row(call, call.tasks[task_id], car))
+        claims = attempts.get(task_id, [])
+        rows.append(task_row(call, call.tasks[task_id], car, claims))
     return {"tasks": rows}
 
 
-def task_row(call: Call, task: Task, car: CarStatus | None) -> TaskRow:
-    """Return a task as `tasks` lists it, with its place in the train, if it has one."""
+def task_row(call: Call, task: Task, car: CarStatus | None, claims: list[Claim]) -> TaskRow:
+    """Return a task as `tasks` lists it, with its place in the train, if it has one, and with what
+    its claims have used."""
     notes = tasklist.metadata(task)
     return {
         "id": task["id"],
@@ -253,6 +258,8 @@ def task_row(call: Call, task: Task, car: CarStatus | None) -> TaskRow:
         "reason": notes.get("failed") or notes.get("note"),
         "landing": car["state"] if car else None,
         "behind": car["behind"] if car else None,
+        "cost_usd": books.cost(claims),
+        "usage": books.used_by(claims),
     }
 
 

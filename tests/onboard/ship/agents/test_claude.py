@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocaptain.onboard.ship.agents import AGENTS, Event
+from ocaptain.onboard.ship.agents import AGENTS, Event, Usage
 from tests.support.events import ODD, check
 from tests.support.rules import rule
 from tests.support.ship import AGENT_SECRET, JOB, a_grant, a_voyage
@@ -241,7 +241,22 @@ def test_a_message_costs_something_before_its_turn_has_ended(model, usd):
     [cost] = heard(type="assistant", message={**message, "model": model})
     assert (cost.kind, cost.text) == ("cost", "msg_1")
     assert cost.cost_usd == pytest.approx(usd)
+    assert cost.usage == (Usage(model, 1000, 700, 2500, 2000, cost.cost_usd),)
+    [cost] = heard(type="assistant", message={**message, "model": "other[1m]"})
+    assert (cost.cost_usd, cost.usage[0].model, cost.usage[0].cost_usd) == (0, "other", None)
     assert heard(type="assistant", message={**message, "model": "<synthetic>"}) == []
+
+
+def test_the_end_of_a_turn_tells_what_was_used_by_model():
+    """Of the API's time only the sum is known: each model has its part by what it wrote."""
+    small = {"inputTokens": 10, "outputTokens": 100, "costUSD": 0.125}
+    large = {"outputTokens": 300, "cacheReadInputTokens": 7, "cacheCreationInputTokens": 8}
+    models = {"haiku": small, "opus[1m]": {**large, "costUSD": 0.25}, "odd": "?"}
+    [end] = heard(type="result", total_cost_usd=0.375, modelUsage=models, duration_api_ms=4000)
+    assert end.usage == (
+        Usage("haiku", 10, 100, 0, 0, 0.125, 1.0),
+        Usage("opus", 0, 300, 7, 8, 0.25, 3.0),
+    )
 
 
 KEYS = [

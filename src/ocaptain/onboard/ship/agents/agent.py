@@ -46,6 +46,21 @@ class Job(NamedTuple):
     """What an earlier process for this claim called its conversation, which is to go on."""
 
 
+class Usage(NamedTuple):
+    """What was used of one model."""
+
+    model: str
+    input_tokens: int = 0
+    """Neither read from the cache nor written to it."""
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float | None = None
+    """None if the agent tells no dollars."""
+    api_s: float = 0
+    """For how long the API was at it, in seconds."""
+
+
 class Event(NamedTuple):
     """Something that an agent let be known."""
 
@@ -65,6 +80,9 @@ class Event(NamedTuple):
     """Of an `end`."""
     cost_usd: float = 0
     """Of an `end`: spent by the process so far. Of `cost`: at least so much of it is new."""
+    usage: tuple[Usage, ...] = ()
+    """Of an `end`: what the process has used so far, by model; empty if it does not say. Of `cost`:
+    what the message has used at least."""
 
 
 class Agent(Protocol):

@@ -14,7 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 from ...protocol import Json
+from . import claude_usage
 from .agent import Event, Job, Outcome
+from .claude_usage import number
 
 CREDENTIALS = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 STREAMS = ("--input-format", "stream-json", "--output-format", "stream-json")
@@ -37,10 +39,6 @@ API_TROUBLES = {
 SERVER_ERROR = 500
 NO_NEWS = ("unknown", "no answer", "connection_failed", "server_error")
 """What the client says of a failure without a status that tells nobody more."""
-LEAST_PRICES = {"haiku": (0.1, 0.5), "sonnet": (2, 10), "opus": (4, 20)}
-"""US dollars for a million tokens in and out: the least that the client reckons for a family."""
-CACHE_READ = 0.1
-"""What a token that was read from the cache costs, of one that was not."""
 SESSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,99}")
 """What a session can be called, so that its name leads to no other file."""
 GIST = ("command", "file_path", "notebook_path", "pattern", "url", "query", "subject", "taskId")
@@ -144,7 +142,7 @@ def _events(record: Any) -> Iterator[Event]:  # noqa: C901, PLR0912 - a case for
             yield Event("notice", record)  # a complaint, on stderr
         case {"type": "assistant", "message": {"content": [*blocks]} as said}:
             yield from _of_assistant(blocks, record.get("error"))
-            yield from _of_usage(said)
+            yield from claude_usage.of_message(said)
         case {"type": "user", "isReplay": True, "uuid": str(mark)}:
             yield Event("heard", mark)
         case {"type": "system", "subtype": "init"}:
@@ -157,11 +155,12 @@ def _events(record: Any) -> Iterator[Event]:  # noqa: C901, PLR0912 - a case for
         case {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected"} as limit}:
             if limit.get("isUsingOverage") is not True:
                 text = f"usage limit reached {limit.get('rateLimitType', '')}"
-                yield Event("wait", text.replace("_", " "), until=_number(limit, "resetsAt"))
+                yield Event("wait", text.replace("_", " "), until=number(limit, "resetsAt"))
         case {"type": "result"}:
             text = str(record.get("result") or record.get("errors"))
-            cost_usd = _number(record, "total_cost_usd")
-            yield Event("end", text, outcome=_outcome(record), cost_usd=cost_usd)
+            cost_usd = number(record, "total_cost_usd")
+            used = claude_usage.of_result(record)
+            yield Event("end", text, outcome=_outcome(record), cost_usd=cost_usd, usage=used)
 
 
 def _of_assistant(blocks: list[Any], error: Any) -> Iterator[Event]:
@@ -177,21 +176,6 @@ def _of_assistant(blocks: list[Any], error: Any) -> Iterator[Event]:
                 yield Event("tool", f"{name}: {gist(arguments)}")
 
 
-def _of_usage(said: Json) -> Iterator[Event]:
-    """What a message has cost at least, until a result says what the session has.
-
-    The client prints a message block by block, each time with the usage of all so far."""
-    match said:
-        case {"id": str(mark), "model": str(model), "usage": dict(usage)}:
-            for family, (price_in, price_out) in LEAST_PRICES.items():
-                if family in model:
-                    tokens_in = _number(usage, "input_tokens")
-                    tokens_in += _number(usage, "cache_creation_input_tokens")
-                    tokens_in += _number(usage, "cache_read_input_tokens") * CACHE_READ
-                    usd = tokens_in * price_in + _number(usage, "output_tokens") * price_out
-                    yield Event("cost", mark, cost_usd=usd / 1e6)
-
-
 def gist(arguments: Mapping[Any, Any]) -> str:
     """The argument that says best what the call does, else its first text."""
     for name in (*GIST, *arguments):
@@ -203,10 +187,10 @@ def gist(arguments: Mapping[Any, Any]) -> str:
 
 def _of_retry(record: Json) -> Iterator[Event]:
     error = record.get("error") or "no answer"
-    if error in HOPELESS_ERRORS and _number(record, "attempt") >= HOPELESS_ATTEMPTS:
+    if error in HOPELESS_ERRORS and number(record, "attempt") >= HOPELESS_ATTEMPTS:
         yield Event("end", "the API does not accept the credential", outcome="refused")
-    status = int(_number(record, "error_status"))
-    delay_s = _number(record, "retry_delay_ms") / 1000
+    status = int(number(record, "error_status"))
+    delay_s = number(record, "retry_delay_ms") / 1000
     words = _trouble(status, str(error))
     text = f"{words}, asking again in {delay_s:.0f} s"
     yield Event("wait", text, words, until=time.time() + delay_s)
@@ -229,15 +213,9 @@ def _outcome(result: Json) -> Outcome:
         return "done"
     if result.get("subtype") == "error_max_budget_usd":
         return "spent"
-    status = _number(result, "api_error_status")
+    status = number(result, "api_error_status")
     if status in STATUS_OUTCOMES:
         return STATUS_OUTCOMES[status]
     if status >= 500 or result.get("api_error") == "connection_failed":
         return "limited"
     return "error"
-
-
-def _number(record: Json, key: str) -> float:
-    """What is no number, negative, infinite or absurd counts as 0: JSON promises nothing."""
-    value = record.get(key)
-    return value if isinstance(value, float) and 0 <= value < 1e12 else 0.0
