@@ -238,5 +238,5 @@ def test_a_voyage_pauses_when_its_budget_is_spent(claude_captain, model):
     assert seen["state"] == "paused"
     assert "of the budget of $0.006 are spent" in seen["reason"]
     assert seen["cost_usd"] >= 0.006
-    assert {ship["state"] for ship in seen["ships"]} == {"paused"}
+    voyage.until(lambda status: {ship["state"] for ship in status["ships"]} == {"paused"})
     assert not model.about("MARK-two")

@@ -13,6 +13,7 @@ import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,8 +139,9 @@ class Gateway:
             if self.cut or self.faults.burst is not None:
                 line.source = self._source(port)
             self._hold_or_let(line)
-            line.task = self.loop.create_task(self._serve(line))
             self.lines.add(line)
+            line.task = self.loop.create_task(self._serve(line))
+            line.task.add_done_callback(partial(self._hang_up, line))
 
     async def _serve(self, line: Line) -> None:
         try:
@@ -147,9 +149,11 @@ class Gateway:
                 await self._carry_to_sshd(line)
         except* OSError:
             pass  # one of the ends is gone
-        finally:
-            line.client.close()
-            self.lines.discard(line)
+
+    def _hang_up(self, line: Line, _task: asyncio.Task[None]) -> None:
+        """Close a connection, also one whose task was cancelled before it ran."""
+        line.client.close()
+        self.lines.discard(line)
 
     async def _admitted(self, line: Line) -> bool:
         """Wait as long as the connection gets no answer; whether it gets one at all."""
@@ -265,6 +269,9 @@ class Gateway:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _stop(self) -> None:
+        for listener in self.listeners:
+            self.loop.remove_reader(listener.fileno())
+        await asyncio.sleep(0)  # what is accepted is a line by then, which is closed
         rest = asyncio.all_tasks() - {asyncio.current_task()}
         for task in rest:
             task.cancel()

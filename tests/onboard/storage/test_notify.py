@@ -19,12 +19,13 @@ from tests.support.rules import rule
 from tests.support.storage import VOYAGE, Json, Sail, Storage, assert_sound, task
 
 APPEND = 'echo "$OCAPTAIN_VOYAGE|$OCAPTAIN_EVENT|$OCAPTAIN_TEXT" >>{}'
-HASTY = Timing(news_poll_s=0.02, retry_pause_s=0.02, notify_command_s=0.3)
+HASTY = Timing(news_poll_s=0.02, retry_pause_s=0.02)
+IMPATIENT = Timing(news_poll_s=0.02, retry_pause_s=0.02, notify_command_s=1)
 
 
-def run_job(storage: Storage) -> None:
-    """Run the job to its end; it waits for next to nothing."""
-    background.main(storage.home, "notify", HASTY, clock=storage.time, awake=storage.awake)
+def run_job(storage: Storage, timing: Timing = HASTY) -> None:
+    """Run the job to its end; between looks and attempts it waits for next to nothing."""
+    background.main(storage.home, "notify", timing, clock=storage.time, awake=storage.awake)
 
 
 @pytest.fixture
@@ -220,9 +221,9 @@ FAULTS = {
 def test_what_fails_each_time_is_given_up_and_noted(sail: Sail, told, tmp_path: Path, notify: str):
     """Status says why the last attempt failed; the same is not tried for ever."""
     storage = complete(sail, notify.replace("{}", str(tmp_path / "told")))
-    run_job(storage)
+    run_job(storage, IMPATIENT)
     assert FAULTS[notify] in storage.order("status")["notify_fault"]
-    run_job(storage)
+    run_job(storage, IMPATIENT)
     assert len(told()) == (3 if "exit" in notify or "sleep" in notify else 0)
     assert storage.sections()["meta"]["notified"] == {"complete": "try it"}
     notes = [line["set"]["meta"] for line in storage.lines() if line["op"] == "notify"]
