@@ -47,6 +47,7 @@ class Talking:
 
     program = sys.executable
     interactive = True
+    has_telemetry = False
     message = staticmethod(AGENTS["claude"].message)
     events = staticmethod(AGENTS["claude"].events)
 

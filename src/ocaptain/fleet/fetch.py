@@ -20,7 +20,7 @@ SILENCE_S = 120
 """How long storage may send nothing of its records before they are given up, in seconds."""
 PACK_RECORDS = """\
 cd ~/voyage && exec tar -cz --exclude='.*' artifacts journal*.jsonl* logs ships voyage.json \
-  $(ls -d transcripts 2>/dev/null)
+  $(ls -d telemetry transcripts 2>/dev/null)
 """
 SOME_FILES_CHANGED = 1
 """The status of tar(1) if a file changed while it was read, as logs and the journal do."""

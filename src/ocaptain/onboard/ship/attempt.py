@@ -1,6 +1,7 @@
 """An attempt at a task: a fresh branch, the agent's turns, and the landing."""
 
 from ..protocol import Fault, TaskGrant
+from ..telemetry import is_captains
 from . import prompt
 from .agents import AGENTS
 from .heartbeat import GiveUp, Heartbeat
@@ -30,6 +31,8 @@ class Attempt:
         self.work = Work(self.clone)
         self.message = ""
         """What the agent was told last."""
+        self.endpoint = ""
+        """The URL that it may send telemetry to."""
         self._timing = timing
         self._asked: set[str] = set()
         """What the agent was asked about, and need not be again."""
@@ -41,7 +44,20 @@ class Attempt:
         )
 
     def run(self) -> None:
-        """Have the agent work until its work has landed. Raises GiveUp or OSError if it cannot."""
+        """Have the agent work until its work has landed. Raises GiveUp or OSError if it cannot.
+
+        Its telemetry is received meanwhile, if it sends any and not to the captain's collector."""
+        if not self.agent.has_telemetry or is_captains(self.ship.agent_env):
+            self.race()
+            return
+        from .telemetry import Receiver  # which the agents of most demos and tests need not
+
+        with Receiver(self.ship.telemetry.path, self.ship.secrets) as receiver:
+            self.endpoint = receiver.endpoint
+            self.race()
+
+    def race(self) -> None:
+        """Have the agent work, turn after turn, until its work has landed."""
         self.say(f"claims it: {self.task.get('subject', '')}")
         self.message = prompt.first(self.ship.voyage, self.grant)
         session = self.start(self.grant["head"])
@@ -67,7 +83,15 @@ class Attempt:
     def start(self, head: str = "") -> Session:
         """Begin on a fresh branch, with a fresh session; at `head`, if that is here already."""
         self.begin(head)
-        return Session(self.ship, self.grant, self.agent, self.heartbeat, self.save, self._timing)
+        return Session(
+            self.ship,
+            self.grant,
+            self.agent,
+            self.heartbeat,
+            self.save,
+            self._timing,
+            self.endpoint,
+        )
 
     def start_again(self) -> Session:
         """Begin anew where the branch is now, with the right to land next."""

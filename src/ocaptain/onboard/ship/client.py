@@ -44,6 +44,9 @@ ANSWER_S = 90
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 30.0
 
+FILES = ("log", "telemetry")
+"""Operations that append to a ship's files on storage."""
+
 Exchange = Callable[[Sequence[str], str], Json]
 """Sends a line to the command that is given, and returns the answer. Raises Unreachable."""
 
@@ -239,10 +242,15 @@ class Client:
         answer: LogAnswer = self.ask({"op": "log", **news}, patience_s=0)
         return answer
 
+    def send_telemetry(self, news: LogNews) -> LogAnswer:
+        """Append to the ship's telemetry on storage in the same way. Ask once only."""
+        answer: LogAnswer = self.ask({"op": "telemetry", **news}, patience_s=0)
+        return answer
+
     def ask(self, request: Mapping[str, Any], patience_s: float = inf) -> Any:
         """Ask, again for `patience_s` seconds while no answer comes, and return the answer."""
         whole = {"protocol": PROTOCOL, "id": os.urandom(8).hex(), **request}
-        news = self._log.news() if self._log and request["op"] != "log" else None
+        news = self._log.news() if self._log and request["op"] not in FILES else None
         if news:
             whole["log"] = news
         line = redacted(json.dumps(whole), self._secrets)

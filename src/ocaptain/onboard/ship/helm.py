@@ -35,6 +35,7 @@ def keep_racing(ship: Ship) -> NoReturn:
     threading.Thread(target=ship.keep_log_sent, daemon=True).start()
     ship.transcripts.end_all()
     threading.Thread(target=ship.transcripts.keep_sending, daemon=True).start()
+    threading.Thread(target=ship.keep_telemetry_sent, daemon=True).start()
     clean_up(ship)
     pause_s = 0.0
     while True:

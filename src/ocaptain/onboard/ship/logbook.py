@@ -13,8 +13,10 @@ BATCH = 16_000
 class Logbook:
     """A ship's log on its way to storage, whose copy is always its beginning."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, batch: int = BATCH) -> None:
+        """`batch` is how many bytes of it are sent at once."""
         self.path = path
+        self._batch = batch
         self.sent = 0
         """Bytes that storage has, by its last answer."""
 
@@ -25,10 +27,14 @@ class Logbook:
         return False
 
     def news(self) -> LogNews | None:
-        """Return what is to be sent next: whole lines, at most so many. None if there are none."""
+        """Return what is to be sent next: whole lines, at most so many. None if there are none.
+
+        Of a line that is longer than that, its next part."""
         offset = self.sent
         with suppress(OSError), self.path.open("rb") as log:
-            lines = os.pread(log.fileno(), BATCH, offset).rpartition(b"\n")[0]
-            if lines:
-                return {"offset": offset, "text": lines.decode(errors="replace") + "\n"}
+            found = os.pread(log.fileno(), self._batch, offset)
+            lines, newline, _ = found.rpartition(b"\n")
+            if newline or len(found) == self._batch:
+                text = lines + newline or found
+                return {"offset": offset, "text": text.decode(errors="replace")}
         return None

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from .. import process
 from ..protocol import TaskGrant
+from ..telemetry import traceparent
 from . import prompt
 from .agents import Agent, Event, Job, Outcome
 from .hails import Hails
@@ -65,10 +66,12 @@ class Session:
         heartbeat: Heartbeat,
         save: Callable[[], None],
         timing: Timing | None = None,
+        telemetry: str = "",
     ) -> None:
         """Start the agent. `save` brings its work to storage, and is called now and then.
 
-        Raises GiveUp if its program is not installed here."""
+        `telemetry` is the URL that it may send that to. Raises GiveUp if its program is not
+        installed here."""
         self.ship = ship
         self.grant = grant
         self.agent = agent
@@ -81,6 +84,7 @@ class Session:
         self._save_period_s = 2 * heartbeat.period_s
         self._save_due = time.monotonic() + self._save_period_s
         self._timing = timing or Timing()
+        self._telemetry = telemetry
         self._spending = heartbeat.spending
         self._spending.end_process()  # of a session before this one, if there was one
         self._limits = 0
@@ -103,12 +107,13 @@ class Session:
             tuple(hook),
             self.ship.agent_env,
             conversation,
+            self._telemetry,
         )
         self._environment = self.agent.environment(job)
         try:
             child = self.ship.work.start(
                 self.agent.command(job),
-                self._environment,
+                {**self._environment, "TRACEPARENT": self._traceparent()},
                 cwd=self.ship.workspace,
                 stdin=PIPE if self.agent.interactive else DEVNULL,
                 stdout=PIPE,
@@ -118,6 +123,11 @@ class Session:
             why = NOT_INSTALLED.format(program=lack.filename, ship=self.ship.name)
             raise GiveUp(why, "refused") from None
         return Run(child, job.agent_env, conversation)
+
+    def _traceparent(self) -> str:
+        """Return what puts the agent's spans below the one of the claim."""
+        task_id = self.grant["task"]["id"]
+        return traceparent(self.ship.voyage["voyage"], task_id, self.grant["claim"])
 
     def _listen(self) -> None:
         """Take in what the process lets be known, while we do something else."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 from typing import NoReturn
 
+from .. import telemetry
 from ..process import Done
 from ..protocol import LOG_LIMIT, Json, ShipFile
 from ..redaction import redacted, secret_values
@@ -30,6 +31,8 @@ LOG_LOOK_S = 1.0
 """Seconds between looks whether the log has grown."""
 LOG_PERIOD_S = 2.0
 """For how long it waits for another request to go along with."""
+TELEMETRY_PERIOD_S = 5.0
+"""Seconds between looks whether there is telemetry to send."""
 LOG_LINE_LIMIT = 500
 """Characters of a line in the log."""
 
@@ -61,10 +64,9 @@ class Ship:
         self.name = record["ship"]
         self.voyage = record["voyage"]
         self.accounts = record["accounts"]
-        self.number = self.name.rpartition("-")[2]
         self.work = WorkGroup(
             f"{self.voyage['voyage']}/{self.name}",
-            {"OCAPTAIN_SHIP_NUMBER": self.number},
+            {"OCAPTAIN_SHIP_NUMBER": self.name.rpartition("-")[2]},
             own_cgroup(),
         )
         self.agent_env: dict[str, str] = {}
@@ -84,6 +86,7 @@ class Ship:
         self._exchange = exchange
         command = [*self._shared_ssh, "storage", shlex.join([*self._sudo_prefix, "harbor"])]
         self.logbook = Logbook(self.log)
+        self.telemetry = Logbook(self.folder / "telemetry.jsonl", telemetry.BATCH)
         self.storage = Client(
             command, self.secrets, self._keep_and_exchange, self.say, self.logbook
         )
@@ -181,3 +184,15 @@ class Ship:
         with suppress(OSError, Refused):
             while news := self.logbook.news():
                 self.logbook.sent = self.storage.send_log(news)["size"]
+
+    def keep_telemetry_sent(self) -> NoReturn:
+        """Bring to storage what agents let be known of themselves, now and then."""
+        while True:
+            time.sleep(TELEMETRY_PERIOD_S)
+            self.send_telemetry()
+
+    def send_telemetry(self) -> None:
+        """Bring to storage what it has not of the telemetry."""
+        with suppress(OSError, Refused):
+            while news := self.telemetry.news():
+                self.telemetry.sent = self.storage.send_telemetry(news)["size"]

@@ -101,6 +101,8 @@ def respond(
         from . import transcripts
 
         return {**transcripts.keep(journal, who, request), **log_along(journal, who, request)}
+    if op == "telemetry" and who != "captain":
+        return append_telemetry(journal, who, request)
     if op not in operations_of(who):
         return refusal("op", f"{who} cannot ask for {op!r:.40}")
     logged = log_along(journal, who, request)
@@ -313,14 +315,30 @@ def log_along(journal: Journal, who: str, request: Json) -> Json:
 def append_log(journal: Journal, who: str, request: Json, limit: int = LOG_LIMIT) -> Json:
     """Append `text` to the ship's log, if `offset` is the log's size in bytes. The answer has its
     size then, so that nothing is written twice by a ship that has lost an answer."""
+    data = text(request, "text").encode()
+    path = journal.folder / "logs" / f"{who}.log"
+    return append(journal, who, path, data, amount(request, "offset"), limit)
+
+
+def append_telemetry(journal: Journal, who: str, request: Json) -> Json:
+    """Append to the ship's telemetry in the same way."""
+    from .. import telemetry  # which few requests are about
+
+    data = text(request, "text", telemetry.BATCH).encode()
+    path = journal.folder / "telemetry" / f"{who}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    return append(journal, who, path, data, amount(request, "offset"), telemetry.LIMIT)
+
+
+def append(journal: Journal, who: str, path: Path, data: bytes, offset: float, limit: int) -> Json:
+    """Append to a file of a ship's, if it has so many bytes; at most `limit` of them."""
     if not (journal.folder / "ships" / f"{who}.json").exists():
         return refusal("ship", LET_GO.format(who))
-    data = text(request, "text").encode()
-    with (journal.folder / "logs" / f"{who}.log").open("ab") as log:
-        fcntl.flock(log, fcntl.LOCK_EX)
-        size = log.seek(0, os.SEEK_END)
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        size = file.seek(0, os.SEEK_END)
         if not journal.has_room() or size + len(data) > limit:
-            return refusal("room", "storage has no room for this log")
-        if amount(request, "offset") == size:
-            size += log.write(data)
+            return refusal("room", f"storage has no room for more of {path.name}")
+        if offset == size:
+            size += file.write(data)
     return {"ok": True, "size": size}

@@ -55,16 +55,20 @@ def test_telemetry_names_voyage_ship_and_task_besides_the_captains_attributes():
     captain = {"OTEL_LOGS_EXPORTER": "otlp", "OTEL_RESOURCE_ATTRIBUTES": "team=a%20b"}
     grant = a_grant({"id": "a,b"})
     environment = claude.environment(JOB._replace(grant=grant, agent_env=captain))
-    attributes = "team=a%20b,voyage.id=voyage-1f,ship.id=ship-2,task.id=a%2Cb"
+    attributes = "team=a%20b,voyage.id=voyage-1f,ship.id=ship-2,task.id=a%2Cb,ocaptain.claim=1"
     assert environment["OTEL_RESOURCE_ATTRIBUTES"] == attributes
     assert environment["OTEL_LOGS_EXPORTER"] == "otlp"
 
 
 def test_telemetry_is_on_where_the_captain_turned_it_on():
-    """Only the captain's own switch turns it on; the attributes alone send nothing."""
+    """The attributes alone send nothing. If helm receives it, that is where all of it goes."""
     switch = "CLAUDE_CODE_ENABLE_TELEMETRY"
     assert switch not in claude.environment(JOB)
     assert claude.environment(JOB._replace(agent_env={switch: "1"}))[switch] == "1"
+    received = claude.environment(JOB._replace(telemetry="http://127.0.0.1:9/x"))
+    assert received[switch] == "1"
+    assert received["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://127.0.0.1:9/x"
+    assert {received[f"OTEL_{kind}_EXPORTER"] for kind in ("TRACES", "METRICS", "LOGS")} == {"otlp"}
 
 
 @pytest.mark.parametrize("name", ["CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY"])

@@ -44,6 +44,8 @@ class Job(NamedTuple):
     """The captain's environment variables for agents, tokens among them."""
     conversation: str = ""
     """What an earlier process for this claim called its conversation, which is to go on."""
+    telemetry: str = ""
+    """The URL of a receiver (OTLP in JSON) that the agent may send telemetry to; empty: nowhere."""
 
 
 class Usage(NamedTuple):
@@ -95,6 +97,9 @@ class Agent(Protocol):
     """Whether the process outlives its turns and ends when its stdin is closed.
 
     One that is not interactive ends with its turn, and its exit status is the outcome."""
+
+    has_telemetry: bool
+    """Whether it sends telemetry to where a job says."""
 
     def missing(self, environ: Mapping[str, str], /) -> str | None:
         """A sentence on the credential that is not in `environ`, if the agent needs one."""

@@ -43,9 +43,18 @@ SESSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,99}")
 """What a session can be called, so that its name leads to no other file."""
 GIST = ("command", "file_path", "notebook_path", "pattern", "url", "query", "subject", "taskId")
 """Arguments that say best what a tool call does."""
+TELEMETRY = {
+    "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+    "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA": "1",  # or there are no spans
+    "OTEL_TRACES_EXPORTER": "otlp",
+    "OTEL_METRICS_EXPORTER": "otlp",
+    "OTEL_LOGS_EXPORTER": "otlp",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
+}
 
 program = "claude"
 interactive = True
+has_telemetry = True
 
 
 def missing(environ: Mapping[str, str]) -> str | None:
@@ -80,6 +89,7 @@ def environment(job: Job) -> dict[str, str]:
     """The captain's variables, and what makes Claude use the voyage's task list and stay quiet."""
     return {
         **job.agent_env,
+        **_telemetry(job.telemetry),
         "CLAUDE_CODE_ENABLE_TODO_TOOLS": "1",
         "CLAUDE_CODE_TASK_LIST_ID": f"{job.voyage['voyage']}-tasks",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -88,14 +98,20 @@ def environment(job: Job) -> dict[str, str]:
     }
 
 
-def _resource_attributes(job: Job) -> str:
-    """The captain's, with voyage, ship and task.
+def _telemetry(endpoint: str) -> dict[str, str]:
+    """What has spans, logs and metrics sent to a receiver of helm's, if there is one."""
+    if not endpoint:
+        return {}
+    return {**TELEMETRY, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
 
-    They send nothing: telemetry is the captain's to turn on, with CLAUDE_CODE_ENABLE_TELEMETRY."""
+
+def _resource_attributes(job: Job) -> str:
+    """The captain's, with voyage, ship, task and claim. They send nothing by themselves."""
     attributes = [
         f"voyage.id={quote(job.voyage['voyage'])}",
         f"ship.id={quote(job.ship)}",
         f"task.id={quote(job.grant['task']['id'])}",
+        f"ocaptain.claim={job.grant['claim']}",
     ]
     given = job.agent_env.get("OTEL_RESOURCE_ATTRIBUTES", "").strip(", ")
     if given:

@@ -7,6 +7,7 @@ from .agent import Event, Job
 
 program = "bash"
 interactive = False
+has_telemetry = False
 
 
 def missing(_environ: Mapping[str, str]) -> str | None:
