@@ -59,8 +59,8 @@ def test_thirty_ships_at_80_by_24(voyage: Nowhere):
         lines = screen(pilot)
         assert lines[0] == "voyage-3f9a1c0b7d52  running  sailed 10m00s ago  on local  $0.42"
         assert " 6 of 40 tasks, about " in lines[2]
-        assert lines[4] == " 1 ships  5 lost, 5 limited, 5 landing, 10 working, 5 waiting"
-        assert lines[5].startswith(" 2 tasks  7 failed, 14 in progress, ")
+        assert lines[4] == "[1] ships  5 lost, 5 limited, 5 landing, 10 working, 5 waiting"
+        assert lines[5].startswith("[2] tasks  7 failed, 14 in progress, ")
         assert lines[7].split()[:2] == ["ship-4", "lost"]
         assert lines[20] == "not heard from for 40 s"
         assert lines[23].startswith("tab ships/tasks")

@@ -55,7 +55,7 @@ def test_each_order_is_answered_with_a_sentence_and_signed_with_its_reason(offic
     answers = {
         ("pause",): "Nothing more is handed out; 1 ship will work on to the end.",
         ("release", "1"): "Task 1 is pending again; ship-0 drops it.",
-        ("halt",): "Nothing more is handed out; 0 ships will save what is done, and stop.",
+        ("halt",): "Nothing more is handed out; no ship is at work.",
         ("resume",): "Tasks are handed out.",
         ("tasks", "add", "Do more"): "Task 3 is in the list.",
         ("tasks", "edit", "2", "--run", "make"): "Task 2 is changed.",

@@ -233,7 +233,10 @@ def test_ships_are_restarted_replaced_and_relieved(
     with under_way(tmp_path) as sailing:
         voyage = sailing.voyage
         outcome = asyncio.run(orders.reinforce(voyage, ME, 0))
-        assert outcome["message"] == "0 ships lost of 1; 0 new ships."
+        assert outcome["message"] == (
+            "0 ships lost of 1; 0 new ships. "
+            "1 ship answered; helm was started again wherever it had ended."
+        )
         until(lambda: has_helm(voyage, "ship-0"))
 
         asyncio.run(voyage.destroy([voyage.vm("ship-0")], "sink"))

@@ -144,8 +144,8 @@ class Board(App[int]):
         tasks = rows.task_counts(sight.tasks)
         here, other = "bold reverse", "bold"
         return Group(
-            Text.assemble((" 1 ships ", other if self.is_at_tasks else here), f" {ships}"),
-            Text.assemble((" 2 tasks ", here if self.is_at_tasks else other), f" {tasks}"),
+            Text.assemble(("[1] ships", other if self.is_at_tasks else here), f"  {ships}"),
+            Text.assemble(("[2] tasks", here if self.is_at_tasks else other), f"  {tasks}"),
         )
 
     def _paint_detail(self) -> None:

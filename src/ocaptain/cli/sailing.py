@@ -72,7 +72,12 @@ async def sail(
     config = load(overrides={"provider": provider, **sizes})
     _refuse_sizes(config, sizes)
     folder = plan if isinstance(plan, Path) else await write_plan(config, plan, ships)
-    voyage = await check_and_sail(config, folder, ships, open_pr=pr, idle=idle)
+    try:
+        voyage = await check_and_sail(config, folder, ships, open_pr=pr, idle=idle)
+    except BaseException:
+        if not isinstance(plan, Path):
+            _remove_plan(folder)
+        raise
     if as_json and not stay:
         print_json(outcome(voyage, folder))
     if not as_json:
@@ -81,6 +86,14 @@ async def sail(
     if not stay:
         return SUCCESS
     return await show_until_end(voyage, as_json=as_json)
+
+
+def _remove_plan(folder: Path) -> None:
+    """Remove a plan that was written for a voyage that has not sailed."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+    progress(f"The plan in {folder} is removed again.")
 
 
 def outcome(voyage: "Voyage", plan: Path) -> "SailOutcome":

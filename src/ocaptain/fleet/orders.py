@@ -313,7 +313,10 @@ async def reinforce(
     if update["new"]:
         launch = Launch(voyage, answer["voyage"], answer["artifacts"], signature)
         made = await launch.launch(update["new"])
-    outcome = _reinforced(len(ships), update["lost"], [*being_made, *update["kept"]], made)
+    answering = len(expected) - len(unreached)
+    outcome = _reinforced(
+        len(ships), answering, update["lost"], [*being_made, *update["kept"]], made
+    )
     outcome["message"] = voyage.to_type(outcome["message"])
     return outcome
 
@@ -325,12 +328,15 @@ async def _starting_ships(voyage: Voyage) -> list[str]:
 
 
 def _reinforced(
-    before: int, lost: Sequence[str], kept: Sequence[str], made: Sequence[str]
+    before: int, answering: int, lost: Sequence[str], kept: Sequence[str], made: Sequence[str]
 ) -> ReinforceOutcome:
-    """What came of it, if there were so many ships `before`."""
+    """What came of it, if there were so many ships `before`, of which so many answered."""
     count_lost = several(len(lost), "ship")
     count_new = several(len(made), "new ship")
     message = f"{count_lost} lost of {before}; {count_new}."
+    if answering:
+        count_up = several(answering, "ship")
+        message += f" {count_up} answered; helm was started again wherever it had ended."
     if kept:
         message += (
             f" {', '.join(kept)} left alone: being made, or heard by storage."

@@ -77,7 +77,7 @@ def test_a_pause_and_a_halt_count_the_ships_that_are_at_work(sail: Sail):
     """However many there are."""
     storage = sail(task("1"), task("2"))
     told = "Nothing more is handed out; "
-    assert storage.order("pause")["message"] == f"{told}0 ships will work on to the end."
+    assert storage.order("pause")["message"] == f"{told}no ship is at work."
     storage.order("resume")
     storage.claim("ship-0")
     assert storage.order("pause")["message"] == f"{told}1 ship will work on to the end."
@@ -85,7 +85,7 @@ def test_a_pause_and_a_halt_count_the_ships_that_are_at_work(sail: Sail):
     storage.claim("ship-1")
     assert storage.order("pause")["message"] == f"{told}2 ships will work on to the end."
     assert storage.order("halt")["message"] == f"{told}2 ships will save what is done, and stop."
-    assert storage.order("halt")["message"] == f"{told}0 ships will save what is done, and stop."
+    assert storage.order("halt")["message"] == f"{told}no ship is at work."
 
 
 @rule("R67", "R72")

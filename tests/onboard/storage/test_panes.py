@@ -15,13 +15,15 @@ def commands(arguments: list[str]) -> list[str]:
 
 def test_each_program_has_a_pane():
     """The first makes the session, which is large; the panes are tiled after each. Keys leave."""
-    fleet = [panes.Pane(["run", "a"]), panes.Pane(["run", "b"], "red")]
+    fleet = [panes.Pane(["run", "a"], "fleet"), panes.Pane(["run", "b"], "ship-0", "red")]
     typed = commands(panes.layout("fleet-7", fleet))
-    assert typed[:6] == [
+    assert typed[:8] == [
         "new-session -d -x 200 -y 50 -s fleet-7 run a",
+        "select-pane -t fleet-7 -T fleet",
         "set -p -t fleet-7 @colour default",
         "select-layout -t fleet-7 tiled",
         "split-window -t fleet-7 run b",
+        "select-pane -t fleet-7 -T ship-0",
         "set -p -t fleet-7 @colour red",
         "select-layout -t fleet-7 tiled",
     ]
@@ -37,12 +39,19 @@ def test_each_program_has_a_pane():
 def test_tmux_makes_the_panes(tmp_path: Path):
     """Many of them, without a terminal: all up to where the viewer would come in."""
     tmux = ["tmux", "-S", str(tmp_path / "socket"), "-f", "/dev/null"]
-    before_attach = panes.layout("fleet-7", [panes.Pane(["sleep", "600"], "red")] * 9)
+    before_attach = panes.layout("fleet-7", [panes.Pane(["sleep", "600"], "ship-0", "red")] * 9)
     attach = before_attach.index("attach")
     try:
         subprocess.run([*tmux, *before_attach[: attach - 1]], check=True, timeout=60)
         listed = subprocess.run(
-            [*tmux, "list-panes", "-t", "fleet-7", "-F", "#{pane_start_command} #{@colour}"],
+            [
+                *tmux,
+                "list-panes",
+                "-t",
+                "fleet-7",
+                "-F",
+                "#{pane_title} #{pane_start_command} #{@colour}",
+            ],
             check=True,
             capture_output=True,
             text=True,
@@ -50,7 +59,7 @@ def test_tmux_makes_the_panes(tmp_path: Path):
         )
     finally:
         subprocess.run([*tmux, "kill-server"], check=False, timeout=60)
-    assert listed.stdout.count("sleep 600 red") == 9
+    assert listed.stdout.count("ship-0 sleep 600 red") == 9
 
 
 def test_ships_come_in_the_order_of_their_numbers(tmp_path: Path):

@@ -19,10 +19,11 @@ from .status import ship_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from ..protocol import (
+        Claim,
         EditAnswer,
         Hail,
         HailAnswer,
@@ -60,10 +61,8 @@ def pause(call: Call) -> Message:
     """Hand nothing out any more."""
     if not call.meta.get("paused"):
         call.put_meta({"paused": {"state": "paused", "reason": signed(call, "paused")}})
-    count = several(len(call.live_claims()), "ship")
-    return {
-        "message": over(call) or f"Nothing more is handed out; {count} will work on to the end."
-    }
+    work_on = at_work(call.live_claims(), "will work on to the end")
+    return {"message": over(call) or f"Nothing more is handed out; {work_on}."}
 
 
 def halt(call: Call) -> Message:
@@ -73,11 +72,13 @@ def halt(call: Call) -> Message:
     for claim in held:
         end_claim(call, claim, "released", why, "nothing")
     call.put_meta({"paused": {"state": "halted", "reason": why}})
-    count = several(len(held), "ship")
-    return {
-        "message": over(call)
-        or f"Nothing more is handed out; {count} will save what is done, and stop."
-    }
+    stop = at_work(held, "will save what is done, and stop")
+    return {"message": over(call) or f"Nothing more is handed out; {stop}."}
+
+
+def at_work(held: Sequence[Claim], then: str) -> str:
+    """Say how many ships are at work on claims, and what they do then."""
+    return f"{several(len(held), 'ship')} {then}" if held else "no ship is at work"
 
 
 def over(call: Call) -> str:

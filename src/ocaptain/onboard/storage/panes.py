@@ -35,9 +35,10 @@ class View(NamedTuple):
 
 
 class Pane(NamedTuple):
-    """A pane, by the program that runs in it, and the colour of its title."""
+    """A pane, by the program that runs in it, and its first title with its colour."""
 
     argv: Sequence[str]
+    title: str
     colour: str = "default"
 
 
@@ -50,7 +51,7 @@ def show(home: Path, view: View, ships: Sequence[str]) -> None:
     view = view._replace(leads=bool(ships))
     fleet = [ship_pane(home, view, ship) for ship in ships or known_ships(home)]
     if not ships:
-        fleet.insert(0, Pane(program(home, "overview", view.as_json())))
+        fleet.insert(0, Pane(program(home, "overview", view.as_json()), "fleet"))
     os.environ["TERM"] = terminal(os.environ.get("TERM", ""))
     os.execvp("tmux", ["tmux", "-L", "ocaptain", "-f", os.devnull, *layout(session, fleet)])
 
@@ -61,7 +62,7 @@ def ship_pane(home: Path, view: View, ship: str) -> Pane:
     colour = SHIP_COLOURS[number % len(SHIP_COLOURS)]
     if not view.coloured:
         colour = "default"
-    return Pane(program(home, "pane", view.as_json(), ship), colour)
+    return Pane(program(home, "pane", view.as_json(), ship), ship, colour)
 
 
 def read_view(view: str) -> View:
@@ -100,6 +101,7 @@ def layout(session: str, panes: Sequence[Pane]) -> list[str]:
         else:
             new_pane = ["split-window", "-t", session]
         commands.append([*new_pane, *pane.argv])
+        commands.append(["select-pane", "-t", session, "-T", pane.title])
         commands.append(["set", "-p", "-t", session, "@colour", pane.colour])
         commands.append(tile)
     commands += [
