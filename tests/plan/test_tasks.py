@@ -95,10 +95,14 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
     ),
     "metadata of the wrong type": (
         "tasks/3.json",
-        {"metadata": {"files": "a.py", "run": 7}},
+        {"metadata": {"files": "a.py", "run": 7, "budget_usd": 0}},
         [
             'tasks/3.json: metadata: "files": has to be a list of texts, not "a.py"',
             'tasks/3.json: metadata: "run": has to be some text, not 7',
+            (
+                'tasks/3.json: metadata: "budget_usd": '
+                "has to be a number over 0 and up to 1,000,000, not 0"
+            ),
         ],
     ),
     "nothing to run": (

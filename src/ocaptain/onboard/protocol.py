@@ -47,12 +47,14 @@ TaskState = Literal["pending", "in_progress", "completed", "failed"]
 
 
 class TaskMetadata(TypedDict, total=False):
-    """`metadata` of a task: `files` and `run` are the plan's, all else is ocaptain's."""
+    """`metadata` of a task: down to `budget_usd` it is the plan's, all else is ocaptain's."""
 
     files: list[str]
     """Paths that the task will touch."""
     run: str
     """What the `shell` agent executes."""
+    budget_usd: float
+    """What one attempt at it may spend."""
     claim: int
     attempts: int
     interruptedBy: list[str]
@@ -238,7 +240,9 @@ class Claim(TypedDict, total=False):
     usage: dict[str, ModelUsage]
     """By model; not there if the agent tells nothing. Its dollars add up to `cost_usd`."""
     budget_usd: float
-    """What is set apart for it of the voyage's budget, if that has one."""
+    """What its session may spend, if there is a limit; of the voyage's budget it is set apart."""
+    budget_of: Literal["task"]
+    """If the task's own budget is that limit."""
     overtaken: int
     """How often others' work has kept its own from landing."""
 

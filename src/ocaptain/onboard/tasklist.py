@@ -119,6 +119,13 @@ def files(task: Mapping[str, object]) -> list[str]:
     return [path.rstrip("/") for path in paths if isinstance(path, str)]
 
 
+def budget_usd(task: Task) -> float | None:
+    """Return what one attempt at the task may spend, in USD; None if it does not say."""
+    limit: Any = metadata(task).get("budget_usd")
+    is_number = isinstance(limit, (int, float)) and not isinstance(limit, bool)
+    return float(limit) if is_number and limit > 0 else None
+
+
 def state(task: Task) -> TaskState:
     """Return the task's status, or `failed` if it was set aside. Its file says `pending` then."""
     if metadata(task).get("failed"):

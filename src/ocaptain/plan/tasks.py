@@ -16,7 +16,7 @@ from ocaptain.onboard.tasklist import ID, order
 from ocaptain.onboard.text import several
 
 from .hints import TASK_KEYS, meant, question
-from .plan import Text
+from .plan import Amount, Text
 from .reading import Findings, Json, read_object, sound_fields
 
 UNFIT_FOR_GIT = re.compile(r"\.\.|\.$|\.lock$")
@@ -47,11 +47,12 @@ class Metadata(msgspec.Struct):
 
     files: list[Text] | None = None
     run: Text | None = None
+    budget_usd: Amount | None = None
 
 
 LINKS = ("blocks", "blockedBy")
 KNOWN = {*Fields.__struct_fields__, "activeForm", "owner"}
-READ_OF_METADATA = ("metadata.files", "metadata.run", *LINKS)
+READ_OF_METADATA = ("metadata.files", "metadata.run", "metadata.budget_usd", *LINKS)
 """What a key of metadata may be meant for; others there are the plan's own."""
 
 

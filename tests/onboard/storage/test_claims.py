@@ -137,6 +137,23 @@ def test_sessions_share_what_is_left_of_the_budget(sail: Sail):
     assert storage.claim(late)["budget_usd"] == 1.0
 
 
+@rule("R161")
+def test_a_task_that_spends_its_own_budget_has_failed_an_attempt(sail: Sail):
+    """No more than that is set apart, and the voyage goes on; if the voyage's budget is what ended
+    the session, the task is not to blame."""
+    storage = sail(task("1", budget_usd=2), task("2"), budget_usd=9.0, max_attempts=2)
+    for number in (1, 2):
+        assert storage.claim("ship-0")["budget_usd"] == 2.0
+        spent = {"fault": "spent", "why": "it has spent $2", "cost_usd": 2.0}
+        storage.ask("ship-0", "release", claim=number, **spent)
+    row = storage.order("tasks")["tasks"][0]
+    assert (row["attempts"], row["status"], row["cost_usd"]) == (2, "failed", 4.0)
+    assert storage.order("status")["state"] == "running"
+    assert storage.claim("ship-1")["budget_usd"] == 5.0
+    storage.ask("ship-1", "release", claim=3, fault="spent", why="a share", cost_usd=4.5)
+    assert storage.order("tasks")["tasks"][1]["attempts"] == 0
+
+
 @rule("R67")
 def test_the_last_task_may_spend_all_that_is_left(sail: Sail):
     """What is left is divided by ships that have something to do, not by those that only wait."""

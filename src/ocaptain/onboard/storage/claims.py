@@ -106,13 +106,22 @@ def new_claim(call: Call, run_id: str) -> Claim | None:
         "claimed_at": call.now,
         "task": task_id,
     }
-    if task_id and share is not None:
-        new["budget_usd"] = share
     if task_id:
+        new = with_budget(new, share, tasklist.budget_usd(call.tasks[task_id]))
         change: Task = {"status": "in_progress", "owner": call.who}
         taken = tasklist.patched(call.tasks[task_id], change)
         call.put_task(tasklist.annotated(taken, {"claim": new["number"]}))
     return renew(call, new)
+
+
+def with_budget(claim: Claim, share: float | None, own: float | None) -> Claim:
+    """Return a claim with what its session may spend: its share of the voyage's budget, or what its
+    task allows, if that is less. None: no limit."""
+    if own is not None and (share is None or own <= share):
+        return {**claim, "budget_usd": own, "budget_of": "task"}
+    if share is not None:
+        return {**claim, "budget_usd": share}
+    return claim
 
 
 def next_task(call: Call, ship: ShipRecord) -> str | None:
@@ -185,6 +194,8 @@ def release(call: Call) -> Json:
     if held["state"] != "live":
         return {}
     cost = COSTS.get(fault, "attempt")
+    if cost == "spent" and held.get("budget_of") == "task":
+        cost = "attempt"  # as another would spend no less
     end_claim(call, held, "released", why, cost)
     if held["task"] is None and cost == "attempt":
         call.remove_meta("verify_interrupted_by")  # it ran to its end
