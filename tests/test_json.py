@@ -16,6 +16,7 @@ from ocaptain.fleet.fetch import FetchOutcome
 from ocaptain.fleet.launch import SailOutcome
 from ocaptain.fleet.sink import SinkOutcome
 from ocaptain.fleet.tasks import TaskShown
+from ocaptain.fleet.usage import UsageShown
 from ocaptain.fleet.voyage import VoyageStatus
 from ocaptain.loglines import LogEntry
 from ocaptain.onboard.protocol import TaskRow
@@ -37,6 +38,7 @@ TYPES = {
     "tasks": list[TaskRow],
     "tasks show": TaskShown,
     "logs": LogEntry,
+    "usage": UsageShown,
     "voyages": list[VoyageRow],
     "pause": orders.Outcome,
     "relieve": orders.RelieveOutcome,
@@ -46,7 +48,7 @@ TYPES = {
     "fsck": orders.FsckOutcome,
 }
 VERBS = ["check", "config", "doctor", "sail", "fetch", "sink", "voyages"]
-VERBS += ["status", "status --watch", "tasks", "tasks show", "logs"]
+VERBS += ["status", "status --watch", "tasks", "tasks show", "logs", "usage"]
 VERBS += ["pause", "relieve", "tasks add", "hail", "reinforce", "fsck"]
 VOYAGE_STATES = "provisioning running stalled verifying complete failed paused halted idle"
 SHIP_STATES = "starting waiting working landing verifying limited paused broken lost relieved done"
@@ -284,6 +286,11 @@ def test_logs_are_as_documented(voyage: Voyage):
     assert [entry["time"] for entry in entries] == sorted(entry["time"] for entry in entries)
     assert {entry["ship"] for entry in entries} >= {"ship-0", "ship-1"}
     assert "[3] claims it: Fail" in [entry["text"] for entry in entries]
+
+
+def test_usage_is_as_documented(captain: Captain, voyage: Voyage):
+    """Commands use nothing of a model, which is said with zeros."""
+    compare("usage", captain.json("usage", voyage.id))
 
 
 def test_doctor_is_as_documented(captain: Captain):

@@ -18,6 +18,7 @@ from .times import clock, duration, since
 if TYPE_CHECKING:
     from .doctor import Finding
     from .fleet.orders import Addressee, FsckOutcome, HailOutcome, Outcome, ReinforceOutcome
+    from .fleet.usage import UsageRow, UsageShown
     from .fleet.voyage import VoyageStatus
     from .settings import SettingRow
 
@@ -212,6 +213,37 @@ def _voyage(row: VoyageRow) -> list[Text]:
         line(f"{row['vms']}"),
         line(": ".join(part for part in about if part), cut=not row["reason"]),
     ]
+
+
+def usage(shown: "UsageShown") -> RenderableType:
+    """What a voyage has used, with the sum of all, and what of it came to nothing."""
+    total = shown["total"]
+    heads = [shown["by"], "attempts", "cost", "share", "in", "out", "cached"]
+    budget = f" of the budget of ${shown['budget_usd']:g}" if shown["budget_usd"] else ""
+    spent = f"${total['cost_usd']:.2f}{budget}"
+    vain = f"${total['vain_usd']:.2f} went into attempts that did not land"
+    rows = [_used(row) for row in (*shown["rows"], total)]
+    return Group(table(heads, rows), line(f"{spent}; {vain}", "dim"))
+
+
+def _used(row: "UsageRow") -> list[Text]:
+    cached = row["cache_read_tokens"] + row["cache_write_tokens"]
+    return [
+        line(row["name"]),
+        line(f"{row['attempts']}"),
+        line(f"${row['cost_usd']:.2f}"),
+        line(f"{row['share']:.0%}"),
+        line(count(row["input_tokens"])),
+        line(count(row["output_tokens"])),
+        line(count(cached)),
+    ]
+
+
+def count(tokens: int) -> str:
+    """Return a number of tokens in few characters."""
+    if tokens < 1_000:
+        return f"{tokens}"
+    return f"{tokens / 1e3:.1f}k" if tokens < 1_000_000 else f"{tokens / 1e6:.1f}M"
 
 
 def settings(rows: Sequence["SettingRow"], path: Path) -> RenderableType:

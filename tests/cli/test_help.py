@@ -55,6 +55,7 @@ OPTIONS: dict[str, list[str]] = {
     "tasks add": [*FIELDS, *ORDER],
     "tasks edit": ["--subject", *FIELDS, *ORDER],
     "transcript": ["--claim", "--raw", "--utc"],
+    "usage": ["--by", "--json"],
     "voyages": ["--json"],
     "wait": ["-t, --timeout", "--json"],
 }

@@ -42,6 +42,7 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
         looking.tasks,
         reading.tasks_show,
         reading.logs,
+        looking.usage,
         reading.transcript,
         looking.shell,
         watching.wait,

@@ -67,6 +67,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "ocaptain transcript 7 --claim 12",
         "ocaptain transcript 7 --raw >7.jsonl",
     ],
+    "usage": ["ocaptain usage", "ocaptain usage --by model --json"],
     "voyages": ["ocaptain voyages"],
     "wait": ["ocaptain wait", "ocaptain wait --timeout 3600 && ocaptain fetch"],
 }

@@ -1,5 +1,7 @@
 """Commands that show voyages."""
 
+from typing import cast
+
 import click
 
 from .arguments import (
@@ -97,6 +99,30 @@ async def tasks(voyage: str | None, as_json: bool, state: str | None) -> None:
         print_json(rows)
     else:
         terminal.show(taskview.tasks(rows, every, voyage))
+
+
+@click.command()
+@voyage_argument
+@click.option(
+    "--by",
+    type=click.Choice(["task", "ship", "model", "attempt"]),
+    default="task",
+    help="What a row is of; a task, if not given.",
+)
+@json_option
+async def usage(voyage: str | None, by: str, as_json: bool) -> None:
+    """Show what a voyage has used: dollars and tokens.
+
+    Each row has its share of the cost. Under the table is what went into attempts that did not
+    land."""
+    from ocaptain import terminal
+    from ocaptain.fleet import usage as books
+
+    shown = await books.usage(await find_voyage(voyage), cast("books.By", by))
+    if as_json:
+        print_json(shown)
+    else:
+        terminal.show(terminal.usage(shown))
 
 
 @click.command()

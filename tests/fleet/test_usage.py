@@ -1,0 +1,46 @@
+"""What a voyage has used, put together."""
+
+from typing import Any, get_args
+
+from ocaptain import terminal
+from ocaptain.fleet.usage import By, put_together
+from tests.support.rendered import lines
+
+
+def claim(number: int, task: str | None, state: str, **usage: float) -> Any:
+    """A claim that has used models for so many dollars."""
+    tokens = dict.fromkeys(("input_tokens", "output_tokens", "cache_read_tokens"), 1000)
+    used = {"cache_write_tokens": 500, "api_s": 1.5, **tokens}
+    models = {model: {**used, "cost_usd": cost} for model, cost in usage.items()}
+    about = {"number": number, "ship": f"ship-{number % 2}", "task": task, "state": state}
+    return {**about, "usage": models, "cost_usd": sum(usage.values())}
+
+
+CLAIMS = [
+    claim(1, "1", "released", opus=0.5),
+    claim(2, "1", "landed", opus=1.25, haiku=0.25),
+    {**claim(3, "2", "live"), "cost_usd": 0.5},
+    claim(4, None, "landed"),
+]
+
+
+def test_rows_add_up_to_the_total_whatever_they_are_of():
+    """No dollar and no token is missing, and what came to nothing is told."""
+    for by in get_args(By):
+        shown = put_together("voyage-1", by, 20.0, CLAIMS)
+        total = shown["total"]
+        assert (total["cost_usd"], total["vain_usd"], total["attempts"]) == (2.5, 0.5, 4)
+        assert sum(row["cost_usd"] for row in shown["rows"]) == 2.5
+        assert sum(row["input_tokens"] for row in shown["rows"]) == total["input_tokens"] == 3000
+
+
+def test_usage_is_a_table_with_shares():
+    """What cost most comes first."""
+    assert lines(terminal.usage(put_together("voyage-1", "task", 20.0, CLAIMS))) == [
+        "task    attempts  cost   share  in    out   cached",
+        "1       2         $2.00  80%    3.0k  3.0k  4.5k",
+        "2       1         $0.50  20%    0     0     0",
+        "verify  1         $0.00  0%     0     0     0",
+        "total   4         $2.50  100%   3.0k  3.0k  4.5k",
+        "$2.50 of the budget of $20; $0.50 went into attempts that did not land",
+    ]
