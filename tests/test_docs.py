@@ -89,7 +89,8 @@ def test_code_map() -> None:
         folder = re.search(r"(\w+/)(?= |$)", line)
         if folder:
             folders.append((depth, folder[1]))
-    packages = [f"{name}/__init__.py" for name in ("plan", "fleet", "board", "onboard")]
+    rooms = ("plan", "fleet", "board", "dashboard", "onboard")
+    packages = [f"{name}/__init__.py" for name in rooms]
     packages += ["__init__.py", "onboard/storage/__init__.py", "onboard/ship/__init__.py"]
     assert {*mapped, *packages} == {*modules(SRC)}
     assert sorted([*mapped, *packages]) == modules(SRC)  # each once

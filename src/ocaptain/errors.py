@@ -9,7 +9,9 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -31,6 +33,10 @@ class Failure(Exception):
         self.args = (f"{subject}: {self}",)
 
 
+listener: ContextVar[Callable[[str], None] | None] = ContextVar("listener", default=None)
+"""Who hears how something is going in place of the terminal, such as a page that ordered it."""
+
+
 class Word:
     """What stands on the terminal's last line until something else is said."""
 
@@ -39,6 +45,10 @@ class Word:
 
 def progress(text: str) -> None:
     """Say on stderr how something is going; stdout is for what was asked."""
+    hear = listener.get()
+    if hear:
+        hear(without_passwords(text))
+        return
     end_word()
     _say(f"{without_passwords(text)}\n")
 

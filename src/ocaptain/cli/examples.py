@@ -11,6 +11,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     ],
     "config": ["ocaptain config", "ocaptain config --json"],
     "config init": ["ocaptain config init"],
+    "dashboard": ["ocaptain dashboard", "ocaptain dashboard voyage-3f9a --open"],
     "demo": ["ocaptain demo", "ocaptain demo --ships 5"],
     "doctor": ["ocaptain doctor", "OCAPTAIN_PROVIDER=local ocaptain doctor"],
     "fetch": [
@@ -36,6 +37,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "reinforce": ["ocaptain reinforce", "ocaptain reinforce --ships 2  # two more"],
     "release": ["ocaptain release 7"],
     "relieve": ["ocaptain relieve ship-2"],
+    "report": ["ocaptain report", "ocaptain report voyage-3f9a -o done.html"],
     "resume": ["ocaptain resume"],
     "retry": ["ocaptain retry 7", "ocaptain retry verify"],
     "sail": [
