@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 
 from ocaptain.errors import Failure
+from ocaptain.fleet.answers import read_answer
 from ocaptain.fleet.fetch import (
     Unrelated,
     at_risk,
     fetch,
+    is_related,
     records_folder,
     related_repository,
     unpack,
 )
 from ocaptain.fleet.voyage import Voyage
+from ocaptain.onboard.protocol import Unfetched
 from tests.support.machine import put
 from tests.support.rules import rule
 from tests.support.sailing import Sailing, under_way
@@ -185,3 +188,10 @@ def test_records_that_come_in_part_are_a_failure(sailing: Sailing, repo: Path):
         asyncio.run(fetch(sailing.voyage, repo, everything=True))
     ships.with_name("away").rename(ships)
     assert "unlanded work" in str(asyncio.run(at_risk(sailing.voyage)))
+
+
+def test_an_older_storage_that_does_not_say_where_its_voyage_began_is_fetched_from(tmp_path: Path):
+    """Its answer is one, and any repository will do."""
+    answer = b'{"ok": true, "head": "a1", "commits": 0, "wrecks": {}}'
+    unfetched = read_answer(answer, Unfetched)
+    assert asyncio.run(is_related(tmp_path, unfetched.get("start")))
