@@ -26,6 +26,7 @@ from . import (
     sailing,
     settings,
     statuses,
+    tracing,
     watching,
 )
 from .verbs import Verbs
@@ -45,6 +46,7 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
         reading.logs,
         looking.usage,
         reading.transcript,
+        tracing.trace,
         looking.shell,
         pages.dashboard,
         pages.report,

@@ -64,6 +64,11 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "ocaptain tasks edit 7 --description 'Only the public names.'",
         "ocaptain tasks edit 7 --after ''  # it waits for nothing",
     ],
+    "trace": [
+        "ocaptain trace -o trace.jsonl",
+        "ocaptain trace --chrome -o trace.json  # for ui.perfetto.dev",
+        "ocaptain trace --to http://127.0.0.1:4318",
+    ],
     "transcript": [
         "ocaptain transcript 7",
         "ocaptain transcript 7 --claim 12",

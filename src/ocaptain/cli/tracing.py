@@ -1,0 +1,81 @@
+"""The command that makes one trace of a voyage."""
+
+import json
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from .arguments import PATH, find_voyage, voyage_argument
+
+if TYPE_CHECKING:
+    from ocaptain.fleet.voyage import Voyage
+    from ocaptain.onboard.protocol import Json
+
+
+@click.command()
+@voyage_argument
+@click.option("-o", "--output", type=PATH, metavar="FILE", help="Write it there, not on stdout.")
+@click.option("--to", "url", metavar="URL", help="Send it to this OTLP/HTTP endpoint instead.")
+@click.option("--chrome", is_flag=True, help="In Chrome's format: for Perfetto and speedscope.")
+async def trace(voyage: str | None, output: Path | None, url: str | None, chrome: bool) -> None:
+    """Make one trace of the voyage, for OpenTelemetry.
+
+    It has the voyage, its tasks, their attempts, what each was at, and what agents have sent. It
+    is printed as OTLP in JSON, a request a line. With --to it goes to URL/v1/traces and the like,
+    with the headers in OTEL_EXPORTER_OTLP_HEADERS.
+
+    Of a voyage under way, what goes on ends now."""
+    if url and (output or chrome):
+        raise click.UsageError("--to goes with neither --output nor --chrome.")
+    found = await find_voyage(voyage)
+    if url:
+        await _send(found, url)
+    elif output:
+        await _write(found, output, chrome=chrome)
+    else:
+        await _print(found, chrome=chrome)
+
+
+async def _send(voyage: "Voyage", url: str) -> None:
+    from ocaptain.fleet.collector import Collector
+    from ocaptain.fleet.trace import trace as make
+
+    collector = Collector(url)
+    await make(voyage, collector.take)
+    click.echo(f"The trace of {voyage.id} is at {url}.", err=True)
+    if collector.left_out:
+        kinds = " and ".join(sorted(collector.left_out))
+        click.echo(f"{url} takes no {kinds}: they were left out.", err=True)
+
+
+async def _write(voyage: "Voyage", output: Path, *, chrome: bool) -> None:
+    """Write a trace to a file, which has all of it or is as it was."""
+    from ocaptain.errors import Failure
+
+    draft = output.with_name(f".{output.name}.new")
+    try:
+        with draft.open("w") as file:
+            await _print(voyage, chrome=chrome, file=file)
+        draft.replace(output)
+    except OSError as fault:
+        raise Failure(f"The trace cannot be written: {fault}") from None
+    finally:
+        draft.unlink(missing_ok=True)
+    click.echo(f"The trace of {voyage.id} is in {output}.", err=True)
+
+
+async def _print(voyage: "Voyage", *, chrome: bool, file: IO[str] | None = None) -> None:
+    from ocaptain.fleet.chrome import Chrome
+    from ocaptain.fleet.trace import trace as make
+
+    def use(request: "Json") -> None:
+        click.echo(json.dumps(request, separators=(",", ":")), file=file or sys.stdout)
+
+    if not chrome:
+        await make(voyage, use)
+        return
+    gathered = Chrome()
+    await make(voyage, gathered.take)
+    use({"traceEvents": gathered.events, "displayTimeUnit": "ms"})
