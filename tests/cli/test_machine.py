@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -60,7 +61,9 @@ def test_a_demo_sails_to_its_end_and_brings_home_what_landed(captain: Captain):
     captain.path_first("sleep", "#!/bin/sh\n")  # its tasks take their time, to be looked at
     done = captain.run("demo", "-n", "1")
     repo = Path(done.out.splitlines()[0].removeprefix("A repository with a plan in it is at "))
-    voyage = done.out.split()[-1]
+    report = Path(done.out.split()[-1])
+    assert "</html>" in report.read_text()
+    [voyage] = re.findall(r"ocaptain dashboard --open (\S+)", done.out)
     assert voyage in captain.git(repo, "branch", "--format=%(refname:short)").split()
     assert "# O Captain! My Captain!" in captain.git(repo, "show", f"{voyage}:poem.md")
     assert "Ada Captain  Assemble the poem" in done.out

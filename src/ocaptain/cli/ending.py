@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,16 +32,18 @@ async def fetch(
 
     The branch is named as the voyage; merging it is yours to do. With --all, wrecks (work that did
     not land) are put under refs/ocaptain/VOYAGE, and all else into a folder ocaptain-ID, which git
-    is told to ignore.
+    is told to ignore. The report is there, too.
 
     If the repository lacks the commit at which the voyage began, you are asked first; without a
     terminal that is refused. --force does not ask."""
+    from ocaptain.dashboard.report import write_report
     from ocaptain.fleet.fetch import Unrelated
     from ocaptain.fleet.fetch import fetch as bring
 
     found = await find_voyage(voyage)
+    wanted = partial(bring, found, into, everything=everything, write_report=write_report)
     try:
-        outcome = await bring(found, into, everything=everything, unrelated=force)
+        outcome = await wanted(unrelated=force)
     except Unrelated as doubt:
         if not sys.stdin.isatty():
             raise
@@ -48,7 +51,7 @@ async def fetch(
         before = _let_ctrl_c_end_a_question()
         click.confirm("Bring it here all the same?", abort=True, err=True)
         signal.signal(signal.SIGINT, before)
-        outcome = await bring(found, into, everything=everything, unrelated=True)
+        outcome = await wanted(unrelated=True)
     if as_json:
         print_json(outcome)
     else:
@@ -119,6 +122,7 @@ def _let_ctrl_c_end_a_question() -> Any:
 
 async def _offer_to_fetch(voyage: "Voyage", *, err: bool) -> None:
     """Offer to fetch what storage alone has, if there is a repository of the voyage's here."""
+    from ocaptain.dashboard.report import write_report
     from ocaptain.fleet.fetch import fetch, related_repository
 
     repo = await related_repository(voyage, Path())
@@ -126,5 +130,5 @@ async def _offer_to_fetch(voyage: "Voyage", *, err: bool) -> None:
         hint = f"ocaptain fetch --all {voyage.id} --into REPO"
         click.echo(f"To fetch it first, into a repository of the voyage's: {hint}", err=err)
     elif click.confirm(f"Fetch it first, into {repo}?", err=err):
-        outcome = await fetch(voyage, repo, everything=True)
+        outcome = await fetch(voyage, repo, everything=True, write_report=write_report)
         click.echo(outcome["message"], err=err)

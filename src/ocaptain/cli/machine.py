@@ -48,6 +48,7 @@ async def demo(ships: int | None) -> None:
 
     Its VMs are directories on this machine. After Ctrl-C it sails on: `sink -s` ends it, and
     removes all that it has made."""
+    from ocaptain.dashboard.report import write_report
     from ocaptain.fleet.fetch import fetch
     from ocaptain.git import git
 
@@ -59,10 +60,12 @@ async def demo(ships: int | None) -> None:
         raise
     if status != SUCCESS:
         raise Failure("The demo did not come to its end.", hint=f"ocaptain logs {voyage.id}")
-    await fetch(voyage, repo, everything=False)
+    fetched = await fetch(voyage, repo, everything=True, write_report=write_report)
     landed = await git("-C", str(repo), "log", "--format=%h %an  %s", voyage.id)
     click.echo(f"\nWhat landed on {voyage.id}, fetched into {repo}:\n\n{landed}\n")
-    click.echo(f"Have a look, then sink it:{next_commands(voyage.id)}")
+    click.echo(f"Have a look, then sink it:{next_commands(voyage.id)}\n")
+    click.echo(f"To see it in a browser: ocaptain dashboard --open {voyage.id}")
+    click.echo(f"The same as a file:     {fetched['report']}")
 
 
 async def _sail_demo(ships: int) -> "tuple[Voyage, Path]":

@@ -5,6 +5,7 @@ import shutil
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import IO, TypedDict
 
@@ -26,6 +27,11 @@ SOME_FILES_CHANGED = 1
 """The status of tar(1) if a file changed while it was read, as logs and the journal do."""
 
 
+REPORT = "report.html"
+
+WriteReport = Callable[[Voyage, Path], Awaitable[None]]
+
+
 class FetchOutcome(TypedDict):
     """What came home."""
 
@@ -38,6 +44,8 @@ class FetchOutcome(TypedDict):
     """How many of the branch are new to the captain."""
     records: str | None
     """The folder of logs, journal and artifacts, if they were fetched."""
+    report: str | None
+    """The page of the voyage as a file, if that was written with the records."""
     wrecks: list[str]
     """Work that did not land, and that storage alone has yet."""
 
@@ -47,15 +55,20 @@ class Unrelated(Failure):
 
 
 async def fetch(
-    voyage: Voyage, into: Path, *, everything: bool, unrelated: bool = False
+    voyage: Voyage,
+    into: Path,
+    *,
+    everything: bool,
+    unrelated: bool = False,
+    write_report: WriteReport | None = None,
 ) -> FetchOutcome:
     """Bring the branch into the repository at `into`. Returns what was done.
 
     With `everything` also wrecks, under refs/ocaptain/<voyage>, and logs, journal and artifacts,
-    into a folder beside the code. Storage is told what it need not keep for the captain. Raises
-    Failure, also if all came home and the branch here cannot follow; and Unrelated, before
-    anything is brought, if the repository lacks the commit that the voyage began at. With
-    `unrelated` it is taken all the same."""
+    into a folder beside the code, with the report that `write_report` writes there. Storage is told
+    what it need not keep for the captain. Raises Failure, also if all came home and the branch here
+    cannot follow; and Unrelated, before anything is brought, if the repository lacks the commit
+    that the voyage began at. With `unrelated` it is taken all the same."""
     unfetched = await voyage.ask_unfetched()
     fetched = {"head": unfetched["head"]}
     folder = into / records_folder(voyage.id)
@@ -67,6 +80,8 @@ async def fetch(
         if everything:
             await _have_git_ignore(folder.name, into)
             await _fetch_records(voyage, folder)
+            if write_report:
+                await write_report(voyage, folder / REPORT)
             fetched.update(unfetched["wrecks"])
     except Unrelated:
         raise
@@ -84,6 +99,7 @@ async def fetch(
         "head": unfetched["head"],
         "commits": unfetched["commits"],
         "records": str(folder) if everything else None,
+        "report": str(folder / REPORT) if everything and write_report else None,
         "wrecks": [] if everything else list(unfetched["wrecks"]),
     }
     return {**outcome, "message": _in_sentences(outcome)}
@@ -98,6 +114,8 @@ def _in_sentences(outcome: FetchOutcome) -> str:
     sentences = [f"{voyage} is at {head} in {outcome['repo']}: {new}. See: git log {voyage}"]
     if outcome["records"]:
         sentences.append(f"Logs, transcripts, journal, artifacts: {outcome['records']}/")
+    if outcome["report"]:
+        sentences.append(f"All of it to look at, in a browser: {outcome['report']}")
     if outcome["wrecks"]:
         wrecks = ", ".join(outcome["wrecks"])
         sentences.append(f"Work that did not land is on storage only: {wrecks} (--all brings it)")
