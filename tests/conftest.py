@@ -20,6 +20,7 @@ settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="try forty times as much, and more")
+    parser.addoption("--agents", action="store_true", help="run the real Codex, OpenCode, Gemini")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,6 +37,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Each worker gets its share of the long tests first. It begins with a run of tests that stand
     together; later it takes from others' ends."""
+    if not config.getoption("--agents"):
+        config.hook.pytest_deselected(items=[item for item in items if _is_for_agents(item)])
+        items[:] = [item for item in items if not _is_for_agents(item)]
     if not config.getoption("--long"):
         config.hook.pytest_deselected(items=[item for item in items if _is_for_long_runs(item)])
         items[:] = [item for item in items if not _is_for_long_runs(item)]
@@ -59,6 +63,10 @@ def _blocks(items: list[pytest.Item]) -> list[list[pytest.Item]]:
 
 def _is_for_long_runs(item: pytest.Item) -> bool:
     return item.get_closest_marker("long") is not None
+
+
+def _is_for_agents(item: pytest.Item) -> bool:
+    return item.get_closest_marker("agents") is not None
 
 
 def _is_long(item: pytest.Item) -> bool:

@@ -201,6 +201,11 @@ def test_settings_are_listed_with_where_they_come_from(environ):
         "claude_code_oauth_token",
         "anthropic_api_key",
         "anthropic_auth_token",
+        "codex_api_key",
+        "gemini_api_key",
+        "openai_api_key",
+        "opencode_api_key",
+        "openrouter_api_key",
         "anthropic_base_url",
     }
 

@@ -38,6 +38,15 @@ AGENT_VARIABLES = (
     "ANTHROPIC_AUTH_TOKEN",
     "ANTHROPIC_BASE_URL",
     "CLAUDE_CODE_ENABLE_TELEMETRY",
+    "CODEX_API_KEY",
+    "CODEX_CONFIG",
+    "GEMINI_API_KEY",
+    "GOOGLE_GEMINI_BASE_URL",
+    "MODEL_PROVIDER",
+    "OPENAI_API_KEY",
+    "OPENCODE_API_KEY",
+    "OPENCODE_CONFIG_CONTENT",
+    "OPENROUTER_API_KEY",
 )
 """Variables that agents are given as they are. Their keys are the same in lower case."""
 

@@ -96,6 +96,7 @@ def job(model, tmp_path, monkeypatch) -> Job:
         a_grant({"id": "7"}),
         hook=(sys.executable, "-IS", str(lib), "task-hook", "12"),
         agent_env=captain,
+        bridge=(),
     )
 
 

@@ -56,7 +56,12 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
     "unknown agent": (
         "voyage.json",
         {"agent": "parrot"},
-        ['voyage.json: "agent": there is no agent "parrot"; there are claude, shell'],
+        [
+            (
+                'voyage.json: "agent": there is no agent "parrot"; '
+                "there are claude, claude-acp, codex, gemini, opencode, shell"
+            )
+        ],
     ),
     "check that is no shell": (
         "voyage.json",

@@ -39,6 +39,7 @@ JOB = Job(
     a_grant({"id": "7", "metadata": {"run": "make it"}}),
     hook=("python3", "-IS", "/home/a b/lib", "task-hook", "12", "ssh", "harbor"),
     agent_env={"CLAUDE_CODE_OAUTH_TOKEN": AGENT_SECRET},
+    bridge=("python3", "-IS", "/home/a b/lib", "acp"),
 )
 
 

@@ -98,6 +98,13 @@ def helm() -> None:
     helm.main(HOME)
 
 
+def acp(orders: str) -> None:
+    """Be the bridge between helm and an agent that speaks the Agent Client Protocol."""
+    from .ship.acp import bridge
+
+    bridge.main(HOME, orders)
+
+
 def task_hook(claim: str) -> None:
     """Answer a hook of Claude Code."""
     from .ship import taskhook
@@ -117,6 +124,7 @@ PROGRAMS: dict[str, Callable[..., None]] = {
     "set-up-ship": set_up_ship,
     "restart-helm": restart_helm,
     "helm-main": helm,
+    "acp": acp,
     "task-hook": task_hook,
 }
 

@@ -106,6 +106,7 @@ class Session:
             self._grant_left(),
             tuple(hook),
             self.ship.agent_env,
+            tuple(process.program(self.ship.home, "acp")),
             conversation,
             self._telemetry,
         )
@@ -166,7 +167,7 @@ class Session:
             words = prompt.GO_ON
             if self._has_old_credentials():
                 self._start_again()
-                if not self._has_worked:  # what was said before that may not have been kept
+                if not (self._has_worked and self._run.conversation):  # it may not know of it
                     words = text
             end = self._take_turn(words)
         self._limits = 0

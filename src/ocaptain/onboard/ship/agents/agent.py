@@ -42,6 +42,8 @@ class Job(NamedTuple):
     """Command line of `taskhook` for this claim."""
     agent_env: Mapping[str, str]
     """The captain's environment variables for agents, tokens among them."""
+    bridge: tuple[str, ...]
+    """Command line of the bridge to agents that speak ACP; its orders follow."""
     conversation: str = ""
     """What an earlier process for this claim called its conversation, which is to go on."""
     telemetry: str = ""

@@ -1,0 +1,70 @@
+"""What an agent tells of its tokens and dollars."""
+
+from typing import Any
+
+from ...protocol import Json
+
+NAMES = {
+    "input_tokens": "inputTokens",
+    "output_tokens": "outputTokens",
+    "cache_read_tokens": "cachedReadTokens",
+    "cache_write_tokens": "cachedWriteTokens",
+}
+"""What the protocol calls our kinds of tokens."""
+MOST = 1e12
+"""What is more is no number of tokens or dollars."""
+
+
+def told_cost(update: Json) -> float | None:
+    """Return what the session has cost so far, in US dollars; None if the update has none."""
+    match update:
+        case {
+            "sessionUpdate": "usage_update",
+            "cost": {"amount": int() | float() as usd, "currency": "USD"},
+        } if 0 <= usd < MOST:
+            return float(usd)
+    return None
+
+
+def told_tokens(result: Any, model: str) -> Json:
+    """Return the tokens of a turn, by model, as a part of our event `end`; empty if untold."""
+    match result:
+        case {"usage": dict(told)}:
+            tokens = {ours: _amount(told.get(theirs)) for ours, theirs in NAMES.items()}
+            return {"usage": [{"model": model, **tokens}]}
+        case {"_meta": {"quota": {"model_usage": [*entries]}}} if entries:
+            rows = [_of_quota(entry) for entry in entries if isinstance(entry, dict)]
+            return {"usage": rows}
+    return {}
+
+
+def _of_quota(entry: Json) -> Json:
+    """Return what Gemini CLI tells of a model."""
+    count = entry.get("token_count")
+    told = count if isinstance(count, dict) else {}
+    return {
+        "model": str(entry.get("model", "")),
+        "input_tokens": _amount(told.get("input_tokens")),
+        "output_tokens": _amount(told.get("output_tokens")),
+    }
+
+
+def _amount(value: Any) -> int:
+    is_number = isinstance(value, int | float) and 0 <= value < MOST
+    return int(value) if is_number else 0
+
+
+class Total:
+    """What the agent has used in all of its turns, by model."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Json] = {}
+
+    def add(self, told: Json) -> Json:
+        """Add a turn's tokens. Returns all so far, as a part of our event `end`."""
+        for row in told.get("usage", []):
+            sums = self._rows.setdefault(row["model"], {"model": row["model"]})
+            for name, amount in row.items():
+                if name != "model":
+                    sums[name] = sums.get(name, 0) + amount
+        return {"usage": [dict(row) for row in self._rows.values()]} if self._rows else {}

@@ -1,0 +1,240 @@
+"""Agents that speak the Agent Client Protocol, through the bridge of `ship/acp`: a row for each.
+
+The bridge's lines are our events already. docs/agents.md says what each agent can do.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from ...protocol import Json
+from ..acp.orders import Orders
+from .agent import Event, Job, Kind, Outcome, Usage
+
+Environment = Callable[[str | None, Mapping[str, str]], dict[str, str]]
+"""What makes an agent unattended and gives it a model; takes the model and what is given so far."""
+
+
+def _codex(model: str | None, given: Mapping[str, str]) -> dict[str, str]:
+    """Codex asks nobody; its model is a part of its settings, which are JSON."""
+    unattended = {"INITIAL_AGENT_MODE": "agent-full-access", "NO_BROWSER": "1"}
+    if not model:
+        return unattended
+    config = {**_object(given.get("CODEX_CONFIG", "")), "model": model}
+    return {**unattended, "CODEX_CONFIG": json.dumps(config)}
+
+
+def _opencode(model: str | None, given: Mapping[str, str]) -> dict[str, str]:
+    """OpenCode asks nobody, fetches nothing, and does not read the settings of a repository."""
+    config = {
+        **_object(given.get("OPENCODE_CONFIG_CONTENT", "")),
+        "permission": "allow",
+        "autoupdate": False,
+        "share": "disabled",
+    }
+    if model:
+        config["model"] = model
+        config.setdefault("small_model", model)
+    return {
+        "OPENCODE_CONFIG_CONTENT": json.dumps(config),
+        "OPENCODE_DISABLE_MODELS_FETCH": "1",
+        "OPENCODE_DISABLE_PROJECT_CONFIG": "1",
+    }
+
+
+def _gemini(_model: str | None, _given: Mapping[str, str]) -> dict[str, str]:
+    """Gemini CLI takes its model in the command line."""
+    return {"GEMINI_CLI_TRUST_WORKSPACE": "true"}
+
+
+def _claude(model: str | None, _given: Mapping[str, str]) -> dict[str, str]:
+    """Claude Code refuses to be root unless it is in a sandbox."""
+    unattended = {"IS_SANDBOX": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+    return {**unattended, "ANTHROPIC_MODEL": model} if model else unattended
+
+
+@dataclass(kw_only=True)
+class Acp:
+    """A row of the table: an agent behind the bridge."""
+
+    program: str
+    install: str
+    arguments: list[str] = field(default_factory=list)
+    """What follows the program in its command line."""
+    credentials: tuple[str, ...]
+    """The captain's variables that it is given."""
+    needs: tuple[str, ...]
+    """Those of which it has to have one."""
+    unattended: Environment
+    private: list[str] = field(default_factory=list)
+    """Variables with the path of a folder of its own."""
+    login: dict[str, str] = field(default_factory=dict)
+    """How it authenticates, by the variable with the credential."""
+    mode: str = ""
+    """The session's mode in which it asks nobody."""
+    model_option: str = ""
+    """The option of its command line that names the model."""
+    interactive: bool = True
+    has_telemetry: bool = False
+
+    def missing(self, environ: Mapping[str, str]) -> str | None:
+        """Say which credentials would do, if there is none."""
+        if any(environ.get(name) for name in self.needs):
+            return None
+        return f"set {' or '.join(self.needs)}"
+
+    def command(self, job: Job) -> list[str]:
+        """The bridge, with orders that hold nothing secret."""
+        model = job.voyage["model"]
+        command = [self.program, *self.arguments]
+        if model and self.model_option:
+            command += [self.model_option, model]
+        orders = Orders(
+            command=command,
+            install=self.install,
+            private=self.private,
+            login=self.login,
+            mode=self.mode,
+            model=model or "",
+            conversation=job.conversation,
+            budget_usd=job.grant["budget_usd"],
+        )
+        return [*job.bridge, orders.write()]
+
+    def environment(self, job: Job) -> dict[str, str]:
+        """The captain's variables, and what makes the agent ask nobody."""
+        return {**job.agent_env, **self.unattended(job.voyage["model"], job.agent_env)}
+
+    def message(self, text: str, mark: str) -> bytes | None:
+        """What the bridge takes: a prompt, or during a turn something to be steered by."""
+        return json.dumps({"say": text, "mark": mark}).encode() + b"\n"
+
+    def transcript(self, _environ: Mapping[str, str], _conversation: str) -> str | None:
+        """None is kept: each of these agents writes down what is said in a way of its own."""
+        return None
+
+    def events(self, line: bytes) -> Iterator[Event]:
+        """The event that a line of the bridge is."""
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = {"kind": "notice", "text": line.decode(errors="replace")}
+        if isinstance(record, dict) and record.get("kind") in get_args(Kind):
+            event = _event(record)
+            if event.text or event.kind not in ("text", "tool", "notice"):
+                yield event
+
+
+def _event(record: Json) -> Event:
+    """Return the event; what is of another type than it should be counts as not said."""
+    words = _text(record.get("words"))
+    text = _text(record.get("text")) or words
+    outcome = record.get("outcome")
+    known: Outcome | None = outcome if outcome in get_args(Outcome) else None
+    return Event(
+        record["kind"],
+        " ".join(text.split()),
+        words=words,
+        until=_number(record.get("until")),
+        outcome=known,
+        cost_usd=_number(record.get("cost_usd")),
+        usage=_usage(record.get("usage")),
+    )
+
+
+def _usage(rows: Any) -> tuple[Usage, ...]:
+    known = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return tuple(_usage_of_model(row) for row in known)
+
+
+def _usage_of_model(row: Json) -> Usage:
+    return Usage(
+        _text(row.get("model")),
+        int(_number(row.get("input_tokens"))),
+        int(_number(row.get("output_tokens"))),
+        int(_number(row.get("cache_read_tokens"))),
+        int(_number(row.get("cache_write_tokens"))),
+    )
+
+
+def _text(value: Any) -> str:
+    """Return it without half characters, which JSON allows."""
+    return value.encode(errors="replace").decode().strip() if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float:
+    is_number = isinstance(value, int | float) and 0 <= value < 1e12
+    return float(value) if is_number else 0.0
+
+
+def _object(text: str) -> Json:
+    """Return what JSON says, if it is an object."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+CODEX = Acp(
+    program="codex-acp",
+    install="npm install -g @agentclientprotocol/codex-acp",
+    credentials=("CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_CONFIG", "MODEL_PROVIDER"),
+    needs=("CODEX_API_KEY", "OPENAI_API_KEY"),
+    unattended=_codex,
+    private=["CODEX_HOME"],
+    login={"CODEX_API_KEY": "api-key", "OPENAI_API_KEY": "api-key"},
+)
+
+OPENCODE = Acp(
+    program="opencode",
+    arguments=["acp"],
+    install="npm install -g opencode-ai",
+    credentials=(
+        "OPENCODE_CONFIG_CONTENT",
+        "OPENCODE_API_KEY",
+        "OPENROUTER_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "OPENAI_API_KEY",
+        "GEMINI_API_KEY",
+    ),
+    needs=(
+        "OPENCODE_CONFIG_CONTENT",
+        "OPENCODE_API_KEY",
+        "OPENROUTER_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "OPENAI_API_KEY",
+        "GEMINI_API_KEY",
+    ),
+    unattended=_opencode,
+    private=["XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"],
+)
+
+GEMINI = Acp(
+    program="gemini",
+    arguments=["--acp", "--skip-trust"],
+    install="npm install -g @google/gemini-cli",
+    credentials=("GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL"),
+    needs=("GEMINI_API_KEY",),
+    unattended=_gemini,
+    private=["GEMINI_CLI_HOME"],
+    login={"GEMINI_API_KEY": "gemini-api-key"},
+    mode="yolo",
+    model_option="-m",
+)
+
+CLAUDE_ACP = Acp(
+    program="claude-agent-acp",
+    install="npm install -g @agentclientprotocol/claude-agent-acp",
+    credentials=(
+        "CLAUDE_CODE_OAUTH_TOKEN",
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_AUTH_TOKEN",
+        "ANTHROPIC_BASE_URL",
+    ),
+    needs=("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+    unattended=_claude,
+    private=["CLAUDE_CONFIG_DIR"],
+    mode="bypassPermissions",
+)

@@ -1,0 +1,59 @@
+"""What agents' failures mean."""
+
+import time
+
+import pytest
+
+from ocaptain.onboard.ship.acp import ends
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        ({"code": -32000, "message": "Authentication required"}, "refused"),
+        ({"code": 401, "message": "no"}, "refused"),
+        ({"code": 404, "message": "no such model"}, "refused"),
+        ({"code": 429, "message": "no"}, "limited"),
+        ({"code": 503, "message": "no"}, "limited"),
+        ({"code": -32603, "message": "API key not valid. Please pass a valid API key."}, "refused"),
+        ({"code": -32603, "message": "Internal error", "data": "401 Unauthorized"}, "refused"),
+        ({"code": -32603, "message": "You've hit your usage limit"}, "limited"),
+        (
+            {
+                "code": -32603,
+                "message": "Internal error",
+                "data": {"message": "Cannot connect to API"},
+            },
+            "limited",
+        ),
+        (
+            {"code": -32603, "message": "Internal error: No", "data": {"errorName": "APIError"}},
+            "limited",
+        ),
+        ({"code": -32602, "message": "Invalid params"}, "error"),
+        ("odd", "error"),
+        (None, "error"),
+    ],
+)
+def test_an_error_is_a_limit_a_refusal_or_a_failure(error, outcome):
+    """By its number where that is an HTTP status, else by its words."""
+    assert ends.of_error(error).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ("Try again in 5 minutes.", 300),
+        ("retry after 12.5s", 12.5),
+        ("try again in 2 days", 172800),
+    ],
+)
+def test_the_end_of_a_limit_is_read(words, seconds):
+    """As agents write it."""
+    assert ends.ends_at(words) == pytest.approx(time.time() + seconds, abs=5)
+
+
+def test_a_time_in_an_errors_data_is_read():
+    """In UNIX time; without one nobody knows."""
+    assert ends.ends_at('{"resets_at": 1790000000}') == 1790000000
+    assert ends.ends_at("Too many requests") == 0
