@@ -33,7 +33,10 @@ def test_check_shows_every_fault_at_once(shell: Shell, broken: Path):
         "voyage.json",
     ]
     assert "line 1 column" in done.err
-    assert 'there is no agent "hal"; there are claude, shell' in done.err
+    assert (
+        'there is no agent "hal"; there are claude, claude-acp, codex, gemini, opencode, shell'
+        in done.err
+    )
 
 
 def test_check_json_is_json_also_where_there_are_faults(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ocaptain.onboard.protocol import VoyageRecord
 from ocaptain.onboard.ship.acp.orders import Orders, Patience
 from ocaptain.onboard.ship.agents import AGENTS
 from tests.fakes.model_apis import COUNT, LAST_WORDS, ModelApis
@@ -52,7 +53,7 @@ def programs() -> Path:
 
 def start(name: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bridged:
     """The bridge to an agent, in a workspace that is empty."""
-    voyage = {**JOB.voyage, "model": MODELS[name]}
+    voyage: VoyageRecord = {**JOB.voyage, "model": MODELS[name]}
     job = JOB._replace(agent_env=settings(name, url), voyage=voyage)
     agent = AGENTS[name]
     path = f"{programs()}:{os.environ['PATH']}"
