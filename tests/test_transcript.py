@@ -81,7 +81,11 @@ def test_no_line_steers_the_terminal_or_is_taken_for_what_it_is_not():
     assert as_text(gzip.compress(b"{\n\xff\n" + b"[" * 100_000 + b"\n")) == NOTHING
 
 
-@pytest.mark.parametrize("damaged", [b"", b"no", packed(user("x"))[:20], packed(1)[:-1] + b"x"])
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"no", packed(user("x"))[:20], packed(1)[:-1] + b"x"],
+    ids=["empty", "no gzip", "cut off", "another checksum"],
+)
 def test_a_damaged_transcript_is_said_to_be_that(damaged: bytes):
     """It is a sentence, not a crash."""
     if not damaged:
