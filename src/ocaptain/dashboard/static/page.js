@@ -48,20 +48,42 @@
     standing.classList.toggle("fault", Boolean(picture.fault));
   };
 
+  const anchor = (id) => {
+    const cell = element("td", id);
+    cell.id = `task-${id}`;
+    cell.tabIndex = -1;
+    return cell;
+  };
+
+  const showTask = (id) => {
+    const cell = document.getElementById(`task-${id}`);
+    if (cell) cell.focus();
+  };
+
+  const orderFor = (task) => {
+    const cell = element("td");
+    const button = block ? null : window.ocaptainOrders.forTask(picture, task);
+    if (button) cell.append(button);
+    return cell;
+  };
+
   const show = () => {
     const status = picture.status;
     title.textContent = `${status.name}: ${status.objective}`;
     document.title = `${status.name} – ocaptain`;
     const next = status.next.map((each) => [each.command, each.why]);
     const ships = status.ships.map((ship) => [ship.id, ship.state, ship.task, ship.reason, ship.said]);
-    const tasks = picture.tasks.map((task) =>
-      [task.id, task.status, task.owner, task.subject, task.blocked_by.join(" "), task.reason]);
+    const tasks = picture.tasks.map((task) => [
+      anchor(task.id), task.status, task.owner, task.subject, task.blocked_by.join(" "),
+      task.reason, orderFor(task),
+    ]);
     const landings = picture.landings.map((each) =>
       [clock(each.at), each.task, each.ship, each.commit.slice(0, 12), each.subject]);
     const parts = [];
     if (next.length) parts.push(table("What to type now", ["command", "what it does"], next));
+    parts.push(window.ocaptainLanes.draw(picture, main.clientWidth, showTask));
     parts.push(table("Ships", ["ship", "state", "task", "why", "said last"], ships));
-    parts.push(table("Tasks", ["task", "status", "ship", "subject", "waits for", "why"], tasks));
+    parts.push(table("Tasks", ["task", "status", "ship", "subject", "waits for", "why", ""], tasks));
     parts.push(table("Landed", ["when", "task", "ship", "commit", "subject"], landings));
     main.replaceChildren(...parts);
     age();
@@ -102,13 +124,19 @@
     if (stream) stream.close();
     picture = null;
     const query = chosen ? `?voyage=${encodeURIComponent(chosen)}` : "";
+    document.getElementById("orders").replaceChildren();
     stream = new EventSource(`api/stream${query}`);
     const on = (kind, use) => stream.addEventListener(kind, (event) => use(JSON.parse(event.data)));
     on("fleet", (fleet) => {
       if (!chosen && fleet.named) location.hash = `#/${fleet.named}`;
       else if (!chosen) showFleet(fleet);
     });
-    on("picture", (whole) => { picture = whole; show(); });
+    on("picture", (whole) => {
+      picture = whole;
+      window.ocaptainOrders.toolbar(picture, document.getElementById("orders"));
+      show();
+    });
+    on("order", (order) => window.ocaptainOrders.tell(order));
     on("change", (change) => { if (picture) { merge(change); show(); } });
     on("tick", (sign) => {
       if (!picture) standing.textContent = sign.fault;
