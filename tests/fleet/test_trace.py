@@ -72,7 +72,7 @@ def requests_of(sailing: Sailing) -> list[Json]:
     return found
 
 
-@rule("R173")
+@rule("R159")
 def test_a_voyage_makes_one_trace(sailing: Sailing, kept: Json):
     """Voyage, tasks, attempts and what agents sent, each below the other; all in one trace."""
     requests = [each for each in requests_of(sailing) if "resourceSpans" in each]
@@ -90,7 +90,7 @@ def test_a_voyage_makes_one_trace(sailing: Sailing, kept: Json):
     assert {"wait for a ship", "work"} <= {span.name for span in spans}
 
 
-@rule("R173")
+@rule("R159")
 def test_a_trace_is_sent_to_whatever_takes_it(sailing: Sailing, kept: Json):
     """What takes traces only gets these; what takes nothing, or is not there, is an error."""
     posted: list[str] = []

@@ -346,7 +346,7 @@ def test_a_turn_that_is_cut_short_has_cost_something(start: Start, harbor: Harbo
     assert cost(running, harbor) == pytest.approx(0.516)
 
 
-@rule("R160")
+@rule("R154")
 def test_what_a_turn_used_is_told_by_model_also_if_it_is_cut_short(start: Start, harbor: Harbor):
     """A result's numbers take the place of those of the messages before it, and what comes after
     it is added; dollars of which nobody says where they went are of an unknown model."""

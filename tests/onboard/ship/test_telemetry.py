@@ -34,7 +34,7 @@ def post(url: str, body: bytes, **headers: str) -> int:
     return status
 
 
-@rule("R170")
+@rule("R156")
 def test_what_an_agent_sends_is_kept_line_by_line(tmp_path: Path):
     """Of each kind, as JSON, without secrets; after its end nothing listens any more."""
     kept = tmp_path / "telemetry.jsonl"
@@ -52,7 +52,7 @@ def test_what_an_agent_sends_is_kept_line_by_line(tmp_path: Path):
     ]
 
 
-@rule("R170")
+@rule("R156")
 def test_what_is_no_telemetry_is_refused(tmp_path: Path):
     """Also what others on this machine send, who do not know the place."""
     kept = tmp_path / "telemetry.jsonl"
@@ -67,7 +67,7 @@ def test_what_is_no_telemetry_is_refused(tmp_path: Path):
     assert not kept.exists()
 
 
-@rule("R170")
+@rule("R156")
 def test_the_file_has_a_limit_and_agents_do_not_notice(tmp_path: Path):
     """What is too much, or finds no room, is answered as if it were kept."""
     kept = tmp_path / "telemetry.jsonl"
@@ -79,7 +79,7 @@ def test_the_file_has_a_limit_and_agents_do_not_notice(tmp_path: Path):
     assert len(kept.read_text().splitlines()) == 2
 
 
-@rule("R171")
+@rule("R157")
 def test_telemetry_comes_to_storage_whole(sail: Sail, tmp_path: Path, monkeypatch):
     """Also lines that are longer than what is sent at once, and by a helm that starts anew."""
     storage = sail(task("1"))
@@ -124,7 +124,7 @@ class Sending(Talking):
 
 @pytest.mark.usefixtures("children")
 @pytest.mark.parametrize("variables", [{}, {"OTEL_TRACES_EXPORTER": "otlp"}])
-@rule("R170", "R172")
+@rule("R156", "R158")
 def test_an_agent_is_told_where_to_send_and_below_which_span(
     yard: Yard, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ):

@@ -16,7 +16,7 @@ def used(cost_usd: float | None, tokens: int) -> Json:
     return {"input_tokens": tokens, "output_tokens": 1, "cost_usd": cost_usd, "api_s": 0.5}
 
 
-@rule("R160")
+@rule("R154")
 def test_the_sums_agree_however_they_are_put_together(sail: Sail):
     """By ship, task and attempt the same dollars and tokens are shown, those of attempts that came
     to nothing among them."""
@@ -44,7 +44,7 @@ def test_the_sums_agree_however_they_are_put_together(sail: Sail):
     assert round(sum(model["cost_usd"] for model in models), 6) == 0.456795
 
 
-@rule("R160")
+@rule("R154")
 def test_a_report_that_was_overtaken_counts_for_nothing(sail: Sail):
     """What a claim has used only grows, and what comes with the end of a lost claim is kept."""
     storage = sail(task("1"), lease_seconds=60)

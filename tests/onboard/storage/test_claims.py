@@ -137,7 +137,7 @@ def test_sessions_share_what_is_left_of_the_budget(sail: Sail):
     assert storage.claim(late)["budget_usd"] == 1.0
 
 
-@rule("R161")
+@rule("R155")
 def test_a_task_that_spends_its_own_budget_has_failed_an_attempt(sail: Sail):
     """No more than that is set apart, and the voyage goes on; if the voyage's budget is what ended
     the session, the task is not to blame."""

@@ -59,7 +59,7 @@ get()
     assert second[1:3] == [{"kind": "heard", "text": "b"}, {"kind": "text", "words": "agains"}]
 
 
-@rule("R210")
+@rule("R160")
 def test_what_was_injected_is_heard_during_the_turn(tmp_path: Path):
     """An agent that can be steered takes a message in before its turn is over."""
     program = """
@@ -81,7 +81,7 @@ get()
     assert events[0]["text"] == "hail"
 
 
-@rule("R210")
+@rule("R160")
 @pytest.mark.parametrize("steers", [True, False])
 def test_what_cannot_be_injected_is_the_next_prompt(tmp_path: Path, steers: bool):
     """Without steering, or if it came too late, a message waits for the end of the turn."""
@@ -160,7 +160,7 @@ get()
     assert events[-1]["outcome"] == "done"
 
 
-@rule("R211")
+@rule("R161")
 def test_each_permission_is_granted_and_files_are_refused(tmp_path: Path):
     """However many are asked for; what an agent asks of an editor is no method here."""
     program = """
@@ -215,7 +215,7 @@ if again:
     assert {"kind": "text", "words": "again"} in second
 
 
-@rule("R212")
+@rule("R162")
 def test_a_halt_cancels_the_turn_and_closes_the_session(tmp_path: Path):
     """The agent is told first, and may end by itself; what it still asks for is not granted."""
     noted = tmp_path / "noted"
@@ -238,7 +238,7 @@ open({str(noted)!r}, "w").write(outcome["result"]["outcome"]["outcome"])
     assert noted.read_text() == "cancelled"
 
 
-@rule("R212")
+@rule("R162")
 def test_an_agent_that_does_not_end_is_killed(tmp_path: Path):
     """One that neither cancels nor sees its stdin closed is not waited for."""
     program = """
@@ -339,7 +339,7 @@ get()
     ]
 
 
-@rule("R213")
+@rule("R163")
 def test_what_a_failed_prompt_said_is_said_again(tmp_path: Path):
     """After a limit the agent hears all that it has not heard."""
     program = """
@@ -359,7 +359,7 @@ get()
     assert second[3]["words"] == "the task\n\ngo on"
 
 
-@rule("R213")
+@rule("R163")
 def test_a_dead_api_that_codex_tells_as_success_is_a_limit(tmp_path: Path):
     """It ends such a turn as if all were well; what it said before of its API counts."""
     program = """
@@ -378,7 +378,7 @@ get()
     assert (events[-1]["outcome"], events[-1]["text"]) == ("limited", "Reconnecting... 1/5")
 
 
-@rule("R214")
+@rule("R164")
 def test_a_budget_is_kept_where_dollars_are_told(tmp_path: Path):
     """The turn is cancelled as soon as the agent tells that it has cost more."""
     program = """
@@ -396,7 +396,7 @@ get()
     assert events[-1]["outcome"] == "spent"
 
 
-@rule("R214")
+@rule("R164")
 def test_tokens_are_told_with_the_end(tmp_path: Path):
     """As the protocol has them; what is no number of tokens counts as none."""
     program = """
