@@ -127,8 +127,14 @@ def _of_task(
 def _waiting(voyage: str, task: str, parent: str, since: float, claim: Claim) -> Span:
     """Return the wait of a task for a ship."""
     until = max(since, claim["claimed_at"])
-    this = span_id(voyage, task, claim["number"], "unclaimed")
-    return Span(this, parent, "wait for a ship", since, until, {"ocaptain.phase": "unclaimed"})
+    return Span(
+        id=span_id(voyage, task, claim["number"], "unclaimed"),
+        parent=parent,
+        name="wait for a ship",
+        begin=since,
+        end=until,
+        attributes={"ocaptain.phase": "unclaimed"},
+    )
 
 
 def _attempt(picture: Picture, claim: Claim, parent: str, links: tuple[str, ...]) -> Span:
@@ -191,11 +197,15 @@ def _phases(voyage: str, claim: Claim) -> Iterator[Span]:
 
 def _phase(this: str, voyage: str, claim: Claim, phase: Phase) -> Span:
     state = phase["state"]
-    about: Attributes = {"ocaptain.phase": state}
-    parent = _attempt_id(voyage, claim)
-    status = ERROR if state == "lost" else 0
     return Span(
-        this, parent, NAMES[state], phase["from"], phase["until"], about, claim["ship"], status
+        id=this,
+        parent=_attempt_id(voyage, claim),
+        name=NAMES[state],
+        begin=phase["from"],
+        end=phase["until"],
+        attributes={"ocaptain.phase": state},
+        ship=claim["ship"],
+        status=ERROR if state == "lost" else 0,
     )
 
 

@@ -29,6 +29,11 @@ def one_line(text: str, limit: int) -> str:
     return " ".join(clean(text, keep="\n\t").split())[:limit]
 
 
+def whole(text: str) -> str:
+    """Return text without half characters, which JSON allows and UTF-8 does not."""
+    return text.encode(errors="replace").decode()
+
+
 def several(count: int, noun: str) -> str:
     """Return the count with its noun: 1 ship, 2 ships."""
     if count == 1:

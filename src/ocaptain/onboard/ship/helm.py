@@ -32,10 +32,10 @@ def keep_racing(ship: Ship) -> NoReturn:
     """Race for tasks, for ever; while this ship is in trouble, with longer and longer pauses."""
     ship.say(f"{ship.name} is under way")
     threading.Thread(target=keep_mounted, args=[ship], daemon=True).start()
-    threading.Thread(target=ship.keep_log_sent, daemon=True).start()
     ship.transcripts.end_all()
-    threading.Thread(target=ship.transcripts.keep_sending, daemon=True).start()
+    threading.Thread(target=ship.keep_log_sent, daemon=True).start()
     threading.Thread(target=ship.keep_telemetry_sent, daemon=True).start()
+    threading.Thread(target=ship.transcripts.keep_sending, daemon=True).start()
     clean_up(ship)
     pause_s = 0.0
     while True:

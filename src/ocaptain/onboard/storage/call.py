@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
     from typing import Any
 
-    from ..protocol import Claim, ErrorCode, Hail, Json, Meta, ShipRecord, Task, VoyageRecord
+    from ..protocol import (
+        Claim,
+        ErrorCode,
+        Hail,
+        Json,
+        Meta,
+        Refusal,
+        ShipRecord,
+        Task,
+        VoyageRecord,
+    )
     from .journal import Changes, Journal
     from .snapshot import Entries
 
@@ -34,6 +44,17 @@ class Refused(Exception):
         self.code = code
         self.error = error
         self.waits_on = waits_on
+
+
+def refusal(code: ErrorCode, error: str) -> Json:
+    """Return the answer to what cannot be granted."""
+    answer: Refusal = {"ok": False, "code": code, "error": error}
+    return {**answer}
+
+
+def let_go(who: str) -> Json:
+    """Return the answer to a ship that is none any more."""
+    return refusal("ship", f"{who} was let go: storage has no such ship")
 
 
 class Call:

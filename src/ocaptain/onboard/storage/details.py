@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import process, tasklist
 from . import books, train
-from .call import text
+from .call import refusal, text
 from .orders import lookup_task
 from .standing import moment
 from .status import task_row
@@ -166,7 +166,7 @@ def with_diff(journal: Journal, answer: Json) -> Json:
     """Return the answer to `diff`: what the task of these details has changed on the branch."""
     if answer["base"] is None:
         error = f"task {answer['id']} has no commit on the branch"
-        return {"ok": False, "code": "task", "error": error}
+        return refusal("task", error)
     return {"ok": True, **diff(journal, answer["id"], answer["base"], answer["commit"])}
 
 

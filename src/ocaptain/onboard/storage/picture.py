@@ -10,15 +10,14 @@ import json
 from typing import cast
 
 from .. import tasklist
-from . import books, details, train
+from . import books, details
 from .call import Call
 from .journal import open_voyage
 from .logs import stdin_ends_within
 from .parts import Onlooker
 from .phases import History
 from .snapshot import Spoilt
-from .status import status, task_row
-from .train_status import cars
+from .status import status, task_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from .. import picture, protocol
     from ..picture import News, Query
-    from ..protocol import CarStatus, Json, Status, Task, VoyageRecord
+    from ..protocol import Json, Status, Task, TaskRow, VoyageRecord
     from .journal import Journal
 
 POLL_S = 0.25
@@ -200,12 +199,10 @@ class Picture:
 
     def _new_tasks(self, call: Call) -> list[picture.Task]:
         """Return the tasks that are not as they were told last."""
-        attempts = books.by_task(call)
-        in_train = {row["task"]: row for row in cars(call, train.load(call))}
         found = []
-        for task_id in sorted(call.tasks, key=tasklist.order):
-            claims = attempts.get(task_id, [])
-            row = task_in_picture(call, call.tasks[task_id], in_train.get(task_id), claims)
+        for listed in task_rows(call):
+            task_id = listed["id"]
+            row = task_in_picture(call.tasks[task_id], listed)
             if self._tasks.get(task_id) != row:
                 self._tasks[task_id] = row
                 found.append(row)
@@ -241,13 +238,11 @@ def timeless(shown: Status) -> Json:
     return {**shown, "ships": [{**ship, "seen_s": None} for ship in shown["ships"]]}
 
 
-def task_in_picture(
-    call: Call, task: Task, car: CarStatus | None, claims: list[protocol.Claim]
-) -> picture.Task:
-    """Return a task with what it is linked with, and what its claims have used."""
+def task_in_picture(task: Task, listed: TaskRow) -> picture.Task:
+    """Return a task as `tasks` lists it, with what it is linked with."""
     notes: Mapping[str, Any] = tasklist.metadata(task)
     return {
-        **task_row(call, task, car, claims),
+        **listed,
         "blockers": [*tasklist.blockers(task)],
         "files": tasklist.files(task),
         "agent": text_or_none(notes.get("agent")),

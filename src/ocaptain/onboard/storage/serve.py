@@ -11,7 +11,7 @@ import time
 
 from .. import LOG_LIMIT, PROTOCOL
 from . import background, claims, landing, standing
-from .call import SHORT_LIMIT, Call, Refused, amount, text
+from .call import SHORT_LIMIT, Call, Refused, amount, let_go, refusal, text
 from .journal import Journal, open_voyage
 from .leases import advance_clock, record_heartbeat
 from .snapshot import Spoilt
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from ..protocol import ErrorCode, Json, Refusal, VoyageRecord
+    from ..protocol import Json, VoyageRecord
     from .journal import Changes
 
     Operation = Callable[[Call], Mapping[str, Any]]
@@ -43,7 +43,6 @@ KEPT_ANSWERS = 16
 """How many answers to one asker are kept, in case they were lost on the way."""
 REPEATABLE = ("claim", "beat")
 """Operations that do the same again, so that their answers need not be kept."""
-LET_GO = "{} was let go: storage has no such ship"
 UPDATE = f"storage speaks {PROTOCOL}; use the version of ocaptain that the voyage was sailed with"
 
 SHIP_OPERATIONS: Mapping[str, Operation] = {
@@ -95,14 +94,8 @@ def respond(
         return refusal("protocol", f"protocol {request.get('protocol')!r:.20}: {UPDATE}")
     journal, voyage = open_voyage(home, clock, awake)
     op = text(request, "op")
-    if op == "log" and who != "captain":
-        return append_log(journal, who, request)
-    if op == "transcript" and who != "captain":
-        from . import transcripts
-
-        return {**transcripts.keep(journal, who, request), **log_along(journal, who, request)}
-    if op == "telemetry" and who != "captain":
-        return append_telemetry(journal, who, request)
+    if who != "captain" and op in BROUGHT:
+        return BROUGHT[op](journal, who, request)
     if op not in operations_of(who):
         return refusal("op", f"{who} cannot ask for {op!r:.40}")
     logged = log_along(journal, who, request)
@@ -121,7 +114,7 @@ def respond(
 
 
 def operations_of(who: str) -> Mapping[str, Operation]:
-    """Return what somebody may ask for, apart from what a ship brings: `log`, `transcript`."""
+    """Return what somebody may ask for, apart from what ships bring (BROUGHT)."""
     if who == "captain":
         return captain_operations()
     return SHIP_OPERATIONS
@@ -235,7 +228,7 @@ def decide_once(
     with journal.locked():
         call = Call(journal, voyage, who, request)
         if who != "captain" and who not in call.ships:
-            return Decision(refusal("ship", LET_GO.format(who)))
+            return Decision(let_go(who))
         request_id = text(request, "id", SHORT_LIMIT)
         kept_answers = call.answers.get(who, {})
         if request_id in kept_answers:
@@ -297,12 +290,6 @@ def change_of(request: Json) -> Json:
     return change
 
 
-def refusal(code: ErrorCode, error: str) -> Json:
-    """Return the answer to what cannot be granted."""
-    answer: Refusal = {"ok": False, "code": code, "error": error}
-    return {**answer}
-
-
 def log_along(journal: Journal, who: str, request: Json) -> Json:
     """Append what a ship's request brings of its log. Returns `log_size`, if it brings any."""
     news = request.get("log")
@@ -320,6 +307,13 @@ def append_log(journal: Journal, who: str, request: Json, limit: int = LOG_LIMIT
     return append(journal, who, path, data, amount(request, "offset"), limit)
 
 
+def keep_transcript(journal: Journal, who: str, request: Json) -> Json:
+    """Keep a part of a transcript, and what comes along of the log."""
+    from . import transcripts
+
+    return {**transcripts.keep(journal, who, request), **log_along(journal, who, request)}
+
+
 def append_telemetry(journal: Journal, who: str, request: Json) -> Json:
     """Append to the ship's telemetry in the same way."""
     from .. import telemetry  # which few requests are about
@@ -333,7 +327,7 @@ def append_telemetry(journal: Journal, who: str, request: Json) -> Json:
 def append(journal: Journal, who: str, path: Path, data: bytes, offset: float, limit: int) -> Json:
     """Append to a file of a ship's, if it has so many bytes; at most `limit` of them."""
     if not (journal.folder / "ships" / f"{who}.json").exists():
-        return refusal("ship", LET_GO.format(who))
+        return let_go(who)
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         size = file.seek(0, os.SEEK_END)
@@ -342,3 +336,11 @@ def append(journal: Journal, who: str, path: Path, data: bytes, offset: float, l
         if offset == size:
             size += file.write(data)
     return {"ok": True, "size": size}
+
+
+BROUGHT: Mapping[str, Callable[[Journal, str, Json], Json]] = {
+    "log": append_log,
+    "telemetry": append_telemetry,
+    "transcript": keep_transcript,
+}
+"""What ships bring, apart from what changes the voyage: it is kept without the lock."""

@@ -65,7 +65,6 @@ def begin_voyage(home: Path, new: NewVoyage) -> None:
     voyage = new["voyage"]
     journal = Journal(home, voyage["voyage"])
     (folder / "logs").mkdir(exist_ok=True)
-    (folder / "telemetry").mkdir(exist_ok=True)
     for name, body in new["artifacts"].items():
         put(folder / "artifacts" / name, body)
     run_or_exit("ln", "-sfT", sys.executable, folder / "python")

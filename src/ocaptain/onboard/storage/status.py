@@ -22,6 +22,8 @@ from .train_status import cars, train_status, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..protocol import (
         CarStatus,
         Claim,
@@ -231,14 +233,17 @@ def seconds_since_seen(call: Call, ship: ShipRecord) -> float | None:
 
 def tasks(call: Call) -> TaskRows:
     """Return every task, in the order of ids."""
+    return {"tasks": [*task_rows(call)]}
+
+
+def task_rows(call: Call) -> Iterator[TaskRow]:
+    """Yield every task as `tasks` lists it, in the order of ids."""
     in_train = {row["task"]: row for row in cars(call, train.load(call))}
     attempts = books.by_task(call)
-    rows = []
     for task_id in sorted(call.tasks, key=tasklist.order):
         car = in_train.get(task_id)
         claims = attempts.get(task_id, [])
-        rows.append(task_row(call, call.tasks[task_id], car, claims))
-    return {"tasks": rows}
+        yield task_row(call, call.tasks[task_id], car, claims)
 
 
 def task_row(call: Call, task: Task, car: CarStatus | None, claims: list[Claim]) -> TaskRow:

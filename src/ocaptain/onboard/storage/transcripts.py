@@ -9,7 +9,7 @@ import binascii
 import os
 
 from .. import TRANSCRIPT_LIMIT
-from .call import Refused, amount, text
+from .call import Refused, amount, let_go, refusal, text
 from .orders import lookup_task
 
 TYPE_CHECKING = False
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from ..protocol import (
         Claim,
-        ErrorCode,
         Json,
-        Refusal,
         Task,
         TranscriptAnswer,
         TranscriptKept,
@@ -43,7 +41,7 @@ def keep(journal: Journal, who: str, request: Json) -> Json:
     The answer has the `size` that is there by then, from which to go on, and whether it is `kept`.
     """
     if not (journal.folder / "ships" / f"{who}.json").exists():
-        return refusal("ship", f"{who} was let go: storage has no such ship")
+        return let_go(who)
     number = int(amount(request, "claim"))
     name = work_name(journal, who, number)
     if not name:
@@ -57,12 +55,6 @@ def keep(journal: Journal, who: str, request: Json) -> Json:
     if not whole.exists():
         answer = write(whole, offset, data, is_last=request.get("last") is True)
     return {"ok": True, **answer}
-
-
-def refusal(code: ErrorCode, error: str) -> Json:
-    """Return the answer to what cannot be granted."""
-    answer: Refusal = {"ok": False, "code": code, "error": error}
-    return {**answer}
 
 
 def work_name(journal: Journal, who: str, claim: int) -> str:

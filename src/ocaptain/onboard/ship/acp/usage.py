@@ -30,7 +30,7 @@ def told_tokens(result: Any, model: str) -> Json:
     """Return the tokens of a turn, by model, as a part of our event `end`; empty if untold."""
     match result:
         case {"usage": dict(told)}:
-            tokens = {ours: _amount(told.get(theirs)) for ours, theirs in NAMES.items()}
+            tokens = {ours: int(number(told.get(theirs))) for ours, theirs in NAMES.items()}
             return {"usage": [{"model": model, **tokens}]}
         case {"_meta": {"quota": {"model_usage": [*entries]}}} if entries:
             rows = [_of_quota(entry) for entry in entries if isinstance(entry, dict)]
@@ -44,14 +44,15 @@ def _of_quota(entry: Json) -> Json:
     told = count if isinstance(count, dict) else {}
     return {
         "model": str(entry.get("model", "")),
-        "input_tokens": _amount(told.get("input_tokens")),
-        "output_tokens": _amount(told.get("output_tokens")),
+        "input_tokens": int(number(told.get("input_tokens"))),
+        "output_tokens": int(number(told.get("output_tokens"))),
     }
 
 
-def _amount(value: Any) -> int:
+def number(value: Any) -> float:
+    """Return it; 0 if it is no number, or one that cannot be."""
     is_number = isinstance(value, int | float) and 0 <= value < MOST
-    return int(value) if is_number else 0
+    return float(value) if is_number else 0.0
 
 
 class Total:

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from ...protocol import Json
+from ...text import whole
 from ..acp.orders import Orders
+from ..acp.usage import number
+from . import claude
 from .agent import Event, Job, Kind, Outcome, Usage
 
 Environment = Callable[[str | None, Mapping[str, str]], dict[str, str]]
@@ -136,9 +139,9 @@ def _event(record: Json) -> Event:
         record["kind"],
         " ".join(text.split()),
         words=words,
-        until=_number(record.get("until")),
+        until=number(record.get("until")),
         outcome=known,
-        cost_usd=_number(record.get("cost_usd")),
+        cost_usd=number(record.get("cost_usd")),
         usage=_usage(record.get("usage")),
     )
 
@@ -151,21 +154,16 @@ def _usage(rows: Any) -> tuple[Usage, ...]:
 def _usage_of_model(row: Json) -> Usage:
     return Usage(
         _text(row.get("model")),
-        int(_number(row.get("input_tokens"))),
-        int(_number(row.get("output_tokens"))),
-        int(_number(row.get("cache_read_tokens"))),
-        int(_number(row.get("cache_write_tokens"))),
+        int(number(row.get("input_tokens"))),
+        int(number(row.get("output_tokens"))),
+        int(number(row.get("cache_read_tokens"))),
+        int(number(row.get("cache_write_tokens"))),
     )
 
 
 def _text(value: Any) -> str:
-    """Return it without half characters, which JSON allows."""
-    return value.encode(errors="replace").decode().strip() if isinstance(value, str) else ""
-
-
-def _number(value: Any) -> float:
-    is_number = isinstance(value, int | float) and 0 <= value < 1e12
-    return float(value) if is_number else 0.0
+    """Return it if it is a text, without what stands around it."""
+    return whole(value).strip() if isinstance(value, str) else ""
 
 
 def _object(text: str) -> Json:
@@ -187,26 +185,21 @@ CODEX = Acp(
     login={"CODEX_API_KEY": "api-key", "OPENAI_API_KEY": "api-key"},
 )
 
+OPENCODE_KEYS = (
+    "OPENCODE_CONFIG_CONTENT",
+    "OPENCODE_API_KEY",
+    "OPENROUTER_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "OPENAI_API_KEY",
+    "GEMINI_API_KEY",
+)
+
 OPENCODE = Acp(
     program="opencode",
     arguments=["acp"],
     install="npm install -g opencode-ai",
-    credentials=(
-        "OPENCODE_CONFIG_CONTENT",
-        "OPENCODE_API_KEY",
-        "OPENROUTER_API_KEY",
-        "ANTHROPIC_API_KEY",
-        "OPENAI_API_KEY",
-        "GEMINI_API_KEY",
-    ),
-    needs=(
-        "OPENCODE_CONFIG_CONTENT",
-        "OPENCODE_API_KEY",
-        "OPENROUTER_API_KEY",
-        "ANTHROPIC_API_KEY",
-        "OPENAI_API_KEY",
-        "GEMINI_API_KEY",
-    ),
+    credentials=OPENCODE_KEYS,
+    needs=OPENCODE_KEYS,
     unattended=_opencode,
     private=["XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"],
 )
@@ -227,13 +220,8 @@ GEMINI = Acp(
 CLAUDE_ACP = Acp(
     program="claude-agent-acp",
     install="npm install -g @agentclientprotocol/claude-agent-acp",
-    credentials=(
-        "CLAUDE_CODE_OAUTH_TOKEN",
-        "ANTHROPIC_API_KEY",
-        "ANTHROPIC_AUTH_TOKEN",
-        "ANTHROPIC_BASE_URL",
-    ),
-    needs=("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+    credentials=(*claude.CREDENTIALS, "ANTHROPIC_BASE_URL"),
+    needs=claude.CREDENTIALS,
     unattended=_claude,
     private=["CLAUDE_CONFIG_DIR"],
     mode="bypassPermissions",

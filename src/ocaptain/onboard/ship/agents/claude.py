@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ...protocol import Json
+from ...text import whole
 from . import claude_usage
 from .agent import Event, Job, Outcome
 from .claude_usage import number
@@ -136,7 +137,7 @@ def events(line: bytes) -> Iterator[Event]:
     except (ValueError, RecursionError):
         record = line.decode(errors="replace")
     for event in _events(record):
-        words = event.text.encode(errors="replace").decode().strip()  # JSON allows half a character
+        words = whole(event.text).strip()
         text = " ".join(words.split())
         if event.kind == "text" and text:
             yield event._replace(text=text, words=words)

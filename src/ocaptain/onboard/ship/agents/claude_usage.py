@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...protocol import Json
+from ...text import whole
 from .agent import Event, Usage
 
 LEAST_PRICES = {"haiku": (0.1, 0.5), "sonnet": (2, 10), "opus": (4, 20)}
@@ -72,10 +73,8 @@ def _of_model(model: str, used: dict[Any, Any]) -> Usage:
 
 def name_of(model: str) -> str:
     """Return a model's name as messages have it: without the size of its context."""
-    words = (
-        model.encode(errors="replace").decode().partition("[")[0]
-    )  # JSON allows half a character
-    return " ".join(words.split())
+    name = whole(model).partition("[")[0]
+    return " ".join(name.split())
 
 
 def number(record: Json, key: str) -> float:
