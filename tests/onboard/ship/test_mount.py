@@ -68,6 +68,16 @@ def test_storage_is_mounted_again_whenever_that_ends(ship: Ship):
     assert ship.log.read_text().count("sshfs ended: broken pipe") == 2
 
 
+@rule("R89")
+@pytest.mark.timeout(30)
+def test_a_mount_that_cannot_be_made_yet_is_tried_again_soon(ship: Ship):
+    """A ship that is up before storage is gets its view of storage within moments."""
+    add_program(ship, "fusermount3")
+    add_program(ship, "sshfs", END_TWICE)
+    keep_mounted(ship)  # with the pauses that ships make
+    assert ship.log.read_text().count("sshfs ended: broken pipe") == 2
+
+
 def test_storage_is_mounted_read_only_and_uncached_by_the_ships_own_ssh(ship: Ship):
     """An agent cannot write there, sees no stale files, and a lost connection is made again."""
     add_program(ship, "fusermount3")
