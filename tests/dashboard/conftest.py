@@ -1,10 +1,7 @@
 """A dashboard that is served, of a voyage that is under way."""
 
-import asyncio
 import http.client
 import json
-import queue
-import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -14,8 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from ocaptain.dashboard.fleet import Fleet
-from ocaptain.dashboard.server import serve
 from ocaptain.fleet.voyage import Voyage
+from tests.support.browser import Browser, opened
+from tests.support.dashboard import serving
 from tests.support.sailing import Sailing, under_way
 
 
@@ -77,6 +75,13 @@ class Served:
 
 
 @pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser without a window. While it is there, asyncio.run is of no use in this thread."""
+    with opened() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
 def sailing(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sailing]:
     """A voyage with two tasks and a ship, in whose place the test acts."""
     with under_way(tmp_path_factory.mktemp("sailing")) as voyage:
@@ -86,23 +91,10 @@ def sailing(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 @pytest.fixture(scope="module")
 def served(sailing: Sailing) -> Iterator[Served]:
     """A dashboard of that."""
-    addresses: queue.Queue[str] = queue.Queue()
-    ends: queue.Queue[Any] = queue.Queue()
 
     async def find(_: str) -> Voyage:
         return sailing.voyage
 
-    async def run() -> None:
-        fleet = Fleet([sailing.voyage], sailing.voyage.id, None)
-        serving = asyncio.create_task(serve(fleet, find, 0, addresses.put))
-        ends.put((asyncio.get_running_loop(), serving))
-        await asyncio.wait([serving])
-
-    thread = threading.Thread(target=asyncio.run, args=[run()])
-    thread.start()
-    loop, serving = ends.get()
-    try:
-        yield Served(sailing, addresses.get(timeout=60))
-    finally:
-        loop.call_soon_threadsafe(serving.cancel)
-        thread.join()
+    fleet = Fleet([sailing.voyage], sailing.voyage.id, None)
+    with serving(fleet, find) as dashboard:
+        yield Served(sailing, dashboard.address)

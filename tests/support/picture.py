@@ -9,7 +9,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from tests.support.captain import Json, Voyage, new_captain, task
+from tests.support.captain import Captain, Json, Voyage, new_captain, task
 from tests.support.terminal import Terminal
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "picture.svg"
@@ -43,16 +43,22 @@ TASKS: dict[str, Json] = {
 def main() -> None:
     """Sail a small voyage on this machine, and write the picture of it."""
     with new_captain() as captain:
-        plan = captain.plan(
-            captain.repository(),
-            TASKS,
-            objective="Understand durations and sizes on the command line",
-            check="test -d src",
-            lease_seconds=300,
-        )
-        voyage = captain.sail(plan, SHIPS)
-        voyage.until(is_in_the_middle)
-        DOCUMENT.write_text(svg(screens(voyage)))
+        DOCUMENT.write_text(svg(screens(voyage_in_the_middle(captain))))
+
+
+def voyage_in_the_middle(captain: Captain, check: str = "test -d src") -> Voyage:
+    """Sail a small voyage, and return it once ships are at work and some tasks have landed."""
+    plan = captain.plan(
+        captain.repository(),
+        TASKS,
+        name="durations",
+        objective="Understand durations and sizes on the command line",
+        check=check,
+        lease_seconds=300,
+    )
+    voyage = captain.sail(plan, SHIPS)
+    voyage.until(is_in_the_middle)
+    return voyage
 
 
 def is_in_the_middle(status: Json) -> bool:

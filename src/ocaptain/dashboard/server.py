@@ -323,6 +323,14 @@ async def serve(
             server.should_exit = True
             server.force_exit = True
             await end([following, serving, *pages.desk.tasks])
+            await hang_up(server)
+
+
+async def hang_up(server: uvicorn.Server) -> None:
+    """Close what browsers still have open: their streams would not end by themselves."""
+    for connection in [*server.server_state.connections]:
+        connection.transport.close()
+    await end(server.server_state.tasks)
 
 
 __all__ = ["Pages", "serve"]

@@ -1,156 +1,179 @@
 "use strict";
+// The page: which view is shown, its head, and what is wrong with what is shown.
+
 (() => {
-  const block = document.getElementById("ocaptain-report");
+  const { h, renew, long } = elements;
+  const { state } = store;
+  const head = document.getElementById("head");
+  const tabs = document.getElementById("tabs");
+  const alarms = document.getElementById("alarms");
   const main = document.getElementById("main");
-  const standing = document.getElementById("standing");
-  const title = document.getElementById("title");
-  let picture = null;
+  const PATIENCE_S = 15;
+  const VIEWS = {
+    "": ["Overview", overview.mount], plan: ["Plan", graph.mount],
+    tasks: ["Tasks", tasksView.mount], log: ["Log", logView.mount],
+    landings: ["Landings", landingsView.mount],
+  };
+  let view = null;
+  let shown = null;
 
-  const element = (name, text) => {
-    const made = document.createElement(name);
-    if (text !== undefined && text !== null) made.textContent = String(text);
-    return made;
+  const ageText = h("span.age");
+  const headLine = h("div");
+  const buttons = h("div.row.orders", { role: "group", "aria-label": "Orders" });
+  head.append(h("div.head-text", {}, headLine, ageText), buttons);
+
+  // `#/voyage/view/item?query`
+  const route = () => {
+    const [path, tail = ""] = location.hash.slice(1).split("?");
+    const words_ = path.split("/").slice(1).map((word) => {
+      try { return decodeURIComponent(word); } catch { return word; }
+    });
+    const voyage = store.report ? state.picture.voyage : words_[0] || "";
+    return { voyage, name: words_[1] || "", item: words_[2] || "",
+      query: new URLSearchParams(tail) };
   };
 
-  const table = (caption, columns, rows) => {
-    const made = element("table");
-    made.append(element("caption", caption));
-    const head = element("tr");
-    for (const column of columns) {
-      const cell = element("th", column);
-      cell.scope = "col";
-      head.append(cell);
+  const showHead = () => {
+    const picture = state.picture;
+    const { voyage } = route();
+    if (!picture) {
+      renew(headLine, voyage, () => h("h1", {}, voyage || "Voyages"));
+      buttons.replaceChildren();
+      buttons.shownSign = null;
+      document.title = voyage ? `${voyage} – ocaptain` : "ocaptain";
+      return;
     }
-    const top = element("thead");
-    top.append(head);
-    const body = element("tbody");
-    for (const row of rows) {
-      const line = element("tr");
-      for (const cell of row) line.append(cell instanceof Node ? cell : element("td", cell));
-      body.append(line);
+    const { status } = picture;
+    document.title = `${words.MARKS[status.state] || ""} ${status.name} – ocaptain`;
+    const others = state.fleet && state.fleet.voyages.length > 1;
+    renew(headLine, [status.name, status.objective, status.state, status.reason, others,
+      status.mirror_fault, status.notify_fault, status.pr_url],
+    () => [
+      others && h("a.back", { href: "#/" }, "← All voyages"),
+      h("div.row", {}, h("h1", {}, status.name), words.badge(status.state)),
+      h("p.objective", {}, long(status.objective, 400)),
+      status.reason && h("p.reason", {}, long(status.reason, 600)),
+      [status.mirror_fault, status.notify_fault, status.upkeep_fault].filter(Boolean)
+        .map((fault) => h("p.reason", {}, long(fault, 400))),
+      pullRequest(status.pr_url),
+    ]);
+    const hasFocus = buttons.contains(document.activeElement);
+    renew(buttons, [status.state, picture.record.interactive, state.isAway],
+      () => orders.ofVoyage());
+    // The button that had the keyboard may have gone: its place is the first one's.
+    const first = buttons.querySelector("button");
+    if (hasFocus && first && !buttons.contains(document.activeElement)) first.focus();
+  };
+
+  const pullRequest = (url) => (/^https:\/\//.test(url || "") ? h("p", {}, h("a", { href: url,
+    rel: "noreferrer noopener", target: "_blank" }, "Pull request")) : null);
+
+  const showTabs = () => {
+    const { voyage, name } = route();
+    tabs.hidden = !state.picture;
+    renew(tabs, [voyage, name, Boolean(state.picture)], () => h("ul", {},
+      Object.entries(VIEWS).map(([key, [title]]) => h("li", {}, h("a", {
+        href: `#/${encodeURIComponent(voyage)}${key ? `/${key}` : ""}`,
+        "aria-current": key === name ? "page" : null }, title)))));
+  };
+
+  // An honest age, and what is not to be trusted.
+  const showAge = () => {
+    const picture = state.picture;
+    if (store.report) {
+      const made = words.clock(store.report.made_at);
+      ageText.textContent = `Report of ${made}; nothing in it changes. ocaptain `
+        + `${store.report.version}`;
+      alarm(store.report.cut.map((sentence) => ["quiet", sentence]));
+      return;
     }
-    made.append(top, body);
-    return made;
+    const said = [];
+    if (!picture) {
+      ageText.textContent = "";
+      if (state.fault) said.push(["bad", `Storage does not answer: ${state.fault}`]);
+      if (state.isAway) said.push(["bad", AWAY]);
+      alarm(said);
+      return;
+    }
+    const age = store.age(picture.seen_at);
+    ageText.textContent = `seen ${words.duration(age)} ago`;
+    ageText.title = new Date(picture.seen_at * 1000).toLocaleString();
+    const asOf = `All of this is as it was at ${words.clock(picture.seen_at)}.`;
+    const isSilent = !picture.fault && age > PATIENCE_S;
+    if (state.isAway) said.push(["bad", `${AWAY} ${asOf}`]);
+    else if (picture.fault) said.push(["bad", `Storage does not answer. ${asOf} `
+      + `It is tried again. ${picture.fault}`]);
+    else if (isSilent) said.push(["bad", `Nothing has been heard for a while. ${asOf}`]);
+    if (picture.is_whole === false && !said.length) {
+      said.push(["quiet", "The journal is still being read: lanes and costs are not whole yet."]);
+    }
+    alarm(said);
+  };
+  const AWAY = "`ocaptain dashboard` does not answer: it has ended, or this machine is busy. "
+    + "The voyage goes on without it.";
+
+  const alarm = (said) => {
+    document.body.classList.toggle("stale", said.some(([tone]) => tone === "bad"));
+    renew(alarms, said, () => said.map(([tone, text]) => h(`p.alarm.${tone}`, {}, text)));
   };
 
-  const clock = (seconds) => (seconds ? new Date(seconds * 1000).toLocaleTimeString() : "");
-
-  const age = () => {
-    if (!picture) return;
-    const status = picture.status;
-    const now = block ? picture.seen_at : Date.now() / 1000;
-    const seconds = Math.max(0, Math.round(now - picture.seen_at));
-    const count = `${status.tasks.completed} of ${status.tasks.total} tasks`;
-    const state = picture.fault ? `unseen: ${picture.fault}` : status.state;
-    const reason = status.reason && !picture.fault ? `, ${status.reason}` : "";
-    standing.textContent =
-      `${state}${reason}; ${count}, $${status.cost_usd.toFixed(2)}; seen ${seconds} s ago`;
-    standing.classList.toggle("fault", Boolean(picture.fault));
+  const viewOf = ({ voyage, name, item, query }) => {
+    if (!voyage) return [fleetView.mount, query];
+    if (!state.picture) return [waiting, query];
+    if (name === "tasks" && item) return [taskView.mount, query, item];
+    return [(VIEWS[name] || VIEWS[""])[1], query];
   };
 
-  const anchor = (id) => {
-    const cell = element("td", id);
-    cell.id = `task-${id}`;
-    cell.tabIndex = -1;
-    return cell;
-  };
-
-  const showTask = (id) => {
-    const cell = document.getElementById(`task-${id}`);
-    if (cell) cell.focus();
-  };
-
-  const orderFor = (task) => {
-    const cell = element("td");
-    const button = block ? null : window.ocaptainOrders.forTask(picture, task);
-    if (button) cell.append(button);
-    return cell;
+  const waiting = (root) => {
+    root.append(h("p.muted", {}, "Reading the voyage …"));
+    return { update: () => {}, leave: () => {} };
   };
 
   const show = () => {
-    const status = picture.status;
-    title.textContent = `${status.name}: ${status.objective}`;
-    document.title = `${status.name} – ocaptain`;
-    const next = status.next.map((each) => [each.command, each.why]);
-    const ships = status.ships.map((ship) => [ship.id, ship.state, ship.task, ship.reason, ship.said]);
-    const tasks = picture.tasks.map((task) => [
-      anchor(task.id), task.status, task.owner, task.subject, task.blocked_by.join(" "),
-      task.reason, orderFor(task),
-    ]);
-    const landings = picture.landings.map((each) =>
-      [clock(each.at), each.task, each.ship, each.commit.slice(0, 12), each.subject]);
-    const parts = [];
-    if (next.length) parts.push(table("What to type now", ["command", "what it does"], next));
-    parts.push(window.ocaptainLanes.draw(picture, main.clientWidth, showTask));
-    parts.push(table("Ships", ["ship", "state", "task", "why", "said last"], ships));
-    parts.push(table("Tasks", ["task", "status", "ship", "subject", "waits for", "why", ""], tasks));
-    parts.push(table("Landed", ["when", "task", "ship", "commit", "subject"], landings));
-    main.replaceChildren(...parts);
-    age();
-  };
-
-  const merged = (rows, news, key) => {
-    const known = new Map(rows.map((row) => [row[key], row]));
-    for (const row of news || []) known.set(row[key], row);
-    return [...known.values()];
-  };
-
-  const merge = (change) => {
-    picture.tasks = merged(picture.tasks, change.tasks, "id");
-    picture.claims = merged(picture.claims, change.claims, "number");
-    picture.landings = [...picture.landings, ...(change.landings || [])];
-    if (change.costs_anew) picture.costs = change.costs_anew;
-    for (const name of ["status", "chain", "is_whole", "now", "seen_at", "fault"]) {
-      if (name in change) picture[name] = change[name];
+    const where = route();
+    const sign = `${where.voyage} ${where.name} ${where.item} ${Boolean(state.picture)} `
+      + `${where.name === "log" ? where.query : ""}`;
+    showHead();
+    showTabs();
+    showAge();
+    if (sign === shown) {
+      view.update();
+      return;
     }
+    if (view) view.leave();
+    const isFirst = shown === null;
+    shown = sign;
+    const [mount, ...given] = viewOf(where);
+    const root = h("div.view");
+    main.replaceChildren(root);
+    view = mount(root, ...given);
+    if (!isFirst) window.scrollTo(0, 0);
   };
 
-  const showFleet = (fleet) => {
-    const rows = fleet.voyages.map((row) => {
-      const cell = element("td");
-      const link = element("a", row.voyage);
-      link.href = `#/${row.voyage}`;
-      cell.append(link);
-      const tasks = row.tasks ? `${row.tasks.completed} of ${row.tasks.total}` : "";
-      return [cell, row.state, tasks, row.name, row.reason];
-    });
-    main.replaceChildren(table("Voyages", ["voyage", "state", "tasks", "plan", "why"], rows));
-    standing.textContent = "";
-    title.textContent = "ocaptain";
-  };
-
-  let stream = null;
-  const follow = (chosen) => {
-    if (stream) stream.close();
-    picture = null;
-    const query = chosen ? `?voyage=${encodeURIComponent(chosen)}` : "";
-    document.getElementById("orders").replaceChildren();
-    stream = new EventSource(`api/stream${query}`);
-    const on = (kind, use) => stream.addEventListener(kind, (event) => use(JSON.parse(event.data)));
-    on("fleet", (fleet) => {
-      if (!chosen && fleet.named) location.hash = `#/${fleet.named}`;
-      else if (!chosen) showFleet(fleet);
-    });
-    on("picture", (whole) => {
-      picture = whole;
-      window.ocaptainOrders.toolbar(picture, document.getElementById("orders"));
-      show();
-    });
-    on("order", (order) => window.ocaptainOrders.tell(order));
-    on("change", (change) => { if (picture) { merge(change); show(); } });
-    on("tick", (sign) => {
-      if (!picture) standing.textContent = sign.fault;
-      else { merge({ now: sign.now, seen_at: sign.seen_at, fault: sign.fault }); age(); }
-    });
-  };
-
-  if (block) {
-    picture = JSON.parse(block.textContent).picture;
+  const go = () => {
+    const { voyage } = route();
+    store.follow(voyage);
     show();
-  } else {
-    const route = () => follow(decodeURIComponent(location.hash.slice(2)));
-    window.addEventListener("hashchange", route);
-    setInterval(age, 1000);
-    route();
-  }
+  };
+
+  store.listen((kinds) => {
+    const { voyage } = route();
+    if (kinds.has("fleet") && !voyage && state.fleet.named) {
+      location.replace(`#/${encodeURIComponent(state.fleet.named)}`);
+      return;
+    }
+    show();
+  });
+  window.addEventListener("hashchange", () => {
+    go();
+    if (!dialogIsOpen()) main.focus({ preventScroll: true });
+  });
+  const dialogIsOpen = () => Boolean(document.querySelector("dialog[open]"));
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) show(); });
+  setInterval(() => { if (!document.hidden && !store.report) showAge(); }, 1000);
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    main.focus();
+  });
+  go();
 })();

@@ -1,0 +1,129 @@
+"use strict";
+// The voyage at a glance: what to do now, the figures, ships, lanes, costs, what landed last.
+
+const overview = (() => {
+  const { h, renew, long } = elements;
+  const { state } = store;
+  const LAST = 6;
+  const SLOW_CHECK_S = 5;
+
+  const section = (title, ...parts) => {
+    const id = `section-${title.toLowerCase().replace(/\W+/g, "-")}`;
+    return h("section", { "aria-labelledby": id }, h("h2", { id }, title), ...parts);
+  };
+
+  const href = (path) => `#/${encodeURIComponent(state.picture.voyage)}/${path}`;
+
+  const advice = ({ command, why }) => h("li", {},
+    h("div", {}, h("p", {}, why), h("code", {}, command)), orders.ofAdvice(command));
+
+  // One bar of all tasks; each part has its words beside it.
+  const progress = (counts) => {
+    const kinds = [["completed", counts.completed], ["in_progress", counts.in_progress],
+      ["failed", counts.failed], ["pending", counts.pending]];
+    const parts = kinds.filter(([, count]) => count).map(([kind, count]) => {
+      const part = h(`span.part.${words.tone(kind)}`);
+      part.style.flexGrow = count;
+      return part;
+    });
+    return h("div.progress", { role: "img",
+      "aria-label": kinds.map(([kind, count]) => `${count} ${words.said(kind)}`).join(", ") },
+    parts);
+  };
+
+  const figure = (label, value, note) => h("div.figure", {}, h("dt", {}, label),
+    h("dd", {}, h("span.value", {}, value), note && h("span.muted", {}, note)));
+
+  const left = () => {
+    const { status, landings, chain, tasks } = state.picture;
+    if (store.isOver()) return figure("Took", words.duration(status.took_s));
+    const took = tasks.map((row) => row.took_s).filter((seconds) => seconds !== null);
+    const typical = took.length ? d3.median(took) : null;
+    const note = chain.length && typical ? `at least ${words.duration(chain.length * typical)}` : "";
+    const count = words.several(chain.length, "task");
+    return figure("Longest chain left", landings.length || chain.length ? count : "–", note);
+  };
+
+  const figures = () => {
+    const { status, record } = state.picture;
+    const counts = status.tasks;
+    // A check that takes no time to speak of holds nothing up.
+    const { check_s, landings_per_hour } = status.train;
+    const rate = check_s >= SLOW_CHECK_S ? landings_per_hour : null;
+    const atWork = status.ships.filter((ship) => ["working", "landing", "verifying"]
+      .includes(ship.state)).length;
+    return h("dl.figures", {},
+      figure("Tasks", `${counts.completed} of ${counts.total}`,
+        counts.failed ? `${counts.failed} failed` : `${counts.in_progress} in progress`),
+      figure("Ships at work", `${atWork} of ${status.ships.length}`,
+        rate ? `at most ${Math.round(rate)} landings an hour` : ""),
+      figure("Cost", words.dollars(status.cost_usd),
+        record.budget_usd ? `of ${words.dollars(record.budget_usd)}` : ""),
+      left());
+  };
+
+  const shipRow = (ship) => {
+    const task = ship.task && h("a", { href: href(`tasks/${encodeURIComponent(ship.task)}`) },
+      `${ship.task} ${ship.subject || ""}`);
+    const until = ship.until ? ` until ${words.clock(ship.until)}` : "";
+    const why = ship.reason ? `${ship.reason}${until}` : ship.said || "";
+    return h("tr", {}, h("th", { scope: "row" }, ship.id),
+      h("td", {}, words.badge(ship.state)),
+      h("td.number", {}, ship.since ? words.duration(store.now() - ship.since) : ""),
+      h("td.wide", {}, task || h("span.muted", {}, "no task")),
+      h("td.wide.muted", {}, long(why, 200)),
+      h("td.number", {}, words.dollars(ship.cost_usd)),
+      h("td", {}, h("div.row.tight", {}, orders.ofShip(ship))));
+  };
+
+  const shipTable = () => h("div.table-scroll", { tabindex: 0, role: "region",
+    "aria-label": "Table of the ships" },
+  h("table", {}, h("thead", {}, h("tr", {}, ["Ship", "State", "For", "Task", "Says", "Cost",
+    "Orders"].map((name, index) => h(index === 6 ? "td" : "th",
+    { scope: index === 6 ? null : "col" }, index === 6 ? "" : name)))),
+  h("tbody", {}, state.picture.status.ships.map(shipRow))));
+
+  const mount = (root) => {
+    const advised = h("div");
+    const seen = h("div");
+    const lanesRoot = h("div");
+    const costsRoot = h("div");
+    const shipsRoot = h("div");
+    const landed = h("div");
+    root.append(advised, seen, section("Lanes", lanesRoot), section("Ships", shipsRoot),
+      h("div.two", {}, section("Cost", costsRoot), section("Landed last", landed)));
+    const parts = [lanes.mount(lanesRoot), costs.mount(costsRoot)];
+
+    const show = () => {
+      const { status, record, landings, chain } = state.picture;
+      renew(advised, [status.next, status.reason, state.isAway], () => {
+        if (!status.next.length) return null;
+        return h("section.advice", { "aria-labelledby": "advice" },
+          h("h2", { id: "advice" }, "What to do now"), h("ul", {}, status.next.map(advice)));
+      });
+      renew(seen, [status.tasks, status.ships.map((ship) => ship.state), status.cost_usd,
+        record.budget_usd, status.train.landings_per_hour, chain, status.took_s],
+      () => [progress(status.tasks), figures()]);
+      const lately = Math.floor(store.now() / 5);
+      // While the keyboard is in the table it stays as it is: no button goes from under it.
+      const rows = status.ships.map((ship) => ({ ...ship, seen_s: 0, seen_at: 0 }));
+      if (!shipsRoot.contains(document.activeElement)) {
+        renew(shipsRoot, [rows, lately, state.isAway], shipTable);
+      }
+      renew(landed, [landings.length], () => (landings.length
+        ? [landingsView.list(landings.slice(-LAST).reverse()),
+          h("p", {}, h("a", { href: href("landings") }, "All landings"))]
+        : h("p.muted", {}, "Nothing has landed yet.")));
+    };
+    show();
+    return {
+      update: () => {
+        show();
+        for (const part of parts) part.update();
+      },
+      leave: () => parts.forEach((part) => part.leave()),
+    };
+  };
+
+  return { mount, section, href, progress };
+})();
