@@ -356,7 +356,7 @@ def spans_of(request: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-@rule("R172", "R173")
+@rule("R158", "R159")
 def test_spans_of_claude_lie_below_those_of_their_tasks(claude_captain, model):
     """The real client sends them to its ship, whose voyage has them in its one trace."""
     model.on("MARK", [api.write("one", "1\n"), api.say("Done.")])
