@@ -16,10 +16,18 @@ def claim(number: int, task: str | None, state: str, **usage: float) -> Any:
     return {**about, "usage": models, "cost_usd": sum(usage.values())}
 
 
+DOLLARS_ALONE = {
+    "input_tokens": 0,
+    "output_tokens": 0,
+    "cache_read_tokens": 0,
+    "cache_write_tokens": 0,
+    "cost_usd": 0.5,
+    "api_s": 0.0,
+}
 CLAIMS = [
     claim(1, "1", "released", opus=0.5),
     claim(2, "1", "landed", opus=1.25, haiku=0.25),
-    {**claim(3, "2", "live"), "cost_usd": 0.5},
+    {**claim(3, "2", "live"), "cost_usd": 0.5, "usage": {"unknown": DOLLARS_ALONE}},
     claim(4, None, "landed"),
 ]
 

@@ -10,7 +10,6 @@ from .picture import read_picture
 from .voyage import Voyage
 
 By = Literal["task", "ship", "model", "attempt"]
-UNKNOWN = "unknown"
 DIGITS = 6
 """Of dollars: storage keeps as many."""
 
@@ -57,7 +56,7 @@ def put_together(
     rows: dict[str, UsageRow] = {}
     total = no_usage("total")
     for claim in claims:
-        parts = models(claim)
+        parts = claim["usage"]
         is_vain = claim["state"] not in ("live", "landed")
         total["attempts"] += 1
         if by == "model":
@@ -82,21 +81,6 @@ def name_of(claim: Claim, by: By) -> str:
     if by == "attempt":
         return str(claim["number"])
     return claim["task"] or "verify"
-
-
-def models(claim: Claim) -> Mapping[str, ModelUsage]:
-    """Return what a claim has used by model; of what has no model, the dollars."""
-    if claim["usage"] or not claim["cost_usd"]:
-        return claim["usage"]
-    none: ModelUsage = {
-        "input_tokens": 0,
-        "output_tokens": 0,
-        "cache_read_tokens": 0,
-        "cache_write_tokens": 0,
-        "cost_usd": claim["cost_usd"],
-        "api_s": 0.0,
-    }
-    return {UNKNOWN: none}
 
 
 def row_of(rows: dict[str, UsageRow], name: str) -> UsageRow:

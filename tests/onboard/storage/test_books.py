@@ -41,7 +41,7 @@ def test_the_sums_agree_however_they_are_put_together(sail: Sail):
         tokens = sum(part["usage"]["input_tokens"] for part in parts)
         assert tokens == status["usage"]["input_tokens"] == 1025
     models = [model for claim in claims for model in claim["usage"]]
-    assert round(sum(model["cost_usd"] for model in models), 6) == 0.456795
+    assert round(sum(model["cost_usd"] for model in models), 6) == status["cost_usd"]
 
 
 @rule("R154")
@@ -62,6 +62,21 @@ def test_a_report_that_was_overtaken_counts_for_nothing(sail: Sail):
     assert [(row["model"], row["cost_usd"]) for row in claim["usage"]] == [
         ("opus", 0.5),
         ("unknown", 0.25),
+    ]
+
+
+@rule("R154")
+def test_dollars_without_a_model_are_of_the_model_unknown(sail: Sail):
+    """If a report tells dollars alone, the models that were told before keep theirs."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    storage.ask("ship-0", "beat", claim=1, cost_usd=0.25, usage={"opus": used(0.25, 100)})
+    storage.ask("ship-0", "beat", claim=1, cost_usd=0.75)
+    [claim] = storage.order("task", task="1")["claims"]
+    assert claim["cost_usd"] == 0.75
+    assert [(row["model"], row["cost_usd"]) for row in claim["usage"]] == [
+        ("opus", 0.25),
+        ("unknown", 0.5),
     ]
 
 

@@ -30,7 +30,7 @@ def test_a_claim_goes_from_work_by_the_train_to_the_branch(sail: Sail):
     storage.now += 10
     storage.ask("ship-0", "beat", claim=1, state="limited", cost_usd=0.5)
     storage.now += 10
-    storage.ask("ship-0", "beat", claim=1, state="landing", cost_usd=0.75)
+    storage.ask("ship-0", "beat", claim=1, state="landing", cost_usd=0.750001)
     storage.now += 1
     storage.ask("ship-0", "enter", claim=1, state="landing")
     storage.now += 2
@@ -47,7 +47,7 @@ def test_a_claim_goes_from_work_by_the_train_to_the_branch(sail: Sail):
         ("rebasing", 21, 23),
         ("checking", 23, 27),
     ]
-    assert [usd for _, usd in told.costs] == [0, 0.5, 0.75]
+    assert [usd for _, usd in told.costs] == [0, 0.5, 0.750001]
 
 
 def test_a_ship_that_is_silent_is_lost_until_its_claim_ends(sail: Sail):

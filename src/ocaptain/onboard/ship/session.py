@@ -377,9 +377,10 @@ class Session:
             self.ship.transcripts.note(self.grant["claim"], pattern)
 
     def _report_cost(self) -> None:
+        spent = self._spending.total()
         used = self._spending.by_model()
-        if used:
-            self.heartbeat.report({"cost_usd": self._spending.total(), "usage": used})
+        if spent or used:
+            self.heartbeat.report({"cost_usd": spent, "usage": used})
 
     def _note_work(self, run: Run, event: Event) -> None:
         """Log what the agent said or did; if it is in its turn, it is at work."""

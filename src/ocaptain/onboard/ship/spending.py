@@ -1,12 +1,22 @@
 """What a claim's agent uses, as far as is known: tokens, dollars and API time, by model."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from ..protocol import ModelUsage
 from .agents import Usage
 
-UNKNOWN = "unknown"
-"""The model that is to blame for dollars of which the agent does not say where they went."""
+
+class Spent(NamedTuple):
+    """What something has used, as the agent told it."""
+
+    usd: float
+    usage: Sequence[Usage]
+    """By model. It may explain fewer dollars; storage books the others."""
+
+    def total(self) -> float:
+        """Return the dollars: those that were told, or those by model if they are more."""
+        return max(self.usd, sum(used.cost_usd or 0.0 for used in self.usage))
 
 
 class Spending:
@@ -16,52 +26,41 @@ class Spending:
     """
 
     def __init__(self) -> None:
-        self._earlier_processes: list[Usage] = []
-        self._process: Sequence[Usage] = ()
-        self._messages: dict[str, Sequence[Usage]] = {}
+        self._earlier_processes: list[Spent] = []
+        self._process = Spent(0.0, ())
+        self._messages: dict[str, Spent] = {}
 
     def add_message(self, mark: str, usd: float, usage: Sequence[Usage] = ()) -> None:
         """Note what a message, called `mark`, has used at least."""
-        self._messages[mark] = explained(usd, usage)
+        self._messages[mark] = Spent(usd, usage)
 
     def end_turn(self, usd: float, usage: Sequence[Usage] = ()) -> None:
         """Note what the process says that it has used so far; 0 and nothing if it does not say."""
         if usd or usage:
-            self._process = explained(usd, usage)
+            self._process = Spent(usd, usage)
             self._messages.clear()
 
     def end_process(self) -> None:
         """Begin to count for another process."""
-        self._earlier_processes = [*self._earlier_processes, *self._of_process()]
-        self._process = ()
+        self._earlier_processes = self._all()
+        self._process = Spent(0.0, ())
         self._messages = {}
 
     def total(self) -> float:
         """Return what the session has spent, in US dollars."""
-        return sum(used.cost_usd or 0.0 for used in self._all())
+        return sum(spent.total() for spent in self._all())
 
     def by_model(self) -> dict[str, ModelUsage]:
         """Return what the session has used, by model."""
         found: dict[str, Usage] = {}
-        for used in self._all():
+        for used in (used for spent in self._all() for used in spent.usage):
             before = found.get(used.model)
             found[used.model] = added(before, used) if before else used
         return {model: _entry(used) for model, used in found.items()}
 
-    def _all(self) -> list[Usage]:
-        return [*self._earlier_processes, *self._of_process()]
-
-    def _of_process(self) -> list[Usage]:
+    def _all(self) -> list[Spent]:
         messages = tuple(self._messages.values())  # which the reader may add to meanwhile
-        return [*self._process, *(used for usage in messages for used in usage)]
-
-
-def explained(usd: float, usage: Sequence[Usage]) -> list[Usage]:
-    """Return what was used so that its dollars are at least `usd`."""
-    missing = usd - sum(used.cost_usd or 0.0 for used in usage)
-    if missing < 1e-6:
-        return list(usage)
-    return [*usage, Usage(UNKNOWN, cost_usd=missing)]
+        return [*self._earlier_processes, self._process, *messages]
 
 
 def added(one: Usage, other: Usage) -> Usage:

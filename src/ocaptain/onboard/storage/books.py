@@ -32,9 +32,8 @@ def note(call: Call, held: Claim) -> Claim:
     spent = max(round(amount(call.request, "cost_usd"), DIGITS), dollars(usage))
     if (spent, tokens(usage)) <= (claim_cost(held), tokens(held.get("usage", {}))):
         return held
-    noted: Claim = {**held, "cost_usd": spent}
-    if usage:
-        noted["usage"] = explained(usage, spent)
+    known = usage or held.get("usage", {})
+    noted: Claim = {**held, "cost_usd": spent, "usage": explained(known, spent)}
     call.put_claim(noted)
     return noted
 
@@ -68,7 +67,9 @@ def entry(used: Json) -> ModelUsage:
 
 
 def explained(usage: dict[str, ModelUsage], spent: float) -> dict[str, ModelUsage]:
-    """Return usage whose dollars add up to `spent`, which they do not exceed."""
+    """Return usage whose dollars add up to `spent`, which they do not exceed.
+
+    Here alone dollars get a model of which the agent does not say where they went."""
     missing = round(spent - dollars(usage), DIGITS)
     if missing == 0:
         return usage

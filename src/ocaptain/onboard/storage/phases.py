@@ -6,6 +6,8 @@ is at from one change to another is a phase.
 
 from __future__ import annotations
 
+from . import books
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -107,12 +109,12 @@ class History:
         del self._live[number], self._said[number], self._heard[number]
 
     def _book(self, number: str, claim: Claim) -> None:
-        spent = float(claim.get("cost_usd", 0))
+        spent = books.claim_cost(claim)
         self._total += spent - self._spent.get(number, 0.0)
         self._spent[number] = spent
 
     def _note_cost(self, at: float) -> None:
-        total = round(self._total, 4)
+        total = round(self._total, books.DIGITS)
         if not self.costs or self.costs[-1][1] != total:
             self.costs.append((at, total))
         if len(self.costs) > COSTS_LIMIT:
