@@ -11,6 +11,9 @@ from tests.support.documented import example
 from tests.support.rendered import lines
 
 
+TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+
+
 @pytest.fixture
 def rows() -> list[TaskRow]:
     """A completed task, and one that waits."""
@@ -114,7 +117,21 @@ def test_a_task_that_nobody_has_begun(shown: TaskShown):
     shown.update({"status": "pending", "since": None, "took_s": None, "owner": None})
     shown.update({"claims": [], "landed": None, "log": [], "dependants": [], "blockers": []})
     shown.update({"files": [], "description": "", "cost_usd": 0, "commit": None})
+    shown["usage"] = {**shown["usage"], **dict.fromkeys(TOKENS, 0)}
     assert lines(taskview.task(shown)) == ["2  Say what is where  ready", "cost  $0.00"]
+
+
+def test_tokens_stand_for_dollars_that_an_agent_does_not_tell(shown: TaskShown):
+    """Of the task as of each attempt at it; what an agent has told in dollars stays so."""
+    first, second = shown["claims"]
+    shown["cost_usd"] = second["cost_usd"] = 0.0
+    shown["usage"] = {**shown["usage"], **dict.fromkeys(TOKENS, 300_000)}
+    for used in second["usage"]:
+        used.update(cost_usd=None, **dict.fromkeys(TOKENS, 300))
+    text = "\n".join(lines(taskview.task(shown, utc=True)))
+    assert "cost       1.2M tokens" in text
+    assert "for 1m38s  1.2k tokens  8c1f0b6" in text
+    assert f"for 12s  ${first['cost_usd']:.2f}" in text
 
 
 def test_nothing_in_a_task_steers_the_terminal(shown: TaskShown):

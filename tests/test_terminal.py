@@ -41,6 +41,14 @@ def test_a_voyage_at_a_glance(status: VoyageStatus):
     ]
 
 
+def test_agents_that_tell_no_dollars_have_tokens(status: VoyageStatus):
+    """Nobody is told that they cost $0.00."""
+    status["cost_usd"] = 0.0
+    status["usage"].update(input_tokens=1_000_000, output_tokens=200_000)
+    status["usage"].update(cache_read_tokens=0, cache_write_tokens=34_000)
+    assert lines(terminal.status(status))[3] == "verify  pending    cost 1.2M tokens"
+
+
 def test_the_train(status: VoyageStatus):
     """With a check in the plan a line says how many run, who waits, and how fast that is."""
     status["train"] = {

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from . import money
 from .loglines import LogPrinter
 from .onboard.protocol import ClaimRow, Landed, LinkedTask, TaskRow
 from .onboard.text import clean, several
@@ -127,7 +128,7 @@ def _facts(shown: "TaskShown") -> Table:
         "then": _linked(shown["dependants"]),
         "files": ", ".join(shown["files"]),
         "run": clean(shown["run"] or "", keep="\n\t").strip(),
-        "cost": f"${shown['cost_usd']:.2f}",
+        "cost": money.spent(shown["cost_usd"], [shown["usage"]]),
     }
     grid = Table.grid(padding=(0, 2, 0, 0))
     for name, fact in facts.items():
@@ -152,7 +153,7 @@ def _attempt(claim: ClaimRow, *, utc: bool) -> Table:
     took = claim["took_s"]
     lasted = since(claim["claimed"]) if took is None else duration(took)
     head = f"{claim['ship']} at {clock(claim['claimed'], utc=utc)} for {lasted}"
-    words = [head, f"${claim['cost_usd']:.2f}"]
+    words = [head, money.spent(claim["cost_usd"], claim["usage"])]
     if claim["commit"]:
         words.append(claim["commit"][:SHORT])
     state = state_text(claim["state"])

@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+from . import money
 from .onboard.protocol import NextCommand, ShipStatus, Status, TaskCounts, TrainStatus
 from .onboard.text import clean
 from .plan.plan import Forecast, Plan, Report
@@ -101,7 +102,8 @@ def status(answer: "VoyageStatus", *, utc: bool = False) -> RenderableType:
     lines.append(line(f"tasks   {_counts(answer['tasks'])}"))
     if answer["train"]["window"] is not None and state not in ("complete", "failed"):
         lines.append(line(f"check   {train_line(answer['train'])}"))
-    lines.append(line(f"verify  {answer['verify']}    cost ${answer['cost_usd']:.2f}"))
+    cost = money.spent(answer["cost_usd"], [answer["usage"]])
+    lines.append(line(f"verify  {answer['verify']}    cost {cost}"))
     origin = _origin(answer)
     if origin:
         lines.append(line(f"origin  {origin}"))
@@ -220,30 +222,29 @@ def usage(shown: "UsageShown") -> RenderableType:
     total = shown["total"]
     heads = [shown["by"], "attempts", "cost", "share", "in", "out", "cached"]
     budget = f" of the budget of ${shown['budget_usd']:g}" if shown["budget_usd"] else ""
-    spent = f"${total['cost_usd']:.2f}{budget}"
-    vain = f"${total['vain_usd']:.2f} went into attempts that did not land"
-    rows = [_used(row) for row in (*shown["rows"], total)]
-    return Group(table(heads, rows), line(f"{spent}; {vain}", "dim"))
+    spent = f"{money.spent(total['cost_usd'], [total])}{budget}"
+    end = "the agents tell no dollars"
+    if total["cost_usd"] or not money.tokens(total):
+        end = f"${total['vain_usd']:.2f} went into attempts that did not land"
+    rows = [_used(row, total) for row in (*shown["rows"], total)]
+    return Group(table(heads, rows), line(f"{spent}; {end}", "dim"))
 
 
-def _used(row: "UsageRow") -> list[Text]:
+def _used(row: "UsageRow", total: "UsageRow") -> list[Text]:
     cached = row["cache_read_tokens"] + row["cache_write_tokens"]
+    has_no_dollars = money.tokens(row) and not row["cost_usd"]
+    share = row["share"]
+    if not total["cost_usd"]:
+        share = money.tokens(row) / max(1, money.tokens(total))
     return [
         line(row["name"]),
         line(f"{row['attempts']}"),
-        line(f"${row['cost_usd']:.2f}"),
-        line(f"{row['share']:.0%}"),
-        line(count(row["input_tokens"])),
-        line(count(row["output_tokens"])),
-        line(count(cached)),
+        line("-" if has_no_dollars else money.spent(row["cost_usd"], [])),
+        line(f"{share:.0%}"),
+        line(money.count(row["input_tokens"])),
+        line(money.count(row["output_tokens"])),
+        line(money.count(cached)),
     ]
-
-
-def count(tokens: int) -> str:
-    """Return a number of tokens in few characters."""
-    if tokens < 1_000:
-        return f"{tokens}"
-    return f"{tokens / 1e3:.1f}k" if tokens < 1_000_000 else f"{tokens / 1e6:.1f}M"
 
 
 def settings(rows: Sequence["SettingRow"], path: Path) -> RenderableType:

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from ocaptain.board import glance
+from ocaptain.board.changes import standing
 from ocaptain.board.watching import Sight
 from tests.support.sights import NOW, row, sight
 
@@ -26,6 +27,14 @@ def test_a_voyage_under_way():
         "█████░░░░░░░░░░░░░░░░░░░░░░░░░ 1 of 6 tasks, about 3m00s left",
         "last landed: 4b0a30fb4299 1m00s ago, 6 Subject 6",
     ]
+
+
+def test_agents_that_tell_no_dollars_have_tokens():
+    """The head has them, and so has the line that says how a voyage stands."""
+    used = sight().status["usage"]
+    seen = sight(cost_usd=0.0, usage={**used, "input_tokens": 2_000_000})
+    assert lines(seen)[0].endswith("on local  2.2M tokens")
+    assert standing(seen).endswith(", 2.2M tokens")
 
 
 def test_work_on_its_way_to_the_branch():

@@ -191,6 +191,29 @@ def test_one_task_has_all_that_is_known_of_it(browser: Browser, tmp_path: Path):
         assert "mind the units" in tab.page.locator(".log").inner_text()
 
 
+def test_agents_that_tell_no_dollars_have_tokens(browser: Browser, tmp_path: Path):
+    """Wherever there would be a cost, and nothing is said to have cost $0.00."""
+    drawn = Drawn(6, 2, 3)
+    used = {"input_tokens": 1_200_000, "output_tokens": 34_000}
+    for part in (*drawn.tasks, *drawn.claims):
+        part["cost_usd"] = 0.0
+    for row in drawn.tasks:
+        row["usage"] = used if row["claim"] else {}
+    ship = drawn.picture()["status"]["ships"][0]
+    ships = [{**ship, "cost_usd": 0.0, "usage": used}]
+    picture = drawn.picture(usage=used, ships=ships)
+    with browser.report(tmp_path, report(picture)) as tab:
+        assert tab.page.locator(".figures").inner_text().count("1.2M tokens") == 1
+        assert "1.2M tokens; the agents tell no dollars." in tab.page.locator("main").inner_text()
+        tab.go("tasks")
+        costs = tab.texts(".task-cost")
+        assert sorted({*costs}) == ["", "1.2M tokens"]
+        tab.go("tasks/2")
+        shown = tab.page.locator("main").inner_text()
+        assert "1.2M tokens" in shown
+        assert "$" not in shown
+
+
 def test_a_thousand_tasks_on_a_hundred_ships(browser: Browser, tmp_path: Path):
     """All of them are there, in the lanes, the graph and the list."""
     with browser.report(tmp_path, report(Drawn(1000, 100, 500).picture())) as tab:

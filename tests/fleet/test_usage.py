@@ -42,6 +42,23 @@ def test_rows_add_up_to_the_total_whatever_they_are_of():
         assert sum(row["input_tokens"] for row in shown["rows"]) == total["input_tokens"] == 3000
 
 
+def test_usage_of_agents_that_tell_no_dollars_has_tokens():
+    """Then shares are of the tokens, and nothing is said to have cost $0.00 that has used some."""
+    unpriced = {**DOLLARS_ALONE, "cost_usd": None, "output_tokens": 300, "cache_read_tokens": 9700}
+    used = [{**row, "usage": {"gpt": unpriced}, "cost_usd": 0.0} for row in CLAIMS[:2]]
+    more = {**unpriced, "input_tokens": 10_000}
+    used.append({**CLAIMS[2], "usage": {"gpt": more}, "cost_usd": 0.0})
+    shown = put_together("voyage-1", "task", None, [*used, CLAIMS[3]])
+    assert lines(terminal.usage(shown)) == [
+        "task    attempts  cost   share  in     out  cached",
+        "1       2         -      50%    0      600  19.4k",
+        "2       1         -      50%    10.0k  300  9.7k",
+        "verify  1         $0.00  0%     0      0    0",
+        "total   4         -      100%   10.0k  900  29.1k",
+        "40.0k tokens; the agents tell no dollars",
+    ]
+
+
 def test_usage_is_a_table_with_shares():
     """What cost most comes first."""
     assert lines(terminal.usage(put_together("voyage-1", "task", 20.0, CLAIMS))) == [

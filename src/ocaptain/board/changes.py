@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TypedDict
 
+from ocaptain import money
 from ocaptain.onboard.protocol import ShipStatus, Status, TaskRow
 from ocaptain.onboard.text import one_line, utc
 
@@ -71,8 +72,8 @@ def standing(sight: Sight) -> str:
     line = f"{status['voyage']} {sight.state}, {tasks['completed']} of {tasks['total']} tasks"
     if tasks["failed"]:
         line += f", {tasks['failed']} failed"
-    if status["cost_usd"]:
-        line += f", ${status['cost_usd']:.2f}"
+    if status["cost_usd"] or money.tokens(status["usage"]):
+        line += f", {money.spent(status['cost_usd'], [status['usage']])}"
     return line
 
 

@@ -3,6 +3,7 @@
 from rich.console import Group
 from rich.text import Text
 
+from ocaptain import money
 from ocaptain.onboard.protocol import ShipStatus, TaskRow
 from ocaptain.terminal import STATE_STYLES
 from ocaptain.times import clock, duration
@@ -19,7 +20,8 @@ def of_ship(ship: ShipStatus) -> Group:
         lines.append(cell(f"{ship['reason']}{until}", STATE_STYLES.get(ship["state"], "")))
     if ship["said"]:
         lines.append(cell(f"says: {ship['said']}"))
-    facts = [f"{ship['completed']} completed", f"${ship['cost_usd']:.2f}"]
+    cost = money.spent(ship["cost_usd"], [ship["usage"]])
+    facts = [f"{ship['completed']} completed", cost]
     if ship["seen_s"] is None:
         facts.append("never seen")
     else:

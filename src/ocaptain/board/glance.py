@@ -3,6 +3,7 @@
 from rich.console import Group
 from rich.text import Text
 
+from ocaptain import money
 from ocaptain.onboard.protocol import Status, TaskRow
 from ocaptain.terminal import STATE_STYLES, train_line
 from ocaptain.times import clock, duration
@@ -45,7 +46,8 @@ def title(sight: Sight, now: float) -> Text:
     """Return which voyage it is, its state, for how long, and what it has cost."""
     status = sight.status
     style = STATE_STYLES.get(sight.state, "green")
-    facts = [age(status, now), f"on {status['provider']}", f"${status['cost_usd']:.2f}"]
+    cost = money.spent(status["cost_usd"], [status["usage"]])
+    facts = [age(status, now), f"on {status['provider']}", cost]
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(status["voyage"], "bold")
     line.append(f"  {sight.state}", style)

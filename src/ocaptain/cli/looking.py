@@ -113,8 +113,8 @@ async def tasks(voyage: str | None, as_json: bool, state: str | None) -> None:
 async def usage(voyage: str | None, by: str, as_json: bool) -> None:
     """Show what a voyage has used: dollars and tokens.
 
-    Each row has its share of the cost. Under the table is what went into attempts that did not
-    land."""
+    Each row has its share of the cost, or if the agents tell no dollars of the tokens. Under the
+    table is what went into attempts that did not land."""
     from ocaptain import terminal
     from ocaptain.fleet import usage as books
 

@@ -45,6 +45,7 @@ class FleetRow(TypedDict):
     created: float | None
     tasks: Mapping[str, int] | None
     cost_usd: float | None
+    usage: Mapping[str, float] | None
     seen_at: float | None
     fault: str
 
@@ -187,6 +188,7 @@ class Feed:
             "created": None,
             "tasks": None,
             "cost_usd": None,
+            "usage": None,
             "seen_at": self.seen_at,
             "fault": self.fault,
         }
@@ -198,6 +200,7 @@ class Feed:
         row["created"] = status["created"]
         row["tasks"] = {**status["tasks"]}  # type: ignore[dict-item]
         row["cost_usd"] = status["cost_usd"]
+        row["usage"] = {**status["usage"]}  # type: ignore[dict-item]
         if not self.fault:
             row["state"] = status["state"]
             row["reason"] = status["reason"]

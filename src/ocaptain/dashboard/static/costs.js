@@ -24,7 +24,10 @@ const costs = (() => {
       const share = budget ? `, ${Math.round(100 * spent / budget)} % of the budget of `
         + `${words.dollars(budget)}` : "";
       const hasNone = !spent;
-      text.textContent = hasNone ? "Nothing has been spent."
+      const used = words.tokens([status.usage]);
+      const none = used ? `${words.compact(used)} tokens; the agents tell no dollars.`
+        : "Nothing has been spent.";
+      text.textContent = hasNone ? none
         : `${words.dollars(spent)}${share}${budget ? "" : "; there is no budget"}.`;
       box.hidden = hasNone;
       if (hasNone) return;

@@ -14,7 +14,7 @@ const fleetView = (() => {
     row.tasks && overview.progress(row.tasks),
     row.tasks && h("p", {}, `${row.tasks.completed} of ${words.several(row.tasks.total, "task")}`
       + (row.tasks.failed ? `, ${row.tasks.failed} failed` : "")
-      + (row.cost_usd === null ? "" : `, ${words.dollars(row.cost_usd)}`)),
+      + (row.cost_usd === null ? "" : `, ${words.spent(row.cost_usd, [row.usage])}`)),
     (row.fault || row.reason) && h("p", {}, long(row.fault || row.reason, 400)),
     h("p.muted", {}, row.seen_at ? `seen ${words.duration(store.age(row.seen_at))} ago`
       : "not seen yet"));

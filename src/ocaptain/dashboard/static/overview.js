@@ -57,7 +57,7 @@ const overview = (() => {
         counts.failed ? `${counts.failed} failed` : `${counts.in_progress} in progress`),
       figure("Ships at work", `${atWork} of ${status.ships.length}`,
         rate ? `at most ${Math.round(rate)} landings an hour` : ""),
-      figure("Cost", words.dollars(status.cost_usd),
+      figure("Cost", words.spent(status.cost_usd, [status.usage]),
         record.budget_usd ? `of ${words.dollars(record.budget_usd)}` : ""),
       left());
   };
@@ -72,7 +72,7 @@ const overview = (() => {
       h("td.number", {}, ship.since ? words.duration(store.now() - ship.since) : ""),
       h("td.wide", {}, task || h("span.muted", {}, "no task")),
       h("td.wide.muted", {}, long(why, 200)),
-      h("td.number", {}, words.dollars(ship.cost_usd)),
+      h("td.number", {}, words.spent(ship.cost_usd, [ship.usage])),
       h("td", {}, h("div.row.tight", {}, orders.ofShip(ship))));
   };
 
@@ -102,7 +102,7 @@ const overview = (() => {
           h("h2", { id: "advice" }, "What to do now"), h("ul", {}, status.next.map(advice)));
       });
       renew(seen, [status.tasks, status.ships.map((ship) => ship.state), status.cost_usd,
-        record.budget_usd, status.train.landings_per_hour, chain, status.took_s],
+        status.usage, record.budget_usd, status.train.landings_per_hour, chain, status.took_s],
       () => [progress(status.tasks), figures()]);
       const lately = Math.floor(store.now() / 5);
       // While the keyboard is in the table it stays as it is: no button goes from under it.

@@ -149,7 +149,7 @@ const taskView = (() => {
         h("li", {}, h("code", {}, path)))) : null;
       const facts = h("dl.facts", {}, [
         fact("Agent", [row.agent, row.model].filter(Boolean).join(", ")),
-        fact("Cost", row.cost_usd ? words.dollars(row.cost_usd) : ""),
+        fact("Cost", words.costOf(row)),
         fact("Took", row.took_s === null ? "" : words.duration(row.took_s)),
         fact("Failed attempts", row.attempts || ""),
         fact("Commit", row.commit && h("code", {}, row.commit.slice(0, 12))),

@@ -33,7 +33,7 @@ const tasksView = (() => {
       h("span.task-why.muted", {}, long(why(row), 160)),
       h("span.task-ship", {}, row.owner || ""),
       h("span.task-took.number", {}, took(row)),
-      h("span.task-cost.number", {}, row.cost_usd ? words.dollars(row.cost_usd) : ""));
+      h("span.task-cost.number", {}, words.costOf(row)));
   };
 
   const mount = (root, query) => {

@@ -76,12 +76,22 @@ const words = (() => {
 
   const tokens = (usage) => {
     let total = 0;
-    for (const used of Object.values(usage || {})) {
+    for (const used of Object.values(usage || {}).filter(Boolean)) {
       total += (used.input_tokens || 0) + (used.output_tokens || 0);
       total += (used.cache_read_tokens || 0) + (used.cache_write_tokens || 0);
     }
     return total;
   };
+
+  // Dollars; if the agents tell none, how many tokens were used.
+  const spent = (amount, usage) => {
+    const total = tokens(usage);
+    if (total && !amount) return `${compact(total)} tokens`;
+    return amount > 0 && amount < 0.005 ? "<$0.01" : dollars(amount);
+  };
+
+  const costOf = (row) => row.cost_usd || tokens([row.usage])
+    ? spent(row.cost_usd, [row.usage]) : "";
 
   const compact = (number) => new Intl.NumberFormat("en", {
     notation: "compact", maximumFractionDigits: 1 }).format(number);
@@ -105,6 +115,6 @@ const words = (() => {
   // Ids such as 2 and 10 by their number, others by their letters.
   const byId = (one, other) => String(one).localeCompare(String(other), "en", { numeric: true });
 
-  return { tone, said, badge, taskState, duration, clock, time, dollars, tokens, compact, several,
+  return { tone, said, badge, taskState, duration, clock, time, dollars, tokens, spent, costOf, compact, several,
     LEGEND, phase, byId, MARKS };
 })();
