@@ -6,12 +6,20 @@ import pytest
 
 from ocaptain import taskview
 from ocaptain.fleet.tasks import TaskShown
-from ocaptain.onboard.protocol import TaskRow
+from ocaptain.onboard.protocol import TaskRow, Used
 from tests.support.documented import example
 from tests.support.rendered import lines
 
 
-TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+def used(tokens: int) -> Used:
+    """So many tokens of each kind."""
+    return {
+        "input_tokens": tokens,
+        "output_tokens": tokens,
+        "cache_read_tokens": tokens,
+        "cache_write_tokens": tokens,
+        "api_s": 0.0,
+    }
 
 
 @pytest.fixture
@@ -117,7 +125,7 @@ def test_a_task_that_nobody_has_begun(shown: TaskShown):
     shown.update({"status": "pending", "since": None, "took_s": None, "owner": None})
     shown.update({"claims": [], "landed": None, "log": [], "dependants": [], "blockers": []})
     shown.update({"files": [], "description": "", "cost_usd": 0, "commit": None})
-    shown["usage"] = {**shown["usage"], **dict.fromkeys(TOKENS, 0)}
+    shown["usage"] = used(0)
     assert lines(taskview.task(shown)) == ["2  Say what is where  ready", "cost  $0.00"]
 
 
@@ -125,9 +133,8 @@ def test_tokens_stand_for_dollars_that_an_agent_does_not_tell(shown: TaskShown):
     """Of the task as of each attempt at it; what an agent has told in dollars stays so."""
     first, second = shown["claims"]
     shown["cost_usd"] = second["cost_usd"] = 0.0
-    shown["usage"] = {**shown["usage"], **dict.fromkeys(TOKENS, 300_000)}
-    for used in second["usage"]:
-        used.update(cost_usd=None, **dict.fromkeys(TOKENS, 300))
+    shown["usage"] = used(300_000)
+    second["usage"] = [{"model": "gpt", "cost_usd": None, **used(300)}]
     text = "\n".join(lines(taskview.task(shown, utc=True)))
     assert "cost       1.2M tokens" in text
     assert "for 1m38s  1.2k tokens  8c1f0b6" in text

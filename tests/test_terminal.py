@@ -44,8 +44,13 @@ def test_a_voyage_at_a_glance(status: VoyageStatus):
 def test_agents_that_tell_no_dollars_have_tokens(status: VoyageStatus):
     """Nobody is told that they cost $0.00."""
     status["cost_usd"] = 0.0
-    status["usage"].update(input_tokens=1_000_000, output_tokens=200_000)
-    status["usage"].update(cache_read_tokens=0, cache_write_tokens=34_000)
+    status["usage"] = {
+        "input_tokens": 1_000_000,
+        "output_tokens": 200_000,
+        "cache_read_tokens": 0,
+        "cache_write_tokens": 34_000,
+        "api_s": 1.5,
+    }
     assert lines(terminal.status(status))[3] == "verify  pending    cost 1.2M tokens"
 
 

@@ -45,7 +45,9 @@ def test_rows_add_up_to_the_total_whatever_they_are_of():
 def test_usage_of_agents_that_tell_no_dollars_has_tokens():
     """Then shares are of the tokens, and nothing is said to have cost $0.00 that has used some."""
     unpriced = {**DOLLARS_ALONE, "cost_usd": None, "output_tokens": 300, "cache_read_tokens": 9700}
-    used = [{**row, "usage": {"gpt": unpriced}, "cost_usd": 0.0} for row in CLAIMS[:2]]
+    used: list[Any] = []
+    for row in CLAIMS[:2]:
+        used.append({**row, "usage": {"gpt": unpriced}, "cost_usd": 0.0})
     more = {**unpriced, "input_tokens": 10_000}
     used.append({**CLAIMS[2], "usage": {"gpt": more}, "cost_usd": 0.0})
     shown = put_together("voyage-1", "task", None, [*used, CLAIMS[3]])
