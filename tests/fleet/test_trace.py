@@ -1,63 +1,29 @@
 """A voyage as one trace."""
 
 import asyncio
-import base64
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from google.protobuf import json_format
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from ocaptain.errors import Failure
 from ocaptain.fleet.chrome import Chrome
 from ocaptain.fleet.collector import Collector
 from ocaptain.fleet.trace import trace
-from ocaptain.onboard.telemetry import span_id, trace_id
+from ocaptain.onboard.telemetry import span_id
+from tests.support.otlp import a_span, sent, whole_trace
 from tests.support.rules import rule
 from tests.support.sailing import Sailing
 from tests.support.storage import Json
-
-IDS = ("traceId", "spanId", "parentSpanId")
-
-
-def strictly_read(request: Json) -> list[Any]:
-    """The spans of a request, read by the format's own definition."""
-
-    def as_protobuf(value: Any) -> Any:
-        if isinstance(value, list):
-            return [as_protobuf(each) for each in value]
-        if not isinstance(value, dict):
-            return value
-        whole = {key: as_protobuf(each) for key, each in value.items()}
-        for key in whole.keys() & {*IDS}:  # OTLP has them in hexadecimal
-            whole[key] = base64.b64encode(bytes.fromhex(whole[key])).decode()
-        return whole
-
-    message = json_format.ParseDict(as_protobuf(request), ExportTraceServiceRequest())
-    scopes = [scope for group in message.resource_spans for scope in group.scope_spans]
-    return [span for scope in scopes for span in scope.spans]
 
 
 @pytest.fixture
 def kept(sailing: Sailing) -> Json:
     """What an agent has sent that died with its ship: a span whose parent never came."""
-    voyage = sailing.voyage.id
-    attributes = {"voyage.id": voyage, "ship.id": "ship-0", "task.id": "1", "ocaptain.claim": "1"}
-    pairs = [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()]
-    span = {
-        "traceId": trace_id(voyage),
-        "spanId": "00000000000000aa",
-        "parentSpanId": "00000000000000bb",
-        "name": "claude_code.tool",
-        "startTimeUnixNano": "1",
-        "endTimeUnixNano": "2",
-    }
-    request = {
-        "resourceSpans": [{"resource": {"attributes": pairs}, "scopeSpans": [{"spans": [span]}]}]
-    }
+    span = a_span(sailing.voyage.id, "aa", "bb")
+    request = sent(sailing.voyage.id, span)
     folder = sailing.home() / "voyage" / "telemetry"
     folder.mkdir(exist_ok=True)
     text = f'torn\n{json.dumps(request)}\n[]\n{{"resourceLogs": []}}\n'
@@ -66,28 +32,20 @@ def kept(sailing: Sailing) -> Json:
 
 
 def requests_of(sailing: Sailing) -> list[Json]:
-    """A voyage's trace."""
+    """A voyage's trace; two lines of what was kept are not of it."""
     found: list[Json] = []
-    asyncio.run(trace(sailing.voyage, found.append))
+    assert asyncio.run(trace(sailing.voyage, found.append)) == 2
     return found
 
 
 @rule("R159")
 def test_a_voyage_makes_one_trace(sailing: Sailing, kept: Json):
     """Voyage, tasks, attempts and what agents sent, each below the other; all in one trace."""
-    requests = [each for each in requests_of(sailing) if "resourceSpans" in each]
-    spans = [span for request in requests for span in strictly_read(request)]
-    by_id = {span.span_id.hex(): span for span in spans}
-    assert len(by_id) == len(spans)
-    assert {span.trace_id.hex() for span in spans} == {trace_id(sailing.voyage.id)}
-    roots = [span for span in spans if not span.parent_span_id]
-    assert [span.name for span in roots] == ["voyage"]
-    assert all(span.parent_span_id.hex() in by_id for span in spans if span not in roots)
-    assert all(span.start_time_unix_nano <= span.end_time_unix_nano for span in spans)
+    by_id = whole_trace(requests_of(sailing), sailing.voyage.id)
     attempt = by_id[span_id(sailing.voyage.id, "1", 1)]
     assert attempt.parent_span_id.hex() == span_id(sailing.voyage.id, "1")
     assert by_id[kept["spanId"]].parent_span_id == attempt.span_id
-    assert {"wait for a ship", "work"} <= {span.name for span in spans}
+    assert {"wait for a ship", "work"} <= {span.name for span in by_id.values()}
 
 
 @rule("R159")

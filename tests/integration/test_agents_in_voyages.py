@@ -14,10 +14,12 @@ import pytest
 
 import ocaptain
 from ocaptain.onboard.protocol import PROTOCOL
+from ocaptain.onboard.telemetry import trace_id
 from tests.fakes import messages_api as api
 from tests.support.captain import task
 from tests.support.fixtures import TOKEN
 from tests.support.machine import until
+from tests.support.otlp import strictly_read, whole_trace
 from tests.support.rules import LONG, rule
 
 
@@ -341,19 +343,7 @@ def test_telemetry_of_agents_says_what_it_is_about(claude_captain, model, collec
     found = {each["key"]: each["value"].get("stringValue") for each in attributes}
     wanted = {"team": "sea", "voyage.id": voyage.id, "ship.id": "ship-0", "task.id": "7"}
     assert wanted.items() <= found.items()
-
-
-def spans_in(text: str) -> list[dict[str, Any]]:
-    """The spans in OTLP's lines of JSON."""
-    groups = [group for line in text.splitlines() for group in spans_of(json.loads(line))]
-    scopes = [scope for group in groups for scope in group["scopeSpans"]]
-    return [span for scope in scopes for span in scope["spans"]]
-
-
-def spans_of(request: dict[str, Any]) -> list[dict[str, Any]]:
-    """The spans' resources in a request of OTLP."""
-    found: list[dict[str, Any]] = request.get("resourceSpans", [])
-    return found
+    assert f'"traceId":"{trace_id(voyage.id)}"' in "".join(bodies)
 
 
 @rule("R158", "R159")
@@ -365,12 +355,15 @@ def test_spans_of_claude_lie_below_those_of_their_tasks(claude_captain, model):
     kept = voyage.storage / "telemetry" / "ship-0.jsonl"
     until(lambda: kept.exists() and '"claude_code.interaction"' in kept.read_text())
     done = claude_captain.run("trace", voyage.id)
-    spans = {span["spanId"]: span for span in spans_in(done.out)}
-    interaction = next(s for s in spans.values() if s["name"] == "claude_code.interaction")
+    requests = [json.loads(line) for line in done.out.splitlines()]
+    for request in requests:
+        strictly_read(request)
+    assert {"resourceSpans", "resourceMetrics"} <= {key for request in requests for key in request}
+    spans = whole_trace(requests, voyage.id)
+    span = next(s for s in spans.values() if s.name == "claude_code.interaction")
     names = []
-    span = interaction
-    while "parentSpanId" in span:
-        span = spans[span["parentSpanId"]]
-        names.append(span["name"])
+    while span.parent_span_id:
+        span = spans[span.parent_span_id.hex()]
+        names.append(span.name)
     assert names == ["invoke_agent claude", "task", "voyage"]
-    assert len({span["traceId"] for span in spans.values()}) == 1
+    assert "Left out" not in done.err

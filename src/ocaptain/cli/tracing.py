@@ -43,7 +43,7 @@ async def _send(voyage: "Voyage", url: str) -> None:
     from ocaptain.fleet.trace import trace as make
 
     collector = Collector(url)
-    await make(voyage, collector.take)
+    _say_what_is_left_out(await make(voyage, collector.take))
     click.echo(f"The trace of {voyage.id} is at {url}.", err=True)
     if collector.left_out:
         kinds = " and ".join(sorted(collector.left_out))
@@ -74,8 +74,14 @@ async def _print(voyage: "Voyage", *, chrome: bool, file: IO[str] | None = None)
         click.echo(json.dumps(request, separators=(",", ":")), file=file or sys.stdout)
 
     if not chrome:
-        await make(voyage, use)
+        _say_what_is_left_out(await make(voyage, use))
         return
     gathered = Chrome()
-    await make(voyage, gathered.take)
+    _say_what_is_left_out(await make(voyage, gathered.take))
     use({"traceEvents": gathered.events, "displayTimeUnit": "ms"})
+
+
+def _say_what_is_left_out(lines: int) -> None:
+    if lines:
+        amount = "1 line" if lines == 1 else f"{lines} lines"
+        click.echo(f"Left out: {amount} of ships' telemetry that OTLP cannot read.", err=True)

@@ -1,10 +1,8 @@
 """A trace in Chrome's format, which Perfetto and speedscope read."""
 
-from typing import Any
-
 from ocaptain.onboard.protocol import Json
 
-from .trace import spans_in, texts
+from .otlp import nanoseconds, spans_in, texts
 
 
 class Chrome:
@@ -17,15 +15,13 @@ class Chrome:
 
     def take(self, request: Json) -> None:
         """Take in the spans of a request."""
-        found = [(group, span) for group, span in spans_in(request)]
-        for group, span in sorted(found, key=lambda pair: _times(pair[1])):
-            resource = group.get("resource")
-            named = texts(resource if isinstance(resource, dict) else {})
+        for resource, span in sorted(spans_in(request), key=lambda pair: _times(pair[1])):
+            named = texts(resource)
             process = self._process(named.get("ship.id", "voyage"))
             begin, length = _times(span)
             self.events.append(
                 {
-                    "name": str(span.get("name")),
+                    "name": span.get("name", ""),
                     "cat": named.get("service.name", ""),
                     "ph": "X",
                     "ts": begin / 1000,
@@ -59,10 +55,5 @@ class Chrome:
 
 def _times(span: Json) -> tuple[int, int]:
     """Return when a span begins, and how long it takes as a negative number, in nanoseconds."""
-    begin = _whole(span.get("startTimeUnixNano"))
-    return begin, -max(0, _whole(span.get("endTimeUnixNano")) - begin)
-
-
-def _whole(value: Any) -> int:
-    text = str(value)
-    return int(text) if text.isdecimal() and len(text) < 20 else 0
+    begin, end = nanoseconds(span)
+    return begin, begin - end

@@ -2,8 +2,8 @@
 
 Names and attributes are of OpenTelemetry's conventions for generative AI, and `ocaptain.*`."""
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import ocaptain
 from ocaptain.onboard.picture import Claim, Phase, Task
@@ -17,8 +17,13 @@ SCHEMA = "https://opentelemetry.io/schemas/1.41.0"
 INTERNAL = 1
 OK = 1
 ERROR = 2
-PROVIDERS = {"claude": "anthropic"}
-"""`gen_ai.provider.name` by agent."""
+PROVIDERS = {
+    "claude": "anthropic",
+    "claude-acp": "anthropic",
+    "codex": "openai",
+    "gemini": "gcp.gemini",
+}
+"""`gen_ai.provider.name` by agent; others are not bound to one."""
 NOT_AI = ("shell",)
 """Agents that are programs."""
 NAMES = {
@@ -34,11 +39,12 @@ NAMES = {
 }
 """Names of spans by what a claim is at."""
 TOKENS = {
-    "input_tokens": "gen_ai.usage.input_tokens",
-    "output_tokens": "gen_ai.usage.output_tokens",
-    "cache_read_tokens": "gen_ai.usage.cache_read.input_tokens",
-    "cache_write_tokens": "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.input_tokens": ("input_tokens", "cache_read_tokens", "cache_write_tokens"),
+    "gen_ai.usage.cache_read.input_tokens": ("cache_read_tokens",),
+    "gen_ai.usage.cache_creation.input_tokens": ("cache_write_tokens",),
+    "gen_ai.usage.output_tokens": ("output_tokens",),
 }
+"""What is counted by each attribute: by the conventions those of caches are input as well."""
 
 Value = str | int | float | bool | None
 Attributes = Mapping[str, Value]
@@ -83,7 +89,7 @@ def spans_of(picture: Picture) -> Iterator[Span]:
     for task in picture["tasks"]:
         yield from _of_task(picture, task, attempts)
     for claim in attempts.get(None, []):
-        yield _attempt(picture, claim, root, ())
+        yield _attempt(picture, claim, root, record["model"])
         yield from _phases(voyage, claim)
 
 
@@ -116,10 +122,11 @@ def _of_task(
     why = task["reason"] if over == ERROR else None
     yield Span(this, span_id(voyage), "task", begin, end, about, status=over, message=why or "")
     links = tuple(_landing_id(voyage, claim) for claim in landed if claim)
+    model = task["model"] or picture["record"]["model"]
     since = begin
     for claim in claims:
         yield _waiting(voyage, task["id"], this, since, claim)
-        yield _attempt(picture, claim, this, links)
+        yield _attempt(picture, claim, this, model, links)
         yield from _phases(voyage, claim)
         since = _end(claim)
 
@@ -137,7 +144,9 @@ def _waiting(voyage: str, task: str, parent: str, since: float, claim: Claim) ->
     )
 
 
-def _attempt(picture: Picture, claim: Claim, parent: str, links: tuple[str, ...]) -> Span:
+def _attempt(
+    picture: Picture, claim: Claim, parent: str, model: str | None, links: tuple[str, ...] = ()
+) -> Span:
     agent = claim["agent"] or picture["record"]["agent"]
     about: dict[str, Value] = {
         "ocaptain.task.id": claim["task"] or VERIFICATION,
@@ -152,8 +161,10 @@ def _attempt(picture: Picture, claim: Claim, parent: str, links: tuple[str, ...]
         name = "verification"
     elif agent not in NOT_AI:
         name = f"invoke_agent {agent}"
-        about |= _of_agent(agent, claim, picture["record"]["model"])
+        about |= _of_agent(agent, claim, model)
     status = {"live": 0, "landed": OK}.get(claim["state"], ERROR)
+    if status == ERROR:
+        about["error.type"] = claim["state"]
     return Span(
         _attempt_id(picture["voyage"], claim),
         parent,
@@ -175,12 +186,18 @@ def _of_agent(agent: str, claim: Claim, model: str | None) -> dict[str, Value]:
         "gen_ai.provider.name": PROVIDERS.get(agent),
         "gen_ai.request.model": model,
     }
-    used: list[Mapping[str, object]] = [{**usage} for usage in claim["usage"].values()]
-    for key, name in TOKENS.items():
-        amounts = [usage[key] for usage in used]
-        if amounts:
-            about[name] = sum(amount for amount in amounts if isinstance(amount, int))
+    if claim["usage"]:
+        about |= {name: _tokens(claim, kinds) for name, kinds in TOKENS.items()}
     return about
+
+
+def _tokens(claim: Claim, kinds: Iterable[str]) -> int:
+    """Return how many tokens of some kinds a claim has used, of whatever model."""
+    total = 0
+    for usage in claim["usage"].values():
+        amounts: Mapping[str, Any] = usage
+        total += sum(amounts[kind] for kind in kinds)
+    return total
 
 
 def _phases(voyage: str, claim: Claim) -> Iterator[Span]:

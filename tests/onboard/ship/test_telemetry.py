@@ -1,6 +1,7 @@
 """The receiver of agents' telemetry, and the way of that to storage."""
 
 import json
+import os
 import tempfile
 from http.client import HTTPConnection
 from pathlib import Path
@@ -13,7 +14,7 @@ from ocaptain.onboard.ship.agents import AGENTS
 from ocaptain.onboard.ship.attempt import Attempt
 from ocaptain.onboard.ship.helm import hold
 from ocaptain.onboard.ship.telemetry import BODY_LIMIT, Receiver
-from ocaptain.onboard.telemetry import traceparent
+from ocaptain.onboard.telemetry import LIMIT, traceparent
 from tests.support.rules import rule
 from tests.support.sessions import Talking
 from tests.support.ship import Harbor, a_ship
@@ -81,7 +82,8 @@ def test_the_file_has_a_limit_and_agents_do_not_notice(tmp_path: Path):
 
 @rule("R157")
 def test_telemetry_comes_to_storage_whole(sail: Sail, tmp_path: Path, monkeypatch):
-    """Also lines that are longer than what is sent at once, and by a helm that starts anew."""
+    """Also lines that are longer than what is sent at once, and by a helm that starts anew; but
+    no more than a ship may keep there."""
     storage = sail(task("1"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
@@ -99,6 +101,9 @@ def test_telemetry_comes_to_storage_whole(sail: Sail, tmp_path: Path, monkeypatc
     kept = storage.folder / "telemetry" / "ship-0.jsonl"
     assert kept.read_bytes() == helm.telemetry.path.read_bytes()
     assert storage.ask("captain", "telemetry", offset=0, text="x")["code"] == "op"
+    os.truncate(kept, LIMIT - 1)
+    more = storage.ask("ship-0", "telemetry", offset=LIMIT - 1, text="{}\n")
+    assert (more["code"], kept.stat().st_size) == ("room", LIMIT - 1)
 
 
 SENDING = """
