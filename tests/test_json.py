@@ -51,7 +51,9 @@ VERBS = ["check", "config", "doctor", "sail", "fetch", "sink", "voyages"]
 VERBS += ["status", "status --watch", "tasks", "tasks show", "logs", "usage"]
 VERBS += ["pause", "relieve", "tasks add", "hail", "reinforce", "fsck"]
 VOYAGE_STATES = "provisioning running stalled verifying complete failed paused halted idle"
-SHIP_STATES = "starting waiting working landing verifying limited paused broken lost relieved done"
+SHIP_STATES = (
+    "starting waiting working landing verifying limited paused broken lost relieved sunk done"
+)
 PROMISED = {
     "status": "voyage objective state repo branch agent ships[].id ships[].state ships[].task "
     "ships[].since ships[].completed ships[].cost_usd ships[].seen_s ships[].reason ships[].until "

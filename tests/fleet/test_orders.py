@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocaptain.errors import Failure
-from ocaptain.fleet import orders
+from ocaptain.fleet import orders, sink
 from ocaptain.fleet.voyage import Signature, Voyage
 from ocaptain.onboard.process import marked
 from ocaptain.onboard.protocol import Status, TaskRow
@@ -250,14 +250,28 @@ def test_ships_are_restarted_replaced_and_relieved(
         names = [voyage.storage, voyage.vm("ship-1")]
         assert [*sorted(voyage.vms, reverse=True), stray.exists()] == [*names, False]
 
+        check_that_a_sunk_ship_is_replaced_at_once(voyage, capsys)
         asyncio.run(orders.halt(voyage, ME))
-        relieved = asyncio.run(orders.relieve(voyage, ME, "ship-1"))
-        assert relieved["message"] == "ship-1 has gone home, and its VM is destroyed."
-        assert f"to finish it: ocaptain relieve {voyage.id} ship-1" in capsys.readouterr().err
+        relieved = asyncio.run(orders.relieve(voyage, ME, "ship-2"))
+        assert relieved["message"] == "ship-2 has gone home, and its VM is destroyed."
+        assert f"to finish it: ocaptain relieve {voyage.id} ship-2" in capsys.readouterr().err
         assert status(voyage)["ships"] == []
         assert list(voyage.vms) == [voyage.storage]
-        with pytest.raises(Failure, match="there is no ship 'ship-1'"):
-            asyncio.run(orders.relieve(voyage, ME, "ship-1"))
+        with pytest.raises(Failure, match="there is no ship 'ship-2'"):
+            asyncio.run(orders.relieve(voyage, ME, "ship-2"))
+
+
+def check_that_a_sunk_ship_is_replaced_at_once(
+    voyage: Voyage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also though storage has heard it a moment ago; storage says that it is sunk."""
+    doom = asyncio.run(sink.foresee(voyage, with_storage=False))
+    assert doom.sentences[-1].endswith("For new ships: ocaptain reinforce")
+    asyncio.run(sink.destroy(doom))
+    assert [ship["state"] for ship in status(voyage)["ships"]] == ["sunk"]
+    outcome = asyncio.run(orders.reinforce(voyage, ME, 0))
+    assert outcome["message"] == "1 ship lost of 1; 1 new ship."
+    assert "does not answer" not in capsys.readouterr().err
 
 
 @rule("R112", "R115")

@@ -11,7 +11,7 @@ from .watching import Sight
 
 TEXT_LIMIT = 500
 """Characters of an event's text."""
-NOTABLE = ("lost", "broken", "limited", "relieved")
+NOTABLE = ("lost", "broken", "limited", "relieved", "sunk")
 """States of ships that a captain wants to hear of, and the end of which, too."""
 
 

@@ -15,7 +15,7 @@ from .watching import OVER, Sight
 BAR_COLUMNS = 30
 SAIL_STATES = ("provisioning", "running", "verifying", "idle")
 """Voyages in these go on by themselves."""
-IDLE_HANDS = ("lost", "broken", "relieved", "done", "starting")
+IDLE_HANDS = ("lost", "broken", "relieved", "sunk", "done", "starting")
 """Ships in these work on no task for now."""
 
 

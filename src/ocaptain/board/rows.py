@@ -29,6 +29,7 @@ SHIP_STATES = (
     "waiting",
     "paused",
     "relieved",
+    "sunk",
     "done",
 )
 """What needs a person comes first, then what is under way."""

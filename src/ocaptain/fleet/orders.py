@@ -291,14 +291,13 @@ async def reinforce(
     With `force` a ship is lost if it cannot be reached from here, whatever storage hears of it."""
     answer = await voyage.ask_voyage_record()
     ships = {voyage.vm(ship): ship for ship in answer["ships"]}
-    being_made = [] if force else await _starting_ships(voyage)
-    expected = [vm for vm, ship in ships.items() if ship not in being_made]
-    unreached = await _restart_helms(voyage, expected)
+    being_made, sunk = await _not_to_be_asked(voyage, force=force)
+    expected = [vm for vm, ship in ships.items() if ship not in being_made and vm not in sunk]
+    silent = await _restart_helms(voyage, expected)
+    unreached = [*silent, *sunk]
     missing = len(unreached) + more
     if missing:
-        lack = voyage.config.lacks(answer["voyage"]["agent"])
-        if lack:
-            raise Failure(f"No ship can be made from here: {lack}")
+        _check_agent(voyage, answer["voyage"]["agent"])
     # Also the VMs of ships that storage has let go, if a reinforcement got no further than that.
     strays = [vm for vm in voyage.ship_vms() if vm not in ships]
     doomed = {*strays, *unreached} & set(voyage.vms)
@@ -313,18 +312,25 @@ async def reinforce(
     if update["new"]:
         launch = Launch(voyage, answer["voyage"], answer["artifacts"], signature)
         made = await launch.launch(update["new"])
-    answering = len(expected) - len(unreached)
-    outcome = _reinforced(
-        len(ships), answering, update["lost"], [*being_made, *update["kept"]], made
-    )
+    kept = [*being_made, *update["kept"]]
+    outcome = _reinforced(len(ships), len(expected) - len(silent), update["lost"], kept, made)
     outcome["message"] = voyage.to_type(outcome["message"])
     return outcome
 
 
-async def _starting_ships(voyage: Voyage) -> list[str]:
-    """The ships that have not called in yet, and still have time for that."""
+def _check_agent(voyage: Voyage, agent: str) -> None:
+    """Raise Failure if a new ship could not work with the agent."""
+    lack = voyage.config.lacks(agent)
+    if lack:
+        raise Failure(f"No ship can be made from here: {lack}")
+
+
+async def _not_to_be_asked(voyage: Voyage, *, force: bool) -> tuple[list[str], list[str]]:
+    """The ships that still have time to call in, unless by `force`; and the VMs of sunk ones."""
     status = await voyage.ask_status()
-    return [ship["id"] for ship in status["ships"] if ship["state"] == "starting"]
+    starting = [ship["id"] for ship in status["ships"] if ship["state"] == "starting"]
+    sunk = [voyage.vm(ship["id"]) for ship in status["ships"] if ship["state"] == "sunk"]
+    return [] if force else starting, sunk
 
 
 def _reinforced(

@@ -3,12 +3,12 @@
 from typing import NamedTuple, TypedDict
 
 from ocaptain import scaffold
-from ocaptain.errors import Failure
-from ocaptain.onboard.protocol import Status
+from ocaptain.errors import Failure, progress
+from ocaptain.onboard.protocol import Message, Status
 from ocaptain.onboard.text import clean, several
 
 from .fetch import at_risk
-from .voyage import Voyage
+from .voyage import Voyage, sign
 
 LOOK_S = 10
 """How long storage may take to say how the voyage stands, in seconds."""
@@ -26,6 +26,8 @@ class Doom(NamedTuple):
 
     voyage: Voyage
     vms: list[str]
+    ships: list[str]
+    """Those of them that storage knows as ships."""
     with_storage: bool
     at_risk: bool
     """Whether storage alone has something, as far as that can be seen."""
@@ -35,6 +37,7 @@ class Doom(NamedTuple):
 async def foresee(voyage: Voyage, *, with_storage: bool) -> Doom:
     """Look what would be lost if a voyage's ships are destroyed, or all its VMs."""
     vms = sorted(voyage.vms) if with_storage else sorted(voyage.ship_vms())
+    ships: list[str] = []
     try:
         status = await voyage.ask_status(timeout=LOOK_S)
     except Failure:
@@ -42,11 +45,15 @@ async def foresee(voyage: Voyage, *, with_storage: bool) -> Doom:
     else:
         standing = f"{voyage.id}  {status['state']}  {status['objective']}"
         sentences = [clean(standing), *map(clean, _at_work(status))]
+        ships = [ship["id"] for ship in status["ships"] if voyage.vm(ship["id"]) in vms]
     risk = await at_risk(voyage) if with_storage else None
     if risk:
         sentences.append(risk)
     sentences.append(f"To be destroyed: {', '.join(_things(voyage, vms, with_storage))}")
-    return Doom(voyage, vms, with_storage, bool(risk), sentences)
+    if not with_storage and voyage.storage in voyage.vms:
+        renewal = voyage.to_type("ocaptain reinforce")
+        sentences.append(f"Storage stays, with all that has landed. For new ships: {renewal}")
+    return Doom(voyage, vms, ships, with_storage, bool(risk), sentences)
 
 
 def _at_work(status: Status) -> list[str]:
@@ -73,6 +80,19 @@ async def destroy(doom: Doom) -> SinkOutcome:
     """Destroy what was foreseen, and with storage the repository that a demo has made."""
     verb = "sink -s" if doom.with_storage else "sink"
     left = await doom.voyage.destroy(doom.vms, f"{verb} {doom.voyage.id}")
-    if doom.with_storage and not left:
+    if not doom.with_storage:
+        gone = [ship for ship in doom.ships if doom.voyage.vm(ship) not in left]
+        await _tell_storage(doom.voyage, gone)
+    elif not left:
         scaffold.remove_demo(doom.voyage.config.data_dir, doom.voyage.id)
     return {"destroyed": [vm for vm in doom.vms if vm not in left], "left": left}
+
+
+async def _tell_storage(voyage: Voyage, ships: list[str]) -> None:
+    """Have storage note that these ships are gone; else it would find them lost after a while."""
+    if not ships:
+        return
+    try:
+        await voyage.order("sink", Message, sign(), {"ships": ships})
+    except Failure as fault:
+        progress(f"Storage could not be told, and will find these ships lost: {fault}")

@@ -296,6 +296,8 @@ class ShipRecord(TypedDict, total=False):
     broken: Broken
     """Not there if it is sound."""
     relieved: bool
+    sunk: float
+    """When the captain said that its VM is destroyed, in UNIX time. Not there if it is not."""
     rest_s: float
     """For how long it may be silent, as there is nothing to ask for. Not there if it asks."""
 

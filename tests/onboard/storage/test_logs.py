@@ -192,6 +192,7 @@ def test_orders_are_among_the_lines(sail: Sail):
         ("edit_task", {"fields": {"blockedBy": ["3"]}, "task": "2"}),
         ("update_ships", {"lost": ["ship-2"], "add": 1, "force": True}),
         ("relieve", {"ship": "ship-3"}),
+        ("sink", {"ships": ["ship-1"], "why": "money"}),
     ]
     for op, fields in orders:
         storage.now += 1
@@ -215,6 +216,7 @@ def test_orders_are_among_the_lines(sail: Sail):
         "captain ada@home lets ship-2 go",
         "captain ada@home adds ship-3",
         "captain ada@home relieves ship-3",
+        "captain ada@home sinks ship-1: money",
         "captain [3] ada@home takes it from ship-0",
         "harbor [3] is set aside after 1 attempt, the last: no luck",
         "captain [3] ada@home brings it back",
@@ -225,7 +227,7 @@ def test_orders_are_among_the_lines(sail: Sail):
     assert lines[1] == "captain the voyage begins, with 2 tasks and 3 ships"
     assert [*logs.read(storage.folder, query(ship="ship-0"))] == []
     of_task = logs.read(storage.folder, query(task="3", tail=1))
-    assert [line.split(" ", 1)[1] for line in of_task] == [lines[14]]
+    assert [line.split(" ", 1)[1] for line in of_task] == [lines[15]]
 
 
 def test_orders_before_the_journal_began_anew(sail: Sail):

@@ -439,6 +439,36 @@ def test_no_ship_is_let_go_that_is_heard_or_being_made(sail: Sail):
     assert_sound(storage)
 
 
+@rule("R79")
+def test_ships_that_were_sunk_are_shown_as_that(sail: Sail):
+    """At once, and not as lost: what they held is free, and that is nobody's fault. Messages go to
+    the others; a late call brings none back."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    storage.claim("ship-1")
+    storage.now += 7
+    told = {"ships": ["ship-0", "ship-2", "ship-9"], "by": "ada@home"}
+    assert storage.order("sink", **told)["message"] == "ship-0, ship-2 sunk."
+    first, other, last = storage.order("status")["ships"]
+    assert (first["state"], first["reason"]) == ("sunk", "its VM is destroyed")
+    assert (first["since"], first["task"], last["state"]) == (storage.now, None, "sunk")
+    assert other["state"] == "waiting"
+    assert storage.sections()["claims"]["1"]["why"] == "sunk by ada@home"
+    assert "interruptedBy" not in storage.tasks()["1"]["metadata"]
+    assert storage.order("hail", text="hello")["ships"] == ["ship-1"]
+    assert storage.claim("ship-0")["claim"] is None
+    assert storage.claim("ship-1")["task"]["id"] == "1"
+    storage.order("sink", ships=["ship-1", "ship-2"])
+    now = storage.order("status")
+    assert (now["state"], now["reason"]) == ("stalled", "its ships were sunk")
+    assert (now["since"], now["next"][0]["command"]) == (storage.now, "ocaptain reinforce")
+    refused = storage.ask("captain", "hail", text="hello", id="again")
+    assert refused["error"].startswith("no ship is there to hear it")
+    replace = {"lost": ["ship-0", "ship-1", "ship-2"], "add": 0, "replace": True}
+    assert storage.order("update_ships", **replace)["new"] == ["ship-3", "ship-4", "ship-5"]
+    assert_sound(storage)
+
+
 @rule("R14", "R79")
 def test_a_ship_that_was_let_go_is_nobody(sail: Sail):
     """Whatever it asks is refused, late repeats included, and changes nothing; it does not come
@@ -476,6 +506,7 @@ def test_an_order_that_comes_again_changes_nothing(sail: Sail):
         "edit_task": {"fields": {"subject": "More"}},
         "hail": {"text": "hello"},
         "update_ships": {"lost": [], "add": 1},
+        "sink": {"ships": ["ship-2"]},
         "pause": {},
     }
     answers = {op: storage.order(op, id=op, **told) for op, told in again.items()}

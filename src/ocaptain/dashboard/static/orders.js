@@ -253,7 +253,7 @@ const orders = (() => {
   };
 
   const ofShip = (ship) => {
-    if (!isAllowed() || ["relieved", "done"].includes(ship.state)) return [];
+    if (!isAllowed() || ["relieved", "sunk", "done"].includes(ship.state)) return [];
     return [
       state.picture.record.interactive && button("Hail", () => hail(ship.id)),
       button("Relieve", () => relieve(ship.id), "quiet-danger"),

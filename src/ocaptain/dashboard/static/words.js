@@ -17,7 +17,7 @@ const words = (() => {
     in_progress: "●", working: "●", live: "●", landing: "▲", checking: "◐", rebasing: "◑",
     verifying: "◆", provisioning: "…", starting: "…", complete: "✓", completed: "✓", landed: "✓",
     done: "✓", passed: "✓", green: "✓", ready: "○", waiting: "○", idle: "○", blocked: "◌",
-    relieved: "–", pending: "○",
+    relieved: "–", sunk: "–", pending: "○",
   };
   const SAID = { in_progress: "in progress" };
 

@@ -90,7 +90,7 @@ def no_claim(call: Call) -> NoClaim:
 def new_claim(call: Call, run_id: str) -> Claim | None:
     """Claim the best task, or the verification. Returns None if there is nothing to hand out."""
     ship = call.ships[call.who]
-    if ship.get("relieved") or call.meta.get("paused") or not health.may_try(call, ship):
+    if not health.takes_tasks(ship) or not health.may_try(call, ship) or call.meta.get("paused"):
         return None
     share = budget_share(call)
     task_id = None if share == 0 else next_task(call, ship)

@@ -26,6 +26,8 @@ TEXT_LIMIT = 1_000
 """Characters of a line."""
 OF_VOYAGE = {"pause": "pauses", "halt": "halts", "resume": "resumes"}
 """What those orders do that are about the whole voyage."""
+OF_SHIPS = {"relieve": "relieves", "sink": "sinks"}
+"""What those orders do that are about ships that are there."""
 TOLD_STATES = ("verifying", "complete", "failed", "paused")
 """States of the voyage that harbor tells of; the others follow from orders."""
 
@@ -60,7 +62,7 @@ def orders(change: Json) -> Iterator[str]:
         yield f"{by} {OF_VOYAGE[op]} the voyage{why}"
     elif op == "hail":
         yield from hails(sets, by)
-    elif op in ("relieve", "update_ships"):
+    elif op in OF_SHIPS or op == "update_ships":
         yield from of_ships(change, by, why)
     elif op in ("retry", "release", "edit_task"):
         yield from of_tasks(change, by, why)
@@ -75,10 +77,10 @@ def hails(sets: Json, by: str) -> Iterator[str]:
 
 
 def of_ships(change: Json, by: str, why: str) -> Iterator[str]:
-    """Yield which ships were relieved or let go, and which joined."""
+    """Yield which ships were relieved, sunk or let go, and which joined."""
     ships = change["set"].get("ships", {})
-    if change["op"] == "relieve":
-        yield f"{by} relieves {', '.join(ships)}{why}"
+    if change["op"] in OF_SHIPS:
+        yield f"{by} {OF_SHIPS[change['op']]} {', '.join(ships)}{why}"
         return
     gone = [name for name, ship in ships.items() if ship is None]
     new = [name for name, ship in ships.items() if ship]

@@ -53,7 +53,10 @@ def silence_s(call: Call, ship: ShipRecord) -> float:
 def is_lost(call: Call, ship: ShipRecord) -> bool:
     """Whether a ship was silent for too long.
 
-    Before it calls in it has a time of its own; one that rests has as much more."""
+    Before it calls in it has a time of its own; one that rests has as much more. One that was sunk
+    is silent for good."""
+    if "sunk" in ship:
+        return True
     longest = max(call.voyage["lease_seconds"] / 2, LEAST_SILENCE_S)
     if ship["last_seen_at"] is None:
         longest = STARTING_S
@@ -155,8 +158,13 @@ def _share(call: Call) -> int:
 
 
 def crew(call: Call) -> list[ShipRecord]:
-    """Return the ships that are not relieved."""
-    return [ship for ship in call.ships.values() if not ship.get("relieved")]
+    """Return the ships that may be handed something: neither relieved nor sunk."""
+    return [ship for ship in call.ships.values() if takes_tasks(ship)]
+
+
+def takes_tasks(ship: ShipRecord) -> bool:
+    """Whether a ship belongs to the crew."""
+    return not ship.get("relieved") and "sunk" not in ship
 
 
 # What follows for the ship

@@ -137,6 +137,27 @@ def relieve(call: Call) -> RelieveAnswer:
     return {"message": f"{name} is relieved.", "done": True}
 
 
+def sink(call: Call) -> Message:
+    """Note of `ships` that their VMs are destroyed; what they held is free for others."""
+    why = signed(call, "sunk")
+    named = sorted(call.ships.keys() & call.request["ships"])
+    sunk = [name for name in named if "sunk" not in call.ships[name]]
+    for claim in call.live_claims():
+        if claim["ship"] in sunk:
+            end_claim(call, claim, "expired", why, "nothing")
+    for name in sunk:
+        gone: ShipRecord = {
+            **rest.awake(call.ships[name]),
+            "state": "waiting",
+            "claim": None,
+            "task": None,
+            "subject": None,
+            "sunk": call.now,
+        }
+        call.put_ship(gone)
+    return {"message": f"{', '.join(sunk) or 'No ship'} sunk."}
+
+
 def hail(call: Call) -> HailAnswer:
     """Leave a message, `text`, for the agent of `ship`, or if none is named for all."""
     if not call.voyage["interactive"]:
@@ -147,6 +168,9 @@ def hail(call: Call) -> HailAnswer:
         advice = "to have more done: ocaptain tasks add SUBJECT"
         raise Refused("hail", f"the voyage is complete, and no agent is at work; {advice}")
     ships = [lookup_ship(call)["id"]] if call.request.get("ship") else ship_names(call)
+    ships = [name for name in ships if "sunk" not in call.ships[name]]
+    if not ships:
+        raise Refused("hail", "no ship is there to hear it; for new ones: ocaptain reinforce")
     for name in ships:
         message: Hail = {"ship": name, "text": text(call.request, "text"), "delivered_at": None}
         call.put_hail(str(len(call.hails) + 1), message)

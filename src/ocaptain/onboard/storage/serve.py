@@ -143,6 +143,7 @@ def captain_operations() -> Mapping[str, Operation]:
         "edit_task": orders.edit_task,
         "hail": orders.hail,
         "update_ships": orders.update_ships,
+        "sink": orders.sink,
         "fsck": fsck.fsck,
     }
 

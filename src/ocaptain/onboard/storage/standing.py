@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import utc
-from . import health
 from .state import voyage_state
 
 TYPE_CHECKING = False
@@ -45,12 +44,15 @@ def since_when(call: Call, state: str) -> float | None:
     if standing and standing["state"] == state:
         return standing["since"]
     if state == "stalled":
-        return max(filter(None, map(last_sign, health.crew(call))), default=None)
+        signs = [last_sign(ship) for ship in call.ships.values() if not ship.get("relieved")]
+        return max(filter(None, signs), default=None)
     return call.voyage["created"]
 
 
 def last_sign(ship: ShipRecord) -> float | None:
     """Return when a ship could last be reckoned with; None if it never called."""
+    if "sunk" in ship:
+        return ship["sunk"]
     broken = ship.get("broken")
     return broken["since"] if broken else ship["last_seen_at"]
 

@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
 ENDED = ("complete", "failed", "paused", "halted", "stalled")
 """States in which a voyage stands still."""
-SILENT = ("lost", "starting", "relieved")
+SILENT = ("lost", "sunk", "starting", "relieved")
 """States of ships that will claim nothing, as far as anybody knows."""
-HELPLESS = ("lost", "relieved", "broken")
+HELPLESS = ("lost", "sunk", "relieved", "broken")
 """The same of ships if nobody is on the way."""
 IDLE_STATES = {"complete": "done", "failed": "done", "paused": "paused", "halted": "paused"}
 """The state of a ship with nothing to do, by the voyage's; it is `waiting` in others."""
@@ -57,6 +57,7 @@ NEXT = {
 }
 """What moves a voyage on that is in one of these states, and what it does."""
 AT_REST = "at rest; an order wakes it"
+SUNK = "its VM is destroyed"
 LONG_LIMIT_S = 600
 
 
@@ -88,7 +89,7 @@ def status(call: Call) -> Status:
             tasks,
             budget_is_spent=budget_spent(call),
             are_broken=bool(broken_ships(call)),
-            is_crewed=bool(health.crew(call)),
+            is_crewed=bool(health.crew(call) or sunk(call)),
         ),
         "tasks": tasks,
         "verify": verify,
@@ -117,9 +118,16 @@ def say_where(ships: list[ShipStatus], shown: list[CarStatus]) -> None:
 
 def silence(call: Call) -> tuple[str, str]:
     """Return the state, and its reason, of a voyage that only lacks ships to go on."""
+    if sunk(call) and not health.crew(call):
+        return "stalled", "its ships were sunk"
     if call.ships and "last_call_at" not in call.meta:
         return "provisioning", "no ship has called in yet"
     return "stalled", "no ship that takes tasks is being heard from"
+
+
+def sunk(call: Call) -> list[ShipRecord]:
+    """Return the ships whose VMs are destroyed, and that nobody has replaced."""
+    return [ship for ship in call.ships.values() if "sunk" in ship]
 
 
 def verify_state(call: Call, state: str) -> str:
@@ -138,7 +146,8 @@ def next_commands(
 ) -> list[NextCommand]:
     """Return what the captain may type to move the voyage on, with what each does.
 
-    `are_broken`: whether some of the ships are. `is_crewed`: whether some are not relieved."""
+    `are_broken`: whether some of the ships are. `is_crewed`: whether some are not relieved, be they
+    lost or sunk."""
     commands: list[NextCommand] = []
     if state == "stalled" and are_broken:
         why = "Broken ships try again at once."
@@ -177,25 +186,7 @@ def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
 
     `idle` is the state of a ship that has nothing to do."""
     name = ship["id"]
-    state = ship["state"]
-    since = ship.get("since")
-    reason = ship.get("reason")
-    until = ship.get("until")
-    broken = ship.get("broken")
-    if state == "waiting":
-        state = "relieved" if ship.get("relieved") else idle
-        since = standing.idle_since(call, ship)
-    if state in ("waiting", "paused") and broken:
-        state = "broken"
-        reason = broken["reason"]
-        since = broken["since"]
-        until = call.now + max(0.0, broken["until"] - call.meta["clock"])
-    elif "rest_s" in ship:
-        reason = AT_REST
-    if health.is_lost(call, ship):
-        state = "lost"
-        since = ship["last_seen_at"]
-        reason = f"not heard from for {health.silence_s(call, ship):.0f} s"
+    state, reason, since, until = how_it_stands(call, ship, idle)
     claims = [claim for claim in call.claim_outlines.values() if claim["ship"] == name]
     completed = [claim for claim in claims if claim["state"] == "landed" and claim["task"]]
     said = last_line(call.journal.folder / "logs" / f"{name}.log")
@@ -218,6 +209,34 @@ def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
         "said": said.text,
         "said_at": said.at,
     }
+
+
+def how_it_stands(
+    call: Call, ship: ShipRecord, idle: str
+) -> tuple[str, str | None, float | None, float | None]:
+    """Return a ship's state, the reason, since when, and until when if that is known."""
+    if "sunk" in ship:
+        return "sunk", SUNK, ship["sunk"], None
+    state = ship["state"]
+    since = ship.get("since")
+    reason = ship.get("reason")
+    until = ship.get("until")
+    broken = ship.get("broken")
+    if state == "waiting":
+        state = "relieved" if ship.get("relieved") else idle
+        since = standing.idle_since(call, ship)
+    if state in ("waiting", "paused") and broken:
+        state = "broken"
+        reason = broken["reason"]
+        since = broken["since"]
+        until = call.now + max(0.0, broken["until"] - call.meta["clock"])
+    elif "rest_s" in ship:
+        reason = AT_REST
+    if health.is_lost(call, ship):
+        state = "lost"
+        since = ship["last_seen_at"]
+        reason = f"not heard from for {health.silence_s(call, ship):.0f} s"
+    return state, reason, since, until
 
 
 def seconds_since_seen(call: Call, ship: ShipRecord) -> float | None:
