@@ -19,6 +19,7 @@ from pwd import getpwuid
 from ocaptain.config import Config
 from ocaptain.errors import Failure
 from ocaptain.onboard.process import kill_marked
+from ocaptain.onboard.text import several
 from ocaptain.process import program, run
 from ocaptain.ssh import VM, Options, escape_percents, new_key, quoted
 
@@ -45,7 +46,7 @@ class Local(Provider):
 
     async def capacity(self, more: int = 0) -> str:  # noqa: ARG002
         """Say how many VMs there are; there is always room for more."""
-        return f"{len(await self.list())} VMs in {self.root}"
+        return f"{several(len(await self.list()), 'VM')} in {self.root}"
 
     async def create(self, name: str) -> VM:
         """Make the directory. If that fails half-way, `destroy` removes what there is of it."""

@@ -153,10 +153,10 @@ def next_commands(
         why = "Broken ships try again at once."
         commands.append({"command": "ocaptain resume", "why": why})
     if state == "stalled" and (are_broken or not is_crewed):
-        why = "It adds a ship, and replaces those that are lost."
+        why = "It adds a ship, and replaces those that are gone."
         commands.append({"command": "ocaptain reinforce -n 1", "why": why})
     elif state == "stalled":
-        why = "It starts ships again, and replaces those that are lost."
+        why = "It starts ships again, and replaces those that are gone."
         commands.append({"command": "ocaptain reinforce", "why": why})
     elif state == "paused" and budget_is_spent:
         why = "The budget is spent. This brings home what has landed."
