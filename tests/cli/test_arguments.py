@@ -100,6 +100,7 @@ def test_how_many_ships_is_a_number_from_1_to_99(count: str):
     done = type_words(of_ships, "-n", count)
     assert (done.exit_code, done.stdout) == (2, "")
     assert "Invalid value for '-n' / '--ships'" in done.stderr
+    assert count != "two" or "'two' is not a valid whole number." in done.stderr
     assert type_words(of_ships, "-n", "99").stdout == "99\n"
 
 

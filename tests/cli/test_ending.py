@@ -53,6 +53,16 @@ def test_sink_all_takes_every_voyage(shell: Shell):
     assert list(shell.vms.iterdir()) == [other]
 
 
+def test_one_voyage_and_every_voyage_are_not_sunk_at_once(shell: Shell):
+    """Which of both is meant nobody can know, and so nothing is destroyed."""
+    ship = shell.vm("voyage-111111111111-ship0")
+    done = shell.type("sink", "--all", "-f", "1111")
+    assert done.status == 2
+    assert done.err.startswith("Usage: ocaptain sink [OPTIONS] [VOYAGE]\n")
+    assert "--all sinks every voyage. To sink 1111 alone, leave it out." in done.err
+    assert ship.exists()
+
+
 def test_sink_says_what_the_voyage_is_at_and_whose_work_is_lost(shell: Shell, tools: None):
     """So that nobody takes one for another; for programs, all that is said is on stderr."""
     with moored(shell.home, [task("1")]) as fleet:

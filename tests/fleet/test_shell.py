@@ -22,7 +22,7 @@ def test_there_is_no_shell_on_what_is_not_there(config: Config, ship: str | None
     half_made(config, f"{ID}-ship1")
     voyage = Voyage(config, Local(config), ID)
     voyage.add_vms(*asyncio.run(voyage.provider.list()))
-    with pytest.raises(Failure, match=rf"{ID} has no {named}\.\nIt has these VMs: {ID}-ship1$"):
+    with pytest.raises(Failure, match=rf"{ID} has no {named}\.\nIt has: ship-1$"):
         asyncio.run(shell(voyage, ship, raw=True))
 
 

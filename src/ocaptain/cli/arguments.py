@@ -13,7 +13,21 @@ if TYPE_CHECKING:
     from ocaptain.fleet.voyage import Voyage
 
 PATH = click.Path(path_type=Path)
-SHIPS = click.IntRange(1, 99)
+
+
+class WholeNumber(click.IntRange):
+    """A whole number within bounds; click would call what is none "not a valid integer range"."""
+
+    name = "whole number"
+
+
+class Number(click.FloatRange):
+    """A number within bounds; click would call what is none "not a valid float range"."""
+
+    name = "number"
+
+
+SHIPS = WholeNumber(1, 99)
 SLIP_OF_A_SHIP = re.compile(r"(?:ship_?)?([0-9]+)")
 
 plan_argument = click.argument("plan", type=PATH)

@@ -79,6 +79,8 @@ async def sink(
     from ocaptain.fleet.sink import foresee
     from ocaptain.process import wait_for_all
 
+    if every_voyage and voyage:
+        raise click.UsageError(f"--all sinks every voyage. To sink {voyage} alone, leave it out.")
     _let_ctrl_c_end_a_question()
     if every_voyage:
         doomed = await find.voyages(load(), confined=True)

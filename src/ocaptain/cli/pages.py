@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .arguments import PATH, find_voyage, voyage_argument
+from .arguments import PATH, WholeNumber, find_voyage, voyage_argument
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PORT = click.IntRange(0, 65535)
+PORT = WholeNumber(0, 65535)
 
 
 @click.command()

@@ -11,6 +11,7 @@ import click
 
 from .arguments import (
     Fleet,
+    WholeNumber,
     find_voyage,
     fleet_argument,
     json_option,
@@ -33,7 +34,7 @@ LOOK_S = 0.5
 """Seconds between looks whether whoever reads what we print has gone."""
 SILENCE_S = 1.0
 """After how long without a line somebody who follows is told that there is none so far."""
-TAIL = click.IntRange(0)
+TAIL = WholeNumber(0)
 LAST_LINES = 10
 """How many lines of the log are shown of a task."""
 
@@ -191,7 +192,7 @@ async def tasks_show(voyage: str | None, task: str, tail: int, utc: bool, as_jso
 @click.argument("task", shell_complete=complete_names)
 @click.option(
     "--claim",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     metavar="N",
     help="Of this attempt: its number in `tasks show`. Else: of the last.",
 )

@@ -65,11 +65,13 @@ async def sail(
     --json prints the voyage's id, its VMs and the plan's directory; with --wait, what `wait --json`
     prints."""
     from ocaptain.config import load
+    from ocaptain.providers import open_provider
 
     if idle and stay:
         raise click.UsageError("--idle has no end that --wait could wait for.")
     sizes = {"cpu": cpu, "memory": memory, "disk": disk, "image": image, "pool": pool}
     config = load(overrides={"provider": provider, **sizes})
+    open_provider(config)  # a wrong name is refused before anything is written
     _refuse_sizes(config, sizes)
     folder = plan if isinstance(plan, Path) else await write_plan(config, plan, ships)
     try:

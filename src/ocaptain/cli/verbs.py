@@ -83,9 +83,17 @@ class Verbs(click.Group):
         try:
             with closing(verb), interrupts.cancelling():
                 status = asyncio.run(verb)
+        except click.UsageError as error:
+            error.ctx = error.ctx or self._context_of_verb(ctx)
+            raise
         except KeyboardInterrupt:
             status = statuses.INTERRUPTED
         ctx.exit(status or statuses.SUCCESS)
+
+    def _context_of_verb(self, ctx: click.Context) -> click.Context:
+        """Return what has an error of the verb that runs say how that is typed."""
+        name = ctx.invoked_subcommand or ""
+        return click.Context(self.commands[name], ctx, name)
 
     def _no_such_option(self, error: click.NoSuchOption) -> click.UsageError:
         """Return the same, with what may be meant, or which verbs have that option."""

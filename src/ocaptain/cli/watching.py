@@ -7,17 +7,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .arguments import find_voyage, json_option, print_json, voyage_argument
+from .arguments import Number, find_voyage, json_option, print_json, voyage_argument
 from .statuses import NOT_COMPLETE, SUCCESS, TIMED_OUT
 
 if TYPE_CHECKING:
     from ocaptain.board.watching import Sight
     from ocaptain.fleet.voyage import Ending, Voyage
 
+SECONDS = Number(min=0)
+
 
 @click.command()
 @voyage_argument
-@click.option("-t", "--timeout", default=inf, metavar="SECONDS", help="How long to wait at most.")
+@click.option(
+    "-t",
+    "--timeout",
+    type=SECONDS,
+    default=inf,
+    metavar="SECONDS",
+    help="How long to wait at most.",
+)
 @json_option
 async def wait(voyage: str | None, timeout: float, as_json: bool) -> int:
     """Block until the voyage ends, and show it.

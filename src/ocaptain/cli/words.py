@@ -10,13 +10,13 @@ import click
 
 from ocaptain.errors import Failure
 
-from .arguments import PATH
+from .arguments import PATH, Number
 
 if TYPE_CHECKING:
     from ocaptain.plan.words import Words
 
 TEXT_FILE = click.Path(path_type=Path, allow_dash=True, dir_okay=False, exists=True)
-DOLLARS = click.FloatRange(min=0, min_open=True)
+DOLLARS = Number(min=0, min_open=True)
 
 OPTIONS = (
     click.option("--task", "tasks", multiple=True, metavar="TEXT", help="What is to be done."),

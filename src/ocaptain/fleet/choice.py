@@ -1,5 +1,6 @@
 """Chooses among voyages, by how they stand and what their plans are called."""
 
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 LOOK_S = 10.0
 """How long storage may take to say how its voyage stands, if another may be meant."""
+SHIP = re.compile(r"ship-\d+")
+TASK = re.compile(r"\d{1,3}")
 OVER = ("complete", "failed")
 """States of voyages that have come to their end."""
 
@@ -89,7 +92,16 @@ def no_such(known: Sequence[Candidate], name: str) -> Failure:
     meant = get_close_matches(name, names, n=1)
     question = f" Did you mean {clean(meant[0])}?" if meant else ""
     message = f"There is no voyage {name}.{question} There is:"
-    return Failure("\n".join([message, *_lines(known)]))
+    return Failure("\n".join([message, *_lines(known)]), hint=_no_voyage_but(name))
+
+
+def _no_voyage_but(name: str) -> str:
+    """Return what to type of a ship or a task that was named in place of a voyage."""
+    if SHIP.fullmatch(name):
+        return f"Of a ship: ocaptain logs {name}  or  ocaptain shell {name}"
+    if TASK.fullmatch(name):
+        return f"Of a task: ocaptain tasks show {name}"
+    return ""
 
 
 def ambiguous(fitting: Sequence[Candidate]) -> Failure:

@@ -127,7 +127,14 @@ async def repository(into: Path) -> Path:
     top = await try_git("-C", str(into), "rev-parse", "--show-toplevel")
     if top:
         return Path(top)
-    return Path(await git("-C", str(into), "rev-parse", "--absolute-git-dir"))
+    if not into.is_dir():
+        raise Failure("there is no such directory")
+    try:
+        return Path(await git("-C", str(into), "rev-parse", "--absolute-git-dir"))
+    except Failure as failure:
+        if "not a git repository" in str(failure):
+            raise Failure("that is in no git repository") from None
+        raise
 
 
 async def is_related(repo: Path, start: str | None) -> bool:

@@ -25,7 +25,7 @@ async def shell(voyage: Voyage, ship: str | None, *, raw: bool) -> int:
     if vm not in voyage.vms:
         raise Failure(
             f"{voyage.id} has no {ship or 'storage'}.",
-            hint=f"It has these VMs: {', '.join(voyage.vms)}",
+            hint=f"It has: {', '.join(sorted(map(voyage.ship, voyage.vms)))}",
         )
     if raw:
         command = voyage.ssh.command(vm, on_vm(voyage, ship), tty=True)

@@ -125,6 +125,11 @@ class Voyage:
         """The name of a ship's VM."""
         return f"{self.id}-{ship.replace('-', '')}"
 
+    def ship(self, vm: str) -> str:
+        """The name of the ship that has a VM; `storage`, if it is that of storage."""
+        name = vm.removeprefix(f"{self.id}-")
+        return re.sub(r"^ship(\d+)$", r"ship-\1", name)
+
     def ship_vms(self) -> list[str]:
         """The names of all VMs but storage."""
         return [vm for vm in self.vms if vm != self.storage]

@@ -147,7 +147,9 @@ def _no_such_provider(config: Config, known: Sequence[str]) -> Failure:
     name = meant[0] if meant else "local"
     question = f"Did you mean {name}? " if meant else ""
     command = f"export OCAPTAIN_PROVIDER={name}"
-    if config.provider_origin == "file":
+    if config.provider_origin == "option":
+        command = f"--provider {name}"
+    elif config.provider_origin == "file":
         command = f'provider = "{name}"  in config.toml'
     return Failure(
         f"There is no provider {config.provider!r} here; there is: {', '.join(known)}.",
