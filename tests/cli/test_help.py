@@ -56,7 +56,7 @@ OPTIONS: dict[str, list[str]] = {
     "tasks show": ["-n, --tail", "--utc", "--json"],
     "tasks add": [*FIELDS, *ORDER],
     "tasks edit": ["--subject", *FIELDS, *ORDER],
-    "trace": ["-o, --output", "--to", "--chrome"],
+    "trace": ["-o, --output", "--to", "-f, --follow", "--chrome"],
     "transcript": ["--claim", "--raw", "--utc"],
     "usage": ["--by", "--json"],
     "voyages": ["--json"],

@@ -10,6 +10,7 @@ from tests.support.shell import Shell
     [
         ("--to http://127.0.0.1:1 --chrome", "--to goes with neither --output nor --chrome."),
         ("--to http://127.0.0.1:1 -o trace", "--to goes with neither --output nor --chrome."),
+        ("-f --chrome", "--follow does not go with --chrome, which has to have all of it."),
     ],
 )
 def test_options_that_exclude_one_another_are_refused(shell: Shell, words: str, said: str):

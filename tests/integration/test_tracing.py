@@ -1,13 +1,15 @@
 """One trace of a voyage, whatever becomes of its ships."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 from ocaptain.onboard.telemetry import span_id
 from tests.support.captain import Captain, Voyage, task
+from tests.support.commands import await_end
 from tests.support.machine import put, until
-from tests.support.otlp import a_span, attributes, sent, whole_trace
+from tests.support.otlp import a_span, attributes, sent, strictly_read, whole_trace
 from tests.support.rules import rule
 
 
@@ -36,8 +38,11 @@ def kill_who_is_at_work(voyage: Voyage) -> str:
 def test_a_voyage_with_a_killed_ship_makes_one_whole_trace(captain: Captain):
     """The lost attempt has its end, and is an error; what its agent had sent lies below it."""
     voyage = at_work(captain, captain.root / "struck")
+    followed = captain.home / "followed.jsonl"
+    following = captain.start("trace", "--follow", "-o", str(followed), voyage.id)
+    interrupt_a_follower(voyage)
     lost = kill_who_is_at_work(voyage)
-    voyage.wait()
+    end = await_end(following, 100)
     done = captain.run("trace", voyage.id)
     assert "Left out: 1 line of ships' telemetry" in done.err
     spans = whole_trace([json.loads(line) for line in done.out.splitlines()], voyage.id)
@@ -50,6 +55,28 @@ def test_a_voyage_with_a_killed_ship_makes_one_whole_trace(captain: Captain):
     assert landed.status.code == landed.status.STATUS_CODE_OK
     assert attempt.end_time_unix_nano <= landed.start_time_unix_nano
     assert not [span for span in spans.values() if "ocaptain.under_way" in attributes(span)]
+    assert (end.status, end.out.count("Left out: 1 line of ships' telemetry")) == (0, 1), end.out
+    assert_all_was_followed(followed, voyage, spans)
+
+
+def interrupt_a_follower(voyage: Voyage) -> None:
+    """Follow, and type Ctrl-C once something has come."""
+    follower = voyage.captain.start("trace", "-f", voyage.id)
+    assert follower.stdout
+    first = follower.stdout.readline()
+    follower.send_signal(signal.SIGINT)
+    done = await_end(follower, 30)
+    assert (done.status, done.err) == (130, "")
+    for line in [first, *done.out.splitlines()]:
+        strictly_read(json.loads(line))
+
+
+def assert_all_was_followed(file: Path, voyage: Voyage, spans: dict[str, Any]) -> None:
+    """What came while it went on is the same trace, but for what stands in for a lost span."""
+    told = whole_trace([json.loads(line) for line in file.read_text().splitlines()], voyage.id)
+    assert told.keys() == spans.keys() | {"00000000000000bb"}
+    for this, span in spans.items():
+        assert told[this].end_time_unix_nano == span.end_time_unix_nano
 
 
 def names_below(spans: dict[str, Any], span: Any) -> set[str]:

@@ -67,7 +67,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "trace": [
         "ocaptain trace -o trace.jsonl",
         "ocaptain trace --chrome -o trace.json  # for ui.perfetto.dev",
-        "ocaptain trace --to http://127.0.0.1:4318",
+        "ocaptain trace --follow --to http://127.0.0.1:4318",
     ],
     "transcript": [
         "ocaptain transcript 7",

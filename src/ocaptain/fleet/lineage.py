@@ -6,10 +6,13 @@ from ocaptain.onboard.protocol import Json
 from ocaptain.onboard.telemetry import span_id, trace_id
 
 from .otlp import nanoseconds, spans_in, texts
-from .spans import Span
+from .spans import ERROR, Span
 
 DEEPEST = 100
 """How many spans lie in one another. What lies deeper, or in itself, is put below its attempt."""
+
+NOT_SENT = "not sent"
+"""The name of a span that stands for one that never came."""
 
 
 class Lineage:
@@ -17,12 +20,15 @@ class Lineage:
 
     Spans of other traces, which a program may have begun on its own, stay as they are."""
 
-    def __init__(self, voyage: str) -> None:
+    def __init__(self, voyage: str, *, goes_on: bool = False) -> None:
+        """If it `goes_on`, nobody knows which parents will come yet: see `stand_ins`."""
         self._voyage = voyage
+        self._goes_on = goes_on
         self._trace = trace_id(voyage)
         self._seen: set[tuple[str, str]] = set()
         self._parents: dict[str, str] = {}
         self._awaited: set[str] = set()
+        self._missing: dict[str, Span] = {}
 
     def add(self, spans: Iterable[Span]) -> None:
         """Take in spans of the voyage's own."""
@@ -58,10 +64,30 @@ class Lineage:
         if span["traceId"] != self._trace:
             return
         this, parent = span["spanId"], span.get("parentSpanId", "")
-        is_there = parent in self._parents or parent in self._awaited
-        if not is_there or self._lies_in_itself(this, parent):
+        if not self._may_be(parent) or self._lies_in_itself(this, parent):
             parent = attempt
         span["parentSpanId"] = self._parents[this] = parent
+        if self._goes_on and parent not in self._parents:
+            self._miss(parent, attempt, begin / 1e9, max(begin, end) / 1e9)
+
+    def _may_be(self, parent: str) -> bool:
+        """Whether there is such a parent, or it may come."""
+        is_known = parent in self._parents or parent in self._awaited
+        return is_known or (self._goes_on and parent != "")
+
+    def _miss(self, this: str, attempt: str, begin: float, end: float) -> None:
+        """Note that a span is the parent of one of that time, and did not come yet."""
+        known = self._missing.get(this, Span(this, attempt, NOT_SENT, begin, end, {}))
+        self._missing[this] = known._replace(
+            begin=min(known.begin, begin),
+            end=max(known.end or 0.0, end),
+            status=ERROR,
+            message="Its ship has not sent it.",
+        )
+
+    def stand_ins(self) -> list[Span]:
+        """Return spans that stand for parents which never came, as their ships died."""
+        return [span for this, span in self._missing.items() if this not in self._parents]
 
     def _lies_in_itself(self, this: str, parent: str) -> bool:
         """Whether a span would lie in itself below that parent, or too deep."""

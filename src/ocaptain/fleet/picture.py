@@ -1,7 +1,7 @@
 """The picture of a whole voyage: read once, or followed as it changes, over one connection."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, cast
 
 import msgspec
@@ -163,13 +163,20 @@ class Lines:
 
 
 async def follow_picture(
-    voyage: Voyage, use: Callable[[News], None], *, follow: bool = True, details: bool = False
+    voyage: Voyage,
+    use: Callable[[News], None],
+    *,
+    follow: bool = True,
+    details: bool = False,
+    telemetry: Mapping[str, int] | None = None,
 ) -> None:
     """Call `use` with what storage tells of a voyage, as it comes.
 
     With `follow` that has no end. With `details` all that is known of each task is told as well.
+    With `telemetry` so is what ships have kept of that, beyond so many bytes of each ship's.
     Raises Unreachable if storage is silent for too long, or what it tells makes no sense."""
-    query: Query = {"follow": follow, "details": details}
+    known = None if telemetry is None else dict(telemetry)
+    query: Query = {"follow": follow, "details": details, "telemetry": known}
     command = voyage.program("picture", json.dumps(query))
     lines = Lines(voyage.storage, use)
     silence = DETAILS_SILENCE_S if details else SILENCE_S

@@ -3,18 +3,18 @@
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import IO
 
+from ocaptain.onboard.picture import News
 from ocaptain.onboard.protocol import Json
 
+from .kept import KeptLines
 from .lineage import Lineage
 from .otlp import Broken, read_request
-from .picture import read_picture
+from .picture import Gathered, follow_picture
 from .spans import requests, spans_of
 from .voyage import Voyage
-
-SILENCE_S = 120
-READ = "cd ~/voyage/telemetry 2>/dev/null && cat ship-*.jsonl 2>/dev/null; true"
 
 Use = Callable[[Json], None]
 
@@ -24,15 +24,21 @@ async def trace(voyage: Voyage, use: Use) -> int:
 
     What goes on ends now. Returns how many lines of ships' telemetry were left out, as they are
     none."""
-    picture = (await read_picture(voyage)).picture()
-    spans = list(spans_of(picture))
-    for request in requests(voyage.id, spans, picture["now"]):
-        use(request)
+    gathered = Gathered(voyage)
     lineage = Lineage(voyage.id)
-    lineage.add(spans)
-    with tempfile.TemporaryFile() as kept, tempfile.TemporaryFile() as sound:
-        command = voyage.as_harbor("sh", "-c", READ)
-        await voyage.ssh.stream(voyage.storage, command, kept.write, silence=SILENCE_S)
+    with KeptLines() as kept, tempfile.TemporaryFile() as sound:
+
+        def take(news: News) -> None:
+            gathered.take(news)
+            if "telemetry" in news:
+                kept.take(news["telemetry"])
+
+        await follow_picture(voyage, take, follow=False, telemetry={})
+        picture = gathered.picture()
+        spans = list(spans_of(picture))
+        lineage.add(spans)
+        for request in requests(voyage.id, spans, picture["now"]):
+            use(request)
         left_out = _keep_sound(kept, sound, lineage)
         for request in _requests_in(sound):
             lineage.put(request)
@@ -40,11 +46,10 @@ async def trace(voyage: Voyage, use: Use) -> int:
     return left_out
 
 
-def _keep_sound(kept: IO[bytes], sound: IO[bytes], lineage: Lineage) -> int:
+def _keep_sound(kept: KeptLines, sound: IO[bytes], lineage: Lineage) -> int:
     """Write those lines that are requests to another file. Returns how many are not."""
     left_out = 0
-    kept.seek(0)
-    for line in kept:
+    for line in chain(kept.lines(), kept.unfinished()):
         try:
             request = read_request(line)
         except Broken:

@@ -39,6 +39,8 @@ class Query(TypedDict):
     """Whether changes are wanted that come later."""
     details: bool
     """Whether all that is known of each task is wanted too, with what it has changed."""
+    telemetry: dict[ShipName, Count] | None
+    """How many bytes of each ship's telemetry are known; None: none of it is wanted."""
 
 
 class Begun(TypedDict):
@@ -113,6 +115,14 @@ class Diff(TypedDict):
     """Whether there is more of it than the text has."""
 
 
+class Kept(TypedDict):
+    """The next of what a ship has kept of telemetry: of its lines, which may be cut anywhere."""
+
+    ship: ShipName
+    text: str
+    """Bytes, each as the character of its number (Latin 1)."""
+
+
 class Heard(TypedDict):
     """What all News have."""
 
@@ -137,3 +147,4 @@ class News(Heard, total=False):
     """Whether all has come that was asked for."""
     details: TaskDetails
     diff: Diff
+    telemetry: Kept

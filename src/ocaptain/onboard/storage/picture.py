@@ -13,6 +13,7 @@ from .. import tasklist
 from . import books, details
 from .call import Call
 from .journal import open_voyage
+from .kept import KeptTelemetry
 from .logs import stdin_ends_within
 from .parts import Onlooker
 from .phases import History
@@ -64,16 +65,20 @@ def main(home: Path, query_text: str) -> None:
     query: Query = json.loads(query_text)
     journal, voyage = open_voyage(home)
     print(json.dumps({"ok": True}), flush=True)
-    for news in look_on(Picture(journal, voyage), query):
+    kept = None
+    if query["telemetry"] is not None:
+        kept = KeptTelemetry(journal.folder / "telemetry", query["telemetry"])
+    for news in look_on(Picture(journal, voyage), query, kept):
         print(json.dumps(news, separators=(",", ":")), flush=True)
 
 
-def look_on(shown: Picture, query: Query) -> Iterator[News]:
+def look_on(shown: Picture, query: Query, kept: KeptTelemetry | None) -> Iterator[News]:
     """Yield the picture, and then what changes, until stdin ends."""
     yield from shown.rows()
     yield from shown.history()
     if query["details"]:
         yield from shown.details()
+    yield from shown.telemetry(kept)
     yield shown.news({"is_whole": True})
     silence_s = 0.0
     while query["follow"] and not stdin_ends_within(POLL_S):
@@ -82,6 +87,7 @@ def look_on(shown: Picture, query: Query) -> Iterator[News]:
         yield from found
         if found:
             silence_s = 0.0
+        yield from shown.telemetry(kept)
 
 
 class Picture:
@@ -129,6 +135,12 @@ class Picture:
             yield self.news({"details": details.with_landed(self._journal, described)})
             if base:
                 yield self.news({"diff": details.diff(self._journal, task_id, base, commit)})
+
+    def telemetry(self, kept: KeptTelemetry | None) -> Iterator[News]:
+        """Yield what has come of telemetry, if that is wanted."""
+        if kept:
+            for piece in kept.news():
+                yield self.news({"telemetry": piece})
 
     def changes(self, *, is_due: bool, is_overdue: bool) -> Iterator[News]:
         """Yield what is new. If that is only that ships were heard, it waits until it `is_due`.
