@@ -13,7 +13,20 @@ from pathlib import Path
 
 from tests.support.machine import Trouble
 
-from . import board, claims, exedev, fleet, growth, logs, memory, quiet, startup, table, train
+from . import (
+    board,
+    claims,
+    dashboard,
+    exedev,
+    fleet,
+    growth,
+    logs,
+    memory,
+    quiet,
+    startup,
+    table,
+    train,
+)
 from .effort import Effort
 from .table import Row
 from .world import stop_on_signals
@@ -24,6 +37,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "help": startup.help_,
     "status": startup.status,
     "board": board.board,
+    "dashboard": dashboard.dashboard,
     "sail": fleet.sail,
     "claims": claims.in_process,
     "claims-ssh": claims.over_ssh,

@@ -59,19 +59,16 @@ class TimedJournal(Journal):
 class Fleet:
     """A voyage's storage at `home`, and the ships that ask it."""
 
-    def __init__(self, home: Path, tasks: int, ships: int) -> None:
+    def __init__(self, home: Path, ships: list[str]) -> None:
         self.home = home
-        self.ships = [f"ship-{number}" for number in range(ships)]
-        listed = [{**task, "description": TEXT} for task in plans.idle(tasks)]
-        set_up_storage(home, listed, self.ships)
+        self.ships = ships
         self.voyage: Any = json.loads((home / "voyage" / "voyage.json").read_text())
         self.claims: dict[str, int] = {}
-        live_through_half(home, self.ships)
 
     def ask(self, ship: str, op: str, **fields: Any) -> tuple[Json, float, float]:
         """The answer, how long it took, and how long the lock was held (s)."""
         began = time.perf_counter()
-        journal = TimedJournal(self.home, VOYAGE)
+        journal = TimedJournal(self.home, self.voyage["voyage"])
         request = {"op": op, **fields}
         answer = granted(serve.decide(journal, self.voyage, ship, request).answer)
         return answer, time.perf_counter() - began, journal.held_s
@@ -92,6 +89,15 @@ class Fleet:
         number = self.claims.pop(ship)
         _, took_s, held_s = self.ask(ship, "land", claim=number, note="done", id=str(number))
         return took_s, held_s
+
+
+def half_done(home: Path, tasks: int, ships: int) -> Fleet:
+    """Make a voyage of so many tasks and ships that is half done."""
+    names = [f"ship-{number}" for number in range(ships)]
+    listed = [{**task, "description": TEXT} for task in plans.idle(tasks)]
+    set_up_storage(home, listed, names)
+    live_through_half(home, names)
+    return Fleet(home, names)
 
 
 def live_through_half(home: Path, ships: list[str]) -> None:
@@ -130,7 +136,7 @@ def growth(effort: Effort) -> Iterator[Row]:
     rounds = effort.choose(smoke=2, quick=10, full=30)
     for tasks, ships in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            fleet = Fleet(Path(folder), tasks, ships)
+            fleet = half_done(Path(folder), tasks, ships)
             yield from times(fleet, tasks, rounds)
             if (tasks, ships) == sizes[-1]:
                 yield from room(fleet, f"{tasks:,} tasks, {ships} ships")

@@ -65,13 +65,20 @@ class Browser:
 
     @contextmanager
     def tab(
-        self, address: str, size: tuple[int, int] = WIDE, scheme: Scheme = "light"
+        self,
+        address: str,
+        size: tuple[int, int] = WIDE,
+        scheme: Scheme = "light",
+        script: str = "",
     ) -> Iterator[Tab]:
-        """Open an address. Fails in the end if something on the page went wrong."""
+        """Open an address; `script` runs before the page's own.
+
+        Fails in the end if something on the page went wrong."""
         context = self.chromium.new_context(
             viewport={"width": size[0], "height": size[1]}, color_scheme=scheme
         )
         context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(script)
         page = context.new_page()
         tab = Tab(page)
 
