@@ -12,6 +12,9 @@ from tests.support.dashboard import StagedFeed, staged
 from tests.support.pictures import Drawn
 from tests.support.sailing import Sailing
 
+LANES = "[...document.querySelectorAll('.lanes g > g')]"
+"""One for each ship: there are six."""
+
 
 @pytest.fixture(scope="module")
 def browser(served: Served) -> Iterator[Browser]:
@@ -103,8 +106,14 @@ def test_storage_away_is_said_and_nothing_is_made_up(browser: Browser, feed: Sta
 
 
 def test_a_change_is_shown_where_it_is(browser: Browser, feed: StagedFeed):
-    """What has the keyboard keeps it, and rows that did not change stay as they are."""
+    """What has the keyboard keeps it; lanes and rows that did not change stay as they are."""
     with staged(feed) as dashboard, browser.tab(dashboard.address) as tab:
+        tab.page.get_by_role("heading", name="Lanes").wait_for()
+        tab.page.evaluate(f"for (const node of {LANES}) node.isOld = true")
+        claim = {**feed.shown["claims"][-1], "state": "released", "why": "no luck"}
+        dashboard.call(lambda: feed.news("change", claims=[claim]))
+        tab.page.locator(".lanes .ended").wait_for()
+        assert tab.page.evaluate(f"{LANES}.filter((node) => node.isOld).length") == 5
         tab.go("tasks?q=fresh", feed.voyage.id)
         tab.page.locator(".task a").first.focus()
         focused = tab.page.evaluate("document.activeElement.textContent")

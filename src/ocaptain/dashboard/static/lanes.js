@@ -9,30 +9,7 @@ const lanes = (() => {
   const AXIS = 24;
   const NARROW = 560;
   const LETTER = 6.6;
-
-  const swatch = (name) => s("svg.swatch", { width: 22, height: 12, "aria-hidden": "true" },
-    s(`rect.phase.${name}`, { x: 0.5, y: 0.5, width: 21, height: 11, rx: 2 }),
-    pattern(name, 0.5, 0.5, 21, 11));
-
-  // What tells phases apart without colour. The patterns are in the page once, see `patterns`.
-  const HATCHES = { checking: "slant", verifying: "cross", limited: "upright", waiting: "dots",
-    green: "dots", lost: "cross", landing: "level", rebasing: "level" };
-  const pattern = (name, x, y, width, height) => (HATCHES[name]
-    ? s("rect.hatch", { x, y, width, height, fill: `url(#hatch-${HATCHES[name]})` })
-    : null);
-  const patterns = () => {
-    const one = (name, size, ...parts) => s("pattern", { id: `hatch-${name}`, width: size,
-      height: size, patternUnits: "userSpaceOnUse" }, ...parts);
-    const line = (d) => s("path.ink", { d });
-    return s("svg.hidden", { width: 0, height: 0, "aria-hidden": "true" }, s("defs", {},
-      one("slant", 6, line("M-1,7 L7,-1 M-1,1 L1,-1 M5,7 L7,5")),
-      one("cross", 6, line("M0,0 L6,6 M6,0 L0,6")),
-      one("upright", 5, line("M2,0 L2,5")),
-      one("level", 4, line("M0,2 L4,2")),
-      one("dots", 5, s("circle.dot", { cx: 2.5, cy: 2.5, r: 0.9 }))));
-  };
-
-  const shipOrder = (one, other) => words.byId(one, other);
+  const SPARE = 0.06;  // how much of the axis is left free for what comes
 
   // Every ship that there is or was, with its claims.
   const rows = () => {
@@ -42,33 +19,22 @@ const lanes = (() => {
       if (!found.has(claim.ship)) found.set(claim.ship, { ship: null, claims: [] });
       found.get(claim.ship).claims.push(claim);
     }
-    return [...found].sort(([one], [other]) => shipOrder(one, other))
+    return [...found].sort(([one], [other]) => words.byId(one, other))
       .map(([id, row]) => ({ id, ...row }));
   };
 
-  const about = (claim, phase, now) => {
-    const task = claim.task && store.task(claim.task);
-    const what = claim.task ? `Task ${claim.task}: ${task ? task.subject : ""}` : "Verification";
-    const until = phase.until === null ? now : phase.until;
-    const state_ = claim.state === "live" ? "goes on" : claim.state;
-    return [what, `${words.phase(phase.state)} for ${words.duration(until - phase.from)}, `
-      + `from ${words.clock(phase.from)}`, `${claim.ship}, attempt ${state_}`
-      + (claim.why ? `: ${claim.why.slice(0, 300)}` : "")];
-  };
-
-  const href = (claim) => (claim.task
-    ? `#/${encodeURIComponent(state.picture.voyage)}/tasks/${encodeURIComponent(claim.task)}`
-    : null);
-
-  const phasesOf = (claim) => (claim.phases.length ? claim.phases
-    : [{ state: claim.task ? "working" : "verifying", from: claim.claimed_at,
-      until: claim.ended_at }]);
+  const isSame = (one, other) => one.id === other.id
+    && (one.ship ? one.ship.state : null) === (other.ship ? other.ship.state : null)
+    && one.claims.length === other.claims.length
+    && one.claims.every((claim, index) => claim === other.claims[index]);
 
   const mount = (root) => {
     const axis = s("svg.axis", { height: AXIS, "aria-hidden": "true" });
+    const ground = s("g");
+    const nowLine = s("line.now", { y1: 0 });
     const plot = s("svg.lanes", { role: "application", tabindex: 0,
       "aria-label": "Lanes of the ships. Arrow keys go from attempt to attempt, Enter opens the "
-        + "task, plus and minus zoom." });
+        + "task, plus and minus zoom." }, ground, nowLine);
     const scroll = h("div.lanes-scroll", {}, plot);
     const tip = h("div.tip", { hidden: true });
     const told = h("p.sr", { role: "status" });
@@ -79,16 +45,17 @@ const lanes = (() => {
       h("button", { type: "button", click: () => lastHour() }, "Last hour"),
       h("button", { type: "button",
         click: () => d3.select(plot).call(zoom.transform, d3.zoomIdentity) }, "All"));
-    const legend = h("ul.legend", { "aria-label": "What the bars mean" },
-      words.LEGEND.map(([name, text]) => h("li", {}, swatch(name), text)));
     const box = h("div.lanes-box", {}, axis, scroll, tip);
-    root.append(patterns(), controls, box, told, legend);
+    root.append(phases.patterns(), controls, box, told, phases.legend());
 
     let transform = d3.zoomIdentity;
-    let blocks = [];       // what can be pointed at, and chosen by key
+    let lines = [];        // each row as it is drawn, and what can be pointed at in it
     let chosen = null;     // number of the claim that the keyboard is at
-    let width = 0;
-    let base = null;
+    let width = Math.max(280, box.clientWidth);
+    let span = null;       // from when until when the axis is, in UNIX time
+    let base = null;       // scales of time: of all, and of the part that is shown
+    let x = null;
+    let frame = "";        // what everything depends on where it is
 
     const zoom = d3.zoom().scaleExtent([1, 2000])
       .filter((event) => (event.type === "wheel" ? event.ctrlKey || event.metaKey || event.shiftKey
@@ -103,7 +70,7 @@ const lanes = (() => {
 
     const lastHour = () => {
       const now = store.now();
-      const [from, to] = base.domain().map((date) => date.getTime() / 1000);
+      const [from, to] = span;
       const begin = Math.max(from, now - 3600);
       const factor = (to - from) / Math.max(1, to - begin);
       const shift = -base(new Date(begin * 1000)) + label() / factor;
@@ -111,115 +78,157 @@ const lanes = (() => {
         d3.zoomIdentity.scale(factor).translate(shift, 0));
     };
 
-    const domain = (all) => {
-      const { status } = state.picture;
-      const now = store.now();
-      const first = d3.min(all, (row) => d3.min(row.claims, (claim) => claim.claimed_at));
+    // The axis gets longer by jumps: in between nothing has to move but what goes on.
+    const domain = () => {
+      const { status, claims } = state.picture;
+      const first = d3.min(claims, (claim) => claim.claimed_at);
       const from = first === undefined ? status.created : first;
-      const last = store.isOver() ? status.ended_at || now : now;
-      const to = Math.max(last, from + 10);
-      return [from, to + (to - from) * 0.02];
+      if (store.isOver()) {
+        const end = Math.max(status.ended_at || store.now(), from + 10);
+        return [from, end + (end - from) * 0.02];
+      }
+      const last = Math.max(store.now(), from + 10);
+      const stays = span && span[0] === from && span[1] >= last;
+      return stays ? span : [from, last + (last - from) * SPARE];
     };
 
     const draw = () => {
       const all = rows();
-      width = Math.max(280, box.clientWidth);
-      const left = label();
       const height = Math.max(ROW, all.length * ROW);
-      const now = store.now();
-      base = d3.scaleTime().domain(domain(all).map((time) => time * 1000)).range([left, width - 10]);
-      zoom.extent([[left, 0], [width - 10, height]])
-        .translateExtent([[left, -Infinity], [width - 10, Infinity]]);
-      const x = transform.rescaleX(base);
-      axis.setAttribute("width", width);
-      d3.select(axis).selectAll("g").data([0]).join("g")
-        .attr("transform", `translate(0,${AXIS - 2})`)
-        .call(d3.axisTop(x).ticks(Math.max(2, (width - left) / 150)).tickSizeOuter(0)
-          .tickFormat(d3.timeFormat(spanOf(x) > 172800000 ? "%b %d %H:%M"
-            : spanOf(x) > 600000 ? "%H:%M" : "%H:%M:%S")));
-      plot.setAttribute("width", width);
-      plot.setAttribute("height", height);
-      const parts = document.createDocumentFragment();
-      blocks = [];
-      all.forEach((row, index) => drawRow(parts, row, index * ROW, x, left, now));
-      const at = x(new Date(now * 1000));
-      if (at >= left && at <= width && !store.isOver()) {
-        parts.append(s("line.now", { x1: at, x2: at, y1: 0, y2: height }));
-      }
-      plot.replaceChildren(parts);
+      span = domain();
+      const sign = JSON.stringify([span, width, height, transform]);
+      const isAnew = sign !== frame || all.length !== lines.length
+        || all.some((row, index) => row.id !== lines[index].row.id);
+      frame = sign;
+      if (isAnew) setUp(height);
+      const parts = all.map((row, index) => (!isAnew && isSame(row, lines[index].row)
+        && grow(lines[index]) ? lines[index] : lineOf(row, index * ROW)));
+      parts.forEach((line, index) => {
+        if (!isAnew && line !== lines[index]) lines[index].group.replaceWith(line.group);
+      });
+      lines = parts;
+      if (isAnew) ground.replaceChildren(...lines.map((line) => line.group));
+      const at = x(new Date(store.now() * 1000));
+      nowLine.setAttribute("x1", at);
+      nowLine.setAttribute("x2", at);
+      const isOut = store.isOver() || at < label() || at > width;
+      nowLine.setAttribute("visibility", isOut ? "hidden" : "visible");
       plot.classList.toggle("stale", Boolean(state.picture.fault || state.isAway));
       mark();
     };
 
-    const spanOf = (x) => x.domain()[1] - x.domain()[0];
+    // Scales and axis, if these have changed.
+    const setUp = (height) => {
+      const left = label();
+      base = d3.scaleTime().domain(span.map((time) => time * 1000)).range([left, width - 10]);
+      zoom.extent([[left, 0], [width - 10, height]])
+        .translateExtent([[left, -Infinity], [width - 10, Infinity]]);
+      x = transform.rescaleX(base);
+      const shown = x.domain()[1] - x.domain()[0];
+      axis.setAttribute("width", width);
+      d3.select(axis).selectAll("g").data([0]).join("g")
+        .attr("transform", `translate(0,${AXIS - 2})`)
+        .call(d3.axisTop(x).ticks(Math.max(2, (width - left) / 150)).tickSizeOuter(0)
+          .tickFormat(d3.timeFormat(shown > 172800000 ? "%b %d %H:%M"
+            : shown > 600000 ? "%H:%M" : "%H:%M:%S")));
+      plot.setAttribute("width", width);
+      plot.setAttribute("height", height);
+      nowLine.setAttribute("y2", height);
+    };
 
-    const drawRow = (parts, row, top, x, left, now) => {
+    const lineOf = (row, top) => {
+      const left = label();
+      const now = store.now();
       const middle = top + ROW / 2;
       const bars = top + (ROW - BAR) / 2;
-      parts.append(s("line.rule", { x1: left, x2: width, y1: top + ROW, y2: top + ROW }));
+      const parts = [s("line.rule", { x1: left, x2: width, y1: top + ROW, y2: top + ROW })];
+      const blocks = [];
       for (const claim of row.claims) {
-        let from = null;
-        let to = null;
-        for (const phase of phasesOf(claim)) {
+        const own = [];
+        for (const phase of phases.of(claim)) {
           const until = phase.until === null ? Math.max(now, phase.from) : phase.until;
           const begin = Math.max(left, x(new Date(phase.from * 1000)));
           const end = Math.min(width, x(new Date(until * 1000)));
           if (end <= left || begin >= width) continue;
           const wide = Math.max(1, end - begin);
-          from = from === null ? begin : from;
-          to = begin + wide;
-          parts.append(s(`rect.phase.${phase.state}`, { x: begin, y: bars, width: wide,
-            height: BAR, rx: wide > 6 ? 2 : 0 }));
-          const hatch = wide > 3 && pattern(phase.state, begin, bars, wide, BAR);
-          if (hatch) parts.append(hatch);
-          blocks.push({ claim, phase, x0: begin, x1: begin + wide, top });
+          const bar = phases.bar(phase.state, { x: begin, y: bars, width: wide, height: BAR,
+            rx: wide > 6 ? 2 : 0 });
+          own.push({ claim, phase, bar, x0: begin, x1: begin + wide, top });
+          parts.push(bar);
         }
-        if (from !== null) drawClaim(parts, claim, from, to, bars, middle);
+        if (own.length) drawClaim(parts, claim, own, bars, middle);
+        blocks.push(...own);
       }
       const name = row.ship ? words.MARKS[row.ship.state] || "·" : "–";
       const tone = row.ship ? words.tone(row.ship.state) : "quiet";
-      parts.append(s("rect.ground", { x: 0, y: top, width: left - 4, height: ROW - 1 }),
+      parts.push(s("rect.ground", { x: 0, y: top, width: left - 4, height: ROW - 1 }),
         s(`text.lane-mark.${tone}`, { x: 8, y: middle + 4, "text-anchor": "middle" }, name),
         s("text.lane-name", { x: 20, y: middle + 4 }, row.id.slice(0, 14),
           s("title", {}, row.ship ? `${row.id}: ${words.said(row.ship.state)}`
             : `${row.id} is gone`)));
+      return { row, blocks, group: s("g", {}, parts) };
     };
 
-    const drawClaim = (parts, claim, from, to, bars, middle) => {
-      const text = claim.task || "verify.sh";
-      if (to - from > text.length * LETTER + 8) {
+    const textOf = (claim) => claim.task || "verify.sh";
+    const fits = (text, wide) => wide > text.length * LETTER + 8;
+
+    const drawClaim = (parts, claim, own, bars, middle) => {
+      const text = textOf(claim);
+      const from = own[0].x0;
+      const to = own[own.length - 1].x1;
+      own[0].isNamed = fits(text, to - from);
+      if (own[0].isNamed) {
         const wide = text.length * LETTER + 6;
-        parts.append(s("rect.plate", { x: from + 2, y: bars + 2, width: wide, height: BAR - 4,
+        parts.push(s("rect.plate", { x: from + 2, y: bars + 2, width: wide, height: BAR - 4,
           rx: 2 }), s("text.claim", { x: from + 5, y: middle + 4 }, text));
       }
       const isLost = ["released", "expired", "abandoned"].includes(claim.state);
       if (isLost && to - from > 8) {
-        parts.append(s("text.ended", { x: to - 7, y: middle + 4, "text-anchor": "middle" },
+        parts.push(s("text.ended", { x: to - 7, y: middle + 4, "text-anchor": "middle" },
           words.MARKS[claim.state]));
       }
-      parts.append(s("line.seam", { x1: to, x2: to, y1: bars, y2: bars + BAR }));
+      if (claim.state !== "live") {
+        parts.push(s("line.seam", { x1: to, x2: to, y1: bars, y2: bars + BAR }));
+      }
     };
 
+    // Has the bars that go on reach until now. Returns whether no more than that has changed.
+    const grow = (line) => {
+      const end = Math.min(width, x(new Date(store.now() * 1000)));
+      for (const block of line.blocks) {
+        if (block.phase.until !== null || end - block.x1 < 0.5) continue;
+        block.x1 = end;
+        block.bar.setAttribute("width", end - block.x0);
+        const first = line.blocks.find((each) => each.claim === block.claim);
+        if (!first.isNamed && fits(textOf(block.claim), end - first.x0)) return false;
+      }
+      return true;
+    };
+
+    const blocksOf = (number) => lines.flatMap((line) => line.blocks)
+      .filter((block) => block.claim.number === number);
+
     const mark = () => {
-      const own = blocks.filter((block) => block.claim.number === chosen);
-      if (!own.length || document.activeElement !== plot) return;
+      for (const old of plot.querySelectorAll(".chosen")) old.remove();
+      const own = document.activeElement === plot ? blocksOf(chosen) : [];
+      if (!own.length) return;
       plot.append(s("rect.chosen", { x: own[0].x0 - 1, y: own[0].top + 2, rx: 3,
         width: own[own.length - 1].x1 - own[0].x0 + 2, height: ROW - 4 }));
     };
 
     const blockAt = (event) => {
-      const [x, y] = d3.pointer(event, plot);
-      return blocks.find((block) => x >= block.x0 - 1 && x <= block.x1 + 1 && y >= block.top
-        && y < block.top + ROW);
+      const [across, down] = d3.pointer(event, plot);
+      const line = lines[Math.floor(down / ROW)];
+      return line && line.blocks.find((block) => across >= block.x0 - 1 && across <= block.x1 + 1);
     };
 
-    const hint = (block, x, y) => {
-      const [title, ...lines] = about(block.claim, block.phase, store.now());
-      tip.replaceChildren(h("strong", {}, title), ...lines.map((line) => h("span", {}, line)));
+    const hint = (block, across, down) => {
+      const [title, ...said] = phases.about(block.claim, block.phase, store.now());
+      tip.replaceChildren(h("strong", {}, title), ...said.map((line) => h("span", {}, line)));
       tip.hidden = false;
       const limit = box.clientWidth - tip.offsetWidth - 4;
-      tip.style.left = `${Math.max(4, Math.min(x + 12, limit))}px`;
-      tip.style.top = `${y + AXIS + 22}px`;
+      tip.style.left = `${Math.max(4, Math.min(across + 12, limit))}px`;
+      tip.style.top = `${down + AXIS + 22}px`;
     };
 
     plot.addEventListener("pointermove", (event) => {
@@ -235,7 +244,8 @@ const lanes = (() => {
     plot.addEventListener("pointerleave", () => { tip.hidden = true; });
     plot.addEventListener("click", (event) => {
       const block = blockAt(event);
-      if (block && href(block.claim)) location.hash = href(block.claim);
+      const href = block && phases.href(block.claim);
+      if (href) location.hash = href;
     });
 
     // The first claim of the lane above or below that ends after this one has begun.
@@ -250,14 +260,13 @@ const lanes = (() => {
     const choose = (claim) => {
       chosen = claim.number;
       draw();
-      const own = blocks.filter((block) => block.claim.number === chosen);
-      const phases = phasesOf(claim);
-      told.textContent = about(claim, phases[phases.length - 1], store.now()).join(". ");
+      const own = blocksOf(chosen);
+      const last = phases.of(claim).at(-1);
+      told.textContent = phases.about(claim, last, store.now()).join(". ");
       if (own.length) {
         if (own[0].top < scroll.scrollTop || own[0].top + ROW > scroll.scrollTop
           + scroll.clientHeight) scroll.scrollTop = own[0].top - ROW;
-        hint({ ...own[0], phase: phases[phases.length - 1] }, own[0].x0,
-          own[0].top - scroll.scrollTop);
+        hint({ ...own[0], phase: last }, own[0].x0, own[0].top - scroll.scrollTop);
       } else {
         tip.hidden = true;
       }
@@ -280,17 +289,22 @@ const lanes = (() => {
         if (claim) choose(claim);
       } else if (event.key === "Enter") {
         const claim = state.picture.claims.find((each) => each.number === chosen);
-        if (claim && href(claim)) location.hash = href(claim);
+        if (claim && phases.href(claim)) location.hash = phases.href(claim);
       } else return;
       event.preventDefault();
     });
     plot.addEventListener("blur", () => {
       tip.hidden = true;
-      draw();
+      mark();
     });
 
     d3.select(plot).call(zoom).on("dblclick.zoom", null);
-    const resized = new ResizeObserver(() => { if (box.clientWidth !== width) draw(); });
+    const resized = new ResizeObserver(([entry]) => {
+      const wide = Math.max(280, Math.round(entry.contentRect.width));
+      if (wide === width) return;
+      width = wide;
+      draw();
+    });
     resized.observe(box);
     draw();
     return { update: draw, leave: () => resized.disconnect() };

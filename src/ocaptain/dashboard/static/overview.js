@@ -69,19 +69,51 @@ const overview = (() => {
     const why = ship.reason ? `${ship.reason}${until}` : ship.said || "";
     return h("tr", {}, h("th", { scope: "row" }, ship.id),
       h("td", {}, words.badge(ship.state)),
-      h("td.number", {}, ship.since ? words.duration(store.now() - ship.since) : ""),
+      h("td.number.since"),
       h("td.wide", {}, task || h("span.muted", {}, "no task")),
       h("td.wide.muted", {}, long(why, 200)),
       h("td.number", {}, words.spent(ship.cost_usd, [ship.usage])),
       h("td", {}, h("div.row.tight", {}, orders.ofShip(ship))));
   };
 
-  const shipTable = () => h("div.table-scroll", { tabindex: 0, role: "region",
-    "aria-label": "Table of the ships" },
-  h("table", {}, h("thead", {}, h("tr", {}, ["Ship", "State", "For", "Task", "Says", "Cost",
-    "Orders"].map((name, index) => h(index === 6 ? "td" : "th",
-    { scope: index === 6 ? null : "col" }, index === 6 ? "" : name)))),
-  h("tbody", {}, state.picture.status.ships.map(shipRow))));
+  const HEADS = ["Ship", "State", "For", "Task", "Says", "Cost"];
+
+  // Rows are made anew only if they say something else: there may be hundreds. While the keyboard
+  // is in one it stays as it is, so that no button goes from under it.
+  const shipTable = (root) => {
+    const body = h("tbody");
+    const known = new Map();
+    root.append(h("div.table-scroll", { tabindex: 0, role: "region",
+      "aria-label": "Table of the ships" },
+    h("table", {}, h("thead", {}, h("tr", {}, HEADS.map((name) =>
+      h("th", { scope: "col" }, name)), h("td"))), body)));
+
+    const row = (ship) => {
+      const old = known.get(ship.id);
+      const sign = JSON.stringify([{ ...ship, seen_s: 0, seen_at: 0 }, state.isAway]);
+      if (old && (old.sign === sign || old.made.contains(document.activeElement))) return old.made;
+      const made = shipRow(ship);
+      known.set(ship.id, { sign, made });
+      return made;
+    };
+    const update = () => {
+      const rows = state.picture.status.ships.map((ship) => {
+        const made = row(ship);
+        const text = ship.since ? words.duration(store.now() - ship.since) : "";
+        const cell = made.querySelector(".since");
+        if (cell.textContent !== text) cell.textContent = text;
+        return made;
+      });
+      rows.forEach((made, index) => {
+        const there = body.children[index];
+        if (made === there) return;
+        if (there && !rows.includes(there)) there.replaceWith(made);
+        else body.insertBefore(made, there || null);
+      });
+      while (body.childElementCount > rows.length) body.lastChild.remove();
+    };
+    return { update };
+  };
 
   const mount = (root) => {
     const advised = h("div");
@@ -93,6 +125,7 @@ const overview = (() => {
     root.append(advised, seen, section("Lanes", lanesRoot), section("Ships", shipsRoot),
       h("div.two", {}, section("Cost", costsRoot), section("Landed last", landed)));
     const parts = [lanes.mount(lanesRoot), costs.mount(costsRoot)];
+    const ships = shipTable(shipsRoot);
 
     const show = () => {
       const { status, record, landings, chain } = state.picture;
@@ -104,12 +137,7 @@ const overview = (() => {
       renew(seen, [status.tasks, status.ships.map((ship) => ship.state), status.cost_usd,
         status.usage, record.budget_usd, status.train.landings_per_hour, chain, status.took_s],
       () => [progress(status.tasks), figures()]);
-      const lately = Math.floor(store.now() / 5);
-      // While the keyboard is in the table it stays as it is: no button goes from under it.
-      const rows = status.ships.map((ship) => ({ ...ship, seen_s: 0, seen_at: 0 }));
-      if (!shipsRoot.contains(document.activeElement)) {
-        renew(shipsRoot, [rows, lately, state.isAway], shipTable);
-      }
+      ships.update();
       renew(landed, [landings.length], () => (landings.length
         ? [landingsView.list(landings.slice(-LAST).reverse()),
           h("p", {}, h("a", { href: href("landings") }, "All landings"))]

@@ -99,7 +99,7 @@ const tasksView = (() => {
         known = new Map();
         stop = inChunks(shown, (row) => {
           const made = line(row);
-          known.set(row.id, { row: JSON.stringify(row), made });
+          known.set(row.id, { row, made });
           return made;
         }, list);
         return;
@@ -111,8 +111,7 @@ const tasksView = (() => {
     const refresh = (row) => {
       const old = known.get(row.id);
       if (!old) return;
-      const now = JSON.stringify(row);
-      if (old.row === now) {
+      if (old.row === row) {
         if (row.status === "in_progress") {
           old.made.querySelector(".task-took").textContent = took(row);
         }
@@ -121,7 +120,7 @@ const tasksView = (() => {
       const hasFocus = old.made.contains(document.activeElement);
       const made = line(row);
       old.made.replaceWith(made);
-      known.set(row.id, { row: now, made });
+      known.set(row.id, { row, made });
       if (hasFocus) made.querySelector("a").focus();
     };
 
