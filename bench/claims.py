@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from ocaptain.onboard.protocol import PROTOCOL
-from ocaptain.onboard.ship.client import exchange
+from ocaptain.onboard.ship.channels import exchange
 from ocaptain.onboard.storage import serve
 from ocaptain.onboard.storage.journal import Journal
 from tests.support.captain import Json, Voyage

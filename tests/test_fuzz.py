@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ocaptain.config import load
 from ocaptain.fleet.logs import query_of
-from ocaptain.onboard.ship import client, taskhook
+from ocaptain.onboard.ship import channels, taskhook
 from ocaptain.onboard.storage import background, logs, pull_request, serve
 from ocaptain.onboard.storage.job import USUAL_TIMING, Step
 from ocaptain.onboard.storage.journal import Damaged
@@ -214,8 +214,8 @@ def test_whatever_storage_says_to_a_ship_it_is_an_answer_or_none(said: bytes):
         file.flush()
         answer, why = {"ok": True}, "no answer"
         try:
-            answer = client.exchange(["cat", file.name], "{}")
-        except client.Unreachable as silence:
+            answer = channels.exchange(["cat", file.name], "{}")
+        except channels.Unreachable as silence:
             why = str(silence)
         assert "ok" in answer
         assert 0 < len(why) <= 300

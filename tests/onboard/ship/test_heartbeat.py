@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ocaptain.onboard.protocol import Json
-from ocaptain.onboard.ship.client import Unreachable
+from ocaptain.onboard.ship.channels import Unreachable
 from ocaptain.onboard.ship.heartbeat import GiveUp, Heartbeat
 from tests.support.rules import rule
 from tests.support.sessions import Start, others

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from ocaptain.onboard.protocol import LOG_LIMIT
-from ocaptain.onboard.ship.client import Refused, Unreachable
+from ocaptain.onboard.ship.channels import Unreachable
+from ocaptain.onboard.ship.client import Refused
 from ocaptain.onboard.ship.ship import Ship
 from tests.support.rules import rule
 from tests.support.ship import Harbor, a_ship

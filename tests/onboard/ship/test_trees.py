@@ -58,6 +58,60 @@ def test_what_is_plain_is_copied_as_cp_does(tmp_path: Path):
     assert (target / "odd" / "file").samefile(target / "odd" / "hard link")
 
 
+def nothing(_target: Path) -> None:
+    """Nothing was there."""
+
+
+def others(target: Path) -> None:
+    """Other things have the names, and there is more."""
+    target.mkdir()
+    (target / "file").mkdir()
+    (target / "link").symlink_to("elsewhere")
+    (target / "more" / "of it").mkdir(parents=True)
+
+
+def a_file(target: Path) -> None:
+    """A file has the name."""
+    target.touch()
+
+
+def a_link(target: Path) -> None:
+    """A link has it, to a folder of somebody's."""
+    target.symlink_to(target.parent / "elsewhere")
+
+
+def a_hard_link(target: Path) -> None:
+    """A file in it is somebody's, too."""
+    target.mkdir()
+    os.link(target.parent / "elsewhere" / "file", target / "file")
+
+
+@pytest.mark.parametrize("make", [nothing, others, a_file, a_link, a_hard_link])
+def test_a_mirror_is_what_a_copy_is(tmp_path: Path, make: Callable[[Path], None]):
+    """Whatever was there before; and what is elsewhere stays as it is."""
+    _fill(tmp_path / "source" / "it")
+    _fill(tmp_path / "elsewhere")
+    elsewhere = _listed(tmp_path / "elsewhere")
+    make(tmp_path / "it")
+    trees.mirror_into(tmp_path, tmp_path / "source" / "it")
+    assert _listed(tmp_path / "it") == _listed(tmp_path / "source" / "it")
+    assert not (tmp_path / "it").is_symlink()
+    assert _listed(tmp_path / "elsewhere") == elsewhere
+
+
+def test_a_mirror_leaves_what_is_so_already(tmp_path: Path):
+    """The same file stays the same file; what changed is made anew."""
+    _fill(tmp_path / "source" / "it")
+    trees.mirror_into(tmp_path, tmp_path / "source" / "it")
+    before = (tmp_path / "it" / "file").stat().st_ino
+    (tmp_path / "it" / "link").unlink()
+    (tmp_path / "it" / "link").symlink_to("elsewhere")
+    trees.mirror_into(tmp_path, tmp_path / "source" / "it")
+    assert _listed(tmp_path / "it") == _listed(tmp_path / "source" / "it")
+    assert (tmp_path / "it" / "link").readlink() == Path("nowhere")
+    assert (tmp_path / "it" / "file").stat().st_ino == before
+
+
 def _fill(folder: Path) -> None:
     inner = folder / "inner\n"
     inner.mkdir(parents=True)

@@ -1,6 +1,5 @@
 """The door: what a ship's login may run, and how its requests are answered."""
 
-import io
 import json
 import os
 import re
@@ -387,17 +386,54 @@ def test_a_protocol_mismatch_says_what_to_do(sail: Sail):
 
 @rule("R15")
 @pytest.mark.parametrize("field", ["protocol", "op", "claim", "commit", "task", "unknown"])
-def test_deeply_nested_values_are_answered(sail: Sail, monkeypatch, capsys, field: str):
+def test_deeply_nested_values_are_answered(sail: Sail, field: str):
     """Values as deep as JSON's parser takes them are answered like any other."""
     storage = sail(task("1"))
     storage.claim("ship-0")
     for depth in range(sys.getrecursionlimit() - 120, sys.getrecursionlimit(), 2):
         deep = "[" * depth + "]" * depth
-        told = {"protocol": "2", "op": '"land"', "claim": "1", "commit": '"x"', field: deep}
+        told = {"protocol": PROTOCOL, "op": '"land"', "claim": "1", "commit": '"x"', field: deep}
         line = "{" + ", ".join(f'"{key}": {value}' for key, value in told.items()) + "}\n"
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line.encode())))
-        serve.serve(storage.home, "ship-0")
-        assert json.loads(capsys.readouterr().out)["ok"] is False
+        request = serve.request_in(line.encode())
+        answer = serve.respond(storage.home, "ship-0", request)
+        assert json.loads(json.dumps(answer))["ok"] is False
+    assert_sound(storage)
+
+
+@rule("R15")
+def test_one_process_answers_a_ships_next_request_too(sail: Sail):
+    """A ship may go on asking: each request finds the voyage as it is then, and its own rights."""
+    storage = sail(task("1"), task("2"))
+    child = Harbor(storage).start(op="claim", run_id="r")
+    assert child.stdin
+    assert child.stdout
+    number = json.loads(child.stdout.readline())["claim"]
+    requests = [
+        {"op": "beat", "claim": number},
+        {"op": "pause"},
+        {"op": "land", "claim": number, "commit": None, "note": "done"},
+    ]
+    answers = []
+    for request in requests:
+        child.stdin.write(json.dumps({"protocol": PROTOCOL, **request}).encode() + b"\n")
+        child.stdin.flush()
+        answers.append(json.loads(child.stdout.readline()))
+    assert [each["ok"] for each in answers] == [True, False, True]
+    storage.order("update_ships", lost=["ship-0"], add=0, force=True)
+    child.stdin.write(json.dumps({"protocol": PROTOCOL, "op": "claim"}).encode() + b"\n")
+    assert answer(child)["code"] == "ship"
+    assert child.returncode == 0
+    assert_sound(storage)
+
+
+@rule("R15")
+def test_what_is_left_of_a_request_that_is_too_long_is_no_request(sail: Sail):
+    """It is refused as a whole, whatever it ends with."""
+    storage = sail(task("1"))
+    harbor = Harbor(storage)
+    claim = json.dumps({"protocol": PROTOCOL, "op": "claim", "run_id": "r"})
+    reply, _ = harbor.send(b" " * serve.REQUEST_LIMIT + claim.encode() + b"\n")
+    assert reply["ok"] is False
     assert_sound(storage)
 
 

@@ -1,4 +1,4 @@
-"""Asks storage for a ship: a method for each operation, and one SSH command for each question.
+"""Asks storage for a ship: a method for each operation.
 
 A question is asked again until it is answered, with the same id each time, so that asking twice
 changes nothing twice.
@@ -11,13 +11,10 @@ import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from math import inf
-from subprocess import PIPE, STDOUT
 from typing import Any
 from uuid import uuid4
 
-from .. import process
 from ..protocol import (
     PROTOCOL,
     BeatAnswer,
@@ -37,10 +34,9 @@ from ..protocol import (
     VerificationGrant,
 )
 from ..redaction import redacted
+from .channels import Unreachable, exchange
 from .logbook import Logbook
 
-ANSWER_S = 90
-"""Seconds that one SSH command may take, waits at storage included."""
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 30.0
 
@@ -49,10 +45,6 @@ FILES = ("log", "telemetry")
 
 Exchange = Callable[[Sequence[str], str], Json]
 """Sends a line to the command that is given, and returns the answer. Raises Unreachable."""
-
-
-class Unreachable(OSError):
-    """Storage did not answer."""
 
 
 class Refused(Exception):
@@ -64,34 +56,6 @@ class Refused(Exception):
         """One of protocol.ErrorCode, unless storage is newer."""
         self.error = error
         """A sentence for people."""
-
-
-def exchange(command: Sequence[str], line: str) -> Json:
-    """Run the command, send it a line, and return the answer that it prints.
-
-    stdin stays open until then: its end tells harbor that we died. Raises Unreachable."""
-    output = b""
-    try:
-        with process.start(
-            ["timeout", str(ANSWER_S), *command], stdin=PIPE, stdout=PIPE, stderr=STDOUT
-        ) as child:
-            process.feed(child, line.encode() + b"\n")
-            for output in child.stdout or ():
-                answer = _parsed(output)
-                if answer is not None:
-                    return answer
-    except OSError as error:
-        output = str(error).encode()
-    raise Unreachable(output.decode(errors="replace").strip()[:300] or "no answer")
-
-
-def _parsed(output: bytes) -> Json | None:
-    """Return the answer in a line. A banner, or another server's JSON, has no `ok` and is none."""
-    with suppress(ValueError, RecursionError):
-        answer = json.loads(output)
-        if isinstance(answer, dict) and "ok" in answer:
-            return answer
-    return None
 
 
 def say_on_stderr(text: str) -> None:

@@ -5,7 +5,8 @@ import time
 from collections.abc import Mapping
 
 from ..protocol import BeatAnswer, Fault, Report
-from .client import Refused, Unreachable
+from .channels import Unreachable
+from .client import Refused
 from .ship import Ship
 from .spending import Spending
 

@@ -72,12 +72,15 @@ class Landing:
         """Land a commit. If a conflict leaves nothing of it, `explain` says why that is right."""
         if self.work.is_rebasing():
             commit = self.rebase()
+        has_pointers = ""
         # Storage is asked at once, and says whether to push or to rebase first.
         while True:
             if commit == self.clone.upstream:
                 self.complete(self.note(explain))
                 return
-            commit = self.with_pointers(commit)
+            if commit != has_pointers:
+                commit = self.with_pointers(commit)
+                has_pointers = commit
             try:
                 self.ask_to_land(commit)
                 return

@@ -21,8 +21,8 @@ from .ship import LOG_LINE_LIMIT, Ship
 from .turn import Run, Turn
 from .workgroup import NoProgram, OutOfMemory
 
-TICK_S = 0.02
-"""Seconds between looks whether a turn has ended."""
+TICK_S = 0.1
+"""Seconds between looks whether a turn has ended, of which the agent lets nothing be known."""
 LINE_LIMIT = 4_000_000
 """Bytes of an agent's line that are read at once."""
 KEPT_LINES = 10
@@ -207,7 +207,9 @@ class Session:
             end = self._turn_end()
             if end is not None:
                 return end
-            self.heartbeat.pause(TICK_S)
+            self._turn.news.wait(TICK_S)
+            self._turn.news.clear()
+            self.heartbeat.check_claim()
             if time.monotonic() > self._save_due:
                 self._save_now()
             is_limited = self._limits > 0 or self._turn.wait_ends > time.time()
@@ -268,6 +270,8 @@ class Session:
 
     def _exited(self, silent_s: float) -> Event | None:
         """End a turn whose agent is gone, though what it left may hold its output open."""
+        if self._run.exit:
+            return self._run.exit
         if silent_s > 1 and self._run.child.poll() is not None:
             return self._exit(self._run)
         return None
@@ -318,7 +322,10 @@ class Session:
             self._turn.heard_at = time.monotonic()
             for event in self.agent.events(line):
                 self._take(run, event)
-        self._take(run, self._exit(run))
+            self._turn.news.set()
+        run.exit = self._exit(run)
+        self._take(run, run.exit)
+        self._turn.news.set()
 
     def _exit(self, run: Run) -> Event:
         """Wait for the end of the process, which ends the turn."""

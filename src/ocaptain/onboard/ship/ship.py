@@ -16,7 +16,8 @@ from ..process import Done
 from ..protocol import LOG_LIMIT, Json, ShipFile
 from ..redaction import redacted, secret_values
 from ..text import clean, utc
-from .client import Client, Exchange, Refused, exchange
+from .channels import Channels
+from .client import Client, Exchange, Refused
 from .clone import Clone
 from .git import pack_settings
 from .logbook import Logbook
@@ -55,7 +56,7 @@ class Ship:
 
     `storage` is whom it asks, and `work` all that runs for its claim."""
 
-    def __init__(self, home: Path, exchange: Exchange = exchange) -> None:
+    def __init__(self, home: Path, exchange: Exchange | None = None) -> None:
         self.home = home
         self.folder = home / "voyage"
         self.workspace = self.folder / "workspace"
@@ -83,7 +84,7 @@ class Ship:
             *("-o", f"ControlPath={ssh_path(self._sockets / 's')}"),
             *("-o", "ControlMaster=auto"),
         ]
-        self._exchange = exchange
+        self._exchange = exchange or Channels().exchange
         command = [*self._shared_ssh, "storage", shlex.join([*self._sudo_prefix, "harbor"])]
         self.logbook = Logbook(self.log)
         self.telemetry = Logbook(self.folder / "telemetry.jsonl", telemetry.BATCH)

@@ -21,8 +21,9 @@ def keep(directory: Path, kept: Path) -> None:
     """Remember in the folder `kept` what git's folder has."""
     new = _draft(kept)
     trees.remove(new)
-    _copy(directory, new)
-    trees.remove(kept)
+    if is_folder(kept):
+        kept.rename(new)
+    _mirror(directory, new)
     new.rename(kept)
 
 
@@ -33,8 +34,7 @@ def restore(directory: Path, kept: Path) -> None:
             raise NotADirectoryError(f"git's folder is broken: {folder} is none")
     remove_worktrees(directory, kept)
     unlock(directory)
-    trees.remove(*_parts(directory))
-    _copy(kept, directory)
+    _mirror(kept, directory)
 
 
 def unlock(directory: Path) -> None:
@@ -71,14 +71,15 @@ def _remove_worktree(record: Path) -> None:
         trees.remove(link.parent)
 
 
-def _copy(source: Path, target: Path) -> None:
-    info = target / "objects" / "info"
-    info.parent.mkdir(parents=True, exist_ok=True)
-    parts = list(_parts(source))
-    in_objects = source / "objects" / "info"
-    trees.copy_into(target, [part for part in parts if part != in_objects])
-    if in_objects in parts:
-        trees.copy_into(info.parent, [in_objects])
+def _mirror(source: Path, target: Path) -> None:
+    """Make one folder's parts what another one's are."""
+    (target / "objects").mkdir(parents=True, exist_ok=True)
+    parts = {part.relative_to(source): part for part in _parts(source)}
+    for part in list(_parts(target)):
+        if part.relative_to(target) not in parts:
+            trees.remove(part)
+    for name, part in parts.items():
+        trees.mirror_into((target / name).parent, part)
 
 
 def _parts(directory: Path) -> Iterator[Path]:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from ..protocol import Json
+from .channels import exchange
 from .client import Refused
 from .ship import Ship
 
@@ -20,7 +21,7 @@ UNREACHABLE = "The task list is out of reach, nothing was changed. Carry on with
 def main(home: Path, claim: int, patience_s: float = PATIENCE_S) -> None:
     """Print the hook's answer to the call on stdin, for a session that has this claim."""
     try:
-        reason = answer(Ship(home), claim, json.load(sys.stdin), patience_s)
+        reason = answer(Ship(home, exchange), claim, json.load(sys.stdin), patience_s)
     except OSError:
         reason = UNREACHABLE
     except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -7,7 +7,8 @@ from contextlib import contextmanager, suppress
 from ..process import Done
 from ..protocol import EnterAnswer, LeaveReason, TaskGrant
 from . import prompt
-from .client import Refused, Unreachable
+from .channels import Unreachable
+from .client import Refused
 from .heartbeat import GiveUp, Heartbeat
 from .landing import PAUSE_S, Feedback, Landing, give_up_unless
 from .ship import Ship

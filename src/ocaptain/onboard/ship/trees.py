@@ -45,6 +45,57 @@ def copy_into(folder: Path, paths: Sequence[Path]) -> None:
         raise OSError(f"cannot be copied: {done.stderr.strip()[-500:]}")
 
 
+def mirror_into(folder: Path, path: Path) -> None:
+    """Make what a folder has by a file's or folder's name what that is, as a copy would be.
+
+    What is so already is left: that costs less than to remove it, and to copy it again. Raises
+    OSError."""
+    target = folder / path.name
+    with suppress(OSError, RecursionError):
+        sizes = [sum(1 for _ in _plain(each)) for each in (path, target)]
+        if max(sizes) <= PLAIN_FILES:
+            _mirror(path, target)
+            return
+    _replace(path, target)
+
+
+def _mirror(source: Path, target: Path) -> None:
+    """Make a plain file or folder what another plain one is."""
+    wanted, found = source.lstat(), target.lstat()
+    if stat.S_ISDIR(wanted.st_mode) and stat.S_ISDIR(found.st_mode):
+        _mirror_folder(source, target)
+    elif not _has_same(source, target, wanted, found):
+        _replace(source, target)
+        return
+    shutil.copystat(source, target, follow_symlinks=False)
+
+
+def _mirror_folder(source: Path, target: Path) -> None:
+    parts = {part.name: part for part in source.iterdir()}
+    found = {part.name: part for part in target.iterdir()}
+    remove(*(found[name] for name in found.keys() - parts.keys()))
+    for name in found.keys() & parts.keys():
+        _mirror(parts[name], found[name])
+    new = [parts[name] for name in parts.keys() - found.keys()]
+    if new:
+        copy_into(target, new)
+
+
+def _has_same(source: Path, target: Path, wanted: os.stat_result, found: os.stat_result) -> bool:
+    """Whether two plain files, or links, have the same in them."""
+    if stat.S_IFMT(wanted.st_mode) != stat.S_IFMT(found.st_mode):
+        return False
+    if stat.S_ISLNK(wanted.st_mode):
+        return source.readlink() == target.readlink()
+    return wanted.st_size == found.st_size and source.read_bytes() == target.read_bytes()
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Put a copy of a file or folder where another one may be."""
+    remove(target)
+    copy_into(target.parent, [source])
+
+
 def _is_removed(path: Path) -> bool:
     """Remove a file, a link or a folder, if that is easy. Whether nothing is there then."""
     with suppress(OSError, RecursionError):

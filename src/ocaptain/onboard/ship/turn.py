@@ -1,5 +1,6 @@
 """What a session knows of the agent's process and of its turn; each begins anew now and then."""
 
+import threading
 import time
 from collections.abc import Mapping
 from subprocess import Popen
@@ -19,6 +20,8 @@ class Run:
         """By which another process can go on; empty if there is nothing yet to go on with."""
         self.begun = conversation
         """What the agent called it when a turn began."""
+        self.exit: Event | None = None
+        """How it ended, once all that it has said was heard."""
         # What it has to do even if its turn has ended:
         self.background_tasks = 0
         self.quiet_s = 0.0
@@ -34,3 +37,5 @@ class Turn:
         self.wait_ends = 0.0
         """When a wait that was announced ends, in UNIX time."""
         self.end: Event | None = None
+        self.news = threading.Event()
+        """Set by what the agent lets be known."""

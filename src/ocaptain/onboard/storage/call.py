@@ -7,6 +7,8 @@ those of a refused call too.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ..text import clean
 
 TYPE_CHECKING = False
@@ -32,6 +34,8 @@ TEXT_LIMIT = 16_000
 """Characters that are kept of a text that somebody sent."""
 SHORT_LIMIT = 100
 """The same of what is to identify something."""
+HASH_LENGTHS = (40, 64)
+"""Characters of a commit's name, by SHA-1 or SHA-256."""
 CUT = "\n[{} characters were cut here]\n"
 
 
@@ -116,6 +120,14 @@ class Call:
     def git(self, *words: str) -> str:
         """Return what a git command on the shared repository prints."""
         return self.journal.git(*words)[1].strip()
+
+    def commit_of(self, branch: str) -> str:
+        """Return the commit that a branch is at; an empty text if there is no such branch."""
+        with suppress(OSError):  # as most are kept, which needs no git
+            commit = (self.journal.repo / "refs" / "heads" / branch).read_text().strip()
+            if len(commit) in HASH_LENGTHS:
+                return commit
+        return self.git("rev-parse", "--verify", f"refs/heads/{branch}")
 
     # What it changes
 

@@ -121,7 +121,7 @@ def refuse_for_berth(holder: Claim) -> None:
 def check_pushed(call: Call, held: Claim, commit: str, base: str) -> None:
     """Refuse a commit that the claim's work ref is not at, or that is not on top of its base."""
     ref = work_ref(held)
-    pushed = call.git("rev-parse", "--verify", f"refs/heads/{ref}")
+    pushed = call.commit_of(ref)
     if not pushed or pushed != commit:
         raise Refused("ref", f"{ref} is at {pushed or 'nothing'}, not at {commit:.60}")
     if call.git("merge-base", base, pushed) != base:

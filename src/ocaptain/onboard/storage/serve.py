@@ -1,13 +1,15 @@
-"""The door to harbor: who asks, what they may, and one request from its line to its answer."""
+"""The door to harbor: who asks, what they may, and each request from its line to its answer."""
 
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import select
 import sys
 import time
+from contextlib import suppress
 
 from .. import LOG_LIMIT, PROTOCOL
 from . import background, claims, landing, standing
@@ -18,7 +20,7 @@ from .snapshot import Spoilt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 REQUEST_LIMIT = 2_000_000
 """Bytes of a request."""
+LINGER_S = 10.0
+"""For how long harbor waits for the next request of who has asked."""
 LONGEST_WAIT_S = 25.0
 POLL_S = 0.015
 LONGEST_POLL_S = 0.1
@@ -67,18 +71,48 @@ class Decision:
 
 
 def serve(home: Path, who: str) -> None:
-    """Answer the one request of `who` on stdin: a line of JSON in, a line of JSON out."""
-    answer = respond(home, who, read_request())
-    sys.stdout.write(json.dumps(answer) + "\n")
+    """Answer the requests of `who` on stdin: for each line of JSON a line of JSON on stdout.
+
+    The next one may come once the last one is answered. This ends when stdin does, or if none comes
+    for a while: to start anew takes most of a request's time, and a voyage may rest for days."""
+    for line in request_lines():
+        answer = respond(home, who, request_in(line))
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+        reap_jobs()
+        gc.enable()  # who has one request only does without
 
 
-def read_request() -> Json:
-    """Return the request on stdin, or an empty one if that is none."""
+def request_lines() -> Iterator[bytes]:
+    """Yield the first line on stdin, even if it is empty, and each that follows soon."""
+    line = sys.stdin.buffer.readline(REQUEST_LIMIT)
+    yield line
+    while line.endswith(b"\n") and another_comes():
+        line = sys.stdin.buffer.readline(REQUEST_LIMIT)
+        if line:
+            yield line
+
+
+def request_in(line: bytes) -> Json:
+    """Return the request in a line, or an empty one if it has none."""
     try:
-        request = json.loads(sys.stdin.buffer.readline(REQUEST_LIMIT))
+        request = json.loads(line)
     except (ValueError, RecursionError):
         return {}
     return request if isinstance(request, dict) else {}
+
+
+def another_comes() -> bool:
+    """Wait a while for another request, or the end of them. Returns False if there is neither."""
+    comes, _, _ = select.select([sys.stdin], [], [], LINGER_S)
+    return bool(comes)
+
+
+def reap_jobs() -> None:
+    """Take note of the ends of jobs that this process has started."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def respond(
