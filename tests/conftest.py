@@ -20,7 +20,7 @@ settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="try forty times as much, and more")
-    parser.addoption("--agents", action="store_true", help="run the real Codex, OpenCode, Gemini")
+    parser.addoption("--agents", action="store_true", help="run all real agents")
 
 
 def pytest_configure(config: pytest.Config) -> None:

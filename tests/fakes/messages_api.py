@@ -128,7 +128,9 @@ def limited(reset: float) -> Error:
     return Error(429, "rate_limit_error", "Usage limit reached", {**state, **claim})
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
+    """One on loopback, which minds no client that was stopped."""
+
     request_queue_size = 64
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -146,7 +148,7 @@ class ScriptedModel:
         self._chosen: dict[str, list[Step]] = {}
         self._errors: dict[tuple[str, int], int] = defaultdict(int)
         handler = type("Handler", (_Handler,), {"model": self})
-        self._server = _Server(("127.0.0.1", 0), handler)
+        self._server = Server(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> "ScriptedModel":
@@ -253,9 +255,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         time.sleep(reply.delay)
         if body.get("stream"):
-            self._stream(_events(reply.blocks, body.get("model", "scripted")))
+            self._stream(events(reply.blocks, body.get("model", "scripted")))
         else:
-            self._json(200, _message(reply.blocks, body.get("model", "scripted")))
+            self._json(200, message(reply.blocks, body.get("model", "scripted")))
 
     def _json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
         data = json.dumps(value).encode()
@@ -280,7 +282,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Tests read `model.requests` instead."""
 
 
-def _message(blocks: Sequence[Block], model: str) -> dict[str, Any]:
+def message(blocks: Sequence[Block], model: str) -> dict[str, Any]:
+    """Return a message of the model's, as it is sent if nobody asks for a stream."""
     tools = any(block["type"] == "tool_use" for block in blocks)
     return {
         "id": f"msg_{uuid.uuid4().hex}",
@@ -298,16 +301,17 @@ def _identified(block: Block) -> Block:
     return {**block, "id": f"toolu_{uuid.uuid4().hex}"} if block["type"] == "tool_use" else block
 
 
-def _events(blocks: Sequence[Block], model: str) -> Iterator[dict[str, Any]]:
-    message = _message(blocks, model)
-    ending = {key: message[key] for key in ("stop_reason", "stop_sequence")}
-    yield {"type": "message_start", "message": {**message, "content": [], "stop_reason": None}}
-    for index, block in enumerate(message["content"]):
+def events(blocks: Sequence[Block], model: str) -> Iterator[dict[str, Any]]:
+    """Return the server-sent events that a streamed message is."""
+    whole = message(blocks, model)
+    ending = {key: whole[key] for key in ("stop_reason", "stop_sequence")}
+    yield {"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}}
+    for index, block in enumerate(whole["content"]):
         empty, delta = _delta(block)
         yield {"type": "content_block_start", "index": index, "content_block": empty}
         yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
-    yield {"type": "message_delta", "delta": ending, "usage": message["usage"]}
+    yield {"type": "message_delta", "delta": ending, "usage": whole["usage"]}
     yield {"type": "message_stop"}
 
 

@@ -1,33 +1,51 @@
-"""A model on loopback that speaks three APIs: OpenAI's Responses and Chat Completions, Gemini's.
+"""A model on loopback that speaks four APIs: OpenAI's Responses and Chat Completions, Gemini's, and
+Anthropic's Messages, so that tests run real agents without a network.
 
-It says the same to everybody: the shell commands that it was given, one each request, and then a
-sentence. How many were run it sees by the results that a request sends back."""
+A script is a list of shell commands that belongs to a marker:
+
+    apis.on("marker", ["make", "make install"])
+
+A conversation's commands are those of all markers in what its user has said so far, in the order in
+which that was said. They are run one each request, and then the model says LAST_WORDS. How many
+were run it sees by the results that a request sends back.
+"""
 
 import json
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler
+from typing import Any, NamedTuple
+
+from tests.fakes import messages_api
 
 LAST_WORDS = "All is done."
 COUNT = {"input": 1000, "output": 100}
 Json = dict[str, Any]
 
+Command = str | Callable[[], str]
+"""A shell command, or what returns it once the model may answer."""
+
+
+class Conversation(NamedTuple):
+    """What a request sends of it."""
+
+    said: list[str]
+    """What the user has said."""
+    results: int
+    """How many commands have been run."""
+
 
 class ModelApis:
     """The server; a context manager. `url` is its address."""
 
-    def __init__(self, commands: Sequence[str], delay_s: float = 0.0, status: int = 200) -> None:
-        """Each answer takes `delay_s`. A `status` that is not 200 is all that anybody gets."""
-        self.commands = commands
-        self.delay_s = delay_s
+    def __init__(self, status: int = 200) -> None:
+        """A `status` that is not 200 is all that anybody gets."""
         self.status = status
         self.bodies: list[str] = []
         """What requests said, oldest first."""
+        self._scripts: dict[str, Sequence[Command]] = {}
         handler = type("Handler", (_Handler,), {"apis": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
+        self._server = messages_api.Server(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> "ModelApis":
@@ -38,9 +56,20 @@ class ModelApis:
         self._server.shutdown()
         self._server.server_close()
 
-    def command(self, results: int) -> str | None:
-        """The command that follows so many results; None if all are run."""
-        return self.commands[results] if results < len(self.commands) else None
+    def on(self, marker: str, commands: Sequence[Command]) -> None:
+        """Have these commands run by whoever's user says something with this marker in it."""
+        self._scripts[marker] = commands
+
+    def command(self, conversation: Conversation) -> str | None:
+        """Return the command that it has come to; None if all are run."""
+        commands: list[Command] = []
+        for text in conversation.said:
+            for marker, script in self._scripts.items():
+                commands += script if marker in text else []
+        if conversation.results >= len(commands):
+            return None
+        command = commands[conversation.results]
+        return command if isinstance(command, str) else command()
 
     def heard(self, text: str) -> bool:
         """Whether a request has had this in it."""
@@ -51,25 +80,26 @@ class _Handler(BaseHTTPRequestHandler):
     apis: ModelApis
     protocol_version = "HTTP/1.1"
 
+    def do_HEAD(self) -> None:
+        self._send(200, "application/json", b"")
+
     def do_GET(self) -> None:
         self._send(200, "application/json", b'{"data": [], "models": []}')
 
     def do_POST(self) -> None:
         data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        path = self.path.partition("?")[0]
         if self.apis.status != 200:
             error = {"error": {"code": self.apis.status, "message": "Not now", "type": "error"}}
             self._send(self.apis.status, "application/json", json.dumps(error).encode())
             return
+        if path.endswith("/count_tokens"):
+            self._send(200, "application/json", b'{"input_tokens": 10}')
+            return
         self.apis.bodies.append(data.decode())
-        time.sleep(self.apis.delay_s)
         body = json.loads(data or b"{}")
-        if self.path.endswith("/responses"):
-            events = _responses(self.apis, body)
-        elif self.path.endswith("/chat/completions"):
-            events = _completions(self.apis, body)
-        else:
-            events = _gemini(self.apis, body)
-        if "generateContent" in self.path:
+        events = _answer(self.apis, path, body)
+        if _is_whole(path, body):
             self._send(200, "application/json", json.dumps(next(events)).encode())
             return
         lines = "".join(_event(event) for event in events)
@@ -88,15 +118,41 @@ class _Handler(BaseHTTPRequestHandler):
         """Tests read `bodies` instead."""
 
 
+def _answer(apis: ModelApis, path: str, body: Json) -> Iterator[Json]:
+    if path.endswith("/responses"):
+        return _responses(apis, body)
+    if path.endswith("/chat/completions"):
+        return _completions(apis, body)
+    if path.endswith("/messages"):
+        return _messages(apis, body)
+    return _gemini(apis, body)
+
+
+def _is_whole(path: str, body: Json) -> bool:
+    """Whether an answer is wanted in one piece, and not as a stream."""
+    if path.endswith("/messages"):
+        return not body.get("stream")
+    return path.endswith(":generateContent")
+
+
 def _event(event: Json) -> str:
     name = f"event: {event['type']}\n" if "type" in event else ""
     return f"{name}data: {json.dumps(event)}\n\n"
 
 
+def _text(content: Any) -> str:
+    """Return the text of a message, be it one text or a list of parts.
+
+    Claude Code has what it is told during a turn in the result of a tool."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part.get("text") or _text(part.get("content")) for part in content or [])
+
+
 def _responses(apis: ModelApis, body: Json) -> Iterator[Json]:
     given = body.get("input", [])
     results = [item for item in given if item.get("type") == "function_call_output"]
-    command = apis.command(len(results))
+    said = [_text(item.get("content")) for item in given if item.get("role") == "user"]
     tools = [str(tool.get("name")) for tool in body.get("tools", [])]
     name = next((tool for tool in tools if "exec" in tool or "shell" in tool), "")
     item: Json = {
@@ -105,7 +161,8 @@ def _responses(apis: ModelApis, body: Json) -> Iterator[Json]:
         "id": f"m{len(results)}",
         "content": [{"type": "output_text", "text": LAST_WORDS}],
     }
-    if command and name:
+    command = apis.command(Conversation(said, len(results))) if name else None
+    if command:
         arguments: Json = {"cmd": command}
         if name == "shell":
             arguments = {"command": ["bash", "-c", command]}
@@ -130,12 +187,16 @@ def _responses(apis: ModelApis, body: Json) -> Iterator[Json]:
 
 
 def _completions(apis: ModelApis, body: Json) -> Iterator[Json]:
-    results = [said for said in body.get("messages", []) if said.get("role") == "tool"]
-    names = [tool["function"]["name"] for tool in body.get("tools", [])]
-    command = apis.command(len(results))
+    messages = body.get("messages", [])
+    results = [message for message in messages if message.get("role") == "tool"]
+    said = [_text(message["content"]) for message in messages if message.get("role") == "user"]
+    tools = [str(tool["function"]["name"]) for tool in body.get("tools", [])]
     delta: Json = {"role": "assistant", "content": LAST_WORDS}
     reason = "stop"
-    if command and "bash" in names:
+    command = None
+    if "bash" in tools:
+        command = apis.command(Conversation(said, len(results)))
+    if command:
         arguments = json.dumps({"command": command, "description": "a command"})
         function = {"name": "bash", "arguments": arguments}
         call = {"index": 0, "id": f"c{len(results)}", "type": "function", "function": function}
@@ -153,11 +214,15 @@ def _completions(apis: ModelApis, body: Json) -> Iterator[Json]:
 
 
 def _gemini(apis: ModelApis, body: Json) -> Iterator[Json]:
-    parts = [part for said in body.get("contents", []) for part in said.get("parts", [])]
+    contents = [said for said in body.get("contents", []) if said.get("role") == "user"]
+    parts = [part for said in contents for part in said.get("parts", [])]
     results = [part for part in parts if "functionResponse" in part]
-    command = apis.command(len(results))
+    said = [_text(content.get("parts")) for content in contents]
     part: Json = {"text": LAST_WORDS}
-    if command and body.get("tools"):
+    command = None
+    if body.get("tools"):
+        command = apis.command(Conversation(said, len(results)))
+    if command:
         arguments = {"command": command, "description": "a command"}
         part = {"functionCall": {"name": "run_shell_command", "args": arguments}}
     content = {"role": "model", "parts": [part]}
@@ -168,3 +233,21 @@ def _gemini(apis: ModelApis, body: Json) -> Iterator[Json]:
     }
     candidate = {"content": content, "finishReason": "STOP", "index": 0}
     yield {"candidates": [candidate], "usageMetadata": usage}
+
+
+def _messages(apis: ModelApis, body: Json) -> Iterator[Json]:
+    contents = [said["content"] for said in body.get("messages", []) if said["role"] == "user"]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    results = [part for part in parts if part["type"] == "tool_result"]
+    said = [_text(content) for content in contents]
+    tools = [str(tool.get("name")) for tool in body.get("tools", [])]
+    block = messages_api.say(LAST_WORDS)
+    command = None
+    if "Bash" in tools:
+        command = apis.command(Conversation(said, len(results)))
+    if command:
+        block = messages_api.bash(command)
+    model = body.get("model", "m")
+    if not body.get("stream"):
+        yield messages_api.message([block], model)
+    yield from messages_api.events([block], model)

@@ -1,7 +1,5 @@
-"""The real Codex, OpenCode and Gemini CLI behind the bridge, with a model on loopback."""
+"""The real agents behind the bridge, with a model on loopback."""
 
-import hashlib
-import json
 import os
 from pathlib import Path
 
@@ -12,43 +10,15 @@ from ocaptain.onboard.ship.acp.orders import Orders, Patience
 from ocaptain.onboard.ship.agents import AGENTS
 from tests.fakes.model_apis import COUNT, LAST_WORDS, ModelApis
 from tests.support.acp import Bridged
-from tests.support.fixtures import ROOT
+from tests.support.agents import MODELS, STEERED, programs, settings
 from tests.support.ship import JOB
 
 pytestmark = [pytest.mark.agents, pytest.mark.timeout(240)]
-KEY = "sk-of-this-test-1234"
 PATIENCE = Patience(answer_s=60.0)
 WAIT_S = 90.0
 COMMANDS = ["echo a >a.txt", "sleep 3; echo b >b.txt"]
 HEARD = {"kind": "heard", "text": "hail"}
-MODELS = {"codex": "gpt-5", "opencode": "loop/m", "gemini": "gemini-2.5-flash"}
-
-
-def settings(name: str, url: str) -> dict[str, str]:
-    """What the captain sets so that an agent asks the model at `url`."""
-    base = f"{url}/v1"
-    codex = {"name": "loop", "base_url": base, "wire_api": "responses", "env_key": "OPENAI_API_KEY"}
-    options = {"baseURL": base, "apiKey": KEY}
-    opencode = {"npm": "@ai-sdk/openai-compatible", "options": options, "models": {"m": {}}}
-    given = {
-        "codex": {
-            "OPENAI_API_KEY": KEY,
-            "MODEL_PROVIDER": "loop",
-            "CODEX_CONFIG": json.dumps(
-                {"model_provider": "loop", "model_providers": {"loop": codex}}
-            ),
-        },
-        "opencode": {"OPENCODE_CONFIG_CONTENT": json.dumps({"provider": {"loop": opencode}})},
-        "gemini": {"GEMINI_API_KEY": KEY, "GOOGLE_GEMINI_BASE_URL": url},
-    }
-    return given[name]
-
-
-def programs() -> Path:
-    """Where script/setup --for agents has put them."""
-    pins = (ROOT / "script" / "agent-versions").read_bytes()
-    folder = Path("~/.cache/ocaptain-test/agents").expanduser()
-    return folder / hashlib.sha256(pins).hexdigest()[:12] / "node_modules" / ".bin"
+BRIDGED = ["codex", "opencode", "gemini", "claude-acp"]
 
 
 def start(name: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bridged:
@@ -66,12 +36,13 @@ def start(name: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return Bridged(Orders.read(agent.command(job)[-1]), tmp_path / "private", PATIENCE)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", BRIDGED)
 def test_a_turn_a_hail_and_a_second_turn(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """It runs both commands, hears the hail during the turn or after it, and tells its tokens."""
-    with ModelApis(COMMANDS) as apis:
+    with ModelApis() as apis:
+        apis.on("Make two files.", COMMANDS)
         bridge = start(name, apis.url, tmp_path, monkeypatch)
         bridge.say("Make two files.", "task")
         events = bridge.until("tool", WAIT_S) + bridge.until("tool", WAIT_S)
@@ -81,13 +52,15 @@ def test_a_turn_a_hail_and_a_second_turn(
         if not steered:
             events += bridge.until("end", WAIT_S)
         assert bridge.close() == 0
-    assert steered == (name == "codex")
+    assert steered == (name in STEERED)
     assert HEARD in events
     assert apis.heard("A hail of the captain's.")
     assert {path.name for path in (tmp_path / "workspace").iterdir()} == {"a.txt", "b.txt"}
     assert [event["words"] for event in events if event["kind"] == "text"][-1] == LAST_WORDS
     assert events[-1]["outcome"] == "done"
-    requests = {"codex": 3, "opencode": 2, "gemini": 4}[name]  # OpenCode tells the last of a turn
+    requests = {"codex": 3, "opencode": 2, "gemini": 4, "claude-acp": 3}[
+        name
+    ]  # OpenCode tells the last of a turn
     assert events[-1]["usage"][0]["input_tokens"] == requests * COUNT["input"]
 
 
@@ -96,7 +69,7 @@ def test_an_api_that_is_in_trouble_is_a_limit(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """It is waited out, however the agent tells of it. (Gemini CLI tries for minutes.)"""
-    with ModelApis([], status=503) as apis:
+    with ModelApis(status=503) as apis:
         bridge = start(name, apis.url, tmp_path, monkeypatch)
         bridge.say("Make two files.", "task")
         end = bridge.until("end", 2 * WAIT_S)[-1]

@@ -397,6 +397,24 @@ get()
 
 
 @rule("R164")
+def test_dollars_are_told_as_they_are_spent_and_with_the_end(tmp_path: Path):
+    """An agent tells what its session has cost; of that, a turn is told what is new in it."""
+    program = """
+opened()
+for usd in (0.25, 0.75):
+    prompt = expect("session/prompt")
+    update("usage_update", used=1, size=2, cost={"amount": usd, "currency": "USD"})
+    done(prompt)
+get()
+"""
+    with bridged(program, tmp_path) as bridge:
+        turns = [bridge.turn(), bridge.turn()]
+    costs = [event["cost_usd"] for events in turns for event in events if event["kind"] == "cost"]
+    assert costs == [0.25, 0.5]
+    assert [events[-1]["cost_usd"] for events in turns] == [0.25, 0.75]
+
+
+@rule("R164")
 def test_tokens_are_told_with_the_end(tmp_path: Path):
     """As the protocol has them; what is no number of tokens counts as none."""
     program = """

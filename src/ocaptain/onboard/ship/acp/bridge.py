@@ -187,7 +187,8 @@ class Bridge:
             self._tell(event)
         usd = usage.told_cost(update)
         if usd is not None:
-            self._tell({"kind": "cost", "text": "session", "cost_usd": usd})
+            new_usd = self._used.spend(usd)
+            self._tell({"kind": "cost", "text": "session", "cost_usd": new_usd})
             self._keep_budget(usd)
 
     def _hear_of_trouble(self, update: Json) -> None:

@@ -56,16 +56,31 @@ def number(value: Any) -> float:
 
 
 class Total:
-    """What the agent has used in all of its turns, by model."""
+    """What the agent has used in all of its turns, by model, and what its session has cost."""
 
     def __init__(self) -> None:
         self._rows: dict[str, Json] = {}
+        self._usd = 0.0
+        """0 if the agent tells no dollars."""
+        self._usd_of_ended = 0.0
+        """What it was at the end of the last turn."""
+
+    def spend(self, usd: float) -> float:
+        """Note what the session has cost so far. Returns what is new in this turn."""
+        self._usd = usd
+        return max(usd - self._usd_of_ended, 0.0)
 
     def add(self, told: Json) -> Json:
-        """Add a turn's tokens. Returns all so far, as a part of our event `end`."""
+        """Add a turn's tokens, as it ends. Returns all so far, as a part of our event `end`."""
         for row in told.get("usage", []):
             sums = self._rows.setdefault(row["model"], {"model": row["model"]})
             for name, amount in row.items():
                 if name != "model":
                     sums[name] = sums.get(name, 0) + amount
-        return {"usage": [dict(row) for row in self._rows.values()]} if self._rows else {}
+        total: Json = {}
+        if self._rows:
+            total["usage"] = [dict(row) for row in self._rows.values()]
+        if self._usd:
+            total["cost_usd"] = self._usd
+        self._usd_of_ended = self._usd
+        return total
