@@ -34,7 +34,11 @@ def kept(sailing: Sailing) -> Json:
 def requests_of(sailing: Sailing) -> list[Json]:
     """A voyage's trace; two lines of what was kept are not of it."""
     found: list[Json] = []
-    assert asyncio.run(trace(sailing.voyage, found.append)) == 2
+
+    async def use(request: Json) -> None:
+        found.append(request)
+
+    assert asyncio.run(trace(sailing.voyage, use)) == 2
     return found
 
 

@@ -57,6 +57,8 @@ def test_a_voyage_with_a_killed_ship_makes_one_whole_trace(captain: Captain):
     assert not [span for span in spans.values() if "ocaptain.under_way" in attributes(span)]
     assert (end.status, end.out.count("Left out: 1 line of ships' telemetry")) == (0, 1), end.out
     assert_all_was_followed(followed, voyage, spans)
+    full = captain.run("trace", "--follow", "-o", "/dev/full", voyage.id, status=1)
+    assert full.err == "ocaptain: /dev/full cannot be written: No space left on device\n"
 
 
 def interrupt_a_follower(voyage: Voyage) -> None:

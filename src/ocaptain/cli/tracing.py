@@ -2,7 +2,7 @@
 
 import json
 import sys
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -12,8 +12,9 @@ from .arguments import PATH, find_voyage, voyage_argument
 from .reading import until_reader_leaves
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Iterator
 
+    from ocaptain.fleet.trace import Use
     from ocaptain.fleet.voyage import Voyage
     from ocaptain.onboard.protocol import Json
 
@@ -47,94 +48,94 @@ async def trace(
     elif output:
         await _write(found, output, chrome=chrome)
     elif follow:
-        await _follow_on_stdout(found)
+        await until_reader_leaves(_make(found, _printing(sys.stdout), follow=True))
     else:
-        await _print(found, chrome=chrome)
+        await _print(found, sys.stdout, chrome=chrome)
 
 
 async def _send(voyage: "Voyage", url: str, *, follow: bool) -> None:
     from ocaptain.fleet.collector import Collector
-    from ocaptain.fleet.trace import trace as make
 
     collector = Collector(url)
-    if follow:
-        await _follow(voyage, collector.deliver)
-    else:
-        _say_what_is_left_out(await make(voyage, collector.take))
+    await _make(voyage, collector.deliver, follow=follow)
     click.echo(f"The trace of {voyage.id} is at {url}.", err=True)
     if collector.left_out:
         kinds = " and ".join(sorted(collector.left_out))
         click.echo(f"{url} takes no {kinds}: they were left out.", err=True)
 
 
-async def _follow(voyage: "Voyage", use: "Callable[[Json], Awaitable[None]]") -> None:
-    from ocaptain.fleet.trail import follow_trace
+async def _make(voyage: "Voyage", use: "Use", *, follow: bool = False) -> None:
+    """Make a trace, and say what of telemetry is not in it."""
+    from ocaptain.fleet import trace as whole
+    from ocaptain.fleet import trail
 
-    _say_what_is_left_out(await follow_trace(voyage, use))
+    lines = await (trail.follow_trace(voyage, use) if follow else whole.trace(voyage, use))
+    if lines:
+        amount = "1 line" if lines == 1 else f"{lines} lines"
+        click.echo(f"Left out: {amount} of ships' telemetry that OTLP cannot read.", err=True)
 
 
-async def _follow_on_stdout(voyage: "Voyage") -> None:
+def _printing(file: IO[str]) -> "Use":
+    """Return what writes a request to a file, at once."""
+
     async def use(request: "Json") -> None:
-        click.echo(_line(request))
+        click.echo(json.dumps(request, separators=(",", ":")), file=file)  # which flushes
 
-    await until_reader_leaves(_follow(voyage, use))
+    return use
 
 
 async def _keep_writing(voyage: "Voyage", output: Path) -> None:
     """Write a trace to a file as it comes. Until something comes, the file is as it was."""
+    files: list[IO[str]] = []
+
+    async def use(request: "Json") -> None:
+        if not files:
+            files.append(output.open("w"))
+        await _printing(files[0])(request)
+
+    with _written(output):
+        try:
+            await _make(voyage, use, follow=True)
+        finally:
+            for file in files:
+                file.close()
+    click.echo(f"The trace of {voyage.id} is in {output}.", err=True)
+
+
+@contextmanager
+def _written(output: Path) -> "Iterator[None]":
+    """Say which file cannot be written. Raises Failure then."""
     from ocaptain.errors import Failure
 
-    with ExitStack() as stack:
-        files: list[IO[str]] = []
-
-        async def use(request: "Json") -> None:
-            try:
-                if not files:
-                    files.append(stack.enter_context(output.open("w")))
-                click.echo(_line(request), file=files[0])  # which flushes
-            except OSError as fault:
-                raise Failure(f"The trace cannot be written: {fault}") from None
-
-        await _follow(voyage, use)
-    click.echo(f"The trace of {voyage.id} is in {output}.", err=True)
+    try:
+        yield
+    except OSError as fault:
+        raise Failure(f"{output} cannot be written: {fault.strerror or fault}") from None
 
 
 async def _write(voyage: "Voyage", output: Path, *, chrome: bool) -> None:
     """Write a trace to a file, which has all of it or is as it was."""
-    from ocaptain.errors import Failure
-
     draft = output.with_name(f".{output.name}.new")
-    try:
-        with draft.open("w") as file:
-            await _print(voyage, chrome=chrome, file=file)
-        draft.replace(output)
-    except OSError as fault:
-        raise Failure(f"The trace cannot be written: {fault}") from None
-    finally:
-        draft.unlink(missing_ok=True)
+    with _written(output):
+        try:
+            with draft.open("w") as file:
+                await _print(voyage, file, chrome=chrome)
+            draft.replace(output)
+        finally:
+            draft.unlink(missing_ok=True)
     click.echo(f"The trace of {voyage.id} is in {output}.", err=True)
 
 
-async def _print(voyage: "Voyage", *, chrome: bool, file: IO[str] | None = None) -> None:
+async def _print(voyage: "Voyage", file: IO[str], *, chrome: bool) -> None:
     from ocaptain.fleet.chrome import Chrome
-    from ocaptain.fleet.trace import trace as make
-
-    def use(request: "Json") -> None:
-        click.echo(_line(request), file=file or sys.stdout)
 
     if not chrome:
-        _say_what_is_left_out(await make(voyage, use))
+        await _make(voyage, _printing(file))
         return
     gathered = Chrome()
-    _say_what_is_left_out(await make(voyage, gathered.take))
-    use({"traceEvents": gathered.events, "displayTimeUnit": "ms"})
 
+    async def use(request: "Json") -> None:
+        gathered.take(request)
 
-def _line(request: "Json") -> str:
-    return json.dumps(request, separators=(",", ":"))
-
-
-def _say_what_is_left_out(lines: int) -> None:
-    if lines:
-        amount = "1 line" if lines == 1 else f"{lines} lines"
-        click.echo(f"Left out: {amount} of ships' telemetry that OTLP cannot read.", err=True)
+    await _make(voyage, use)
+    await _printing(file)({"traceEvents": gathered.events, "displayTimeUnit": "ms"})

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import chain
 from typing import IO
 
@@ -16,7 +16,8 @@ from .picture import Gathered, follow_picture
 from .spans import requests, spans_of
 from .voyage import Voyage
 
-Use = Callable[[Json], None]
+Use = Callable[[Json], Awaitable[None]]
+"""What is done with a request."""
 
 
 async def trace(voyage: Voyage, use: Use) -> int:
@@ -38,11 +39,11 @@ async def trace(voyage: Voyage, use: Use) -> int:
         spans = list(spans_of(picture))
         lineage.add(spans)
         for request in requests(voyage.id, spans, picture["now"]):
-            use(request)
+            await use(request)
         left_out = _keep_sound(kept, sound, lineage)
         for request in _requests_in(sound):
             lineage.put(request)
-            use(request)
+            await use(request)
     return left_out
 
 

@@ -1,7 +1,7 @@
 """A voyage's trace while it goes on: what is over is told at once, what is not once it is."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 from ocaptain.errors import progress
 from ocaptain.onboard.picture import News
@@ -14,6 +14,7 @@ from .lineage import Lineage
 from .otlp import Broken, read_request
 from .picture import Gathered, Picture, follow_picture
 from .spans import Span, requests, spans_of
+from .trace import Use
 from .voyage import Voyage
 
 OVER = ("complete", "failed")
@@ -25,8 +26,6 @@ LOOK_S = 1.0
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 15.0
 """How long to wait, in seconds, until storage is tried again that was away."""
-
-Use = Callable[[Json], Awaitable[None]]
 
 
 async def follow_trace(voyage: Voyage, use: Use, *, grace_s: float = GRACE_S) -> int:
