@@ -42,6 +42,7 @@ async def follow_trace(voyage: Voyage, use: Use, *, grace_s: float = GRACE_S) ->
                 await asyncio.wait([listening], timeout=LOOK_S)
                 for request in trail.news():
                     await use(request)
+                    await asyncio.sleep(0)  # to listen meanwhile, however much there is
             for request in trail.rest():
                 await use(request)
             if not trail.is_over():
