@@ -1,6 +1,5 @@
 """What breaks while ships are at sea: ships, helms, answers, mounts, and `sail` itself."""
 
-import os
 import signal
 import time
 
@@ -10,7 +9,7 @@ from ocaptain.onboard.process import marked
 from tests.fakes import messages_api as api
 from tests.support.captain import Captain, Voyage, task
 from tests.support.commands import await_end
-from tests.support.machine import command_line, put, until
+from tests.support.machine import command_line, put, signal_all, until
 from tests.support.rules import LONG, rule
 from tests.support.terminal import Terminal
 
@@ -205,12 +204,10 @@ def test_a_lost_lease_stops_the_agent(captain):
     voyage.until(lambda seen: seen["tasks"]["in_progress"] == 1)
     vm = voyage.task("1")["owner"].replace("-", "")
     cut_off = marked(f"OCAPTAIN_VM={voyage.id}-{vm}")
-    for pid in cut_off:
-        os.kill(pid, signal.SIGSTOP)
+    signal_all(signal.SIGSTOP, cut_off)
     gate.touch()
     voyage.wait()
-    for pid in cut_off:
-        os.kill(pid, signal.SIGCONT)
+    signal_all(signal.SIGCONT, cut_off)  # some had just ended
     until(lambda: not marked(f"OCAPTAIN_WORK={voyage.id}/ship-0"), 20)
     assert voyage.landed() == ["Work"]
     assert voyage.show("who") != f"{voyage.id}-{vm}"

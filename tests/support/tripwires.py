@@ -26,28 +26,32 @@ mv ~/trips/$1.armed ~/trips/$1.sprung 2>/dev/null || exit 0
 while [ -e ~/trips/$1.sprung ]; do sleep 0.03; done
 [ ! -e ~/trips/$1.dead ]
 """
-# Stdin stays open until the answer is there, for its end tells storage that the asker is gone.
+# harbor is asked line by line. Its stdin stays open: the end tells it that the asker is gone.
 SSH = """\
 #!/bin/bash
-[[ -d ~/trips ]] || exec {real} "$@"
 cut_off() {{ while [[ -e ~/trips/cut-off ]]; do : >>~/trips/$1.waits; sleep 0.05; done; }}
 case ${{*: -1}} in
 *git-receive-pack*)
     cut_off push; trip before-push || exit 255
     {real} "$@"; status=$?
     trip after-push || exit 255; exit $status ;;
-*harbor) IFS= read -r line; [[ $line =~ '"op": "'([a-z]+) ]]; op=${{BASH_REMATCH[1]}} ;;
+*harbor) ;;
 *) cut_off rest; exec {real} "$@" ;;
 esac
-cut_off $op; trip before-$op || exit 255
-feed() {{ printf '%s\\n' "$line"; exec cat 2>/dev/null; }}
-point=after-$op; granted='"ok": true'
-# A claim may come with the answer to a landing.
-[[ $op == land && -e ~/trips/after-claim.armed ]] && point=after-claim granted='"next": {{'
-[[ -e ~/trips/$point.armed ]] || exec {real} "$@" < <(feed)
-answer=$({real} "$@" < <(feed)); status=$?
-[[ $answer != *"$granted"* || $answer == *'"claim": null'* ]] || trip $point || exit 255
-printf '%s\\n' "$answer"; exit $status
+coproc {{ exec {real} "$@"; }} 2>/dev/null
+exec 3<&"${{COPROC[0]}}" 4>&"${{COPROC[1]}}" {{COPROC[0]}}<&- {{COPROC[1]}}>&-
+while IFS= read -r line; do
+    [[ $line =~ '"op": "'([a-z]+) ]]; op=${{BASH_REMATCH[1]}}
+    cut_off $op; trip before-$op || exit 255
+    point=after-$op; granted='"ok": true'
+    # A claim may come with the answer to a landing.
+    [[ $op == land && -e ~/trips/after-claim.armed ]] &&
+        point=after-claim granted='"next": {{'
+    printf '%s\\n' "$line" >&4 2>/dev/null
+    IFS= read -r answer <&3 || exit 255
+    [[ $answer != *"$granted"* || $answer == *'"claim": null'* ]] || trip $point || exit 255
+    printf '%s\\n' "$answer"
+done
 """
 
 
@@ -59,10 +63,11 @@ def before_ssh(captain: Captain) -> None:
 
 
 def before_ssh_on(machine: Machine) -> None:
-    """Stand before ssh on a VM of exe.dev's."""
+    """Stand before ssh on a VM of exe.dev's; what is open there already ends."""
     for name, script in {"ssh": SSH.format(real="/usr/bin/ssh"), "arm": ARM, "trip": TRIP}.items():
         put(machine.root / "usr/local/bin" / name, script)
         (machine.root / "usr/local/bin" / name).chmod(0o755)
+    machine.run("pkill -f '[s]sh .*harbor$'", check=False)
 
 
 @dataclass(frozen=True)
