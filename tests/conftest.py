@@ -32,6 +32,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 2) * 3 // 2
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """With --agents, run what needs Claude Code with the newest one as well."""
+    if "claude_binary" in metafunc.fixturenames and metafunc.config.getoption("--agents"):
+        metafunc.parametrize("claude_binary", ["pinned", "newest"], indirect=True)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is for --long, and order the rest so that workers end together.
 

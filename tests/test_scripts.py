@@ -1,7 +1,9 @@
 """script/, and what holds the project together."""
 
+import hashlib
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -139,6 +141,34 @@ def test_setup_twice(purpose: str) -> None:
     done = run_setup("--for", purpose)
     assert done.returncode == 0, done.stderr
     assert "installing" not in done.stdout
+
+
+def test_setup_of_agents(tmp_path: Path) -> None:
+    """Setup has npm install all that is pinned, once; the folder is called after the pins."""
+    npm = tmp_path / "bin" / "npm"
+    npm.parent.mkdir()
+    npm.write_text('#!/bin/sh\necho "$@" >>"$HOME/asked"\nmkdir -p "$3/node_modules"\n')
+    npm.chmod(0o755)
+    environment = {"HOME": str(tmp_path), "PATH": f"{npm.parent}:{os.environ['PATH']}"}
+    for _ in range(2):
+        assert run_setup("--for", "agents", **environment).returncode == 0
+    pins = (ROOT / "script" / "agent-versions").read_bytes()
+    [asked] = (tmp_path / "asked").read_text().splitlines()
+    assert asked.split()[-len(pins.split()) :] == pins.decode().split()
+    folder = tmp_path / ".cache" / "ocaptain-test" / "agents"
+    [installed] = folder.iterdir()
+    assert installed.name == hashlib.sha256(pins).hexdigest()[:12]
+    assert (installed / "node_modules").is_dir()
+
+
+def test_setup_of_agents_needs_npm(tmp_path: Path) -> None:
+    """Without npm, setup says that it is what is missing, and leaves no folder behind."""
+    for name in ("bash", "dirname", "cat", "sha256sum", "cut"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    done = run_setup("--for", "agents", HOME=str(tmp_path), PATH=str(tmp_path))
+    assert done.returncode == 1
+    assert "this needs npm" in done.stderr
+    assert not (tmp_path / ".cache").exists()
 
 
 def test_setup_usage() -> None:

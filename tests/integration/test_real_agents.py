@@ -10,7 +10,8 @@ from ocaptain.onboard.ship.acp.orders import Orders, Patience
 from ocaptain.onboard.ship.agents import AGENTS
 from tests.fakes.model_apis import COUNT, LAST_WORDS, ModelApis
 from tests.support.acp import Bridged
-from tests.support.agents import MODELS, STEERED, programs, settings
+from tests.support.agents import MODELS, STEERED, settings
+from tests.support.fixtures import agent_programs
 from tests.support.ship import JOB
 
 pytestmark = [pytest.mark.agents, pytest.mark.timeout(240)]
@@ -26,7 +27,7 @@ def start(name: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     voyage: VoyageRecord = {**JOB.voyage, "model": MODELS[name]}
     job = JOB._replace(agent_env=settings(name, url), voyage=voyage)
     agent = AGENTS[name]
-    path = f"{programs()}:{os.environ['PATH']}"
+    path = f"{agent_programs()}:{os.environ['PATH']}"
     environment = {**agent.environment(job), "PATH": path, "HOME": str(tmp_path)}
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)

@@ -3,15 +3,14 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.fakes.model_apis import Command, ModelApis
-from tests.support.agents import KEY, MODELS, STEERED, programs, settings
+from tests.support.agents import KEY, MODELS, STEERED, settings
 from tests.support.captain import Captain, new_captain, task
-from tests.support.fixtures import TOKEN
+from tests.support.fixtures import TOKEN, agent_programs
 from tests.support.rules import rule
 
 pytestmark = [pytest.mark.agents, pytest.mark.timeout(600)]
@@ -63,13 +62,13 @@ def together(here: threading.Event, there: threading.Event, command: str = "true
 
 
 @contextmanager
-def captain_with(*names: str, url: str, claude: Path) -> Iterator[Captain]:
+def captain_with(*names: str, url: str) -> Iterator[Captain]:
     """A captain who has these agents' programs and keys; all ask the model at `url`."""
     env: dict[str, str] = {}
     for name in names:
         env |= settings(name, url)
     with new_captain(**env) as captain:
-        for program in [claude, *programs().iterdir()]:
+        for program in agent_programs().iterdir():
             (captain.root / "bin" / program.name).symlink_to(program.resolve())
         yield captain
 
@@ -81,9 +80,9 @@ def ship_of(seen: dict[str, Any], task_id: str) -> str:
 
 @rule("R49", "R110", "R164")
 @pytest.mark.parametrize("name", MODELS)
-def test_a_voyage_of_six_tasks(name: str, tools: None, claude_binary: Path):
+def test_a_voyage_of_six_tasks(name: str, tools: None):
     """All land, through a conflict and a check that is red at first; and a hail is taken in."""
-    with ModelApis() as apis, captain_with(name, url=apis.url, claude=claude_binary) as captain:
+    with ModelApis() as apis, captain_with(name, url=apis.url) as captain:
         script = Script(apis)
         plan = captain.plan(
             captain.repository(),

@@ -1,14 +1,10 @@
-"""The real agents of script/agent-versions: where they are, and how they ask a test's model."""
+"""The real agents of script/agent-versions: how they ask a test's model."""
 
-import hashlib
 import json
-from pathlib import Path
 
-from tests.support.fixtures import ROOT, TOKEN
+from tests.support.fixtures import TOKEN
 
 KEY = "sk-of-this-test-1234"
-INSTALLED = Path("~/.cache/ocaptain-test/agents").expanduser()
-PINS = ROOT / "script" / "agent-versions"
 
 MODELS = {
     "claude": "claude-sonnet-4-5",
@@ -21,14 +17,6 @@ MODELS = {
 
 STEERED = ("codex", "claude-acp")
 """Those behind the bridge that take something in during a turn, even while the model answers."""
-
-
-def programs() -> Path:
-    """Return the folder of their programs. Raises AssertionError if they are not installed."""
-    pins = hashlib.sha256(PINS.read_bytes()).hexdigest()
-    folder = INSTALLED / pins[:12] / "node_modules" / ".bin"
-    assert folder.is_dir(), f"no agents in {folder}: script/setup --for agents installs them"
-    return folder
 
 
 def settings(name: str, url: str) -> dict[str, str]:

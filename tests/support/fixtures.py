@@ -1,5 +1,6 @@
 """Fixtures of tests in all folders: real programs, the real Claude Code, captains."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,15 @@ ROOT = Path(__file__).parents[2]
 TOOLS = ("git", "ssh", "sshd", "sshfs", "tmux")
 TOKEN = "sk-ant-oat01-of-this-test"
 CACHE = Path("~/.cache/ocaptain-test/claude-code").expanduser()
+AGENTS_CACHE = Path("~/.cache/ocaptain-test/agents").expanduser()
+
+
+def agent_programs() -> Path:
+    """Return the folder of all agents' programs. Raises AssertionError if there is none."""
+    pins = (ROOT / "script" / "agent-versions").read_bytes()
+    folder = AGENTS_CACHE / hashlib.sha256(pins).hexdigest()[:12] / "node_modules" / ".bin"
+    assert folder.is_dir(), f"no agents in {folder}: script/setup --for agents installs them"
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +40,12 @@ def model() -> Iterator[ScriptedModel]:
 
 
 @pytest.fixture(scope="session")
-def claude_binary() -> Path:
-    """The pinned Claude Code: `OCAPTAIN_TEST_CLAUDE`, or what script/setup installed."""
+def claude_binary(request: pytest.FixtureRequest) -> Path:
+    """The pinned Claude Code: `OCAPTAIN_TEST_CLAUDE`, or what script/setup installed.
+
+    With --agents, tests are run with the newest one as well."""
+    if getattr(request, "param", "pinned") == "newest":
+        return agent_programs() / "claude"
     version = (ROOT / "script" / "claude-code-version").read_text().strip()
     installed = CACHE / version / "node_modules" / ".bin" / "claude"
     binary = Path(os.environ.get("OCAPTAIN_TEST_CLAUDE") or installed)
