@@ -203,7 +203,7 @@ def test_what_came_of_an_order():
 
 
 def test_who_took_a_message_in():
-    """Each ship has a line; that the message was sent has been said at once."""
+    """A sentence for each kind of ship; that the message was sent has been said at once."""
     outcome: HailOutcome = {
         "message": "Sent.",
         "unheard": [],
@@ -211,11 +211,12 @@ def test_who_took_a_message_in():
             {"id": "ship-0", "task": "1", "hails": 0},
             {"id": "ship-1", "task": "2", "hails": 1},
             {"id": "ship-2", "task": None, "hails": 1},
+            {"id": "ship-3", "task": "3", "hails": 1},
         ],
     }
     assert lines(terminal.hail(outcome)) == [
         "It was taken in by ship-0's agent.",
-        "It is not yet taken in by ship-1's agent.",
+        "It is not yet taken in by the agents of ship-1, ship-3.",
         "It waits for ship-2's next task.",
     ]
 

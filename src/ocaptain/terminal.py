@@ -284,8 +284,29 @@ def reinforce(outcome: "ReinforceOutcome") -> RenderableType:
 def hail(outcome: "HailOutcome") -> RenderableType:
     """What came of a message to agents, besides what storage has said of it."""
     unheard = _order(outcome)[1:]
-    ships = [_addressee(ship) for ship in outcome["ships"]]
-    return Group(*map(line, [*unheard, *ships]))
+    return Group(*map(line, [*unheard, *addressees(outcome["ships"])]))
+
+
+def addressees(ships: "Sequence[Addressee]") -> list[str]:
+    """Who has taken a message in and who has not, in a sentence for each kind."""
+    heard = [ship["id"] for ship in ships if not ship["hails"]]
+    busy = [ship["id"] for ship in ships if ship["hails"] and ship["task"]]
+    free = [ship["id"] for ship in ships if ship["hails"] and not ship["task"]]
+    sentences = []
+    if heard:
+        sentences.append(f"It was taken in by {_of(heard, 'agent')}.")
+    if busy:
+        sentences.append(f"It is not yet taken in by {_of(busy, 'agent')}.")
+    if free:
+        sentences.append(f"It waits for {_of(free, 'next task')}.")
+    return sentences
+
+
+def _of(ships: "Sequence[str]", thing: str) -> str:
+    """A thing of a ship, or of each of several."""
+    if len(ships) == 1:
+        return f"{ships[0]}'s {thing}"
+    return f"the {thing}s of {', '.join(ships)}"
 
 
 def fsck(outcome: "FsckOutcome") -> RenderableType:
@@ -311,14 +332,6 @@ def findings(found: "Sequence[Finding]") -> RenderableType:
 def _order(outcome: "Outcome") -> list[str]:
     late = "cannot be reached now. It will hear of this when it asks storage next."
     return [outcome["message"], *(f"{vm} {late}" for vm in outcome["unheard"])]
-
-
-def _addressee(ship: "Addressee") -> str:
-    if not ship["hails"]:
-        return f"It was taken in by {ship['id']}'s agent."
-    if ship["task"]:
-        return f"It is not yet taken in by {ship['id']}'s agent."
-    return f"It waits for {ship['id']}'s next task."
 
 
 def report(checked: Report) -> RenderableType:

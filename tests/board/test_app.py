@@ -157,7 +157,8 @@ def test_orders_are_given_by_keys(voyage: Nowhere):
         voyage.answer = {"message": "On its way.", "ships": ["ship-0"], "resting": []}
         await pilot.press("tab", "h", *"moon", "enter")
         await pilot.press("H", *"all", "enter")
-        await until(pilot, "On its way.")
+        await until(pilot, "It was taken in by ship-2's agent.")
+        await until(pilot, "It was taken in by the agents of")
         voyage.answer = Failure("storage [refuses] that")
         watcher.tell(altered(watcher.told, state="failed", tasks=[row(6)]))
         await until(pilot, " failed ")

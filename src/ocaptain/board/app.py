@@ -19,6 +19,7 @@ from ocaptain.fleet.orders import Outcome
 from ocaptain.fleet.voyage import Signature, Voyage, sign
 from ocaptain.onboard.protocol import ShipStatus, TaskRow
 from ocaptain.onboard.text import clean
+from ocaptain.terminal import addressees
 
 from . import details, glance, rows
 from .screens import Choice, Help, Log, Question
@@ -246,9 +247,14 @@ class Board(App[int]):
     def _hail(self, ship: str | None, name: str) -> None:
         def send(message: str | None) -> None:
             if message:
-                self._order(orders.hail(self.voyage, sign(), message, ship))
+                self._order(self._tell(message, ship))
 
         self.push_screen(Question(f"What is to be told to {name}?"), send)
+
+    async def _tell(self, message: str, ship: str | None) -> Outcome:
+        """Hail. What comes of it is who has taken the message in."""
+        outcome = await orders.hail(self.voyage, sign(), message, ship)
+        return {"message": "\n".join(addressees(outcome["ships"])), "unheard": outcome["unheard"]}
 
     def action_pause(self) -> None:
         """Pause the voyage, or have it go on."""
