@@ -165,12 +165,21 @@ def _read_table(path: Path) -> dict[str, Any]:
 def _fault(key: str, value: object) -> str | None:
     """Return what is wrong with a key of config.toml, whatever else is set."""
     if not is_setting(variable_of(key)):
-        return f'"{key}" is no key of ocaptain\'s.'
+        return f'"{key}" is no key of ocaptain\'s{_question(key)}'
     if not isinstance(value, str | int):
         return f'"{key}" has to be text or a number.'
     if key in MOST and not _is_number(str(value), MOST[key]):
         return f'"{key}" has to be a number from 1 to {MOST[key]}.'
     return None
+
+
+def _question(key: str) -> str:
+    """Return a question for the key that was probably meant, or just a full stop."""
+    from difflib import get_close_matches  # which few need
+
+    known = [*VARIABLES, *map(key_of, AGENT_VARIABLES)]
+    close = get_close_matches(key, known, n=1)
+    return f"; is {close[0]} meant?" if close else "."
 
 
 def _wrong_numbers(settings: Mapping[str, Setting]) -> list[str]:

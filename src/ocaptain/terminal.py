@@ -47,6 +47,8 @@ STATE_STYLES = {
 WRAPPING = ("blocked by",)
 """Columns that wrap, beside the last one."""
 STANDING_STILL = ("paused", "halted", "stalled")
+LEAST_CHECK_S = 1.0
+"""How long a check takes, at least, if it says anything about how many landings there can be."""
 SOON_S = 600
 """Until a moment so near it matters at which second it comes."""
 PIPE_COLUMNS = 1000
@@ -154,8 +156,9 @@ def train_line(train: TrainStatus) -> str:
     parts = [f"{at_once} of {train['window']} at once"]
     if waiting:
         parts.append(f"{len(waiting)} waiting")
-    if train["check_s"] is not None and train["landings_per_hour"] is not None:
-        took = duration(train["check_s"])
+    check_s = train["check_s"] or 0.0
+    if check_s >= LEAST_CHECK_S and train["landings_per_hour"] is not None:
+        took = duration(check_s)
         parts.append(f"{took} each: at most {train['landings_per_hour']:.0f} landings an hour")
     return ", ".join(parts)
 

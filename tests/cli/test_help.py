@@ -138,6 +138,7 @@ def test_nothing_is_imported_that_help_does_not_need(shell: Shell, words: list[s
         (["status", "a", "b"], "unexpected extra argument"),
         (["check"], "Missing argument 'PLAN'"),
         (["sail", "plan", "-n", "0"], "Invalid value for '-n' / '--ships'"),
+        (["config", "set", "provider", "local"], "Edit config.toml: `ocaptain config` says where"),
         (["logs", "-n", "many"], "'many' is not a valid whole number"),
         (["logs", "-g", "("], "no regular expression"),
         (["plan", "burn"], "No such command 'plan'. Did you mean 'plan init' or 'plan skill'?"),

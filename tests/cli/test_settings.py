@@ -12,6 +12,7 @@ from tests.support.shell import Shell
     [
         ("provider = ", "cannot be read"),
         ("shipz = 3", '"shipz" is no key of ocaptain'),
+        ("defalt_ships = 3", "is no key of ocaptain's; is default_ships meant?"),
         ("provider = []", '"provider" has to be text or a number'),
         ("default_ships = 0", "has to be a number from 1 to 99"),
     ],

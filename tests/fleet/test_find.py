@@ -56,6 +56,7 @@ def test_the_beginning_of_an_id_is_enough(two: Config, name: str):
         ("2222", "There is no voyage 2222."),
         ("voyage-122222222223", f"Did you mean {OTHER}?"),
         ("ship-3", "Of a ship: ocaptain logs ship-3  or  ocaptain shell ship-3"),
+        ("ad", "Did you mean: ocaptain tasks add"),
         ("17", "Of a task: ocaptain tasks show 17"),
     ],
 )

@@ -66,6 +66,21 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
 """Verbs, and perhaps an option, by the names that other programs have for the like."""
 
 
+EDIT_CONFIG = (
+    "Edit config.toml: `ocaptain config` says where it is, `ocaptain config init` makes one."
+)
+SEE_CONFIG = "`ocaptain config` shows each setting."
+ADVICE: Mapping[str, str] = {
+    "config edit": EDIT_CONFIG,
+    "config get": SEE_CONFIG,
+    "config list": SEE_CONFIG,
+    "config set": EDIT_CONFIG,
+    "config show": SEE_CONFIG,
+    "config unset": EDIT_CONFIG,
+}
+"""What to do instead of what other programs have, by the two words for that."""
+
+
 def verbs(word: str, known: Iterable[str]) -> list[str]:
     """Return which verbs may be meant by a word that is none; empty if nobody can say."""
     if word in OTHER_NAMES:

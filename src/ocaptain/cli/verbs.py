@@ -59,6 +59,8 @@ class Verbs(click.Group):
         if first not in self.commands:
             near = meant.verbs(first, self.commands)
             ctx.fail(f"No such command '{first}'.{meant.question(near)}")
+        if rest and (advice := meant.ADVICE.get(f"{first} {rest[0]}")):
+            ctx.fail(f"No such command '{first} {rest[0]}'. {advice}")
         seconds = self.second_words(first)
         is_followed = len(rest) > 1 and not rest[1].startswith("-")
         if is_followed and rest[0] not in seconds:

@@ -21,6 +21,8 @@ LOOK_S = 10.0
 """How long storage may take to say how its voyage stands, if another may be meant."""
 SHIP = re.compile(r"ship-\d+")
 TASK = re.compile(r"\d{1,3}")
+VERBS_OF_TASKS = ("add", "edit", "show")
+"""What may be meant by a word after `tasks` that is no voyage."""
 OVER = ("complete", "failed")
 """States of voyages that have come to their end."""
 
@@ -101,7 +103,8 @@ def _no_voyage_but(name: str) -> str:
         return f"Of a ship: ocaptain logs {name}  or  ocaptain shell {name}"
     if TASK.fullmatch(name):
         return f"Of a task: ocaptain tasks show {name}"
-    return ""
+    verb = get_close_matches(name, VERBS_OF_TASKS, n=1)
+    return f"Did you mean: ocaptain tasks {verb[0]}" if verb else ""
 
 
 def ambiguous(fitting: Sequence[Candidate]) -> Failure:

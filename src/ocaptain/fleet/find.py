@@ -221,7 +221,7 @@ def _tell(search: Search) -> None:
         for named_by in filter(None, NAMED_BY.values()):
             line = line.replace(named_by, "", 1)
         where = f" More: OCAPTAIN_PROVIDER={name} ocaptain doctor" if more else ""
-        progress(f"{line}{where}")
+        progress(f"{line.removesuffix('.')}.{where}")
 
 
 def _no_voyage(config: Config, search: Search) -> Failure:

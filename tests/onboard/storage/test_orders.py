@@ -288,6 +288,10 @@ def test_tasks_that_cannot_be_are_refused(sail: Sail):
     assert storage.tasks() == before
     storage.finish("ship-0")
     assert "completed" in storage.order("edit_task", task="1", fields={"subject": "x"})["error"]
+    nothing: list[Json] = [{}, {"metadata": {}}]
+    for fields in nothing:
+        answer = storage.order("edit_task", task="2", fields=fields)
+        assert answer["error"].startswith("nothing is given that is to be changed; ")
 
 
 FAULTY: dict[str, Any] = {
@@ -299,8 +303,8 @@ FAULTY: dict[str, Any] = {
     "subject has to be like 'some text', not 5": {"subject": 5},
     "description has to be like 'some text', not None": {"description": None},
     "metadata has to be like {}, not 'x'": {"metadata": "x"},
-    "subject is empty": {"subject": " "},
-    "run is empty": {"metadata": {"run": ""}},
+    "subject is empty; say in a line what is to be done": {"subject": " "},
+    "run is empty; say what to execute": {"metadata": {"run": ""}},
     "files has an empty path": {"metadata": {"files": ["a", ""]}},
 }
 

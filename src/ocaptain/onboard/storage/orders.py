@@ -48,8 +48,11 @@ FIELD_EXAMPLES: dict[str, Any] = {
     "run": "make",
 }
 """What the captain may set in a task and its metadata, each with a value of the right kind."""
-NEVER_EMPTY = ("subject", "run")
-"""Fields that say nothing without a word in them."""
+NEVER_EMPTY = {
+    "subject": "say in a line what is to be done",
+    "run": "say what to execute",
+}
+"""Fields that say nothing without a word in them, and what to do about that."""
 VERIFY_NOTES = ("failed_reason", "repairs", "verify_interrupted_by")
 """What is known of earlier runs of verify.sh."""
 
@@ -278,6 +281,7 @@ def edit_task(call: Call) -> EditAnswer:
     check_fields(fields)
     if call.request.get("task"):
         task = lookup_task(call, text(call.request, "task"))
+        check_change(fields)
     else:
         new = tasklist.new_task(tasklist.new_id(call.tasks))
         task = tasklist.annotated(new, {"addedBy": "captain"})
@@ -306,9 +310,16 @@ def check_fields(fields: Json) -> None:
         if name in values and not is_like(example, values[name]):
             raise Refused("task", f"{name} has to be like {example!r}, not {values[name]!r:.60}")
         if name in NEVER_EMPTY and name in values and not values[name].strip():
-            raise Refused("task", f"{name} is empty")
+            raise Refused("task", f"{name} is empty; {NEVER_EMPTY[name]}")
     if not all(tasklist.metadata(fields).get("files") or ["."]):
         raise Refused("task", "files has an empty path")
+
+
+def check_change(fields: Json) -> None:
+    """Refuse a change of a task in which nothing is given."""
+    if not fields.keys() - {"metadata"} and not tasklist.metadata(fields):
+        advice = "to see what can be: ocaptain tasks edit --help"
+        raise Refused("task", f"nothing is given that is to be changed; {advice}")
 
 
 def check_task(call: Call, task: Task) -> None:
