@@ -168,8 +168,9 @@ def test_in_the_end_there_is_one_pull_request_that_says_what_became_of_each_task
     ]
     for number in "123":
         commit = story.voyage.task(number)["commit"]
-        line = f"{number}. Task {number} #{number} @you: {commit}"
-        assert line in pull["body"].split("```\n")[1].splitlines()
+        link = f"[`{commit[:12]}`](https://github.com/{NAME}/commit/{commit})"
+        line = f"- {link} `{number}. Task {number} #{number} @you`"
+        assert line in pull["body"].splitlines()
     landed = git(hub.folder / f"{NAME}.git", "log", "--format=%s", f"main..{story.voyage.id}")
     assert len(landed.splitlines()) == 3
 

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from typing import Any
 
 from ocaptain.onboard.storage import pull_request
 from tests.fakes.github import GitHub
@@ -30,13 +31,16 @@ def test_a_complete_voyage_becomes_a_pull_request(hub: GitHub):
         VOYAGE,
         "main",
     )
+    web = f"https://github.com/{NAME}"
+    start = storage.order("unfetched")["start"]
     assert pull["body"].splitlines() == [
         f"`verify.sh` passed on a fresh clone of {landed}, with all 2 tasks done:",
         "",
-        "```",
-        f"2. Do 2: {landed}",
-        "10. Do 10: there was nothing to do",
-        "```",
+        f"- [`{landed[:12]}`]({web}/commit/{landed}) `2. Do 2`",
+        "- `10. Do 10: there was nothing to do`",
+        "",
+        f"[All that is changed]({web}/compare/{start}...{landed}). Attempts, costs, logs and",
+        f"transcripts are with who sailed this: `ocaptain report {VOYAGE}`",
     ]
     assert_sound(storage)
 
@@ -142,22 +146,29 @@ HOSTILE = [
 
 
 def test_hostile_text_is_harmless():
-    """What agents wrote is in a block of code, a line for each task, and there is an end to it."""
+    """What agents wrote is code, a line for each task, and there is an end to it."""
     subjects = [*HOSTILE, *(f"@{number}" * 200 for number in range(300))]
     tasks = [{**task(str(number)), "subject": text} for number, text in enumerate(subjects)]
     done: Json = {
         each["id"]: {**each, "metadata": {"note": each["subject"] + "\n"}} for each in tasks
     }
     paths = [f".github/{text}" for text in [*HOSTILE, *(f"{number}" for number in range(300))]]
-    body = pull_request.summary("0" * 40, done, paths)
+    meta: Any = {"start": "1" * 40, "head": "0" * 40}
+    body = pull_request.summary("https://github.com/a/b", VOYAGE, meta, done, paths)
     warning, _, body = body.partition("\n\n`verify.sh`")
     named = warning.splitlines()[3:-1]
     assert len(named) == 51
     assert all(line.isprintable() and not line.startswith("`") for line in named)
-    head, empty, begin, *lines, end = body.splitlines()
-    assert (head.count("306"), empty, begin, end) == (1, "", "```", "```")
+    head, empty, *lines = body.partition("\n\n[All")[0].splitlines()
+    assert (head.count("306"), empty) == (1, "")
     assert len(lines) == 150
     assert len(body) < 65_536
     for number, line in enumerate(lines):
-        assert re.fullmatch(rf"{number}\. .*: .*", line)
+        assert re.fullmatch(rf"- `{number}\. [^`]*: [^`]*`", line)
         assert line.isprintable()
+    linked: Any = {**tasks[1], "metadata": {"commit": "c" * 40}}
+    link = f"[`{'c' * 12}`](https://github.com/a/b/commit/{'c' * 40})"
+    line = pull_request.outcome("https://github.com/a/b", linked)
+    assert re.fullmatch(re.escape(link) + r" `1\. [^`]*`", line)
+    linked["metadata"]["commit"] = "](https://evil.example)"
+    assert "evil" not in pull_request.outcome("https://github.com/a/b", linked)

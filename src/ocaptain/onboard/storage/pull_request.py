@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from .. import process, tasklist
 from ..text import one_line
@@ -24,6 +25,8 @@ LISTED_TASKS = 150
 LISTED_FILES = 50
 LISTED_TEXT = 160
 """Characters of each text that is listed: GitHub takes 65,536 in all."""
+COMMIT = re.compile(r"[0-9a-f]{40,64}")
+SHORT_COMMIT = 12
 CI_PLACES = (
     ".appveyor",
     ".azure-pipelines",
@@ -67,12 +70,18 @@ def open_pull_request(journal: Journal, voyage: VoyageRecord, timing: Timing) ->
     if pulls:
         return {"pr_url": one_line(pulls[0]["html_url"], URL_LIMIT)}
     base = voyage["base_branch"] or ask("")["default_branch"]
-    head = journal.sections["meta"]["head"]
+    text = summary(
+        f"{GITHUB}{repo}",
+        branch,
+        journal.sections["meta"],
+        journal.sections["tasks"],
+        changed_ci_files(journal),
+    )
     pull = {
         "title": one_line(voyage["objective"], TITLE_LIMIT),
         "head": branch,
         "base": base,
-        "body": summary(head, journal.sections["tasks"], changed_ci_files(journal)),
+        "body": text,
     }
     return {"pr_url": one_line(ask("/pulls", pull)["html_url"], URL_LIMIT)}
 
@@ -89,17 +98,25 @@ def changed_ci_files(journal: Journal) -> list[str]:
     return [path for path in done.stdout.split("\0") if path.lower().startswith(CI_PLACES)]
 
 
-def summary(head: str, tasks: Mapping[str, Task], ci_files: Sequence[str]) -> str:
+def summary(
+    web: str, voyage: str, meta: Meta, tasks: Mapping[str, Task], ci_files: Sequence[str]
+) -> str:
     """Return the text of the pull request: which files to read first, and what became of each task.
 
-    Of many the first are named."""
+    `web` is the repository's address. Of many the first are named."""
+    start, head = meta["start"], meta["head"]
     lines = [*warning(ci_files)]
     lines += [
         f"`verify.sh` passed on a fresh clone of {head}, with all {len(tasks)} tasks done:",
         "",
     ]
     by_number = sorted(tasks.values(), key=lambda task: tasklist.order(task["id"]))
-    lines += block([outcome(task) for task in by_number[:LISTED_TASKS]])
+    lines += [f"- {outcome(web, task)}" for task in by_number[:LISTED_TASKS]]
+    lines += [
+        "",
+        f"[All that is changed]({web}/compare/{start}...{head}). Attempts, costs, logs and",
+        f"transcripts are with who sailed this: `ocaptain report {voyage}`",
+    ]
     return "\n".join(lines)
 
 
@@ -119,12 +136,21 @@ def warning(ci_files: Sequence[str]) -> list[str]:
     ]
 
 
-def outcome(task: Task) -> str:
-    """Return what became of a task, on one line."""
+def outcome(web: str, task: Task) -> str:
+    """Return what became of a task, on one line, with a link to its commit."""
     metadata = tasklist.metadata(task)
-    subject = one_line(task.get("subject", ""), LISTED_TEXT)
-    result = metadata.get("commit") or one_line(metadata.get("note", ""), LISTED_TEXT)
-    return f"{task['id']}. {subject}: {result}"
+    said = f"{task['id']}. {one_line(task.get('subject', ''), LISTED_TEXT)}"
+    commit = metadata.get("commit")
+    if commit and COMMIT.fullmatch(commit):
+        return f"[`{commit[:SHORT_COMMIT]}`]({web}/commit/{commit}) {code(said)}"
+    return code(f"{said}: {one_line(metadata.get('note', ''), LISTED_TEXT)}")
+
+
+def code(text: str) -> str:
+    """Return a text that others wrote as code, where markup, mentions and issue numbers mean
+    nothing. Only a backtick could end that: there are none in it."""
+    plain = text.replace("`", "'")
+    return f"`{plain}`"
 
 
 def block(lines: Sequence[str]) -> list[str]:
