@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 
 from tests.support.browser import Tab, opened
 from tests.support.captain import Captain, Voyage
-from tests.support.machine import PROC, Trouble, until
+from tests.support.dashboard import typed
+from tests.support.machine import PROC, until
 from tests.support.pictures import Drawn
 
 from .effort import Effort
@@ -60,7 +61,7 @@ def dashboard(effort: Effort) -> Iterator[Row]:
         voyage = captain.sail(captain.plan_of(planned(drawn)))
         fleet = live_through(voyage, drawn)
         landing, others = fleet.ships[:landings], fleet.ships[landings:]
-        with served(captain, voyage) as address, opened() as browser, beating(fleet, others):
+        with typed(captain, voyage.id) as address, opened() as browser, beating(fleet, others):
             script = PAINTED % ships
             paints = []
             for _ in range(tabs + 1):  # the first finds out what the server has yet to read
@@ -139,20 +140,6 @@ def name_of(pid: int) -> str:
     with suppress(OSError):
         return (PROC / str(pid) / "comm").read_text()
     return ""
-
-
-@contextmanager
-def served(captain: Captain, voyage: Voyage) -> Iterator[str]:
-    """Have `ocaptain dashboard` serve a voyage; its address."""
-    child = captain.start("dashboard", voyage.id)
-    if child.stdout is None:
-        raise Trouble("a process without stdout")
-    lines = iter(child.stdout.readline, "")
-    try:
-        yield next(line.strip() for line in lines if line.startswith("http"))
-    finally:
-        child.terminate()
-        child.wait(30)
 
 
 @contextmanager

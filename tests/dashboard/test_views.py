@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.support.browser import NARROW, Browser
 from tests.support.pictures import COMMIT, VOYAGE, Drawn, report
+from tests.support.rules import LONG
 
 VIEWS = ("", "plan", "tasks", "tasks/2", "tasks/12", "log", "landings")
 WHY = "make test failed: expected 5400, got 90"
@@ -66,6 +67,7 @@ def test_no_view_keeps_anybody_out(browser: Browser, tmp_path: Path):
             assert (view, tab.barriers()) == (view, [])
 
 
+@LONG
 def test_all_can_be_read_in_the_dark(browser: Browser, tmp_path: Path):
     """Nor is there too little contrast in the dark scheme."""
     with browser.report(tmp_path, full_report(troubled()), scheme="dark") as tab:
@@ -246,6 +248,7 @@ def test_hostile_text_stays_text(browser: Browser, tmp_path: Path):
             for each in tab.page.locator("summary").all():
                 each.click()
             assert tab.page.locator("img, iframe, main script").count() == 0
+            assert "[object" not in tab.page.locator("body").inner_text()
         assert tab.page.locator("h1").inner_text().startswith('"><img src=x onerror=')
         assert tab.page.evaluate("window.taken") is None
         tab.go("log")

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 import ocaptain
 from ocaptain.onboard.protocol import PROTOCOL
 from ocaptain.onboard.telemetry import trace_id
 from tests.fakes import messages_api as api
+from tests.support.browser import opened
 from tests.support.captain import task
+from tests.support.dashboard import typed
 from tests.support.fixtures import TOKEN
 from tests.support.machine import until
 from tests.support.otlp import strictly_read, whole_trace
@@ -347,8 +350,9 @@ def test_telemetry_of_agents_says_what_it_is_about(claude_captain, model, collec
 
 
 @rule("R158", "R159")
-def test_spans_of_claude_lie_below_those_of_their_tasks(claude_captain, model):
-    """The real client sends them to its ship, whose voyage has them in its one trace."""
+def test_a_voyage_of_claudes_is_seen_in_all_there_is(claude_captain, model):
+    """The client's spans lie below its task's in the one trace; and usage, transcript, report and
+    dashboard tell of the same attempt."""
     model.on("MARK", [api.write("one", "1\n"), api.say("Done.")])
     voyage = sail(claude_captain, {"7": "MARK"})
     voyage.wait()
@@ -367,3 +371,32 @@ def test_spans_of_claude_lie_below_those_of_their_tasks(claude_captain, model):
         names.append(span.name)
     assert names == ["invoke_agent claude", "task", "voyage"]
     assert "Left out" not in done.err
+    look_at_all(voyage, claude_captain.home / "report.html")
+
+
+def look_at_all(voyage, file: Path) -> None:
+    """See that all that shows a voyage has the attempt at its task."""
+    captain = voyage.captain
+    rows = captain.json("usage", voyage.id)["rows"]
+    assert sum(row["cost_usd"] for row in rows) == voyage.look()["cost_usd"] > 0
+    until(lambda: [*(voyage.storage / "transcripts").glob("*.gz")])
+    assert "Done." in captain.run("transcript", voyage.id, "7").out
+    captain.run("report", voyage.id, "-o", str(file))
+    with opened() as browser:
+        with browser.tab(f"file://{file}") as tab:
+            look_at_the_page(tab, voyage)
+        with typed(captain, voyage.id) as address, browser.tab(address) as tab:
+            look_at_the_page(tab, voyage)
+
+
+def look_at_the_page(tab, voyage) -> None:
+    """See that the page has a voyage that is complete, and of its task all that there is."""
+    expect(tab.page.locator("#head .badge")).to_contain_text("complete")
+    expect(tab.page.locator(".lanes rect.phase.verifying")).to_have_count(1)
+    tab.go("tasks/7", voyage.id)
+    attempt = tab.page.locator(".attempt")
+    expect(attempt).to_contain_text("tokens")
+    attempt.get_by_text("Transcript").click()
+    expect(attempt.locator(".transcript")).to_contain_text("Done.")
+    tab.page.get_by_text("Diff", exact=True).click()
+    expect(tab.page.locator(".diff .added").last).to_have_text("+1")

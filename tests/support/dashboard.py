@@ -12,6 +12,8 @@ from ocaptain.dashboard.feed import Feed, FleetRow
 from ocaptain.dashboard.fleet import Fleet
 from ocaptain.dashboard.server import serve
 from ocaptain.fleet.voyage import Voyage
+from tests.support.captain import Captain
+from tests.support.machine import Trouble
 
 Json = dict[str, Any]
 
@@ -53,6 +55,20 @@ def serving(fleet: Fleet, find: Callable[[str], Awaitable[Voyage]]) -> Iterator[
         yield Dashboard(addresses.get(timeout=60), loop, stop)
     finally:
         stop()
+
+
+@contextmanager
+def typed(captain: Captain, voyage: str) -> Iterator[str]:
+    """Have a captain type `ocaptain dashboard VOYAGE`; its address."""
+    child = captain.start("dashboard", voyage)
+    if child.stdout is None:
+        raise Trouble("a process without stdout")
+    lines = iter(child.stdout.readline, "")
+    try:
+        yield next(line.strip() for line in lines if line.startswith("http"))
+    finally:
+        child.terminate()
+        child.wait(30)
 
 
 class StagedFeed(Feed):

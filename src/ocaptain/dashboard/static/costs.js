@@ -39,7 +39,7 @@ const costs = (() => {
       say();
       box.hidden = !spent;
       if (!spent || !width) return;
-      const end = store.isOver() ? status.ended_at || store.now() : store.now();
+      const end = store.end();
       const took = Math.max(end - status.created, 10);
       if (store.isOver()) ends = status.created + took;
       else if (end > ends) ends = status.created + took * 1.06;

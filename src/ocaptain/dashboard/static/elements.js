@@ -39,7 +39,7 @@ const elements = (() => {
     const key = JSON.stringify(sign);
     if (node.shownSign === key) return;
     node.shownSign = key;
-    node.replaceChildren(...[make()].flat().filter(Boolean));
+    node.replaceChildren(...[make()].flat(Infinity).filter(Boolean));
   };
 
   const LONGEST = 4000;

@@ -84,7 +84,7 @@ const lanes = (() => {
       const first = d3.min(claims, (claim) => claim.claimed_at);
       const from = first === undefined ? status.created : first;
       if (store.isOver()) {
-        const end = Math.max(status.ended_at || store.now(), from + 10);
+        const end = Math.max(store.end(), from + 10);
         return [from, end + (end - from) * 0.02];
       }
       const last = Math.max(store.now(), from + 10);

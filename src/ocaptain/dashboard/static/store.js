@@ -107,6 +107,9 @@ const store = (() => {
     return stands ? picture.now : picture.now + age(picture.seen_at);
   };
 
+  // When the voyage has ended; if it goes on, now.
+  const end = () => (isOver() ? Date.parse(state.picture.status.ended_at) / 1000 || now() : now());
+
   const ask = async (path) => {
     const answer = await fetch(`api/voyages/${encodeURIComponent(state.picture.voyage)}/${path}`);
     const data = await answer.json().catch(() => ({}));
@@ -132,6 +135,6 @@ const store = (() => {
 
   const task = (id) => state.picture.tasks.find((row) => row.id === id);
 
-  return { state, report, follow, listen, tell, age, now, ask, details, diff, transcript, task,
+  return { state, report, follow, listen, tell, age, now, end, ask, details, diff, transcript, task,
     isOver };
 })();

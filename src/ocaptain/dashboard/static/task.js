@@ -80,8 +80,6 @@ const taskView = (() => {
       claim.why && h("p", {}, long(claim.why, 600)),
       phaseLine(claim, end),
       told && told.last_words && h("blockquote", {}, long(told.last_words, 1200)),
-      claim.ended_at && opened("Transcript",
-        () => store.transcript(claim.task, claim.number), transcriptBlock),
     ];
   };
 
@@ -98,8 +96,8 @@ const taskView = (() => {
     const landed = details.landed;
     if (!landed) return null;
     return overview.section("Landed",
-      h("p.muted", {}, `${words.several(landed.changed, "file")}, ${landed.added} lines added, `
-        + `${landed.removed} removed.`),
+      h("p.muted", {}, `${words.several(landed.changed, "file")}, `
+        + `${words.several(landed.added, "line")} added, ${landed.removed} removed.`),
       h("ul.plain", {}, landed.commits.map((commit) => h("li", {},
         h("code", {}, commit.commit.slice(0, 12)), " ", commit.subject))),
       h("ul.plain.files", {}, landed.files.map((file) => h("li", {}, h("code", {}, file.path),
@@ -182,14 +180,16 @@ const taskView = (() => {
     const showAttempts = () => {
       for (const claim of claims()) {
         if (!shownAttempts.has(claim.number)) {
-          const made = h("li.attempt");
+          const made = { facts: h("div.attempt-facts"), transcript: h("div") };
           shownAttempts.set(claim.number, made);
-          attempts.prepend(made);
+          attempts.prepend(h("li.attempt", {}, made.facts, made.transcript));
         }
+        const { facts, transcript } = shownAttempts.get(claim.number);
         const told = details && details.claims.find((each) => each.number === claim.number);
         const lately = claim.ended_at ? 0 : Math.floor(store.now() / 5);
-        renew(shownAttempts.get(claim.number), [claim, told, lately],
-          () => attempt(claim, told));
+        renew(facts, [claim, told, lately], () => attempt(claim, told));
+        renew(transcript, Boolean(claim.ended_at), () => claim.ended_at && opened("Transcript",
+          () => store.transcript(claim.task, claim.number), transcriptBlock));
       }
       none.hidden = shownAttempts.size > 0;
     };
