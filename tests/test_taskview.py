@@ -78,6 +78,7 @@ def test_one_task(shown: TaskShown):
     assert lines(taskview.task(shown, utc=True)) == [
         "2  Say what is where  completed  in 1m38s, 1h00m ago",
         "owner      ship-0",
+        "agent      claude",
         "waits for  1 Say how to build it (completed)",
         "then       3 Join the pages (pending)",
         "files      docs/layout.md",
@@ -86,9 +87,9 @@ def test_one_task(shown: TaskShown):
         "Name each folder, and say in a line what is in it.",
         "",
         "attempts",
-        "1  released  ship-1 at 2026-11-22 18:21Z for 12s  $0.02",
+        "1  released  ship-1, claude at 2026-11-22 18:21Z for 12s  $0.02",
         "   why: ship-1: no space left on device",
-        "3  landed  ship-0 at 2026-11-22 18:22Z for 1m38s  $0.40  8c1f0b6",
+        "3  landed  ship-0, claude at 2026-11-22 18:22Z for 1m38s  $0.40  8c1f0b6",
         "   said: docs/layout.md names each folder.",
         "   transcript: 48 kB (--claim 3)",
         "→ ocaptain transcript 2",
@@ -126,7 +127,11 @@ def test_a_task_that_nobody_has_begun(shown: TaskShown):
     shown.update({"claims": [], "landed": None, "log": [], "dependants": [], "blockers": []})
     shown.update({"files": [], "description": "", "cost_usd": 0, "commit": None})
     shown["usage"] = used(0)
-    assert lines(taskview.task(shown)) == ["2  Say what is where  ready", "cost  $0.00"]
+    assert lines(taskview.task(shown)) == [
+        "2  Say what is where  ready",
+        "agent  claude",
+        "cost   $0.00",
+    ]
 
 
 def test_tokens_stand_for_dollars_that_an_agent_does_not_tell(shown: TaskShown):

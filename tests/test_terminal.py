@@ -54,6 +54,13 @@ def test_agents_that_tell_no_dollars_have_tokens(status: VoyageStatus):
     assert lines(terminal.status(status))[3] == "verify  pending    cost 1.2M tokens"
 
 
+def test_in_a_voyage_of_several_agents_each_ship_says_which_is_at_work(status: VoyageStatus):
+    """In others that would be said for nothing."""
+    status["agents"] = ["claude", "codex"]
+    status["ships"][0]["agent"] = "codex"
+    assert lines(terminal.status(status))[-2].endswith("codex: 2 Say what is where")
+
+
 def test_the_train(status: VoyageStatus):
     """With a check in the plan a line says how many run, who waits, and how fast that is."""
     status["train"] = {
@@ -272,6 +279,13 @@ def test_what_a_voyage_may_cost_is_said_before_it_sails():
         "ships          2, with the agent claude and the model opus",
         "check          make test, before each landing",
         "budget         $20; then it pauses",
+    ]
+    others: Any = [{"id": "1", "metadata": {"agent": name}} for name in ("codex", "claude")]
+    mixed = Plan(**{**settings, "tasks": others}, source=source)
+    assert lines(terminal.report(Report(plan=mixed)))[-3:] == [
+        "ships          2, with the agent claude and its usual model; also codex",
+        "check          none before landing",
+        "budget         no limit: set budget_usd in voyage.json for one",
     ]
     shell = Plan(**settings, source=source, agent="shell")
     assert lines(terminal.report(Report(plan=shell)))[-1] == (

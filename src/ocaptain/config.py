@@ -3,9 +3,10 @@
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from .errors import Failure
@@ -70,11 +71,22 @@ class Config:
         """What keeps this agent from working, in a sentence without any token; None if nothing."""
         if agent not in agents.AGENTS:
             known = ", ".join(sorted(agents.AGENTS))
-            return f'there is no agent "{agent}"; there are {known}'
+            close = get_close_matches(agent.lower(), agents.AGENTS, n=1)
+            hint = f'did you mean "{close[0]}"? There' if close else "there"
+            return f'there is no agent "{agent}"; {hint} are {known}'
         token = self.agent_env.get(SUBSCRIPTION)
         if agent == "claude" and token and not SUBSCRIPTION_TOKEN.fullmatch(token):
             return "CLAUDE_CODE_OAUTH_TOKEN is not what `claude setup-token` prints: sk-ant-oat01-…"
         return agents.AGENTS[agent].missing(self.agent_env)
+
+    def lacks_of(self, names: Iterable[str]) -> str:
+        """What keeps some of these agents from working, in sentences; empty if nothing."""
+        return "; ".join(filter(None, map(self.lacks, names)))
+
+    def env_of(self, names: Iterable[str]) -> dict[str, str]:
+        """Return what ships that run these agents are given of `agent_env`."""
+        known = [name for name in names if name in agents.AGENTS]
+        return agents.own_variables(self.agent_env, known)
 
     def doubts(self, agent: str) -> list[str]:
         """What is worth knowing of the credentials for this agent, without any of them."""

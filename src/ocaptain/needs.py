@@ -19,8 +19,6 @@ LOCAL: Mapping[str, str] = {
 LOCAL_COMFORTS: Mapping[str, str] = {"sshfs": "sshfs", "tmux": "tmux"}
 """What they can do without: agents do not see the task list then, and `shell` does not work."""
 
-INSTALL_AGENT: Mapping[str, str] = {"claude": "npm install -g @anthropic-ai/claude-code"}
-
 
 def missing(packages: Mapping[str, str]) -> str:
     """Return which of these programs are not here, and what installs them; nothing if none is."""
@@ -36,15 +34,18 @@ def missing_agent(agent: str) -> str:
     program = AGENTS[agent].program
     if where(program):
         return ""
-    install = INSTALL_AGENT.get(agent, f"install {program}")
+    install = AGENTS[agent].install or f"install {program}"
     return f"missing: {program} → {install}"
 
 
-def obstacles(config: Config, agent: str) -> dict[str, str]:
-    """Return what keeps a voyage from being sailed from here, by where the fault is."""
+def obstacles(config: Config, agents: Mapping[str, str]) -> dict[str, str]:
+    """Return what keeps a voyage from being sailed from here, by where the fault is.
+
+    `agents` are those of its plan, each with the place that names it."""
     is_local = config.provider == "local"
     packages = {**CAPTAIN, **LOCAL} if is_local else CAPTAIN
     found = {"this machine": missing(packages)}
-    if is_local and agent in AGENTS:
-        found['voyage.json: "agent"'] = missing_agent(agent)
+    if is_local:
+        known = [agent for agent in agents if agent in AGENTS]
+        found.update({agents[agent]: missing_agent(agent) for agent in known})
     return {place: fault for place, fault in found.items() if fault}

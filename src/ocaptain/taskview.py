@@ -123,6 +123,7 @@ def _facts(shown: "TaskShown") -> Table:
     facts = {
         "reason": shown["reason"] or "",
         "owner": shown["owner"] or "",
+        "agent": " ".join(filter(None, [shown["agent"], shown["model"]])),
         "check": landing(shown),
         "waits for": _linked(shown["blockers"]),
         "then": _linked(shown["dependants"]),
@@ -152,7 +153,8 @@ def _linked(others: Sequence[LinkedTask]) -> str:
 def _attempt(claim: ClaimRow, *, utc: bool) -> Table:
     took = claim["took_s"]
     lasted = since(claim["claimed"]) if took is None else duration(took)
-    head = f"{claim['ship']} at {clock(claim['claimed'], utc=utc)} for {lasted}"
+    who = f"{claim['ship']}, {claim['agent']}" if claim["agent"] else claim["ship"]
+    head = f"{who} at {clock(claim['claimed'], utc=utc)} for {lasted}"
     words = [head, money.spent(claim["cost_usd"], claim["usage"])]
     if claim["commit"]:
         words.append(claim["commit"][:SHORT])

@@ -114,7 +114,9 @@ def status(answer: "VoyageStatus", *, utc: bool = False) -> RenderableType:
     if answer["upkeep_fault"]:
         lines.append(line(f"storage {answer['upkeep_fault']}"))
     heads = ["ship", "state", "for", "done", "seen", "task"]
-    return Group(*lines, "", table(heads, [_ship(ship, utc=utc) for ship in answer["ships"]]))
+    is_mixed = len(answer["agents"]) > 1
+    ships = [_ship(ship, utc=utc, is_mixed=is_mixed) for ship in answer["ships"]]
+    return Group(*lines, "", table(heads, ships))
 
 
 def age(answer: "VoyageStatus", *, utc: bool = False) -> str:
@@ -172,20 +174,23 @@ def _origin(answer: Status) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _ship(ship: ShipStatus, *, utc: bool) -> list[Text]:
+def _ship(ship: ShipStatus, *, utc: bool, is_mixed: bool) -> list[Text]:
+    """Return its row; in a voyage of several agents (`is_mixed`) with the one that is at work."""
     return [
         line(ship["id"]),
         state_text(ship["state"]),
         line(since(ship["since"])),
         line(f"{ship['completed']}"),
         line("never" if ship["seen_s"] is None else f"{duration(ship['seen_s'])} ago"),
-        _occupation(ship, utc=utc),
+        _occupation(ship, utc=utc, agent=ship["agent"] if is_mixed else None),
     ]
 
 
-def _occupation(ship: ShipStatus, *, utc: bool) -> Text:
-    """The task that a ship holds; before it what the ship waits for, and until when."""
-    task = " ".join(part for part in (ship["task"], ship["subject"]) if part)
+def _occupation(ship: ShipStatus, *, utc: bool, agent: str | None) -> Text:
+    """The task that a ship holds, and who is at it; before it what the ship waits for, and until
+    when."""
+    who = f"{agent}:" if agent else None
+    task = " ".join(part for part in (who, ship["task"], ship["subject"]) if part)
     if not ship["reason"]:
         return line(task, cut=True)
     parts = []
@@ -355,10 +360,17 @@ def _facts(plan: Plan, forecast: Forecast) -> dict[str, str]:
         "repository": f"{plan.source.url} at {plan.source.head[:12]}",
         "tasks": f"{forecast.tasks}, at most {forecast.max_parallel} of them at once",
         "longest chain": f"{len(forecast.longest_chain)}: {chain}",
-        "ships": f"{plan.ships}, with the agent {plan.agent}{_model(plan)}",
+        "ships": f"{plan.ships}, {_agents(plan)}",
         "check": f"{plan.check}, before each landing" if plan.check else "none before landing",
         "budget": _budget(plan),
     }
+
+
+def _agents(plan: Plan) -> str:
+    """Who works on the tasks."""
+    own = f"with the agent {plan.agent}{_model(plan)}"
+    others = plan.agents()[1:]
+    return f"{own}; also {', '.join(others)}" if others else own
 
 
 def _model(plan: Plan) -> str:
@@ -369,7 +381,7 @@ def _model(plan: Plan) -> str:
 
 def _budget(plan: Plan) -> str:
     """What the voyage may cost."""
-    if plan.agent == "shell":
+    if plan.agents() == ["shell"]:
         return "the agent shell costs nothing"
     if plan.budget_usd is None:
         return "no limit: set budget_usd in voyage.json for one"

@@ -101,7 +101,7 @@ def test_whatever_storage_says_instead_of_an_answer_the_captain_is_told(
 
 STATUS, ORDER = documented("status"), documented("pause")
 VOYAGE_RECORD = {
-    "voyage": {**RECORD, "agent": "shell"},
+    "voyage": {**RECORD, "agent": "shell", "agents": ["shell"]},
     "artifacts": {"spec.md": "x"},
     "ships": ["ship-0"],
 }

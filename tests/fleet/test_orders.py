@@ -88,11 +88,13 @@ def test_a_halt_stops_agents_and_knocks_at_their_ships(sailing: Sailing, voyage:
 @rule("R111")
 def test_resume_brings_ships_the_credentials_that_are_set_here(sailing: Sailing, voyage: Voyage):
     """Into a file that nobody else can read; ships that did not get them are named."""
-    settings = replace(sailing.config, agent_env={"CLAUDE_CODE_OAUTH_TOKEN": "new"})
+    headers = {"OTEL_EXPORTER_OTLP_HEADERS": "new"}
+    of_another_agent = {"CLAUDE_CODE_OAUTH_TOKEN": "not for the agent shell"}
+    settings = replace(sailing.config, agent_env={**headers, **of_another_agent})
     elsewhere = Voyage(settings, voyage.provider, voyage.id).add_vms(*voyage.vms.values())
     assert asyncio.run(orders.resume(elsewhere, ME))["unheard"] == [mute(voyage)]
     file = sailing.home("ship0") / "voyage" / "agent_env.json"
-    assert json.loads(file.read_text()) == {"CLAUDE_CODE_OAUTH_TOKEN": "new"}
+    assert json.loads(file.read_text()) == headers
     assert file.stat().st_mode & 0o777 == 0o600
 
 

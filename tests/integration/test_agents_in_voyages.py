@@ -349,6 +349,31 @@ def test_telemetry_of_agents_says_what_it_is_about(claude_captain, model, collec
     assert f'"traceId":"{trace_id(voyage.id)}"' in "".join(bodies)
 
 
+@rule("R165", "R167")
+def test_one_voyage_has_several_agents(claude_captain, model):
+    """A task may name another agent than the plan, and another model."""
+    model.on("MARK-one", [api.write("one", "1\n"), api.say("Done.")])
+    model.on("MARK-two", [api.write("two", "2\n"), api.say("Done.")])
+    tasks = {
+        "1": task("One", description="MARK-one"),
+        "2": task("Two", description="MARK-two", metadata={"model": "claude-haiku-4-5"}),
+        "3": task("Three", metadata={"agent": "shell", "run": "env >three"}),
+    }
+    plan = claude_captain.plan(claude_captain.repository(), tasks, agent="claude")
+    voyage = claude_captain.sail(plan, 2)
+    seen = voyage.wait()
+    assert (seen["agent"], seen["agents"]) == ("claude", ["claude", "shell"])
+    rows = [voyage.task(key) for key in tasks]
+    assert [(row["agent"], row["model"]) for row in rows] == [
+        ("claude", None),
+        ("claude", "claude-haiku-4-5"),
+        ("shell", None),
+    ]
+    asked = {request.body["model"] for request in model.about("MARK-two")}
+    assert asked == {"claude-haiku-4-5"}
+    assert TOKEN not in voyage.show("three")
+
+
 @rule("R158", "R159")
 def test_a_voyage_of_claudes_is_seen_in_all_there_is(claude_captain, model):
     """The client's spans lie below its task's in the one trace; and usage, transcript, report and

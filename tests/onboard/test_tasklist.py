@@ -67,6 +67,24 @@ def test_odd_metadata_is_none(metadata):
 
 
 @pytest.mark.parametrize(
+    ("notes", "agent", "model"),
+    [
+        ({}, "claude", "opus"),
+        ({"agent": "claude"}, "claude", "opus"),
+        ({"agent": "codex"}, "codex", None),
+        ({"agent": "codex", "model": "gpt"}, "codex", "gpt"),
+        ({"model": "haiku"}, "claude", "haiku"),
+        ({"agent": 5, "model": []}, "claude", "opus"),
+    ],
+)
+def test_a_task_may_name_its_agent_and_model(notes, agent, model):
+    """The voyage's model is for the voyage's agent alone."""
+    made: Any = {**task("1"), "metadata": notes}
+    assert tasklist.agent(made, "claude") == agent
+    assert tasklist.model(made, "claude", "opus") == model
+
+
+@pytest.mark.parametrize(
     ("a", "b", "shared"),
     [
         ("src", "src/x.py", True),

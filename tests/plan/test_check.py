@@ -63,6 +63,23 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
             )
         ],
     ),
+    "unknown agents": (
+        "tasks/1.json",
+        {"metadata": {"agent": "Claud", "model": ""}},
+        [
+            'tasks/1.json: metadata: "model": has to be some text, not ""',
+            (
+                'tasks/1.json: metadata: "agent": there is no agent "Claud"; '
+                'did you mean "claude"? '
+                "There are claude, claude-acp, codex, gemini, opencode, shell"
+            ),
+        ],
+    ),
+    "a task for shell without a command": (
+        "tasks/1.json",
+        {"metadata": {"agent": "shell"}},
+        ['tasks/1.json: metadata: "run" is missing, which the shell agent executes'],
+    ),
     "check that is no shell": (
         "voyage.json",
         {"check": "make lint && ("},

@@ -46,6 +46,8 @@ class Talking:
     """An agent that speaks Claude Code's language; the job's `run` is its program."""
 
     program = sys.executable
+    install = ""
+    credentials: tuple[str, ...] = ()
     interactive = True
     has_telemetry = False
     message = staticmethod(AGENTS["claude"].message)

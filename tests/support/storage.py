@@ -30,6 +30,7 @@ RECORD: Json = {
     "objective": "try it",
     "repo": "owner/name",
     "agent": "claude",
+    "agents": ["claude"],
     "model": None,
     "check": None,
     "recommended_ships": None,

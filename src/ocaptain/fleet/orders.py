@@ -116,11 +116,11 @@ async def resume(voyage: Voyage, signature: Signature) -> Outcome:
     Storage offers the git host again what that has refused."""
     status = await voyage.ask_status()
     unheard: list[str] = []
-    lack = voyage.config.lacks(status["agent"])
+    lack = voyage.config.lacks_of(status["agents"])
     if lack:
         progress(f"Ships keep the credentials that they have. None are sent from here: {lack}")
     else:
-        agent_env = json.dumps(dict(voyage.config.agent_env)).encode()
+        agent_env = json.dumps(voyage.config.env_of(status["agents"])).encode()
         faults = await voyage.run_on(
             voyage.ship_vms(), WRITE_AGENT_ENV, stdin=agent_env, timeout=ANSWER_S
         )
@@ -297,7 +297,7 @@ async def reinforce(
     unreached = [*silent, *sunk]
     missing = len(unreached) + more
     if missing:
-        _check_agent(voyage, answer["voyage"]["agent"])
+        _check_agents(voyage, answer["voyage"]["agents"])
     # Also the VMs of ships that storage has let go, if a reinforcement got no further than that.
     strays = [vm for vm in voyage.ship_vms() if vm not in ships]
     doomed = {*strays, *unreached} & set(voyage.vms)
@@ -318,9 +318,9 @@ async def reinforce(
     return outcome
 
 
-def _check_agent(voyage: Voyage, agent: str) -> None:
-    """Raise Failure if a new ship could not work with the agent."""
-    lack = voyage.config.lacks(agent)
+def _check_agents(voyage: Voyage, agents: Collection[str]) -> None:
+    """Raise Failure if a new ship could not work with these agents."""
+    lack = voyage.config.lacks_of(agents)
     if lack:
         raise Failure(f"No ship can be made from here: {lack}")
 

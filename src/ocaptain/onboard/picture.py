@@ -76,9 +76,6 @@ class Task(TaskRow):
     """All that it waits for, or has waited for."""
     files: list[str]
     """Paths that it said it would touch."""
-    agent: str | None
-    """What the task itself wants to be worked by; None: what the voyage says."""
-    model: str | None
 
 
 class Claim(TypedDict):

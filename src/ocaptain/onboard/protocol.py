@@ -53,6 +53,10 @@ class TaskMetadata(TypedDict, total=False):
     """Paths that the task will touch."""
     run: str
     """What the `shell` agent executes."""
+    agent: str
+    """Who does it, if not the voyage's agent."""
+    model: str
+    """Its model, if not the voyage's."""
     budget_usd: float
     """What one attempt at it may spend."""
     claim: int
@@ -98,9 +102,12 @@ class VoyageRecord(TypedDict):
     repo: str
     branch: str | None
     agent: str
+    """Who does the tasks that name nobody."""
+    agents: list[str]
+    """All that its tasks needed when it sailed."""
     model: str | None
     interactive: bool
-    """Whether the agent can be told something while it runs."""
+    """Whether one of them can be told something while it runs."""
     check: str | None
     recommended_ships: int | None
     max_attempts: int
@@ -223,6 +230,8 @@ class Claim(TypedDict, total=False):
     state: ClaimState
     task: str | None
     """None: it is the verification."""
+    agent: str
+    """Who works on the task."""
     head: str
     """The branch's commit when it was claimed."""
     tasks: int
@@ -298,6 +307,12 @@ class ShipRecord(TypedDict, total=False):
     relieved: bool
     sunk: float
     """When the captain said that its VM is destroyed, in UNIX time. Not there if it is not."""
+    agents: list[str]
+    """Those that it can run. Not there if it has not said."""
+    lacks: dict[str, str]
+    """What keeps it from running others that tasks need, in sentences, by their names."""
+    refused: dict[str, Broken]
+    """Agents of its whose API does not accept the credential, though others of its go on."""
     rest_s: float
     """For how long it may be silent, as there is nothing to ask for. Not there if it asks."""
 
@@ -483,6 +498,15 @@ class Report(TypedDict, total=False):
     """What the agent said last. Only with what ends the claim."""
 
 
+class Abilities(TypedDict):
+    """What a ship says of agents when it asks for a claim."""
+
+    agents: list[str]
+    """Those that it can run."""
+    lacks: dict[str, str]
+    """What it lacks for the others, in sentences with what mends that, by their names."""
+
+
 class Refusal(TypedDict):
     """The answer to what cannot be granted."""
 
@@ -665,6 +689,8 @@ class ShipStatus(TypedDict):
     state: Name
     task: str | None
     subject: str | None
+    agent: Name | None
+    """Who is at the task; None if there is none."""
     since: Amount | None
     """When the state began, in UNIX time."""
     since_at: Time | None
@@ -742,6 +768,8 @@ class Status(VoyageTimes):
     repo: str
     branch: Name
     agent: Name
+    agents: list[Name]
+    """All that its tasks need, in alphabetical order."""
     state: Name
     reason: str | None
     next: list[NextCommand]
@@ -778,6 +806,10 @@ class TaskRow(TaskTimes):
     subject: str
     status: str
     owner: str | None
+    agent: str
+    """Who does it."""
+    model: str | None
+    """By the agent's own name for it; None: its usual one."""
     blocked_by: list[str]
     claim: int | None
     attempts: int
@@ -818,6 +850,8 @@ class ClaimRow(KeptTranscript):
 
     number: Count
     ship: ShipName
+    agent: Name | None
+    """Who worked on it; None if nobody knows."""
     state: Name
     """A ClaimState."""
     claimed: Amount

@@ -79,7 +79,9 @@ def outline(task: Task) -> Task:
     """Return of a task what the list as a whole depends on: no texts, but whether it can be claimed
     and what its rank is."""
     notes: Any = metadata(task)
-    kept: Any = {name: notes[name] for name in ("failed", "files", "addedIn") if name in notes}
+    kept: Any = {
+        name: notes[name] for name in ("failed", "files", "addedIn", "agent") if name in notes
+    }
     short: Task = {"id": task["id"], "status": task.get("status", "pending")}
     if blockers(task):
         short["blockedBy"] = blockers(task)
@@ -124,6 +126,22 @@ def budget_usd(task: Task) -> float | None:
     limit: Any = metadata(task).get("budget_usd")
     is_number = isinstance(limit, (int, float)) and not isinstance(limit, bool)
     return float(limit) if is_number and limit > 0 else None
+
+
+def agent(task: Mapping[str, object], usual: str) -> str:
+    """Return who is to do the task: whom it names, else the usual one."""
+    name: Any = metadata(task).get("agent")
+    return name if name and isinstance(name, str) else usual
+
+
+def model(task: Mapping[str, object], usual_agent: str, usual: str | None) -> str | None:
+    """Return the model that the task is for, of its agent; None: that agent's own choice.
+
+    The usual one is a model of the usual agent's, and means nothing to others."""
+    name: Any = metadata(task).get("model")
+    if name and isinstance(name, str):
+        return name
+    return usual if agent(task, usual_agent) == usual_agent else None
 
 
 def state(task: Task) -> TaskState:

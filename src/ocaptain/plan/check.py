@@ -1,10 +1,13 @@
 """Reading a plan and checking it, before anything is made: every fault in one go."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from ocaptain.config import Config
 from ocaptain.needs import obstacles
+from ocaptain.onboard import tasklist
+from ocaptain.onboard.protocol import Task
 from ocaptain.onboard.redaction import url_secrets
 from ocaptain.onboard.text import several
 from ocaptain.process import run
@@ -15,7 +18,7 @@ from .plan import Forecast, Plan, Report, Settings, Source
 from .reading import Findings, Json, read_object, read_text, sound_fields
 from .repository import inspect
 from .source import locate
-from .tasks import read_tasks
+from .tasks import file_of, read_tasks
 
 NOTIFY_IS_READ = 'voyage.json: "notify" has a password in its URL, which every ship can read'
 HEADING = re.compile(r"^#+[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
@@ -34,11 +37,12 @@ async def check(folder: Path, config: Config, *, idle: bool = False) -> Report:
     tasks = read_tasks(folder / "tasks", agent, findings, idle=idle)
     with findings.reading('voyage.json: "check"'):
         await parse(settings.get("check", ""))
-    if agent:
-        check_agent(agent, config, findings)
+    agents = agents_named(agent, tasks)
+    for name, place in agents.items():
+        check_agent(name, place, config, findings)
     if any(url_secrets(settings.get("notify", ""))):
         findings.notes.append(NOTIFY_IS_READ)
-    for place, obstacle in obstacles(config, settings.get("agent", "")).items():
+    for place, obstacle in obstacles(config, agents).items():
         findings.fault(place, obstacle)
     source = await find_source(settings, folder, config, findings)
     if findings.faults or source is None:
@@ -77,11 +81,21 @@ def note_unknown_settings(given: Json, findings: Findings) -> None:
         findings.notes.append(f'voyage.json: "{key}" is no key of ocaptain\'s, and ignored{hint}')
 
 
-def check_agent(agent: str, config: Config, findings: Findings) -> None:
-    """Note what the agent lacks, and what is odd about its credentials."""
+def agents_named(agent: str | None, tasks: Sequence[Task]) -> dict[str, str]:
+    """Return the agents that a plan needs, each with the first place that names it."""
+    places = {agent: 'voyage.json: "agent"'} if agent else {}
+    for task in tasks:
+        named = tasklist.agent(task, "")
+        if named:
+            places.setdefault(named, f'{file_of(task["id"])}: metadata: "agent"')
+    return places
+
+
+def check_agent(agent: str, place: str, config: Config, findings: Findings) -> None:
+    """Note what an agent that is named in a place lacks, and what is odd about its credentials."""
     lacking = config.lacks(agent)
     if lacking:
-        findings.fault('voyage.json: "agent"', lacking)
+        findings.fault(place, lacking)
     findings.notes += config.doubts(agent)
 
 

@@ -35,6 +35,8 @@ TASK_KEYS: Mapping[str, str] = {
     "run": "metadata.run",
     "command": "metadata.run",
     "script": "metadata.run",
+    "agent": "metadata.agent",
+    "model": "metadata.model",
 }
 """Fields of a task by what they may be called, in lower case and without a mark between words."""
 

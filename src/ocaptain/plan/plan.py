@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple, TypedDict
 import msgspec
 
 from ocaptain.onboard.protocol import Task
+from ocaptain.onboard.tasklist import agent
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=99)]
@@ -62,6 +63,11 @@ class Plan(Settings, frozen=True, kw_only=True):
     """Claude Code's own task dicts, patched and otherwise untouched."""
     ships: int
     """How many sail unless the captain says otherwise."""
+
+    def agents(self) -> list[str]:
+        """Return the agents that its tasks need; the first is the plan's own, which repairs."""
+        named = [agent(task, self.agent) for task in self.tasks]
+        return list(dict.fromkeys([self.agent, *named]))
 
 
 class Forecast(msgspec.Struct, frozen=True):

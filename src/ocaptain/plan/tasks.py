@@ -48,11 +48,20 @@ class Metadata(msgspec.Struct):
     files: list[Text] | None = None
     run: Text | None = None
     budget_usd: Amount | None = None
+    agent: Text | None = None
+    model: Text | None = None
 
 
 LINKS = ("blocks", "blockedBy")
 KNOWN = {*Fields.__struct_fields__, "activeForm", "owner"}
-READ_OF_METADATA = ("metadata.files", "metadata.run", "metadata.budget_usd", *LINKS)
+READ_OF_METADATA = (
+    "metadata.files",
+    "metadata.run",
+    "metadata.agent",
+    "metadata.model",
+    "metadata.budget_usd",
+    *LINKS,
+)
 """What a key of metadata may be meant for; others there are the plan's own."""
 
 
@@ -108,7 +117,7 @@ def check_task(task_id: str, given: Json, agent: str | None, findings: Findings)
         findings.fault(place, NO_ID)
     if fields.get("id", task_id) != task_id:
         findings.fault(place, f'"id" is "{fields["id"]}", but the file\'s name says "{task_id}"')
-    if agent == "shell" and "run" not in metadata:
+    if metadata.get("agent", agent) == "shell" and "run" not in metadata:
         findings.fault(place, 'metadata: "run" is missing, which the shell agent executes')
     unknown = {key: given[key] for key in given if key not in Fields.__struct_fields__}
     return cast(Task, {**fields, **unknown})

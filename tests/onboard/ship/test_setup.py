@@ -73,9 +73,9 @@ def test_folders_may_have_any_name(tmp_path: Path, boot: ShipBoot):
 def test_a_ship_that_lacks_the_agent_says_so(tmp_path: Path, boot: ShipBoot):
     """Before a task is touched, in a sentence; a setup.sh may install it later."""
     boot["accounts"] = False
-    boot["voyage"]["agent"] = "shell"
+    boot["voyage"]["agents"] = ["claude", "shell"]
     setup.check_agent(tmp_path, boot)
-    boot["voyage"]["agent"] = "claude"
+    boot["voyage"]["agents"] = ["claude"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", "/usr/bin:/bin")
         with pytest.raises(SystemExit, match="claude, is not on the PATH here: install it"):

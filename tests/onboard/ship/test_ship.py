@@ -161,3 +161,24 @@ def test_a_long_tmpdir_is_too_long_for_sockets(tmp_path: Path, monkeypatch: pyte
     assert (sockets.parent, sockets.is_dir()) == (Path("/tmp"), True)
     sockets.rmdir()
     assert list(place.iterdir()) == []
+
+
+@rule("R165")
+def test_a_ship_logs_once_which_agents_of_its_voyage_it_cannot_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A `setup.sh` may install the program yet: then nothing but a credential is lacking."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    helm = a_ship(tmp_path, None, agents=["claude", "shell"])
+    for _ in range(2):
+        said = helm.abilities()
+        assert said["agents"] == ["shell"]
+    lack = said["lacks"]["claude"]
+    assert lack.startswith(f"claude is not installed on {helm.name}: npm install")
+    [logged] = helm.log.read_text().splitlines()
+    assert logged.endswith(f"takes no task for the agent claude: {lack}")
+    (helm.folder / "setup.sh").write_text("true")
+    assert helm.abilities()["lacks"]["claude"].startswith(f"{helm.name} has no credential for it")
+    (helm.folder / "agent_env.json").write_text('{"ANTHROPIC_API_KEY": "sk-1"}')
+    assert helm.abilities()["agents"] == ["claude", "opencode", "claude-acp", "shell"]

@@ -47,7 +47,12 @@ def test_what_to_type_next(
         "failed": failed,
     }
     suggested = next_commands(
-        state, tasks, budget_is_spent=budget_is_spent, are_broken=are_broken, is_crewed=True
+        state,
+        tasks,
+        budget_is_spent=budget_is_spent,
+        are_broken=are_broken,
+        is_crewed=True,
+        lacks_agents=False,
     )
     assert [command["command"] for command in suggested] == commands
     assert all(command["why"].endswith(".") for command in suggested)

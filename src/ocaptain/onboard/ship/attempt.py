@@ -1,5 +1,6 @@
 """An attempt at a task: a fresh branch, the agent's turns, and the landing."""
 
+from .. import tasklist
 from ..protocol import Fault, TaskGrant
 from ..telemetry import is_captains
 from . import prompt
@@ -25,7 +26,7 @@ class Attempt:
         self.task = grant["task"]
         self.claim = grant["claim"]
         self.ref = grant["ref"]
-        self.agent = AGENTS[ship.voyage["agent"]]
+        self.agent = AGENTS[tasklist.agent(grant["task"], ship.voyage["agent"])]
         self.heartbeat = Heartbeat(ship, grant["claim"], grant["task"]["id"], grant["hails"])
         self.clone = ship.open_clone(self.heartbeat.over)
         self.work = Work(self.clone)

@@ -10,11 +10,11 @@ from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired
 from typing import NamedTuple
 from uuid import uuid4
 
-from .. import process
+from .. import process, tasklist
 from ..protocol import TaskGrant
 from ..telemetry import traceparent
 from . import prompt
-from .agents import Agent, Event, Job, Outcome
+from .agents import Agent, Event, Job, Outcome, own_variables
 from .hails import Hails
 from .heartbeat import WORKING, GiveUp, Heartbeat
 from .ship import LOG_LINE_LIMIT, Ship
@@ -80,6 +80,7 @@ class Session:
         """What the agent said last in its turn."""
         self.last_lines = deque[str](maxlen=KEPT_LINES)
         """The last of all that it said, did and printed."""
+        self._agent_name = tasklist.agent(grant["task"], ship.voyage["agent"])
         self._save = save
         self._save_period_s = 2 * heartbeat.period_s
         self._save_due = time.monotonic() + self._save_period_s
@@ -100,15 +101,17 @@ class Session:
         """Start a process of the agent, which may go on with the conversation of another."""
         self.ship.reload_credentials()
         hook = process.program(self.ship.home, "task-hook", str(self.grant["claim"]))
+        voyage = self.ship.voyage
         job = Job(
-            self.ship.voyage,
+            voyage,
             self.ship.name,
             self._grant_left(),
             tuple(hook),
-            self.ship.agent_env,
+            self._own_env(),
             tuple(process.program(self.ship.home, "acp")),
             conversation,
             self._telemetry,
+            tasklist.model(self.grant["task"], voyage["agent"], voyage["model"]),
         )
         self._environment = self.agent.environment(job)
         try:
@@ -247,7 +250,11 @@ class Session:
 
     def _has_old_credentials(self) -> bool:
         """Whether the captain has sent others than those that the agent was started with."""
-        return self.ship.agent_env != self._run.agent_env
+        return self._own_env() != self._run.agent_env
+
+    def _own_env(self) -> dict[str, str]:
+        """Return those of the captain's variables that are for this agent."""
+        return own_variables(self.ship.agent_env, [self._agent_name])
 
     # Whether a turn is over
 

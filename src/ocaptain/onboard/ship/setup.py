@@ -104,14 +104,17 @@ def link_mount(home: Path, voyage: str) -> None:
 
 
 def check_agent(home: Path, ship: ShipFile) -> None:
-    """End this program, with a sentence, if helm would not find the agent's."""
-    program = AGENTS[ship["voyage"]["agent"]].program
-    find = ["bash", "-c", 'command -v "$0"', program]
+    """End this program, with a sentence, if helm would find the program of no agent.
+
+    If it would find some, the ship takes their tasks, and says what it lacks for the others'."""
+    programs = [AGENTS[name].program for name in ship["voyage"]["agents"]]
+    find = ["bash", "-c", 'for name do command -v "$name" && exit; done; false', "-", *programs]
     if is_unit(ship):  # whose PATH is not that of an SSH command
         find[1] = "-lc"
         find[:0] = ["env", "-i", f"HOME={home}"]
     if run(find).status:
-        raise SystemExit(f"the agent's program, {program}, is not on the PATH here: install it")
+        missing = " or ".join(programs)
+        raise SystemExit(f"the agent's program, {missing}, is not on the PATH here: install it")
 
 
 def is_unit(ship: ShipFile) -> bool:

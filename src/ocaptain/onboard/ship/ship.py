@@ -13,9 +13,10 @@ from typing import NoReturn
 
 from .. import telemetry
 from ..process import Done
-from ..protocol import LOG_LIMIT, Json, ShipFile
+from ..protocol import LOG_LIMIT, Abilities, Json, ShipFile
 from ..redaction import redacted, secret_values
 from ..text import clean, utc
+from .agents import AGENTS, lacking
 from .channels import Channels
 from .client import Client, Exchange, Refused
 from .clone import Clone
@@ -55,6 +56,9 @@ class Ship:
     """A ship, for one run of helm.
 
     `storage` is whom it asks, and `work` all that runs for its claim."""
+
+    _told = ""
+    """What it has logged last of the agents that it cannot run."""
 
     def __init__(self, home: Path, exchange: Exchange | None = None) -> None:
         self.home = home
@@ -120,6 +124,18 @@ class Ship:
             self.agent_env = json.loads((self.folder / "agent_env.json").read_text())
             known = {*self.secrets, *secret_values(self.agent_env)}
             self.secrets[:] = sorted(known, key=len, reverse=True)
+
+    def abilities(self) -> Abilities:
+        """Say which agents this ship can run, and log what it lacks for those of its voyage."""
+        self.reload_credentials()
+        may_install = (self.folder / "setup.sh").exists()
+        lacks = lacking(self.agent_env, self.name, may_install=may_install)
+        wanted = [name for name in self.voyage["agents"] if name in lacks]
+        news = "\n".join(f"takes no task for the agent {name}: {lacks[name]}" for name in wanted)
+        if news != self._told:
+            self.say(news)
+        self._told = news
+        return {"agents": [name for name in AGENTS if name not in lacks], "lacks": lacks}
 
     def was_knocked(self) -> bool:
         """Whether the captain wants us to ask storage at once; true once for each knock."""

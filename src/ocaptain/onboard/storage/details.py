@@ -94,6 +94,7 @@ def claim_row(call: Call, claim: Claim) -> ClaimRow:
     return {
         "number": claim["number"],
         "ship": claim["ship"],
+        "agent": claim.get("agent"),
         "state": claim["state"],
         "claimed": claimed,
         "claimed_at": moment(claimed) or "",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import one_line
+from .agents import has_other_work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,12 +85,22 @@ def in_trouble_at(ship: ShipRecord) -> str:
 
 
 def note_success(call: Call, name: str) -> None:
-    """Let bygones be bygones: the ship has completed something, or the captain says so."""
+    """Let bygones be bygones: the ship has completed something."""
     ship = call.ships[name]
     if "trouble" in ship or "broken" in ship:
         sound = ship.copy()
         sound.pop("trouble", None)
         sound.pop("broken", None)
+        call.put_ship(sound)
+
+
+def forgive(call: Call, name: str) -> None:
+    """Let bygones be bygones, refused credentials too: the captain says so."""
+    note_success(call, name)
+    ship = call.ships[name]
+    if "refused" in ship:
+        sound = ship.copy()
+        sound.pop("refused")
         call.put_ship(sound)
 
 
@@ -183,11 +194,29 @@ def _blame(call: Call, claim: Claim, why: str, troubles: int) -> None:
 
 
 def _refuse(call: Call, claim: Claim, why: str) -> None:
-    """Hand a ship nothing whose credential is refused; if no ship is left, pause the voyage."""
+    """Hand a ship nothing whose credential is refused; if no ship is left, pause the voyage.
+
+    While it has tasks of other agents, which it can run, it gets those."""
+    agent = claim.get("agent", call.voyage["agent"])
+    ship = call.ships[claim["ship"]]
+    if has_other_work(call, ship, agent):
+        _refuse_agent(call, ship, agent, why)
+        return
     _break(call, claim["ship"], why, LONGEST_BENCH, refused=True)
     broken = [ship.get("broken") for ship in crew(call)]
     if all(each and each["refused"] for each in broken):
         call.put_meta({"paused": {"state": "paused", "reason": why}})
+
+
+def _refuse_agent(call: Call, ship: ShipRecord, agent: str, why: str) -> None:
+    """Hand a ship nothing for an agent whose credential is refused."""
+    refusal: Broken = {
+        "reason": one_line(why, REASON_LIMIT),
+        "since": call.now,
+        "until": call.meta["clock"] + LONGEST_BENCH * call.voyage["lease_seconds"],
+        "refused": True,
+    }
+    call.put_ship({**ship, "refused": {**ship.get("refused", {}), agent: refusal}})
 
 
 def _break(call: Call, name: str, why: str, leases: int, *, refused: bool) -> None:

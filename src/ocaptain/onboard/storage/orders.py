@@ -11,6 +11,7 @@ import re
 from .. import tasklist
 from ..text import several
 from . import health, rest
+from .agents import agent_of
 from .call import Refused, text
 from .claims import task_texts
 from .leases import end_claim
@@ -103,7 +104,7 @@ def resume(call: Call) -> WakingAnswer:
     if call.meta.get("mirror_refused"):
         call.remove_meta("mirror_refused")
     for name in sorted(call.ships):
-        health.note_success(call, name)
+        health.forgive(call, name)
     resting = rest.wake(call)
     state, reason = voyage_state(call)
     if state in ("running", "verifying"):
@@ -326,11 +327,10 @@ def check_task(call: Call, task: Task) -> None:
     """Refuse a task that no ship could do: without a word, or for `shell` without a command."""
     if not task["subject"]:
         raise Refused("task", "subject is missing")
-    if call.voyage["agent"] == "shell" and not tasklist.metadata(task).get("run"):
+    if agent_of(call, task) == "shell" and not tasklist.metadata(task).get("run"):
         advice = "say what to execute: --run COMMAND"
-        raise Refused(
-            "task", f"this voyage's agent is `shell`, and the task has no command; {advice}"
-        )
+        whose = "the task's" if tasklist.metadata(task).get("agent") else "this voyage's"
+        raise Refused("task", f"{whose} agent is `shell`, and the task has no command; {advice}")
 
 
 def is_like(example: object, value: object) -> bool:

@@ -252,13 +252,10 @@ def timeless(shown: Status) -> Json:
 
 def task_in_picture(task: Task, listed: TaskRow) -> picture.Task:
     """Return a task as `tasks` lists it, with what it is linked with."""
-    notes: Mapping[str, Any] = tasklist.metadata(task)
     return {
         **listed,
         "blockers": [*tasklist.blockers(task)],
         "files": tasklist.files(task),
-        "agent": text_or_none(notes.get("agent")),
-        "model": text_or_none(notes.get("model")),
     }
 
 
@@ -269,7 +266,7 @@ def claim_in_picture(claim: protocol.Claim, phases: list[picture.Phase]) -> pict
         "number": claim["number"],
         "ship": claim["ship"],
         "task": claim["task"],
-        "agent": text_or_none(known.get("agent")),
+        "agent": claim.get("agent"),
         "state": claim["state"],
         "claimed_at": claim["claimed_at"],
         "ended_at": claim.get("ended_at"),
@@ -279,8 +276,3 @@ def claim_in_picture(claim: protocol.Claim, phases: list[picture.Phase]) -> pict
         "usage": known.get("usage") or {},
         "phases": phases,
     }
-
-
-def text_or_none(note: object) -> str | None:
-    """Return a note of a task, if it is a text: a plan may have one of any kind."""
-    return note if isinstance(note, str) and note else None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import one_line
-from . import books, health
+from . import books, health, unmanned
 from .call import shortened
 
 TYPE_CHECKING = False
@@ -52,7 +52,8 @@ def voyage_state(call: Call) -> tuple[str, str | None]:
         return paused["state"], paused["reason"]
     if not call.task_outlines:
         return "idle", "there is no task yet"
-    return "running", None
+    lacking = unmanned.reason(call)
+    return ("paused" if lacking and unmanned.all_wait(call) else "running"), lacking or None
 
 
 def all_completed(call: Call) -> bool:

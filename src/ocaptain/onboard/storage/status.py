@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import several
-from . import books, health, standing, train
+from . import agents, books, health, standing, train, unmanned
 from .said import last_line
 from .state import (
     broken_ships,
@@ -56,6 +56,7 @@ NEXT = {
     "idle": ("ocaptain tasks add SUBJECT", "Ships begin at once."),
 }
 """What moves a voyage on that is in one of these states, and what it does."""
+ADD_A_SHIP = "It adds a ship, and replaces those that are gone."
 AT_REST = "at rest; an order wakes it"
 SUNK = "its VM is destroyed"
 LONG_LIMIT_S = 600
@@ -81,6 +82,7 @@ def status(call: Call) -> Status:
         "repo": call.voyage["repo"],
         "branch": call.voyage["voyage"],
         "agent": call.voyage["agent"],
+        "agents": agents.in_use(call),
         **standing.times(call, state),
         "state": state,
         "reason": reason,
@@ -90,6 +92,7 @@ def status(call: Call) -> Status:
             budget_is_spent=budget_spent(call),
             are_broken=bool(broken_ships(call)),
             is_crewed=bool(health.crew(call) or sunk(call)),
+            lacks_agents=bool(unmanned.unmanned(call)),
         ),
         "tasks": tasks,
         "verify": verify,
@@ -142,25 +145,27 @@ def verify_state(call: Call, state: str) -> str:
 
 
 def next_commands(
-    state: str, tasks: TaskCounts, *, budget_is_spent: bool, are_broken: bool, is_crewed: bool
+    state: str,
+    tasks: TaskCounts,
+    *,
+    budget_is_spent: bool,
+    are_broken: bool,
+    is_crewed: bool,
+    lacks_agents: bool,
 ) -> list[NextCommand]:
     """Return what the captain may type to move the voyage on, with what each does.
 
     `are_broken`: whether some of the ships are. `is_crewed`: whether some are not relieved, be they
-    lost or sunk."""
+    lost or sunk. `lacks_agents`: whether tasks wait for an agent that no ship can run."""
     commands: list[NextCommand] = []
-    if state == "stalled" and are_broken:
-        why = "Broken ships try again at once."
-        commands.append({"command": "ocaptain resume", "why": why})
-    if state == "stalled" and (are_broken or not is_crewed):
-        why = "It adds a ship, and replaces those that are gone."
-        commands.append({"command": "ocaptain reinforce -n 1", "why": why})
-    elif state == "stalled":
-        why = "It starts ships again, and replaces those that are gone."
-        commands.append({"command": "ocaptain reinforce", "why": why})
+    if state == "stalled":
+        commands += _for_stalled(are_broken=are_broken, is_crewed=is_crewed)
     elif state == "paused" and budget_is_spent:
         why = "The budget is spent. This brings home what has landed."
         commands.append({"command": "ocaptain fetch", "why": why})
+    elif lacks_agents and state in ("running", "paused"):
+        why = "Once that is mended, ships look again which agents they can run."
+        commands.append({"command": "ocaptain resume", "why": why})
     elif state in NEXT:
         command, why = NEXT[state]
         commands.append({"command": command, "why": why})
@@ -171,6 +176,19 @@ def next_commands(
     elif state == "failed":
         commands.append({"command": "ocaptain retry verify", "why": "verify.sh runs again."})
     return commands
+
+
+def _for_stalled(*, are_broken: bool, is_crewed: bool) -> list[NextCommand]:
+    """Return what moves a voyage on whose ships are lost or broken."""
+    if are_broken:
+        return [
+            {"command": "ocaptain resume", "why": "Broken ships try again at once."},
+            {"command": "ocaptain reinforce -n 1", "why": ADD_A_SHIP},
+        ]
+    if not is_crewed:
+        return [{"command": "ocaptain reinforce -n 1", "why": ADD_A_SHIP}]
+    why = "It starts ships again, and replaces those that are gone."
+    return [{"command": "ocaptain reinforce", "why": why}]
 
 
 # Ships
@@ -195,6 +213,7 @@ def ship_status(call: Call, ship: ShipRecord, idle: str) -> ShipStatus:
         "state": state,
         "task": ship.get("task"),
         "subject": ship.get("subject") or None,
+        "agent": agent_at_work(call, ship),
         "since": since,
         "since_at": standing.moment(since),
         "reason": reason or None,
@@ -230,6 +249,8 @@ def how_it_stands(
         reason = broken["reason"]
         since = broken["since"]
         until = call.now + max(0.0, broken["until"] - call.meta["clock"])
+    elif state in ("waiting", "paused"):
+        reason = idle_reason(call, ship)
     elif "rest_s" in ship:
         reason = AT_REST
     if health.is_lost(call, ship):
@@ -237,6 +258,21 @@ def how_it_stands(
         since = ship["last_seen_at"]
         reason = f"not heard from for {health.silence_s(call, ship):.0f} s"
     return state, reason, since, until
+
+
+def idle_reason(call: Call, ship: ShipRecord) -> str | None:
+    """Return what keeps an idle ship from running agents that are needed, or that it rests."""
+    hindrances = [agents.hindrance(call, ship, agent) for agent in agents.in_use(call)]
+    lacks = "; ".join(filter(None, hindrances))
+    if lacks:
+        return lacks
+    return AT_REST if "rest_s" in ship else ship.get("reason")
+
+
+def agent_at_work(call: Call, ship: ShipRecord) -> str | None:
+    """Return who is at the task that a ship has; None if it has none."""
+    claim = call.claims.get(str(ship["claim"]))
+    return claim.get("agent") if claim else None
 
 
 def seconds_since_seen(call: Call, ship: ShipRecord) -> float | None:
@@ -275,6 +311,8 @@ def task_row(call: Call, task: Task, car: CarStatus | None, claims: list[Claim])
         "status": tasklist.state(task),
         **standing.task_times(call, task),
         "owner": task.get("owner"),
+        "agent": agents.agent_of(call, task),
+        "model": tasklist.model(task, call.voyage["agent"], call.voyage["model"]),
         "blocked_by": tasklist.waiting_for(task, call.task_outlines),
         "claim": tasklist.claim_number(task),
         "attempts": tasklist.attempts(task),

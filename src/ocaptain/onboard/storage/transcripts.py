@@ -146,7 +146,7 @@ def why_none(call: Call, task: Task, claims: list[Claim]) -> str:
             f"{last['ship']} is at {named} now, and its transcript comes when that is over; "
             f"until then: ocaptain logs --task {task['id']}"
         )
-    agent = call.voyage["agent"]
+    agent = last.get("agent", call.voyage["agent"])
     return (
         f"storage has no transcript of {named}: none came from {last['ship']}, "
         f"or its agent ({agent}) keeps none; what the log has: ocaptain logs --task {task['id']}"

@@ -1,12 +1,14 @@
 """What holds for each agent."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocaptain.onboard.ship.agents import AGENTS
+from ocaptain.onboard.ship.agents import AGENTS, lacking, own_variables
+from ocaptain.settings import AGENT_VARIABLES
 from tests.support.events import JSON, check
 from tests.support.rules import rule
 from tests.support.ship import AGENT_SECRET, JOB
@@ -25,3 +27,39 @@ def test_no_secret_stands_in_a_command_line(name):
 def test_no_line_whatever_breaks_an_agents_reader(name, line):
     """Hostile output yields events or nothing, never an exception."""
     check(list(AGENTS[name].events(line.replace(b"\n", b""))))
+
+
+@pytest.mark.parametrize("name", [name for name in AGENTS if name != "shell"])
+def test_an_agent_is_told_the_model_of_its_job(name):
+    """In its command line or its environment; without one it chooses for itself."""
+    told = []
+    for model in (None, "m-7"):
+        job = JOB._replace(model=model, agent_env={})
+        agent = AGENTS[name]
+        told.append("m-7" in f"{agent.command(job)} {agent.environment(job)}")
+    assert told == [False, True]
+
+
+@rule("R167")
+def test_an_agent_has_its_own_credentials_only():
+    """What is nobody's credential is for all: that is telemetry's only."""
+    given = dict.fromkeys([*AGENT_VARIABLES, "OTEL_LOGS_EXPORTER"], AGENT_SECRET)
+    claude = {name: value for name, value in given.items() if name.startswith(("CLAUDE", "ANTH"))}
+    telemetry = {"OTEL_LOGS_EXPORTER": AGENT_SECRET}
+    assert own_variables(given, ["claude", "shell"]) == claude | telemetry
+    assert own_variables(given, ["shell"]) == telemetry
+    assert own_variables(given, AGENTS) == given
+
+
+@rule("R165")
+def test_a_ship_says_what_it_lacks_for_agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A program, with the command that installs it; then a credential, with its name."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    credential = {"ANTHROPIC_API_KEY": AGENT_SECRET}
+    lacks = lacking(credential, "ship-1")
+    assert lacks.keys() == AGENTS.keys() - {"shell"}
+    assert lacks["gemini"] == "gemini is not installed on ship-1: npm install -g @google/gemini-cli"
+    (tmp_path / "claude").write_text("")
+    (tmp_path / "claude").chmod(0o755)
+    assert "ship-1 has no credential for it: set CLAUDE_" in lacking({}, "ship-1")["claude"]
+    assert "claude" not in lacking(credential, "ship-1")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ocaptain.onboard.ship.agents import AGENTS, Event, Usage
 from tests.support.events import ODD, check
 from tests.support.rules import rule
-from tests.support.ship import AGENT_SECRET, JOB, a_grant, a_voyage
+from tests.support.ship import AGENT_SECRET, JOB, a_grant
 
 claude = AGENTS["claude"]
 
@@ -36,7 +36,7 @@ def test_claude_is_told_model_and_budget_only_where_the_plan_has_them():
     """Without them Claude's own defaults hold."""
     plain = claude.command(JOB)
     grant = a_grant({"id": "7"}, budget_usd=2.5)
-    asked = claude.command(JOB._replace(voyage=a_voyage(model="opus"), grant=grant))
+    asked = claude.command(JOB._replace(model="opus", grant=grant))
     assert "--model" not in plain
     assert "--max-budget-usd" not in plain
     assert (after(asked, "--model"), after(asked, "--max-budget-usd")) == ("opus", "2.5")

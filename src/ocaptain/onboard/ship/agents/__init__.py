@@ -1,5 +1,8 @@
 """The coding agents that a ship can run: one module each. To add one, write it and name it here."""
 
+import shutil
+from collections.abc import Iterable, Mapping
+
 from . import acp, claude, shell
 from .agent import Agent, Event, Job, Kind, Outcome, Usage
 
@@ -12,4 +15,45 @@ AGENTS: dict[str, Agent] = {
     "shell": shell,
 }
 
-__all__ = ["AGENTS", "Agent", "Event", "Job", "Kind", "Outcome", "Usage"]
+
+def own_variables(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Return of the captain's variables for agents those that some of them may have.
+
+    What is another's credential is none of these."""
+    wanted = [AGENTS[name].credentials for name in names]
+    own = {variable for variables in wanted for variable in variables}
+    foreign: set[str] = set()
+    for agent in AGENTS.values():
+        foreign.update(agent.credentials)
+    foreign -= own
+    return {variable: value for variable, value in environ.items() if variable not in foreign}
+
+
+def lacking(
+    environ: Mapping[str, str], machine: str, *, may_install: bool = False
+) -> dict[str, str]:
+    """Return what a machine, this one, lacks for agents, in sentences by the agents' names.
+
+    `environ` are the variables for agents that it has. With `may_install` something that runs
+    before an agent may install its program, so that none is missed."""
+    lacks: dict[str, str] = {}
+    for name, agent in AGENTS.items():
+        if not (may_install or shutil.which(agent.program)):
+            install = agent.install or f"install {agent.program} there"
+            lacks[name] = f"{agent.program} is not installed on {machine}: {install}"
+        elif agent.missing(own_variables(environ, [name])):
+            lacks[name] = f"{machine} has no credential for it: {agent.missing(environ)}"
+    return lacks
+
+
+__all__ = [
+    "AGENTS",
+    "Agent",
+    "Event",
+    "Job",
+    "Kind",
+    "Outcome",
+    "Usage",
+    "lacking",
+    "own_variables",
+]

@@ -89,7 +89,7 @@ class Acp:
 
     def command(self, job: Job) -> list[str]:
         """The bridge, with orders that hold nothing secret."""
-        model = job.voyage["model"]
+        model = job.model
         command = [self.program, *self.arguments]
         if model and self.model_option:
             command += [self.model_option, model]
@@ -107,7 +107,7 @@ class Acp:
 
     def environment(self, job: Job) -> dict[str, str]:
         """The captain's variables, and what makes the agent ask nobody."""
-        return {**job.agent_env, **self.unattended(job.voyage["model"], job.agent_env)}
+        return {**job.agent_env, **self.unattended(job.model, job.agent_env)}
 
     def message(self, text: str, mark: str) -> bytes | None:
         """What the bridge takes: a prompt, or during a turn something to be steered by."""

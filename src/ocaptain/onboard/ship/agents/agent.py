@@ -41,13 +41,15 @@ class Job(NamedTuple):
     hook: tuple[str, ...]
     """Command line of `taskhook` for this claim."""
     agent_env: Mapping[str, str]
-    """The captain's environment variables for agents, tokens among them."""
+    """The captain's environment variables for this agent, tokens among them."""
     bridge: tuple[str, ...]
     """Command line of the bridge to agents that speak ACP; its orders follow."""
     conversation: str = ""
     """What an earlier process for this claim called its conversation, which is to go on."""
     telemetry: str = ""
     """The URL of a receiver (OTLP in JSON) that the agent may send telemetry to; empty: nowhere."""
+    model: str | None = None
+    """By the agent's own name for it; None: its usual one."""
 
 
 class Usage(NamedTuple):
@@ -94,6 +96,12 @@ class Agent(Protocol):
 
     program: str
     """What `command` begins with; a ship has to have it."""
+
+    install: str
+    """The command that installs it; empty if it is not known."""
+
+    credentials: tuple[str, ...]
+    """The captain's variables that this agent is given, and no agent that does not name them."""
 
     interactive: bool
     """Whether the process outlives its turns and ends when its stdin is closed.

@@ -54,6 +54,8 @@ TELEMETRY = {
 }
 
 program = "claude"
+install = "npm install -g @anthropic-ai/claude-code"
+credentials: tuple[str, ...] = (*CREDENTIALS, "ANTHROPIC_BASE_URL", "CLAUDE_CODE_ENABLE_TELEMETRY")
 interactive = True
 has_telemetry = True
 
@@ -75,9 +77,8 @@ def command(job: Job) -> list[str]:
     argv = [program, "-p", *STREAMS, *UNATTENDED]
     argv += ["--settings", json.dumps(settings)]
     argv += ["--disallowedTools", DISALLOWED_TOOLS]
-    model = job.voyage["model"]
-    if model:
-        argv += ["--model", model]
+    if job.model:
+        argv += ["--model", job.model]
     budget_usd = job.grant["budget_usd"]
     if budget_usd:
         argv += ["--max-budget-usd", str(budget_usd)]

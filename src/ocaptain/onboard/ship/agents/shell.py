@@ -6,6 +6,8 @@ from ... import tasklist
 from .agent import Event, Job
 
 program = "bash"
+install = "sudo apt-get install -y bash"
+credentials: tuple[str, ...] = ()
 interactive = False
 has_telemetry = False
 
