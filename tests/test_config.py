@@ -8,7 +8,7 @@ from ocaptain.config import SOCKET_DIR_BYTES, Config, list_settings, load
 from ocaptain.errors import Failure
 from ocaptain.providers import PROVIDERS
 from ocaptain.scaffold import write_config
-from ocaptain.settings import AGENT_PREFIX, AGENT_VARIABLES, VARIABLES
+from ocaptain.settings import AGENT_PREFIXES, AGENT_VARIABLES, VARIABLES
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/configuration.md").read_text()
@@ -22,7 +22,7 @@ def rows() -> dict[str, tuple[str, str, str]]:
 
 def test_every_setting_is_documented():
     """docs/configuration.md has all variables with their keys, and no others."""
-    for_agents = (*AGENT_VARIABLES, f"{AGENT_PREFIX}*")
+    for_agents = (*AGENT_VARIABLES, *(f"{prefix}*" for prefix in AGENT_PREFIXES))
     keys = {variable: key for key, variable in VARIABLES.items()}
     keys |= {variable: variable.lower() for variable in for_agents}
     assert {variable: key for variable, (key, _, _) in rows().items()} == keys

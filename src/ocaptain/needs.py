@@ -1,9 +1,9 @@
 """What this machine must have for a voyage: programs, and the packages of Debian's with them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .config import Config
-from .onboard.ship.agents import AGENTS
+from .onboard.ship.agents import AGENTS, named
 from .process import where
 
 CAPTAIN: Mapping[str, str] = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "git": "git"}
@@ -29,23 +29,27 @@ def missing(packages: Mapping[str, str]) -> str:
     return f"missing: {', '.join(absent)} → sudo apt-get install -y {install}"
 
 
-def missing_agent(agent: str) -> str:
-    """Return what installs an agent here, if it is missing; nothing if it is not."""
-    program = AGENTS[agent].program
-    if where(program):
+def missing_agent(name: str, command: Sequence[str] | None = None) -> str:
+    """Return what installs an agent here, if it is missing; nothing if it is not.
+
+    `command` is what starts the agent `acp`."""
+    agent = named(name, command)
+    if not agent.program or where(agent.program):
         return ""
-    install = AGENTS[agent].install or f"install {program}"
-    return f"missing: {program} → {install}"
+    return f"missing: {agent.program} → {agent.install or f'install {agent.program}'}"
 
 
-def obstacles(config: Config, agents: Mapping[str, str]) -> dict[str, str]:
+def obstacles(
+    config: Config, agents: Mapping[str, str], command: Sequence[str] | None = None
+) -> dict[str, str]:
     """Return what keeps a voyage from being sailed from here, by where the fault is.
 
-    `agents` are those of its plan, each with the place that names it."""
+    `agents` are those of its plan, each with the place that names it, and `command` is what starts
+    the agent `acp`."""
     is_local = config.provider == "local"
     packages = {**CAPTAIN, **LOCAL} if is_local else CAPTAIN
     found = {"this machine": missing(packages)}
     if is_local:
         known = [agent for agent in agents if agent in AGENTS]
-        found.update({agents[agent]: missing_agent(agent) for agent in known})
+        found.update({agents[agent]: missing_agent(agent, command) for agent in known})
     return {place: fault for place, fault in found.items() if fault}

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 from .errors import Failure
 from .onboard.redaction import SECRET_NAME, url_secrets
+from .onboard.ship.agents.acp import PREFIX
 
 VARIABLES = {
     "provider": "OCAPTAIN_PROVIDER",
@@ -50,8 +51,8 @@ AGENT_VARIABLES = (
 )
 """Variables that agents are given as they are. Their keys are the same in lower case."""
 
-AGENT_PREFIX = "OTEL_"
-"""How OpenTelemetry's variables begin, which agents are given too."""
+AGENT_PREFIXES = ("OTEL_", PREFIX)
+"""How OpenTelemetry's variables begin, which agents are given too, and those for `acp` alone."""
 
 Origin = Literal["option", "environment", "file", "default"]
 """Where a setting comes from, the strongest first."""
@@ -140,7 +141,7 @@ def is_setting(variable: str) -> bool:
 
 def is_for_agents(variable: str) -> bool:
     """Whether agents are given this variable."""
-    return variable in AGENT_VARIABLES or variable.startswith(AGENT_PREFIX)
+    return variable in AGENT_VARIABLES or variable.startswith(AGENT_PREFIXES)
 
 
 def is_secret(variable: str, value: str) -> bool:

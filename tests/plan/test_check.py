@@ -59,7 +59,47 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
         [
             (
                 'voyage.json: "agent": there is no agent "parrot"; '
-                "there are claude, claude-acp, codex, gemini, opencode, shell"
+                "there are acp, claude, claude-acp, codex, gemini, opencode, shell"
+            )
+        ],
+    ),
+    "another agent without a command": (
+        "tasks/1.json",
+        {"metadata": {"agent": "acp"}},
+        [
+            (
+                'tasks/1.json: metadata: "agent": acp needs "agent_command" in voyage.json, '
+                'such as ["my-agent", "--acp"]'
+            )
+        ],
+    ),
+    "a command for nobody": (
+        "voyage.json",
+        {"agent_command": ["my-agent"]},
+        [
+            (
+                'voyage.json: "agent_command": is for the agent "acp", '
+                "and neither voyage.json nor a task has it"
+            )
+        ],
+    ),
+    "an empty command": (
+        "voyage.json",
+        {"agent": "acp", "agent_command": []},
+        [
+            (
+                'voyage.json: "agent_command": is empty: it has to be a program and its arguments, '
+                'such as ["my-agent", "--acp"]'
+            )
+        ],
+    ),
+    "a command of a relative path": (
+        "voyage.json",
+        {"agent": "acp", "agent_command": ["bin/agent"]},
+        [
+            (
+                'voyage.json: "agent_command": bin/agent is a relative path: '
+                "name a program, or begin with /"
             )
         ],
     ),
@@ -169,6 +209,17 @@ def test_a_machine_from_which_nothing_can_sail(
     assert faults(plan, OCAPTAIN_PROVIDER="local") == [
         f"this machine: missing: ssh-keygen, findmnt → {install} util-linux",
         'voyage.json: "agent": missing: claude → npm install -g @anthropic-ai/claude-code',
+    ]
+
+
+def test_another_agent_is_whatever_its_command_starts(plan: Path):
+    """One that is here needs no credential; one that is not is named where it has to be here."""
+    patch(plan, "voyage.json", agent="acp", agent_command=["sh", "-c"])
+    assert sound(plan, OCAPTAIN_PROVIDER="local", CLAUDE_CODE_OAUTH_TOKEN="").agent == "acp"
+    patch(plan, "voyage.json", agent_command=["my-agent", "--acp"])
+    assert faults(plan, OCAPTAIN_PROVIDER="hosts") == []
+    assert faults(plan, OCAPTAIN_PROVIDER="local") == [
+        'voyage.json: "agent": missing: my-agent → install my-agent'
     ]
 
 

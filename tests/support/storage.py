@@ -32,6 +32,7 @@ RECORD: Json = {
     "agent": "claude",
     "agents": ["claude"],
     "model": None,
+    "agent_command": None,
     "check": None,
     "recommended_ships": None,
     "branch": None,

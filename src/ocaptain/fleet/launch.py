@@ -79,6 +79,7 @@ async def voyage_record(
         "agent": plan.agent,
         "agents": plan.agents(),
         "model": plan.model,
+        "agent_command": plan.agent_command,
         "interactive": any(AGENTS[agent].interactive for agent in plan.agents()),
         "check": plan.check,
         "recommended_ships": plan.recommended_ships,

@@ -106,6 +106,8 @@ class VoyageRecord(TypedDict):
     agents: list[str]
     """All that its tasks needed when it sailed."""
     model: str | None
+    agent_command: list[str] | None
+    """What starts the agent `acp`: its program, and what follows that."""
     interactive: bool
     """Whether one of them can be told something while it runs."""
     check: str | None

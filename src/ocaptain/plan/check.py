@@ -1,7 +1,7 @@
 """Reading a plan and checking it, before anything is made: every fault in one go."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ocaptain.config import Config
@@ -21,6 +21,8 @@ from .source import locate
 from .tasks import file_of, read_tasks
 
 NOTIFY_IS_READ = 'voyage.json: "notify" has a password in its URL, which every ship can read'
+COMMAND = 'voyage.json: "agent_command"'
+SUCH_AS = 'such as ["my-agent", "--acp"]'
 HEADING = re.compile(r"^#+[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
 
 
@@ -42,7 +44,9 @@ async def check(folder: Path, config: Config, *, idle: bool = False) -> Report:
         check_agent(name, place, config, findings)
     if any(url_secrets(settings.get("notify", ""))):
         findings.notes.append(NOTIFY_IS_READ)
-    for place, obstacle in obstacles(config, agents).items():
+    command = settings.get("agent_command")
+    check_command(command, agents, findings)
+    for place, obstacle in obstacles(config, agents, command).items():
         findings.fault(place, obstacle)
     source = await find_source(settings, folder, config, findings)
     if findings.faults or source is None:
@@ -97,6 +101,22 @@ def check_agent(agent: str, place: str, config: Config, findings: Findings) -> N
     if lacking:
         findings.fault(place, lacking)
     findings.notes += config.doubts(agent)
+
+
+def check_command(
+    command: Sequence[str] | None, agents: Mapping[str, str], findings: Findings
+) -> None:
+    """Note what is wrong with what starts the agent `acp`, or that there is nothing to start it.
+
+    `agents` are those of the plan, each with the first place that names it."""
+    if command is None and "acp" in agents:
+        findings.fault(agents["acp"], f'acp needs "agent_command" in voyage.json, {SUCH_AS}')
+    elif command is not None and "acp" not in agents:
+        findings.fault(COMMAND, 'is for the agent "acp", and neither voyage.json nor a task has it')
+    elif command == []:
+        findings.fault(COMMAND, f"is empty: it has to be a program and its arguments, {SUCH_AS}")
+    elif command and "/" in command[0] and not command[0].startswith("/"):
+        findings.fault(COMMAND, f"{command[0]} is a relative path: name a program, or begin with /")
 
 
 async def read_artifacts(folder: Path, findings: Findings) -> dict[str, str]:

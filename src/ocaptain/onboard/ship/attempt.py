@@ -4,7 +4,7 @@ from .. import tasklist
 from ..protocol import Fault, TaskGrant
 from ..telemetry import is_captains
 from . import prompt
-from .agents import AGENTS
+from .agents import named
 from .heartbeat import GiveUp, Heartbeat
 from .landing import Feedback, Landing, Overtaken
 from .session import Session, Timing
@@ -26,7 +26,8 @@ class Attempt:
         self.task = grant["task"]
         self.claim = grant["claim"]
         self.ref = grant["ref"]
-        self.agent = AGENTS[tasklist.agent(grant["task"], ship.voyage["agent"])]
+        name = tasklist.agent(grant["task"], ship.voyage["agent"])
+        self.agent = named(name, ship.voyage["agent_command"])
         self.heartbeat = Heartbeat(ship, grant["claim"], grant["task"]["id"], grant["hails"])
         self.clone = ship.open_clone(self.heartbeat.over)
         self.work = Work(self.clone)

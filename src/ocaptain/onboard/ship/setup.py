@@ -10,7 +10,7 @@ from ..files import compile_half
 from ..process import program, run, run_or_exit, start_detached
 from ..protocol import ShipBoot, ShipFile
 from ..text import known_host
-from .agents import AGENTS
+from .agents import named
 from .ship import ssh_path
 from .workgroup import UNIT
 
@@ -107,7 +107,8 @@ def check_agent(home: Path, ship: ShipFile) -> None:
     """End this program, with a sentence, if helm would find the program of no agent.
 
     If it would find some, the ship takes their tasks, and says what it lacks for the others'."""
-    programs = [AGENTS[name].program for name in ship["voyage"]["agents"]]
+    command = ship["voyage"]["agent_command"]
+    programs = [named(name, command).program for name in ship["voyage"]["agents"]]
     find = ["bash", "-c", 'for name do command -v "$name" && exit; done; false', "-", *programs]
     if is_unit(ship):  # whose PATH is not that of an SSH command
         find[1] = "-lc"

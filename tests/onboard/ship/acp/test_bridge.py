@@ -303,6 +303,30 @@ get()
         assert {"kind": "text", "words": "api-key"} in bridge.turn()
 
 
+def test_it_authenticates_as_the_agent_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """With a method that takes variables, if all of them are set that it needs."""
+    program = """
+optional = {"name": "X", "optional": True}
+methods = [
+    {"id": "browser", "name": "Browser"},
+    {"id": "pair", "type": "env_var", "vars": [{"name": "SOME_KEY"}, {"name": "OTHER_KEY"}]},
+    {"id": "key", "type": "env_var", "vars": [{"name": "SOME_KEY"}, optional]},
+]
+reply(expect("initialize"), protocolVersion=1, authMethods=methods)
+fail(expect("session/new"), -32000, "Authentication required")
+method = expect("authenticate")
+reply(method)
+reply(expect("session/new"), sessionId="s")
+prompt = expect("session/prompt")
+say(method["params"]["methodId"])
+done(prompt)
+get()
+"""
+    monkeypatch.setenv("SOME_KEY", "k")
+    with bridged(program, tmp_path) as bridge:
+        assert {"kind": "text", "words": "key"} in bridge.turn()
+
+
 def test_without_a_credential_it_is_refused(tmp_path: Path):
     """The agent's own words say why."""
     program = 'initialize(); fail(expect("session/new"), -32000, "Authentication required"); get()'
@@ -337,6 +361,63 @@ get()
         {"sessionId": "s", "modeId": "yolo"},
         {"sessionId": "s", "configId": "model", "value": "m-1"},
     ]
+
+
+@rule("R168")
+@pytest.mark.parametrize(
+    ("offered", "asked"),
+    [
+        (
+            {"configOptions": [{"id": "llm", "category": "model"}]},
+            ["session/set_config_option", {"sessionId": "s", "configId": "llm", "value": "m-1"}],
+        ),
+        (
+            {"models": {"availableModels": [{"modelId": "m-1"}]}},
+            ["session/set_model", {"sessionId": "s", "modelId": "m-1"}],
+        ),
+    ],
+    ids=["option", "models"],
+)
+def test_any_agent_can_be_told_its_model(tmp_path: Path, offered: dict, asked: list):
+    """An option of that category has a name of the agent's own; before there were options, agents
+    listed their models."""
+    program = f"""
+initialize()
+reply(expect("session/new"), sessionId="s", **{offered!r})
+model = get()
+reply(model)
+prompt = expect("session/prompt")
+say(json.dumps([model["method"], model["params"]]))
+done(prompt)
+get()
+"""
+    with bridged(program, tmp_path, model="m-1", set_model=True) as bridge:
+        events = bridge.turn()
+    words = next(event["words"] for event in events if event["kind"] == "text")
+    assert json.loads(words) == asked
+
+
+@rule("R168")
+def test_a_model_that_the_agent_does_not_take_is_refused(tmp_path: Path):
+    """That is for the captain to mend: no other ship would do better."""
+    program = """
+initialize()
+reply(expect("session/new"), sessionId="s", configOptions=[{"id": "model"}])
+fail(expect("session/set_config_option"), -32602, "Invalid params")
+get()
+"""
+    with bridged(program, tmp_path, model="m-1", set_model=True) as bridge:
+        end = bridge.turn()[-1]
+    assert (end["outcome"], end["text"]) == (
+        "refused",
+        "the agent does not take the model m-1: Invalid params",
+    )
+    with bridged("opened(); get()", tmp_path, model="m-1", set_model=True) as bridge:
+        end = bridge.turn()[-1]
+    assert (end["outcome"], end["text"]) == (
+        "refused",
+        "the agent lets nobody choose a model: take m-1 out of the plan",
+    )
 
 
 @rule("R163")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocaptain.onboard.ship.agents import AGENTS, lacking, own_variables
+from ocaptain.onboard.ship.agents import AGENTS, lacking, named, own_variables
 from ocaptain.settings import AGENT_VARIABLES
 from tests.support.events import JSON, check
 from tests.support.rules import rule
@@ -51,6 +51,21 @@ def test_an_agent_has_its_own_credentials_only():
     assert own_variables(given, AGENTS) == given
 
 
+@rule("R167")
+def test_any_other_agent_is_given_what_its_captain_names():
+    """Variables with the prefix are for nobody else; it sees them without that."""
+    given = {"OCAPTAIN_AGENT_MY_KEY": AGENT_SECRET}
+    assert own_variables(given, ["claude", "opencode"]) == {}
+    mine = own_variables(given, ["acp"])
+    agent = named("acp", ["my-agent", "--acp"])
+    job = JOB._replace(agent_env=mine, model="m-1")
+    assert agent.environment(job)["MY_KEY"] == AGENT_SECRET
+    *_, orders = agent.command(job)
+    assert json.loads(orders)["command"] == ["my-agent", "--acp"]
+    assert json.loads(orders)["model"] == "m-1"
+    assert agent.missing({}) is None
+
+
 @rule("R165")
 def test_a_ship_says_what_it_lacks_for_agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A program, with the command that installs it; then a credential, with its name."""
@@ -63,3 +78,7 @@ def test_a_ship_says_what_it_lacks_for_agents(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "claude").chmod(0o755)
     assert "ship-1 has no credential for it: set CLAUDE_" in lacking({}, "ship-1")["claude"]
     assert "claude" not in lacking(credential, "ship-1")
+    assert lacks["acp"] == "the voyage has no agent_command"
+    lacks = lacking({}, "ship-1", ["my-agent", "--acp"])
+    assert lacks["acp"] == "my-agent is not installed on ship-1: install my-agent there"
+    assert "acp" not in lacking({}, "ship-1", ["/bin/sh"])

@@ -62,10 +62,13 @@ class Opening:
         self.can_go_on = False
         """Whether another process can go on with the session."""
         self.said_meanwhile: list[Said] = []
+        self._methods: list[Json] = []
+        """The ways to authenticate that it has told of."""
 
     def open(self, conversation: str, complain: Callable[[str], None]) -> None:
         """Start a session, or go on with one. Raises Failed, or Gone."""
         self._complain = complain
+        self._goes_on = bool(conversation)
         try:
             self._initialize()
             result = self._session(conversation)
@@ -134,6 +137,7 @@ class Opening:
         if version != VERSION:
             text = f"the agent speaks version {version} of its protocol, and not {VERSION}"
             raise Failed(Failure("refused", text))
+        self._methods = _entries(result, "authMethods")
         can = _part(result, "agentCapabilities")
         sessions = _part(can, "sessionCapabilities")
         self.can_close = "close" in sessions
@@ -170,6 +174,9 @@ class Opening:
         for name, method in self._orders.login.items():
             if os.environ.get(name):
                 return method
+        for offered in self._methods:
+            if offered.get("type") == "env_var" and _is_provided(offered):
+                return str(offered.get("id"))
         return ""
 
     def _set_mode(self, result: Json) -> None:
@@ -179,17 +186,29 @@ class Opening:
         with suppress(Refusal):
             if mode and any(known.get("id") == mode for known in modes):
                 self._call("session/set_mode", {"sessionId": self.session, "modeId": mode})
-            elif mode and _has_option(result, "mode"):
-                self._set_option("mode", mode)
+            elif mode and (option := _option(result, "mode")):
+                self._set_option(option, mode)
 
     def _set_model(self, result: Json) -> None:
+        """Have the session use the model. Raises Failed if that cannot be."""
         model = self._orders.model
         if not model or not self._orders.set_model:
             return
-        if not _has_option(result, "model"):
-            text = f"the agent lets nobody choose a model: take {model} out of the plan"
-            raise Failed(Failure("refused", text))
-        self._set_option("model", model)
+        option = _option(result, "model")
+        models = _entries(_part(result, "models"), "availableModels")
+        try:
+            if option:
+                self._set_option(option, model)
+            elif models:  # as agents had it before there were options
+                params = {"sessionId": self.session, "modelId": model}
+                self._call("session/set_model", params)
+            elif not self._goes_on:
+                text = f"the agent lets nobody choose a model: take {model} out of the plan"
+                raise Failed(Failure("refused", text))
+        except Refusal as refusal:
+            said = ends.of_error(refusal.error).text
+            text = f"the agent does not take the model {model}: {said}"
+            raise Failed(Failure("refused", text)) from None
 
     def _set_option(self, name: str, value: str) -> None:
         params = {"sessionId": self.session, "configId": name, "value": value}
@@ -246,5 +265,15 @@ def _entries(record: Any, name: str) -> list[Json]:
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
-def _has_option(result: Json, name: str) -> bool:
-    return any(option.get("id") == name for option in _entries(result, "configOptions"))
+def _option(result: Json, name: str) -> str:
+    """Return the id of the session's option of this name or category; empty if there is none."""
+    for option in _entries(result, "configOptions"):
+        if name in (option.get("id"), option.get("category")):
+            return str(option.get("id"))
+    return ""
+
+
+def _is_provided(method: Json) -> bool:
+    """Whether all variables are set that a way to authenticate takes."""
+    needed = [one for one in _entries(method, "vars") if one.get("optional") is not True]
+    return bool(needed) and all(os.environ.get(str(one.get("name"))) for one in needed)

@@ -1,7 +1,7 @@
 """The coding agents that a ship can run: one module each. To add one, write it and name it here."""
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from . import acp, claude, shell
 from .agent import Agent, Event, Job, Kind, Outcome, Usage
@@ -12,11 +12,19 @@ AGENTS: dict[str, Agent] = {
     "opencode": acp.OPENCODE,
     "gemini": acp.GEMINI,
     "claude-acp": acp.CLAUDE_ACP,
+    "acp": acp.OTHER,
     "shell": shell,
 }
 
 
-def own_variables(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+def named(name: str, command: Sequence[str] | None) -> Agent:
+    """Return an agent by its name; `command` is the voyage's, which starts the agent `acp`."""
+    if name == "acp" and command:
+        return acp.other(command)
+    return AGENTS[name]
+
+
+def own_variables(environ: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
     """Return of the captain's variables for agents those that some of them may have.
 
     What is another's credential is none of these."""
@@ -26,19 +34,29 @@ def own_variables(environ: Mapping[str, str], names: Iterable[str]) -> dict[str,
     for agent in AGENTS.values():
         foreign.update(agent.credentials)
     foreign -= own
+    if "acp" not in names:
+        foreign.update(variable for variable in environ if variable.startswith(acp.PREFIX))
     return {variable: value for variable, value in environ.items() if variable not in foreign}
 
 
 def lacking(
-    environ: Mapping[str, str], machine: str, *, may_install: bool = False
+    environ: Mapping[str, str],
+    machine: str,
+    command: Sequence[str] | None = None,
+    *,
+    may_install: bool = False,
 ) -> dict[str, str]:
     """Return what a machine, this one, lacks for agents, in sentences by the agents' names.
 
-    `environ` are the variables for agents that it has. With `may_install` something that runs
-    before an agent may install its program, so that none is missed."""
+    `environ` are the variables for agents that it has, and `command` is what starts `acp`. With
+    `may_install` something that runs before an agent may install its program, so that none is
+    missed."""
     lacks: dict[str, str] = {}
-    for name, agent in AGENTS.items():
-        if not (may_install or shutil.which(agent.program)):
+    for name in AGENTS:
+        agent = named(name, command)
+        if not agent.program:
+            lacks[name] = "the voyage has no agent_command"
+        elif not (may_install or shutil.which(agent.program)):
             install = agent.install or f"install {agent.program} there"
             lacks[name] = f"{agent.program} is not installed on {machine}: {install}"
         elif agent.missing(own_variables(environ, [name])):
@@ -55,5 +73,6 @@ __all__ = [
     "Outcome",
     "Usage",
     "lacking",
+    "named",
     "own_variables",
 ]

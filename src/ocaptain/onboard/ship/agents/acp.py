@@ -4,8 +4,8 @@ The bridge's lines are our events already. docs/agents.md says what each agent c
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from ...protocol import Json
@@ -17,6 +17,8 @@ from .agent import Event, Job, Kind, Outcome, Usage
 
 Environment = Callable[[str | None, Mapping[str, str]], dict[str, str]]
 """What makes an agent unattended and gives it a model; takes the model and what is given so far."""
+PREFIX = "OCAPTAIN_AGENT_"
+"""What stands before the names of variables that are for the voyage's `agent_command` alone."""
 
 
 def _codex(model: str | None, given: Mapping[str, str]) -> dict[str, str]:
@@ -57,6 +59,12 @@ def _claude(model: str | None, _given: Mapping[str, str]) -> dict[str, str]:
     return {**unattended, "ANTHROPIC_MODEL": model} if model else unattended
 
 
+def _other(_model: str | None, given: Mapping[str, str]) -> dict[str, str]:
+    """Of another agent only its captain knows what it needs."""
+    own = [name for name in given if name.startswith(PREFIX)]
+    return {name.removeprefix(PREFIX): given[name] for name in own}
+
+
 @dataclass(kw_only=True)
 class Acp:
     """A row of the table: an agent behind the bridge."""
@@ -68,7 +76,7 @@ class Acp:
     credentials: tuple[str, ...]
     """The captain's variables that it is given."""
     needs: tuple[str, ...]
-    """Those of which it has to have one."""
+    """Those of which it has to have one; none: it may do without."""
     unattended: Environment
     private: list[str] = field(default_factory=list)
     """Variables with the path of a folder of its own."""
@@ -78,12 +86,14 @@ class Acp:
     """The session's mode in which it asks nobody."""
     model_option: str = ""
     """The option of its command line that names the model."""
+    sets_model: bool = False
+    """Whether the session is told the model."""
     interactive: bool = True
     has_telemetry: bool = False
 
     def missing(self, environ: Mapping[str, str]) -> str | None:
         """Say which credentials would do, if there is none."""
-        if any(environ.get(name) for name in self.needs):
+        if not self.needs or any(environ.get(name) for name in self.needs):
             return None
         return f"set {' or '.join(self.needs)}"
 
@@ -100,6 +110,7 @@ class Acp:
             login=self.login,
             mode=self.mode,
             model=model or "",
+            set_model=self.sets_model,
             conversation=job.conversation,
             budget_usd=job.grant["budget_usd"],
         )
@@ -226,3 +237,19 @@ CLAUDE_ACP = Acp(
     private=["CLAUDE_CONFIG_DIR"],
     mode="bypassPermissions",
 )
+
+OTHER = Acp(
+    program="",
+    install="",
+    credentials=("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY"),
+    needs=(),
+    unattended=_other,
+    sets_model=True,
+)
+"""Any other; the voyage's `agent_command` starts it."""
+
+
+def other(command: Sequence[str]) -> Acp:
+    """Return the agent that this command line starts."""
+    program, *arguments = command
+    return replace(OTHER, program=program, arguments=arguments)
