@@ -275,6 +275,10 @@ def test_what_a_voyage_may_cost_is_said_before_it_sails():
     settings: Any = {"name": "guide", "repo": ".", "artifacts": {}, "tasks": [], "ships": 2}
     source = Source("/code", None, "main", "4b0a30fb4299395b7c60f1a2d4e88b3c5a917d02")
     plan = Plan(**settings, source=source, model="opus", check="make test", budget_usd=20)
+    limited = Plan(**settings, source=source, budget_tokens=5_000_000)
+    assert lines(terminal.report(Report(plan=limited)))[-1] == (
+        "budget         5,000,000 tokens; then it pauses"
+    )
     assert lines(terminal.report(Report(plan=plan)))[-3:] == [
         "ships          2, with the agent claude and the model opus",
         "check          make test, before each landing",

@@ -19,7 +19,7 @@ from .times import clock, duration, since
 if TYPE_CHECKING:
     from .doctor import Finding
     from .fleet.orders import Addressee, FsckOutcome, HailOutcome, Outcome, ReinforceOutcome
-    from .fleet.usage import UsageRow, UsageShown
+    from .fleet.usage import Budgets, UsageRow, UsageShown
     from .fleet.voyage import VoyageStatus
     from .settings import SettingRow
 
@@ -229,7 +229,7 @@ def usage(shown: "UsageShown") -> RenderableType:
     """What a voyage has used, with the sum of all, and what of it came to nothing."""
     total = shown["total"]
     heads = [shown["by"], "attempts", "cost", "share", "in", "out", "cached"]
-    budget = f" of the budget of ${shown['budget_usd']:g}" if shown["budget_usd"] else ""
+    budget = f" of the budget of {allowed(shown)}" if allowed(shown) else ""
     spent = f"{money.spent(total['cost_usd'], [total])}{budget}"
     end = "the agents tell no dollars"
     if total["cost_usd"] or not money.tokens(total):
@@ -383,9 +383,15 @@ def _budget(plan: Plan) -> str:
     """What the voyage may cost."""
     if plan.agents() == ["shell"]:
         return "the agent shell costs nothing"
-    if plan.budget_usd is None:
-        return "no limit: set budget_usd in voyage.json for one"
-    return f"${plan.budget_usd:g}; then it pauses"
+    most = allowed({"budget_usd": plan.budget_usd, "budget_tokens": plan.budget_tokens})
+    return f"{most}; then it pauses" if most else "no limit: set budget_usd in voyage.json for one"
+
+
+def allowed(budgets: "Budgets") -> str:
+    """What a voyage may cost at most, in words; nothing if there is no limit."""
+    usd, tokens = budgets["budget_usd"], budgets["budget_tokens"]
+    limits = [f"${usd:g}" if usd else "", f"{tokens:,} tokens" if tokens else ""]
+    return " or ".join(filter(None, limits))
 
 
 # Text

@@ -3,7 +3,7 @@
 from typing import Any, get_args
 
 from ocaptain import terminal
-from ocaptain.fleet.usage import By, put_together
+from ocaptain.fleet.usage import Budgets, By, put_together
 from tests.support.rendered import lines
 
 
@@ -31,11 +31,14 @@ CLAIMS = [
     claim(4, None, "landed"),
 ]
 
+BUDGETS: Budgets = {"budget_usd": 20.0, "budget_tokens": None}
+UNLIMITED: Budgets = {"budget_usd": None, "budget_tokens": None}
+
 
 def test_rows_add_up_to_the_total_whatever_they_are_of():
     """No dollar and no token is missing, and what came to nothing is told."""
     for by in get_args(By):
-        shown = put_together("voyage-1", by, 20.0, CLAIMS)
+        shown = put_together("voyage-1", by, BUDGETS, CLAIMS)
         total = shown["total"]
         assert (total["cost_usd"], total["vain_usd"], total["attempts"]) == (2.5, 0.5, 4)
         assert sum(row["cost_usd"] for row in shown["rows"]) == 2.5
@@ -50,7 +53,7 @@ def test_usage_of_agents_that_tell_no_dollars_has_tokens():
         used.append({**row, "usage": {"gpt": unpriced}, "cost_usd": 0.0})
     more = {**unpriced, "input_tokens": 10_000}
     used.append({**CLAIMS[2], "usage": {"gpt": more}, "cost_usd": 0.0})
-    shown = put_together("voyage-1", "task", None, [*used, CLAIMS[3]])
+    shown = put_together("voyage-1", "task", UNLIMITED, [*used, CLAIMS[3]])
     assert lines(terminal.usage(shown)) == [
         "task    attempts  cost   share  in     out  cached",
         "1       2         -      50%    0      600  19.4k",
@@ -63,7 +66,7 @@ def test_usage_of_agents_that_tell_no_dollars_has_tokens():
 
 def test_usage_is_a_table_with_shares():
     """What cost most comes first."""
-    assert lines(terminal.usage(put_together("voyage-1", "task", 20.0, CLAIMS))) == [
+    assert lines(terminal.usage(put_together("voyage-1", "task", BUDGETS, CLAIMS))) == [
         "task    attempts  cost   share  in    out   cached",
         "1       2         $2.00  80%    3.0k  3.0k  4.5k",
         "2       1         $0.50  20%    0     0     0",
@@ -71,3 +74,4 @@ def test_usage_is_a_table_with_shares():
         "total   4         $2.50  100%   3.0k  3.0k  4.5k",
         "$2.50 of the budget of $20; $0.50 went into attempts that did not land",
     ]
+    assert terminal.allowed({**BUDGETS, "budget_tokens": 5000}) == "$20 or 5,000 tokens"

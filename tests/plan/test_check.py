@@ -111,7 +111,7 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
             (
                 'tasks/1.json: metadata: "agent": there is no agent "Claud"; '
                 'did you mean "claude"? '
-                "There are claude, claude-acp, codex, gemini, opencode, shell"
+                "There are acp, claude, claude-acp, codex, gemini, opencode, shell"
             ),
         ],
     ),
@@ -221,6 +221,36 @@ def test_another_agent_is_whatever_its_command_starts(plan: Path):
     assert faults(plan, OCAPTAIN_PROVIDER="local") == [
         'voyage.json: "agent": missing: my-agent → install my-agent'
     ]
+
+
+def test_where_a_budget_in_dollars_cannot_be_kept_is_noted(plan: Path):
+    """Once for each agent that tells no dollars; one of tokens can."""
+    keys = {"OPENAI_API_KEY": "sk-Wx4distinctive", "GEMINI_API_KEY": "AIzaWx4distinctive"}
+    own = {"metadata": {"agent": "gemini", "budget_usd": 1}}
+    patch(plan, "voyage.json", agent="codex", recommended_ships=1, budget_tokens=5_000_000)
+    patch(plan, "tasks/1.json", **own)
+    patch(plan, "tasks/2.json", **own)
+    assert checked(plan, OCAPTAIN_PROVIDER="hosts", **keys).notes == [
+        (
+            'tasks/1.json: metadata: "budget_usd" cannot be kept with gemini, which tells no '
+            'dollars; "budget_tokens" can'
+        )
+    ]
+    patch(plan, "voyage.json", budget_usd=5)
+    patch(plan, "tasks/2.json", metadata={"agent": "opencode"})
+    of_voyage = [note.partition(":")[2] for note in checked(plan, **keys).notes]
+    assert of_voyage == [
+        ' "budget_usd" cannot be kept with codex, which tells no dollars; "budget_tokens" can',
+        ' "budget_usd" cannot be kept with gemini, which tells no dollars; "budget_tokens" can',
+        (
+            ' "budget_usd" can be kept with opencode only if that tells dollars; '
+            '"budget_tokens", if it tells tokens'
+        ),
+    ]
+    patch(plan, "voyage.json", agent="claude")
+    patch(plan, "tasks/1.json", metadata={})
+    patch(plan, "tasks/2.json", metadata={})
+    assert checked(plan).notes == []
 
 
 def test_doubtful_credentials_are_noted(plan: Path):

@@ -53,6 +53,7 @@ class Drawn:
             "stall_minutes": 10,
             "lease_seconds": 300,
             "budget_usd": None,
+            "budget_tokens": None,
             "created": self.began,
             "interactive": True,
             **record,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ocaptain.onboard.protocol import TaskGrant
 from ocaptain.onboard.ship.agents import AGENTS, Event, Job
+from ocaptain.onboard.ship.agents.agent import Dollars
 from ocaptain.onboard.ship.session import Session, Timing
 from tests.support.ship import a_grant
 
@@ -50,6 +51,7 @@ class Talking:
     credentials: tuple[str, ...] = ()
     interactive = True
     has_telemetry = False
+    dollars: Dollars = "told"
     message = staticmethod(AGENTS["claude"].message)
     events = staticmethod(AGENTS["claude"].events)
 

@@ -29,6 +29,7 @@ def a_grant(
         "wrecks": [],
         "hails": {},
         "budget_usd": budget_usd,
+        "budget_tokens": None,
     }
 
 

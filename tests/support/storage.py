@@ -43,6 +43,7 @@ RECORD: Json = {
     "lease_seconds": 60,
     "time_limit_minutes": 1,
     "budget_usd": None,
+    "budget_tokens": None,
     "notify": None,
     "max_repairs": 2,
     "landing_window": 16,

@@ -90,6 +90,7 @@ async def voyage_record(
         "lease_seconds": plan.lease_seconds,
         "time_limit_minutes": plan.time_limit_minutes,
         "budget_usd": plan.budget_usd,
+        "budget_tokens": plan.budget_tokens,
         "notify": plan.notify,
         "author": await author(plan.source.path or plan.folder),
         "created": time.time(),

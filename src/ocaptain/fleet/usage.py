@@ -32,12 +32,18 @@ class UsageRow(TypedDict):
     api_s: float
 
 
-class UsageShown(TypedDict):
+class Budgets(TypedDict):
+    """What a voyage may cost."""
+
+    budget_usd: float | None
+    budget_tokens: int | None
+
+
+class UsageShown(Budgets):
     """What a voyage has used."""
 
     voyage: str
     by: str
-    budget_usd: float | None
     rows: list[UsageRow]
     """What has cost most comes first."""
     total: UsageRow
@@ -46,12 +52,14 @@ class UsageShown(TypedDict):
 async def usage(voyage: Voyage, by: By) -> UsageShown:
     """Return what a voyage has used. Raises Unreachable."""
     seen = (await read_picture(voyage)).picture()
-    return put_together(voyage.id, by, seen["record"]["budget_usd"], seen["claims"])
+    budgets: Budgets = {
+        "budget_usd": seen["record"]["budget_usd"],
+        "budget_tokens": seen["record"]["budget_tokens"],
+    }
+    return put_together(voyage.id, by, budgets, seen["claims"])
 
 
-def put_together(
-    voyage: str, by: By, budget_usd: float | None, claims: Iterable[Claim]
-) -> UsageShown:
+def put_together(voyage: str, by: By, budgets: Budgets, claims: Iterable[Claim]) -> UsageShown:
     """Return what claims have used, a row for each of what they are put together by."""
     rows: dict[str, UsageRow] = {}
     total = no_usage("total")
@@ -71,7 +79,7 @@ def put_together(
     for row in (*rows.values(), total):
         row["share"] = round(row["cost_usd"] / total["cost_usd"], 4) if total["cost_usd"] else 0.0
     ordered = sorted(rows.values(), key=lambda row: -row["cost_usd"])
-    return {"voyage": voyage, "by": by, "budget_usd": budget_usd, "rows": ordered, "total": total}
+    return {"voyage": voyage, "by": by, **budgets, "rows": ordered, "total": total}
 
 
 def name_of(claim: Claim, by: By) -> str:

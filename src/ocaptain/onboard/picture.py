@@ -64,6 +64,7 @@ class Record(TypedDict):
     stall_minutes: float
     lease_seconds: float
     budget_usd: float | None
+    budget_tokens: int | None
     created: Amount
     interactive: bool
     """Whether the agent can be told something while it runs."""

@@ -47,7 +47,7 @@ TaskState = Literal["pending", "in_progress", "completed", "failed"]
 
 
 class TaskMetadata(TypedDict, total=False):
-    """`metadata` of a task: down to `budget_usd` it is the plan's, all else is ocaptain's."""
+    """`metadata` of a task: down to `budget_tokens` it is the plan's, all else is ocaptain's."""
 
     files: list[str]
     """Paths that the task will touch."""
@@ -58,6 +58,7 @@ class TaskMetadata(TypedDict, total=False):
     model: str
     """Its model, if not the voyage's."""
     budget_usd: float
+    budget_tokens: int
     """What one attempt at it may spend."""
     claim: int
     attempts: int
@@ -120,6 +121,7 @@ class VoyageRecord(TypedDict):
     lease_seconds: float
     time_limit_minutes: float
     budget_usd: float | None
+    budget_tokens: int | None
     notify: str | None
     author: dict[str, str]
     """`user.name` and `user.email` of the captain."""
@@ -254,6 +256,9 @@ class Claim(TypedDict, total=False):
     """What its session may spend, if there is a limit; of the voyage's budget it is set apart."""
     budget_of: Literal["task"]
     """If the task's own budget is that limit."""
+    budget_tokens: int
+    tokens_of: Literal["task"]
+    """The same of tokens."""
     overtaken: int
     """How often others' work has kept its own from landing."""
 
@@ -561,7 +566,8 @@ class TaskGrant(TypedDict):
     hails: dict[str, str]
     """The captain's messages that wait for the ship's agent, by number."""
     budget_usd: float | None
-    """What the session may spend."""
+    budget_tokens: int | None
+    """What the session may spend; None: as much as it likes."""
 
 
 class BeatAnswer(TypedDict):

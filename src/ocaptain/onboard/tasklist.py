@@ -11,9 +11,12 @@ import re
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from typing import Any
+    from typing import Any, Literal
 
     from .protocol import Task, TaskCounts, TaskMetadata, Tasks, TaskState
+
+    Budget = Literal["budget_usd", "budget_tokens"]
+    """What a budget is called, be it the voyage's, a task's or a claim's."""
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -121,9 +124,9 @@ def files(task: Mapping[str, object]) -> list[str]:
     return [path.rstrip("/") for path in paths if isinstance(path, str)]
 
 
-def budget_usd(task: Task) -> float | None:
-    """Return what one attempt at the task may spend, in USD; None if it does not say."""
-    limit: Any = metadata(task).get("budget_usd")
+def budget(task: Task, name: Budget) -> float | None:
+    """Return what one attempt at the task may spend, in USD or tokens; None if it does not say."""
+    limit: Any = metadata(task).get(name)
     is_number = isinstance(limit, (int, float)) and not isinstance(limit, bool)
     return float(limit) if is_number and limit > 0 else None
 

@@ -12,6 +12,7 @@ from ocaptain.onboard.redaction import url_secrets
 from ocaptain.onboard.text import several
 from ocaptain.process import run
 
+from .budgets import budget_notes
 from .forecast import foresee
 from .hints import SETTINGS_KEYS, meant, plain, question
 from .plan import Forecast, Plan, Report, Settings, Source
@@ -48,6 +49,7 @@ async def check(folder: Path, config: Config, *, idle: bool = False) -> Report:
     check_command(command, agents, findings)
     for place, obstacle in obstacles(config, agents, command).items():
         findings.fault(place, obstacle)
+    findings.notes += budget_notes(settings, agents, tasks)
     source = await find_source(settings, folder, config, findings)
     if findings.faults or source is None:
         return Report(faults=findings.faults, notes=findings.notes)

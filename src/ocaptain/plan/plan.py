@@ -12,6 +12,7 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=99)]
 Window = Annotated[int, msgspec.Meta(ge=1, le=16)]
 Amount = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
+Tokens = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease_seconds: Amount = 300
     time_limit_minutes: Amount = 60
     budget_usd: Amount | None = None
+    budget_tokens: Tokens | None = None
     notify: Text | None = None
 
 

@@ -16,7 +16,7 @@ from ocaptain.onboard.tasklist import ID, order
 from ocaptain.onboard.text import several
 
 from .hints import TASK_KEYS, meant, question
-from .plan import Amount, Text
+from .plan import Amount, Text, Tokens
 from .reading import Findings, Json, read_object, sound_fields
 
 UNFIT_FOR_GIT = re.compile(r"\.\.|\.$|\.lock$")
@@ -48,6 +48,7 @@ class Metadata(msgspec.Struct):
     files: list[Text] | None = None
     run: Text | None = None
     budget_usd: Amount | None = None
+    budget_tokens: Tokens | None = None
     agent: Text | None = None
     model: Text | None = None
 
@@ -60,6 +61,7 @@ READ_OF_METADATA = (
     "metadata.agent",
     "metadata.model",
     "metadata.budget_usd",
+    "metadata.budget_tokens",
     *LINKS,
 )
 """What a key of metadata may be meant for; others there are the plan's own."""

@@ -104,6 +104,17 @@ def test_an_agent_that_never_hears_of_the_end_of_its_background_ends_all_the_sam
     assert 1 < seconds < 5
 
 
+@rule("R155")
+def test_a_session_ends_with_its_tokens(start: Start):
+    """In a turn as soon as its messages have used them, and before another turn begins."""
+    used = "id='m', model='claude-x', usage={'input_tokens': 60, 'cache_read_input_tokens': 60}"
+    running = start(f"hear(); begin(); say('Here.', {used}); sys.stdin.read()")
+    running.grant["budget_tokens"] = 120
+    for _ in range(2):
+        end = running.turn("go")
+        assert (end.outcome, end.text) == ("spent", "its budget of 120 tokens is used up: 120")
+
+
 @rule("R85")
 def test_an_agent_that_says_and_does_nothing_has_stalled(start: Start):
     """No output, nothing that computes, no wait announced: that is no work."""

@@ -154,6 +154,43 @@ def test_a_task_that_spends_its_own_budget_has_failed_an_attempt(sail: Sail):
     assert storage.order("tasks")["tasks"][1]["attempts"] == 0
 
 
+def used(tokens: int) -> dict[str, Any]:
+    """What a ship reports of its claim: a model's tokens, half of them read from the cache."""
+    half = tokens // 2
+    return {"usage": {"m": {"input_tokens": tokens - half, "cache_read_tokens": half}}}
+
+
+@rule("R67", "R155")
+def test_a_budget_of_tokens_is_shared_and_pauses_the_voyage(sail: Sail):
+    """As one of dollars, whatever the tokens cost, and those of the cache count."""
+    storage = sail(*(task(str(number)) for number in range(5)), budget_tokens=9000)
+    claims = [storage.claim(ship) for ship in SHIPS]
+    assert [claim["budget_tokens"] for claim in claims] == [3000, 3000, 3000]
+    assert storage.claim(storage.join())["claim"] is None
+    land(storage, "ship-0", claims[0], None, **used(1000))
+    assert storage.claim("ship-0")["budget_tokens"] == 1000
+    storage.ask("ship-1", "release", claim=2, fault="spent", why="its tokens", **used(3000))
+    storage.ask("ship-2", "beat", claim=3, **used(5000))
+    assert state(storage) == ("paused", "9,000 of the budget of 9,000 tokens are spent")
+    assert storage.order("status")["budget_spent"] is True
+    assert storage.order("tasks")["tasks"][1]["attempts"] == 0
+
+
+@rule("R155")
+def test_a_task_that_spends_its_own_tokens_has_failed_an_attempt(sail: Sail):
+    """Which of two limits ended the session is seen by what it has used."""
+    storage = sail(task("1", budget_tokens=200), budget_usd=9.0, budget_tokens=9000)
+    granted = storage.claim("ship-0")
+    assert (granted["budget_usd"], granted["budget_tokens"]) == (9.0, 200)
+    storage.ask("ship-0", "release", claim=1, fault="spent", why="dollars", cost_usd=9.0)
+    assert storage.order("tasks")["tasks"][0]["attempts"] == 0
+    storage = sail(task("1", budget_tokens=200), budget_usd=9.0, budget_tokens=9000)
+    storage.claim("ship-0")
+    storage.ask("ship-0", "release", claim=1, fault="spent", why="its tokens", **used(200))
+    assert storage.order("tasks")["tasks"][0]["attempts"] == 1
+    assert storage.order("status")["state"] == "running"
+
+
 @rule("R67")
 def test_the_last_task_may_spend_all_that_is_left(sail: Sail):
     """What is left is divided by ships that have something to do, not by those that only wait."""

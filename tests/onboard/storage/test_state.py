@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ocaptain.onboard.storage import state
+from ocaptain.onboard.storage import budgets, state
 from ocaptain.onboard.storage.call import Call
 from tests.support.claims import give_up
 from tests.support.rules import rule
@@ -109,16 +109,16 @@ def test_every_claim_costs_whatever_became_of_it(sail: Sail):
     claim = storage.claim("ship-0")["claim"]
     storage.ask("ship-0", "release", claim=claim, fault="agent", why="no", cost_usd=0.75)
     assert state.cost(look(storage)) == 0.75
-    assert not state.budget_spent(look(storage))
+    assert not budgets.reason(look(storage))
     storage.finish("ship-0", cost_usd=0.25)
-    assert state.budget_spent(look(storage))
+    assert budgets.reason(look(storage))
 
 
 def test_without_a_budget_none_is_spent(sail: Sail):
     """However much a voyage costs, it goes on if no budget was set."""
     storage = sail(task("1"), task("2"))
     storage.finish("ship-0", cost_usd=5000)
-    assert not state.budget_spent(look(storage))
+    assert not budgets.reason(look(storage))
     assert how_it_stands(storage) == ("running", None)
 
 

@@ -58,8 +58,15 @@ const overview = (() => {
       figure("Ships at work", `${atWork} of ${status.ships.length}`,
         rate ? `at most ${Math.round(rate)} landings an hour` : ""),
       figure("Cost", words.spent(status.cost_usd, [status.usage]),
-        record.budget_usd ? `of ${words.dollars(record.budget_usd)}` : ""),
+        allowed(record)),
       left());
+  };
+
+  const allowed = (record) => {
+    const usd = record.budget_usd ? words.dollars(record.budget_usd) : "";
+    const tokens = record.budget_tokens ? `${words.compact(record.budget_tokens)} tokens` : "";
+    const limits = [usd, tokens].filter(Boolean).join(" or ");
+    return limits ? `of ${limits}` : "";
   };
 
   const shipRow = (ship) => {

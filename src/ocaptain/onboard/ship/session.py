@@ -164,7 +164,7 @@ class Session:
         The agent goes on after a limit. Raises GiveUp if the claim is lost or if one limit follows
         the other, and OutOfMemory if the agent was killed for that."""
         self._has_worked = False
-        end = self._take_turn(text)
+        end = self._overspent() or self._take_turn(text)
         while end.outcome == "limited":
             self._wait_out(end)
             words = prompt.GO_ON
@@ -265,7 +265,7 @@ class Session:
         end = self._turn.end
         silent_s = time.monotonic() - self._turn.heard_at
         if end is None:
-            return self._exited(silent_s) or self._overdue() or self._stalled(silent_s)
+            return self._cut_short(silent_s)
         if end.outcome != "done":
             return end
         goes_on = self._run.background_tasks > 0 or self._hails.are_on_the_way()
@@ -274,6 +274,23 @@ class Session:
         if goes_on and silent_s > self._timing.background_s:
             self._stop_background()
         return None
+
+    def _cut_short(self, silent_s: float) -> Event | None:
+        """End a turn that has no end of its own, or should have had one by now."""
+        return (
+            self._exited(silent_s)
+            or self._overspent()
+            or self._overdue()
+            or self._stalled(silent_s)
+        )
+
+    def _overspent(self) -> Event | None:
+        """End a turn that would use more tokens than the claim has, as far as the agent tells."""
+        budget = self.grant["budget_tokens"]
+        if budget is None or self._spending.tokens() < budget:
+            return None
+        text = f"its budget of {budget:,} tokens is used up: {self._spending.tokens():,}"
+        return Event("end", text, outcome="spent")
 
     def _exited(self, silent_s: float) -> Event | None:
         """End a turn whose agent is gone, though what it left may hold its output open."""

@@ -50,13 +50,20 @@ class Spending:
         """Return what the session has spent, in US dollars."""
         return sum(spent.total() for spent in self._all())
 
+    def tokens(self) -> int:
+        """Return how many tokens the session has used, of any kind."""
+        return sum(tokens(used) for used in self._usages())
+
     def by_model(self) -> dict[str, ModelUsage]:
         """Return what the session has used, by model."""
         found: dict[str, Usage] = {}
-        for used in (used for spent in self._all() for used in spent.usage):
+        for used in self._usages():
             before = found.get(used.model)
             found[used.model] = added(before, used) if before else used
         return {model: _entry(used) for model, used in found.items()}
+
+    def _usages(self) -> list[Usage]:
+        return [used for spent in self._all() for used in spent.usage]
 
     def _all(self) -> list[Spent]:
         messages = tuple(self._messages.values())  # which the reader may add to meanwhile
@@ -74,6 +81,12 @@ def added(one: Usage, other: Usage) -> Usage:
         _dollars((one.cost_usd, other.cost_usd)),
         one.api_s + other.api_s,
     )
+
+
+def tokens(used: Usage) -> int:
+    """Return how many tokens this is, of any kind."""
+    cached = used.cache_read_tokens + used.cache_write_tokens
+    return used.input_tokens + used.output_tokens + cached
 
 
 def _dollars(costs: Iterable[float | None]) -> float | None:

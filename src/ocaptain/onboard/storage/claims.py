@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import clean, several
-from . import agents, books, health, rest, train
+from . import agents, books, budgets, health, rest, train
 from .call import SHORT_LIMIT, Refused, amount, text
 from .leases import end_claim, renew, sweep
 from .state import (
     all_completed,
-    budget_share,
     is_being_verified,
     is_complete,
     is_current,
@@ -94,8 +93,7 @@ def new_claim(call: Call, run_id: str) -> Claim | None:
     ship = call.ships[call.who]
     if not health.takes_tasks(ship) or not health.may_try(call, ship) or call.meta.get("paused"):
         return None
-    share = budget_share(call)
-    task_id = None if share == 0 else next_task(call, ship)
+    task_id = None if budgets.none_is_left(call) else next_task(call, ship)
     if task_id is None and not verification_is_due(call):
         return None
     new: Claim = {
@@ -109,22 +107,12 @@ def new_claim(call: Call, run_id: str) -> Claim | None:
         "task": task_id,
     }
     if task_id:
-        new = with_budget(new, share, tasklist.budget_usd(call.tasks[task_id]))
+        new = budgets.granted(call, new, call.tasks[task_id])
         new["agent"] = agents.agent_of(call, call.tasks[task_id])
         change: Task = {"status": "in_progress", "owner": call.who}
         taken = tasklist.patched(call.tasks[task_id], change)
         call.put_task(tasklist.annotated(taken, {"claim": new["number"]}))
     return renew(call, new)
-
-
-def with_budget(claim: Claim, share: float | None, own: float | None) -> Claim:
-    """Return a claim with what its session may spend: its share of the voyage's budget, or what its
-    task allows, if that is less. None: no limit."""
-    if own is not None and (share is None or own <= share):
-        return {**claim, "budget_usd": own, "budget_of": "task"}
-    if share is not None:
-        return {**claim, "budget_usd": share}
-    return claim
 
 
 def next_task(call: Call, ship: ShipRecord) -> str | None:
@@ -157,6 +145,7 @@ def describe(call: Call, held: Claim, task: Task) -> TaskGrant:
         "wrecks": wrecks(call, earlier),
         "hails": waiting_hails(call, call.who),
         "budget_usd": held.get("budget_usd"),
+        "budget_tokens": held.get("budget_tokens"),
     }
 
 
@@ -199,7 +188,7 @@ def release(call: Call) -> Json:
     if held["state"] != "live":
         return {}
     cost = COSTS.get(fault, "attempt")
-    if cost == "spent" and held.get("budget_of") == "task":
+    if cost == "spent" and budgets.is_own(held):
         cost = "attempt"  # as another would spend no less
     end_claim(call, held, "released", why, cost)
     if held["task"] is None and cost == "attempt":

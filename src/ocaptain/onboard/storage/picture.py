@@ -54,6 +54,7 @@ RECORD = (
     "stall_minutes",
     "lease_seconds",
     "budget_usd",
+    "budget_tokens",
     "created",
     "interactive",
 )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import one_line
-from . import books, health, unmanned
+from . import books, budgets, health, unmanned
 from .call import shortened
 
 TYPE_CHECKING = False
@@ -22,8 +22,6 @@ REASON_LIMIT = 300
 """Characters of what it says of each."""
 OUTPUT_LIMIT = 1500
 """Characters of what it says of verify.sh."""
-LEAST_SHARE = 0.01
-"""What part of the budget is as good as nothing."""
 FURTHER = "+"
 """What stands between a work ref and what tells a further ref of the same claim from others."""
 LIST_WORK_REFS = ("for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/heads/work/")
@@ -43,11 +41,8 @@ def voyage_state(call: Call) -> tuple[str, str | None]:
         return "verifying", None
     if is_stuck(call):
         return "failed", some_of(list(set_aside(call).values())) or "no task can be claimed"
-    if budget_spent(call):
-        return (
-            "paused",
-            f"${cost(call):.2f} of the budget of ${call.voyage['budget_usd']:g} are spent",
-        )
+    if spent := budgets.reason(call):
+        return "paused", spent
     if paused:
         return paused["state"], paused["reason"]
     if not call.task_outlines:
@@ -118,34 +113,6 @@ def broken_ships(call: Call) -> list[str]:
 def cost(call: Call) -> float:
     """Return what the voyage has cost so far, in USD, as the agents' reports have it."""
     return books.cost(call.claim_outlines.values())
-
-
-def budget_spent(call: Call) -> bool:
-    """Whether the voyage has a budget, and has cost as much as that."""
-    budget = call.voyage["budget_usd"]
-    return budget is not None and cost(call) >= (1 - LEAST_SHARE) * budget
-
-
-def budget_share(call: Call) -> float | None:
-    """Return what the asking ship's next session may spend: its part of what is not set apart.
-
-    It is 0 if as good as all of the budget is spent or set apart, None if there is no budget."""
-    budget = call.voyage["budget_usd"]
-    if budget is None:
-        return None
-    at_work = [claim["ship"] for claim in call.live_claims()]
-    at_hand = [ship for ship in health.crew(call) if health.can_be_reckoned_with(call, ship)]
-    idle = [ship for ship in at_hand if ship["id"] not in at_work]
-    pending = tasklist.counts(call.task_outlines)["pending"]
-    left = budget - cost(call) - sum(map(set_apart, call.live_claims()))
-    if left < LEAST_SHARE * budget:
-        return 0.0
-    return round(left / max(1, min(len(idle), pending)), 4)
-
-
-def set_apart(claim: Claim) -> float:
-    """Return what of the budget is still a live claim's own, in USD."""
-    return max(0.0, claim.get("budget_usd", 0.0) - books.claim_cost(claim))
 
 
 def waiting_hails(call: Call, ship: str) -> dict[str, str]:

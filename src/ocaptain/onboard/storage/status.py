@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import several
-from . import agents, books, health, standing, train, unmanned
+from . import agents, books, budgets, health, standing, train, unmanned
 from .said import last_line
 from .state import (
     broken_ships,
-    budget_spent,
     cost,
     set_aside,
     some_of,
@@ -89,7 +88,7 @@ def status(call: Call) -> Status:
         "next": next_commands(
             state,
             tasks,
-            budget_is_spent=budget_spent(call),
+            budget_is_spent=bool(budgets.reason(call)),
             are_broken=bool(broken_ships(call)),
             is_crewed=bool(health.crew(call) or sunk(call)),
             lacks_agents=bool(unmanned.unmanned(call)),
@@ -98,7 +97,7 @@ def status(call: Call) -> Status:
         "verify": verify,
         "cost_usd": cost(call),
         "usage": books.used_by(call.claim_outlines.values()),
-        "budget_spent": budget_spent(call),
+        "budget_spent": bool(budgets.reason(call)),
         "head": call.meta["head"],
         "mirrored": call.meta.get("mirrored"),
         "mirrored_ref": call.meta.get("mirrored_ref"),

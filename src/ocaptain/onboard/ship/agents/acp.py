@@ -13,7 +13,7 @@ from ...text import whole
 from ..acp.orders import Orders
 from ..acp.usage import number
 from . import claude
-from .agent import Event, Job, Kind, Outcome, Usage
+from .agent import Dollars, Event, Job, Kind, Outcome, Usage
 
 Environment = Callable[[str | None, Mapping[str, str]], dict[str, str]]
 """What makes an agent unattended and gives it a model; takes the model and what is given so far."""
@@ -90,6 +90,7 @@ class Acp:
     """Whether the session is told the model."""
     interactive: bool = True
     has_telemetry: bool = False
+    dollars: Dollars = "perhaps"
 
     def missing(self, environ: Mapping[str, str]) -> str | None:
         """Say which credentials would do, if there is none."""
@@ -194,6 +195,7 @@ CODEX = Acp(
     unattended=_codex,
     private=["CODEX_HOME"],
     login={"CODEX_API_KEY": "api-key", "OPENAI_API_KEY": "api-key"},
+    dollars="never",
 )
 
 OPENCODE_KEYS = (
@@ -226,6 +228,7 @@ GEMINI = Acp(
     login={"GEMINI_API_KEY": "gemini-api-key"},
     mode="yolo",
     model_option="-m",
+    dollars="never",
 )
 
 CLAUDE_ACP = Acp(
@@ -236,6 +239,7 @@ CLAUDE_ACP = Acp(
     unattended=_claude,
     private=["CLAUDE_CONFIG_DIR"],
     mode="bypassPermissions",
+    dollars="told",
 )
 
 OTHER = Acp(

@@ -30,6 +30,9 @@ Outcome = Literal["done", "error", "limited", "spent", "refused", "stalled"]
 - `stalled`: helm stopped waiting for it; no agent says so itself
 """
 
+Dollars = Literal["told", "perhaps", "never"]
+"""Whether an agent tells what it costs. One that costs nothing has nothing to tell."""
+
 
 class Job(NamedTuple):
     """One claim of one task, as an agent is started for it."""
@@ -110,6 +113,9 @@ class Agent(Protocol):
 
     has_telemetry: bool
     """Whether it sends telemetry to where a job says."""
+
+    dollars: Dollars
+    """Whether it tells them."""
 
     def missing(self, environ: Mapping[str, str], /) -> str | None:
         """A sentence on the credential that is not in `environ`, if the agent needs one."""

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from ...protocol import Json
 from ...text import whole
 from . import claude_usage
-from .agent import Event, Job, Outcome
+from .agent import Dollars, Event, Job, Outcome
 from .claude_usage import number
 
 CREDENTIALS = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
@@ -58,6 +58,7 @@ install = "npm install -g @anthropic-ai/claude-code"
 credentials: tuple[str, ...] = (*CREDENTIALS, "ANTHROPIC_BASE_URL", "CLAUDE_CODE_ENABLE_TELEMETRY")
 interactive = True
 has_telemetry = True
+dollars: Dollars = "told"
 
 
 def missing(environ: Mapping[str, str]) -> str | None:

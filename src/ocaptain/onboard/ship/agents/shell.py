@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 
 from ... import tasklist
-from .agent import Event, Job
+from .agent import Dollars, Event, Job
 
 program = "bash"
 install = "sudo apt-get install -y bash"
 credentials: tuple[str, ...] = ()
 interactive = False
 has_telemetry = False
+dollars: Dollars = "told"
 
 
 def missing(_environ: Mapping[str, str]) -> str | None:
