@@ -30,6 +30,10 @@ def test_a_machine_that_has_everything(environ, tmp_path):
         "sshfs and tmux",
         "/dev/fuse",
         "claude",
+        "codex",
+        "opencode",
+        "gemini",
+        "claude-acp",
         "git version",
         "git user.name",
         "git user.email",
@@ -45,6 +49,9 @@ def test_what_only_local_needs(environ):
     found = findings(environ | {"OCAPTAIN_PROVIDER": "elsewhere"})
     assert found["programs"].found == "ssh, ssh-keygen, git"
     assert not {"/dev/fuse", "claude"} & found.keys()
+    assert found["gemini"].remedy == "set GEMINI_API_KEY  (only for plans with the agent gemini)"
+    found = findings(environ | {"OCAPTAIN_PROVIDER": "elsewhere", "GEMINI_API_KEY": "AIza"})
+    assert found["gemini"].found == "ready"
 
 
 def test_tokens_are_told_of_but_not_shown(environ):
@@ -82,6 +89,10 @@ def test_what_is_missing_is_one_command_away(environ, monkeypatch, tmp_path):
     assert claude.remedy == (
         "missing: claude → npm install -g @anthropic-ai/claude-code"
         "  (only for plans with the agent claude)"
+    )
+    assert found["codex"].remedy == (
+        "missing: codex-acp → npm install -g @agentclientprotocol/codex-acp; "
+        "set CODEX_API_KEY or OPENAI_API_KEY  (only for plans with the agent codex)"
     )
     assert "apt-get install -y sshfs tmux" in found["sshfs and tmux"].remedy
 

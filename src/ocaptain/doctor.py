@@ -18,6 +18,9 @@ from .ssh import clean
 OLDEST_GIT = (2, 32)
 """The first that can be kept from the captain's own settings (GIT_CONFIG_GLOBAL)."""
 
+OTHERS = ("codex", "opencode", "gemini", "claude-acp")
+"""Agents that are looked at besides Claude Code."""
+
 FUSE = Path("/dev/fuse")
 
 FOR_CLAUDE = "  (only for plans with the agent claude)"
@@ -65,7 +68,8 @@ async def examine(config: Config) -> list[Finding]:
         findings.append(_comforts())
         findings.append(_fuse())
         findings.append(_claude())
-    elif where("ssh"):
+    findings += [_agent(name, config) for name in OTHERS]
+    if not is_local and where("ssh"):
         findings.append(await _ssh_config(config))
     if where("git"):
         findings.append(await _git_version())
@@ -122,6 +126,14 @@ def _fuse() -> Finding:
     if FUSE.exists():
         remedy = f"not yours to use → sudo chmod 666 {FUSE}{FOR_AGENTS}"
     return Finding(str(FUSE), None, remedy, is_needed=False)
+
+
+def _agent(name: str, config: Config) -> Finding:
+    """See what an agent lacks: on `local` its program, which has to be here, and its credential."""
+    program = needs.missing_agent(name) if config.provider == "local" else ""
+    lacks = [lack for lack in (program, config.lacks(name)) if lack]
+    remedy = f"{'; '.join(lacks)}  (only for plans with the agent {name})" if lacks else ""
+    return Finding(name, None if lacks else "ready", remedy, is_needed=False)
 
 
 def _claude() -> Finding:

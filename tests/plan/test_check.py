@@ -221,6 +221,12 @@ def test_another_agent_is_whatever_its_command_starts(plan: Path):
     assert faults(plan, OCAPTAIN_PROVIDER="local") == [
         'voyage.json: "agent": missing: my-agent → install my-agent'
     ]
+    patch(plan, "voyage.json", agent_setup="pip install my-agent")
+    assert faults(plan, OCAPTAIN_PROVIDER="local") == []
+    patch(plan, "voyage.json", agent_setup="pip install (")
+    assert faults(plan, OCAPTAIN_PROVIDER="hosts")[0].startswith(
+        'voyage.json: "agent_setup": bash cannot parse it: '
+    )
 
 
 def test_where_a_budget_in_dollars_cannot_be_kept_is_noted(plan: Path):

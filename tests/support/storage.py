@@ -33,6 +33,7 @@ RECORD: Json = {
     "agents": ["claude"],
     "model": None,
     "agent_command": None,
+    "agent_setup": None,
     "check": None,
     "recommended_ships": None,
     "branch": None,

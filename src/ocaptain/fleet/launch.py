@@ -80,6 +80,7 @@ async def voyage_record(
         "agents": plan.agents(),
         "model": plan.model,
         "agent_command": plan.agent_command,
+        "agent_setup": plan.agent_setup,
         "interactive": any(AGENTS[agent].interactive for agent in plan.agents()),
         "check": plan.check,
         "recommended_ships": plan.recommended_ships,

@@ -109,6 +109,8 @@ class VoyageRecord(TypedDict):
     model: str | None
     agent_command: list[str] | None
     """What starts the agent `acp`: its program, and what follows that."""
+    agent_setup: str | None
+    """What installs missing agents on a ship, for a shell; None: what is usual for each."""
     interactive: bool
     """Whether one of them can be told something while it runs."""
     check: str | None

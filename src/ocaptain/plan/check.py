@@ -41,14 +41,9 @@ async def check(folder: Path, config: Config, *, idle: bool = False) -> Report:
     with findings.reading('voyage.json: "check"'):
         await parse(settings.get("check", ""))
     agents = agents_named(agent, tasks)
-    for name, place in agents.items():
-        check_agent(name, place, config, findings)
+    await check_agents(settings, agents, config, findings)
     if any(url_secrets(settings.get("notify", ""))):
         findings.notes.append(NOTIFY_IS_READ)
-    command = settings.get("agent_command")
-    check_command(command, agents, findings)
-    for place, obstacle in obstacles(config, agents, command).items():
-        findings.fault(place, obstacle)
     findings.notes += budget_notes(settings, agents, tasks)
     source = await find_source(settings, folder, config, findings)
     if findings.faults or source is None:
@@ -95,6 +90,21 @@ def agents_named(agent: str | None, tasks: Sequence[Task]) -> dict[str, str]:
         if named:
             places.setdefault(named, f'{file_of(task["id"])}: metadata: "agent"')
     return places
+
+
+async def check_agents(
+    settings: Json, agents: Mapping[str, str], config: Config, findings: Findings
+) -> None:
+    """Note what keeps a plan's agents from working; each is given with the place that names it."""
+    command = settings.get("agent_command")
+    for name, place in agents.items():
+        check_agent(name, place, config, findings)
+    check_command(command, agents, findings)
+    with findings.reading('voyage.json: "agent_setup"'):
+        await parse(settings.get("agent_setup", ""))
+    needed = {} if "agent_setup" in settings else agents
+    for place, obstacle in obstacles(config, needed, command).items():
+        findings.fault(place, obstacle)
 
 
 def check_agent(agent: str, place: str, config: Config, findings: Findings) -> None:

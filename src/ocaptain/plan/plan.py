@@ -25,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     agent: Text = "claude"
     model: Text | None = None
     agent_command: list[Text] | None = None
+    agent_setup: Text | None = None
     check: Text | None = None
     landing_window: Window = 16
     branch: Text | None = None

@@ -8,6 +8,8 @@ import pytest
 
 from ocaptain.onboard.protocol import ShipBoot
 from ocaptain.onboard.ship import setup
+from ocaptain.onboard.ship.equipment import equip
+from tests.support.rules import rule
 from tests.support.ship import a_voyage
 
 KEY = "the private key"
@@ -80,6 +82,56 @@ def test_a_ship_that_lacks_the_agent_says_so(tmp_path: Path, boot: ShipBoot):
         patch.setenv("PATH", "/usr/bin:/bin")
         with pytest.raises(SystemExit, match="claude, is not on the PATH here: install it"):
             setup.check_agent(tmp_path, boot)
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder of programs besides the system's, for whatever shell."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    path = f"{folder}:/usr/bin:/bin"
+    monkeypatch.setenv("PATH", path)
+    (tmp_path / ".bash_profile").write_text(f"PATH={path}\n")
+    return folder
+
+
+def make(program: Path, body: str = "") -> str:
+    """What makes a program of a shell."""
+    return f"printf '#!/bin/sh\\n%s\\n' '{body}' >{program}; chmod +x {program}"
+
+
+@rule("R169")
+def test_the_plan_says_how_its_agent_is_installed(tmp_path: Path, boot: ShipBoot, tools: Path):
+    """Once, where it is missing; what it prints is told if that does not help."""
+    boot["accounts"] = False
+    mark = tmp_path / "mark"
+    boot["voyage"]["agents"] = ["acp"]
+    boot["voyage"]["agent_command"] = ["my-agent", "--acp"]
+    boot["voyage"]["agent_setup"] = f"echo x >>{mark}; {make(tools / 'my-agent')}"
+    for _ in range(2):
+        assert equip(tmp_path, boot) == ""
+        setup.check_agent(tmp_path, boot)
+    assert mark.read_text() == "x\n"
+    boot["voyage"]["agent_command"] = ["other-agent"]
+    boot["voyage"]["agent_setup"] = "echo no such package >&2; exit 3"
+    fault = equip(tmp_path, boot)
+    with pytest.raises(SystemExit, match=r"other-agent, is not .* exit status 3: no such package"):
+        setup.check_agent(tmp_path, boot, fault)
+
+
+@rule("R169")
+def test_an_agent_is_installed_as_is_usual_on_a_machine_of_our_own(
+    tmp_path: Path, boot: ShipBoot, tools: Path
+):
+    """On the captain's own machine nothing is, unless the plan says how."""
+    subprocess.run(["sh", "-c", make(tools / "npm", f"cp /bin/true {tools}/codex-acp")], check=True)
+    boot["voyage"]["agents"] = ["codex", "shell"]
+    boot["accounts"] = False
+    assert equip(tmp_path, boot) == ""
+    assert not (tools / "codex-acp").exists()
+    boot["accounts"] = True
+    assert equip(tmp_path, boot) == ""
+    assert (tools / "codex-acp").exists()
 
 
 def test_agents_find_storages_files_where_claude_code_looks(tmp_path: Path):

@@ -3,14 +3,15 @@
 import json
 import os
 import shlex
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..files import compile_half
-from ..process import program, run, run_or_exit, start_detached
+from ..process import program, run_or_exit, start_detached
 from ..protocol import ShipBoot, ShipFile
-from ..text import known_host
-from .agents import named
+from ..text import known_host, utc
+from .equipment import agents_of, equip, is_there, is_unit
 from .ship import ssh_path
 from .workgroup import UNIT
 
@@ -49,9 +50,12 @@ def main(home: Path) -> None:
     boot: ShipBoot = json.loads(path.read_text())
     path.unlink()
     os.umask(0o077)
+    fault = equip(home, boot)
     if "setup.sh" not in boot["artifacts"]:  # which may install it
-        check_agent(home, boot)
+        check_agent(home, boot, fault)
     write_files(home / "voyage", boot)
+    if fault:
+        note(home, fault)
     link_mount(home, boot["voyage"]["voyage"])
     start_helm(home)
     os.sync()  # the captain counts on all of it from here on
@@ -103,24 +107,21 @@ def link_mount(home: Path, voyage: str) -> None:
         run_or_exit("ln", "-sfT", mount / path, home / path)
 
 
-def check_agent(home: Path, ship: ShipFile) -> None:
+def check_agent(home: Path, ship: ShipFile, fault: str = "") -> None:
     """End this program, with a sentence, if helm would find the program of no agent.
 
-    If it would find some, the ship takes their tasks, and says what it lacks for the others'."""
-    command = ship["voyage"]["agent_command"]
-    programs = [named(name, command).program for name in ship["voyage"]["agents"]]
-    find = ["bash", "-c", 'for name do command -v "$name" && exit; done; false', "-", *programs]
-    if is_unit(ship):  # whose PATH is not that of an SSH command
-        find[1] = "-lc"
-        find[:0] = ["env", "-i", f"HOME={home}"]
-    if run(find).status:
-        missing = " or ".join(programs)
-        raise SystemExit(f"the agent's program, {missing}, is not on the PATH here: install it")
+    If it would find some, the ship takes their tasks, and says what it lacks for the others'.
+    `fault` is what went wrong when they were to be installed."""
+    programs = [agent.program for agent in agents_of(ship)]
+    if not is_there(home, ship, programs):
+        missing = f"the agent's program, {' or '.join(programs)}, is not on the PATH here"
+        raise SystemExit(f"{missing}: {fault or 'install it'}")
 
 
-def is_unit(ship: ShipFile) -> bool:
-    """Whether helm is a system unit: if systemd runs a machine of our own (sd_booted(3))."""
-    return ship["accounts"] and Path("/run/systemd/system").is_dir()
+def note(home: Path, fault: str) -> None:
+    """Write into the log what could not be installed: other agents go on."""
+    with (home / "voyage" / "helm.log").open("a", encoding="utf-8") as log:
+        log.write(f"{utc(time.time())} {fault}\n")
 
 
 def start_helm(home: Path) -> None:
