@@ -28,6 +28,7 @@ class Number(click.FloatRange):
 
 
 SHIPS = WholeNumber(1, 99)
+WEB_ADDRESS = re.compile(r"https?://[^/]")
 SLIP_OF_A_SHIP = re.compile(r"(?:ship_?)?([0-9]+)")
 
 plan_argument = click.argument("plan", type=PATH)
@@ -107,6 +108,13 @@ def regular_expression(_ctx: click.Context, _param: click.Parameter, text: str) 
         re.compile(text)
     except re.error as error:
         raise click.BadParameter(f"no regular expression: {error}") from None
+    return text
+
+
+def web_address(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
+    """Refuse what is no address of a web server, as click wants it of a callback."""
+    if text and not WEB_ADDRESS.match(text):
+        raise click.BadParameter(f"{text!r} is no address: say one such as http://127.0.0.1:4318")
     return text
 
 

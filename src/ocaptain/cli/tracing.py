@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from .arguments import PATH, find_voyage, voyage_argument
+from .arguments import PATH, find_voyage, voyage_argument, web_address
 from .reading import until_reader_leaves
 
 if TYPE_CHECKING:
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 @click.command()
 @voyage_argument
 @click.option("-o", "--output", type=PATH, metavar="FILE", help="Write it there, not on stdout.")
-@click.option("--to", "url", metavar="URL", help="Send it to this OTLP/HTTP endpoint instead.")
+@click.option(
+    "--to",
+    "url",
+    metavar="URL",
+    callback=web_address,
+    help="Send it to this OTLP/HTTP endpoint instead.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is new, until the voyage ends.")
 @click.option("--chrome", is_flag=True, help="In Chrome's format: for Perfetto and speedscope.")
 async def trace(

@@ -91,8 +91,14 @@ class Collector:
                 raise kind(f"{place} answers {refusal.code}: {text}") from None
             self.left_out.add(signal)
         except (OSError, ValueError, HTTPException) as fault:
-            raise Away(f"{place} cannot be reached: {fault}") from None
+            raise Away(f"{place} cannot be reached: {_why(fault)}") from None
         self._has_answered = True
+
+
+def _why(fault: Exception) -> str:
+    """Return what happened, without the numbers and wrappers that urllib has around it."""
+    reason = getattr(fault, "reason", fault)
+    return getattr(reason, "strerror", None) or str(reason)
 
 
 def _captains_headers() -> dict[str, str]:
