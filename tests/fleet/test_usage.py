@@ -64,6 +64,13 @@ def test_usage_of_agents_that_tell_no_dollars_has_tokens():
     ]
 
 
+def test_what_has_used_alike_is_in_the_order_of_tasks():
+    """Whichever ended first; the verification is the last."""
+    claims = [claim(1, "10", "landed"), claim(2, None, "landed"), claim(3, "2", "landed")]
+    shown = put_together("voyage-1", "task", UNLIMITED, claims)
+    assert [row["name"] for row in shown["rows"]] == ["2", "10", "verify"]
+
+
 def test_usage_is_a_table_with_shares():
     """What cost most comes first."""
     assert lines(terminal.usage(put_together("voyage-1", "task", BUDGETS, CLAIMS))) == [

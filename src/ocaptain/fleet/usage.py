@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypedDict
 
+from ocaptain.money import tokens
+from ocaptain.onboard import tasklist
 from ocaptain.onboard.picture import Claim
 from ocaptain.onboard.protocol import ModelUsage
 
@@ -45,7 +47,7 @@ class UsageShown(Budgets):
     voyage: str
     by: str
     rows: list[UsageRow]
-    """What has cost most comes first."""
+    """What has used most comes first."""
     total: UsageRow
 
 
@@ -78,8 +80,13 @@ def put_together(voyage: str, by: By, budgets: Budgets, claims: Iterable[Claim])
         add(total, parts, is_vain=is_vain)
     for row in (*rows.values(), total):
         row["share"] = round(row["cost_usd"] / total["cost_usd"], 4) if total["cost_usd"] else 0.0
-    ordered = sorted(rows.values(), key=lambda row: -row["cost_usd"])
+    ordered = sorted(rows.values(), key=_order)
     return {"voyage": voyage, "by": by, **budgets, "rows": ordered, "total": total}
+
+
+def _order(row: UsageRow) -> tuple[float, int, tuple[int, str]]:
+    """Sort key of rows: what has used most first, and else by task."""
+    return -row["cost_usd"], -tokens(row), tasklist.order(row["name"])
 
 
 def name_of(claim: Claim, by: By) -> str:
