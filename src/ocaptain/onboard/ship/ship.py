@@ -129,8 +129,8 @@ class Ship:
         """Say which agents this ship can run, and log what it lacks for those of its voyage."""
         self.reload_credentials()
         may_install = (self.folder / "setup.sh").exists()
-        command = self.voyage["agent_command"]
-        lacks = lacking(self.agent_env, self.name, command, may_install=may_install)
+        plan = self.voyage["agent_command"], self.voyage["agent_setup"]
+        lacks = lacking(self.agent_env, self.name, *plan, may_install=may_install)
         wanted = [name for name in self.voyage["agents"] if name in lacks]
         news = "\n".join(f"takes no task for the agent {name}: {lacks[name]}" for name in wanted)
         if news != self._told:

@@ -1,12 +1,16 @@
 """The bridge with an agent that is made with the protocol's own SDK."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
+from ocaptain.fleet.archive import MAIN, ONBOARD
 from ocaptain.onboard.ship.acp.orders import Orders
+from ocaptain.onboard.ship.agents import named
 from tests.support.acp import ENOUGH, Bridged
 from tests.support.rules import rule
+from tests.support.sessions import Start, logged
 
 AGENT = Path(__file__).parents[3] / "fakes/sdk_agent.py"
 
@@ -59,3 +63,21 @@ def hears(bridge: Bridged) -> None:
     events = bridge.turn("more", "4")
     assert {"kind": "heard", "text": "4"} in events
     assert words(events)[-1] == "told more by session/steering"
+
+
+@rule("R155", "R168")
+def test_helm_works_with_whatever_the_voyages_command_starts(tmp_path: Path, start: Start):
+    """Through the bridge's own process; once its tokens are used up it begins no other turn."""
+    library = tmp_path / "voyage" / "lib"
+    caches = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ONBOARD, library / "onboard", ignore=caches)
+    (library / "__main__.py").write_text(MAIN)
+    diary = tmp_path / "diary"
+    session = start("", named("acp", [sys.executable, str(AGENT), str(diary)]))
+    session.grant["budget_tokens"] = 37
+    assert session.turn("work").outcome == "done"
+    assert logged(session)[:2] == ["[7] work with small", "[7] Run it: make"]
+    end = session.turn("work")
+    assert (end.outcome, end.text) == ("spent", "its budget of 37 tokens is used up: 37")
+    session.close()
+    assert diary.read_text() == "close from-sdk\n"

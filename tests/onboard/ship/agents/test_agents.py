@@ -81,4 +81,6 @@ def test_a_ship_says_what_it_lacks_for_agents(tmp_path: Path, monkeypatch: pytes
     assert lacks["acp"] == "the voyage has no agent_command"
     lacks = lacking({}, "ship-1", ["my-agent", "--acp"])
     assert lacks["acp"] == "my-agent is not installed on ship-1: install my-agent there"
+    lacks = lacking({}, "ship-1", ["my-agent", "--acp"], "make agent")
+    assert lacks["acp"] == "my-agent is not installed on ship-1: make agent"
     assert "acp" not in lacking({}, "ship-1", ["/bin/sh"])

@@ -43,21 +43,22 @@ def lacking(
     environ: Mapping[str, str],
     machine: str,
     command: Sequence[str] | None = None,
+    setup: str | None = None,
     *,
     may_install: bool = False,
 ) -> dict[str, str]:
     """Return what a machine, this one, lacks for agents, in sentences by the agents' names.
 
-    `environ` are the variables for agents that it has, and `command` is what starts `acp`. With
-    `may_install` something that runs before an agent may install its program, so that none is
-    missed."""
+    `environ` are the variables for agents that it has; `command` is what starts `acp`, and `setup`
+    what installs the voyage's agents, if its plan says so. With `may_install` something that runs
+    before an agent may install its program, so that none is missed."""
     lacks: dict[str, str] = {}
     for name in AGENTS:
         agent = named(name, command)
         if not agent.program:
             lacks[name] = "the voyage has no agent_command"
         elif not (may_install or shutil.which(agent.program)):
-            install = agent.install or f"install {agent.program} there"
+            install = setup or agent.install or f"install {agent.program} there"
             lacks[name] = f"{agent.program} is not installed on {machine}: {install}"
         elif agent.missing(own_variables(environ, [name])):
             lacks[name] = f"{machine} has no credential for it: {agent.missing(environ)}"
