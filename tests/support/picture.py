@@ -46,14 +46,14 @@ def main() -> None:
         DOCUMENT.write_text(svg(screens(voyage_in_the_middle(captain))))
 
 
-def voyage_in_the_middle(captain: Captain, check: str = "test -d src") -> Voyage:
+def voyage_in_the_middle(captain: Captain) -> Voyage:
     """Sail a small voyage, and return it once ships are at work and some tasks have landed."""
     plan = captain.plan(
         captain.repository(),
         TASKS,
         name="durations",
         objective="Understand durations and sizes on the command line",
-        check=check,
+        check="test -d src",
         lease_seconds=300,
     )
     voyage = captain.sail(plan, SHIPS)
