@@ -417,6 +417,7 @@ def look_at_all(voyage, file: Path) -> None:
 def look_at_the_page(tab, voyage) -> None:
     """See that the page has a voyage that is complete, and of its task all that there is."""
     expect(tab.page.locator("#head .badge")).to_contain_text("complete")
+    expect(tab.page.locator(".figures")).to_contain_text("passed")
     expect(tab.page.locator(".lanes rect.phase.verifying")).to_have_count(1)
     tab.go("tasks/7", voyage.id)
     attempt = tab.page.locator(".attempt")

@@ -44,19 +44,23 @@ const overview = (() => {
     return figure("Longest chain left", landings.length || chain.length ? count : "–", note);
   };
 
+  const atWork = () => {
+    const { ships, train } = state.picture.status;
+    // A check that takes no time to speak of holds nothing up.
+    const rate = train.check_s >= SLOW_CHECK_S ? train.landings_per_hour : null;
+    const busy = ships.filter((ship) => ["working", "landing", "verifying"].includes(ship.state));
+    return figure("Ships at work", `${busy.length} of ${ships.length}`,
+      rate ? `at most ${Math.round(rate)} landings an hour` : "");
+  };
+
   const figures = () => {
     const { status, record } = state.picture;
     const counts = status.tasks;
-    // A check that takes no time to speak of holds nothing up.
-    const { check_s, landings_per_hour } = status.train;
-    const rate = check_s >= SLOW_CHECK_S ? landings_per_hour : null;
-    const atWork = status.ships.filter((ship) => ["working", "landing", "verifying"]
-      .includes(ship.state)).length;
+    const going = counts.in_progress ? `${counts.in_progress} in progress` : "";
     return h("dl.figures", {},
       figure("Tasks", `${counts.completed} of ${counts.total}`,
-        counts.failed ? `${counts.failed} failed` : `${counts.in_progress} in progress`),
-      figure("Ships at work", `${atWork} of ${status.ships.length}`,
-        rate ? `at most ${Math.round(rate)} landings an hour` : ""),
+        counts.failed ? `${counts.failed} failed` : going),
+      store.isOver() ? figure("verify.sh", status.verify) : atWork(),
       figure("Cost", words.spent(status.cost_usd, [status.usage]),
         allowed(record)),
       left());
