@@ -20,6 +20,8 @@ from tests.fakes import messages_api
 
 LAST_WORDS = "All is done."
 COUNT = {"input": 1000, "output": 100}
+WORDS = {401: "Incorrect API key provided: sk-of-t…1234"}
+"""What an API says with a status."""
 Json = dict[str, Any]
 
 Command = str | Callable[[], str]
@@ -90,7 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
         data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = self.path.partition("?")[0]
         if self.apis.status != 200:
-            error = {"error": {"code": self.apis.status, "message": "Not now", "type": "error"}}
+            words = WORDS.get(self.apis.status, "Not now")
+            error = {"error": {"code": self.apis.status, "message": words, "type": "error"}}
             self._send(self.apis.status, "application/json", json.dumps(error).encode())
             return
         if path.endswith("/count_tokens"):

@@ -22,17 +22,23 @@ HEARD = {"kind": "heard", "text": "hail"}
 BRIDGED = ["codex", "opencode", "gemini", "claude-acp"]
 
 
-def start(name: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bridged:
-    """The bridge to an agent, in a workspace that is empty."""
+def start(
+    name: str,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    conversation: str = "",
+) -> Bridged:
+    """The bridge to an agent, in a workspace that is empty at first."""
     voyage: VoyageRecord = {**JOB.voyage, "model": MODELS[name]}
-    job = JOB._replace(agent_env=settings(name, url), voyage=voyage)
+    job = JOB._replace(agent_env=settings(name, url), voyage=voyage, conversation=conversation)
     agent = AGENTS[name]
     path = f"{agent_programs()}:{os.environ['PATH']}"
     environment = {**agent.environment(job), "PATH": path, "HOME": str(tmp_path)}
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
     workspace = tmp_path / "workspace"
-    workspace.mkdir()
+    workspace.mkdir(exist_ok=True)
     monkeypatch.chdir(workspace)
     return Bridged(Orders.read(agent.command(job)[-1]), tmp_path / "private", PATIENCE)
 
@@ -59,10 +65,50 @@ def test_a_turn_a_hail_and_a_second_turn(
     assert {path.name for path in (tmp_path / "workspace").iterdir()} == {"a.txt", "b.txt"}
     assert [event["words"] for event in events if event["kind"] == "text"][-1] == LAST_WORDS
     assert events[-1]["outcome"] == "done"
+    tells_dollars = name == "claude-acp"  # the model of OpenCode's settings has a price, too
+    assert any(event["kind"] == "cost" for event in events) == tells_dollars
     requests = {"codex": 3, "opencode": 2, "gemini": 4, "claude-acp": 3}[
         name
     ]  # OpenCode tells the last of a turn
     assert events[-1]["usage"][0]["input_tokens"] == requests * COUNT["input"]
+
+
+@pytest.mark.parametrize("name", BRIDGED)
+def test_another_process_goes_on_with_the_session(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It knows what was said before. Gemini CLI finds no session; so none is named."""
+    with ModelApis() as apis:
+        apis.on("Make a file.", COMMANDS[:1])
+        apis.on("Make another.", COMMANDS[1:])
+        first = start(name, apis.url, tmp_path, monkeypatch)
+        first.say("Make a file.", "task")
+        session = first.until("begin", WAIT_S)[-1]["text"]
+        first.until("end", WAIT_S)
+        assert first.close() == 0
+        second = start(name, apis.url, tmp_path, monkeypatch, session)
+        second.say("Make another.", "more")
+        events = second.until("end", WAIT_S)
+        assert second.close() == 0
+    goes_on = name != "gemini"
+    assert bool(session) == goes_on
+    assert {"kind": "begin", "text": session} in events
+    assert events[-1]["outcome"] == "done"
+    assert ("Make a file." in apis.bodies[-1]) == goes_on
+    assert (tmp_path / "workspace" / "b.txt").read_text() == "b\n"
+
+
+@pytest.mark.parametrize("name", BRIDGED)
+def test_a_credential_that_the_api_refuses(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It is nothing to wait for."""
+    with ModelApis(status=401) as apis:
+        bridge = start(name, apis.url, tmp_path, monkeypatch)
+        bridge.say("Make two files.", "task")
+        end = bridge.until("end", WAIT_S)[-1]
+        assert bridge.close() == 0
+    assert end["outcome"] == "refused"
 
 
 @pytest.mark.parametrize("name", ["codex", "opencode"])

@@ -52,5 +52,6 @@ def _codex(url: str) -> dict[str, str]:
 
 def _opencode(url: str) -> dict[str, str]:
     options = {"baseURL": f"{url}/v1", "apiKey": KEY}
-    provider = {"npm": "@ai-sdk/openai-compatible", "options": options, "models": {"m": {}}}
+    models = {"m": {"cost": {"input": 3, "output": 15}}}
+    provider = {"npm": "@ai-sdk/openai-compatible", "options": options, "models": models}
     return {"OPENCODE_CONFIG_CONTENT": json.dumps({"provider": {"loop": provider}})}

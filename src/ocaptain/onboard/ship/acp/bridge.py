@@ -146,7 +146,7 @@ class Bridge:
             return None
         self._waiting += opening.said_meanwhile
         self._opening = opening
-        if opening.can_go_on:
+        if opening.can_go_on and self._orders.goes_on:
             self._conversation = opening.session
         return opening
 

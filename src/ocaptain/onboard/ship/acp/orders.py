@@ -43,6 +43,8 @@ class Orders(NamedTuple):
     conversation: str = ""
     """The session to go on with."""
     budget_usd: float | None = None
+    goes_on: bool = True
+    """Whether a process can go on with another's session, if the agent says so."""
 
     def write(self) -> str:
         """Return it as a word of a command line."""

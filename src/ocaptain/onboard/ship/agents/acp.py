@@ -80,6 +80,8 @@ class Acp:
     unattended: Environment
     private: list[str] = field(default_factory=list)
     """Variables with the path of a folder of its own."""
+    goes_on: bool = True
+    """Whether a process can go on with another's session, if the agent says so."""
     login: dict[str, str] = field(default_factory=dict)
     """How it authenticates, by the variable with the credential."""
     mode: str = ""
@@ -114,6 +116,7 @@ class Acp:
             set_model=self.sets_model,
             conversation=job.conversation,
             budget_usd=job.grant["budget_usd"],
+            goes_on=self.goes_on,
         )
         return [*job.bridge, orders.write()]
 
@@ -225,6 +228,7 @@ GEMINI = Acp(
     needs=("GEMINI_API_KEY",),
     unattended=_gemini,
     private=["GEMINI_CLI_HOME"],
+    goes_on=False,  # 0.61.0 says so, and then finds no session of another process's
     login={"GEMINI_API_KEY": "gemini-api-key"},
     mode="yolo",
     model_option="-m",
