@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from ocaptain.onboard.protocol import VoyageRecord
 from ocaptain.onboard.ship.acp.orders import Orders, Patience
 from ocaptain.onboard.ship.agents import AGENTS
 from tests.fakes.model_apis import COUNT, LAST_WORDS, ModelApis
@@ -30,8 +29,7 @@ def start(
     conversation: str = "",
 ) -> Bridged:
     """The bridge to an agent, in a workspace that is empty at first."""
-    voyage: VoyageRecord = {**JOB.voyage, "model": MODELS[name]}
-    job = JOB._replace(agent_env=settings(name, url), voyage=voyage, conversation=conversation)
+    job = JOB._replace(agent_env=settings(name, url), conversation=conversation, model=MODELS[name])
     agent = AGENTS[name]
     path = f"{agent_programs()}:{os.environ['PATH']}"
     environment = {**agent.environment(job), "PATH": path, "HOME": str(tmp_path)}

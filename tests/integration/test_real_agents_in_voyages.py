@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -110,3 +111,40 @@ def test_a_voyage_of_six_tasks(name: str, tools: None):
         assert all(row["usage"]["input_tokens"] for row in rows)
         assert [row["cost_usd"] > 0 for row in rows] == [name in PRICED] * len(TASKS)
         assert not any(secret in voyage.log() for secret in (KEY, TOKEN))
+
+
+@rule("R165", "R167")
+def test_three_agents_at_work_at_once(tools: None):
+    """Each does the task that names it, with its model, and `status` says who is at what."""
+    crew = {"1": "claude", "2": "codex", "3": "opencode"}
+    tasks = {
+        task_id: task(
+            f"By {name}",
+            description=f"MARK-{name}.",
+            metadata={"agent": name, "model": MODELS[name]},
+        )
+        for task_id, name in crew.items()
+    }
+    go_on = threading.Event()
+    at_work = {name: threading.Event() for name in crew.values()}
+    with ModelApis() as apis, captain_with(*crew.values(), url=apis.url) as captain:
+        for name, here in at_work.items():
+            work = partial(together, here, go_on, f"echo {name} >{name}.txt")
+            apis.on(f"MARK-{name}.", [work])
+        plan = captain.plan(captain.repository(), tasks, agent="claude", lease_seconds=60)
+        voyage = captain.sail(plan, ships=3)
+        for here in at_work.values():
+            assert here.wait(WAIT_S), voyage.log()
+        seen = voyage.status()
+        table = captain.run("status", voyage.id).out
+        go_on.set()
+        voyage.wait(timeout=2 * WAIT_S)
+
+        assert {ship["task"]: ship["agent"] for ship in seen["ships"]} == crew
+        assert seen["agents"] == sorted(crew.values())
+        assert all(name in table for name in crew.values())
+        assert [voyage.show(f"{name}.txt") for name in crew.values()] == list(crew.values())
+        rows = captain.json("tasks", voyage.id)
+        assert {row["id"]: row["agent"] for row in rows} == crew
+        used = captain.json("usage", voyage.id, "--by", "model")["rows"]
+        assert {row["name"] for row in used} == {MODELS[name] for name in crew.values()}
