@@ -5,6 +5,7 @@ Each voyage here meets several faults, ends by itself, and is audited from its r
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -500,33 +501,57 @@ def times(count: int, trouble: api.Step, then: api.Step) -> Callable[[api.Reques
     return step
 
 
-@rule("R86")
+def script_troubles(model: api.ScriptedModel, reset: float) -> threading.Event:
+    """Have an API be down, have too many requests, and have a limit that ends then.
+
+    Who had too many requests is done once the event is set that is returned."""
+    many = api.Error(429, "rate_limit_error", "Too many requests", {"retry-after": "1"})
+    is_limited = threading.Event()
+
+    def end_late(_request: api.Request) -> api.Block:
+        is_limited.wait(60)
+        return api.say("Done.")
+
+    down = times(3, no_answer, api.write("down", "down\n"))
+    model.on("MARK-down", [down, api.say("Done.")])
+    model.on("MARK-many", [times(3, many, api.write("many", "many\n")), end_late])
+    model.on("MARK-hour", [api.limited(reset)] * 99)
+    model.on("MARK-next", [api.write("next", "next\n"), api.say("Done.")])
+    return is_limited
+
+
+@rule("R86", "R170", "R171")
 def test_an_api_that_does_not_answer_is_waited_for(claude_captain, model):
     """Down, overloaded, too many requests: the task lands without a stall or an attempt. A limit
-    that ends in an hour is a wait that `status` shows with its end."""
+    that ends in an hour is a wait that `status` shows with its end, of the other ship, too: it has
+    the same credential, and tries nothing until `resume`."""
     reset = int(time.time()) + 3600
-    model.on("MARK-hour", [api.limited(reset)] * 99)
-    many = api.Error(429, "rate_limit_error", "Too many requests", {"retry-after": "1"})
-    troubles: dict[str, api.Step] = {"MARK-down": no_answer, "MARK-many": many}
-    for mark, trouble in troubles.items():
-        step = times(3, trouble, api.write(mark, f"{mark}\n"))
-        model.on(mark, [step, api.say("Done.")])
-    marks = {"1": "MARK-down", "2": "MARK-many", "3": "MARK-hour"}
+    is_limited = script_troubles(model, reset)
+    marks = {"1": "MARK-down", "2": "MARK-many", "3": "MARK-hour", "4": "MARK-next"}
     tasks = {key: task(f"Task {key}", description=mark) for key, mark in marks.items()}
+    tasks["4"]["blockedBy"] = ["1", "2"]
     settings = {"agent": "claude", "stall_minutes": 0.3}
     voyage = claude_captain.sail(
         claude_captain.plan(claude_captain.repository(), tasks, **settings), ships=2
     )
+    voyage.until(lambda seen: any(ship["until"] == reset for ship in seen["ships"]), 60)
+    is_limited.set()
     seen = voyage.until(
         lambda seen: (
             seen["tasks"]["completed"] == 2
-            and any(ship["until"] == reset for ship in seen["ships"])
+            and all(ship["until"] == reset for ship in seen["ships"])
         ),
         60,
     )
-    assert [ship["state"] for ship in seen["ships"] if ship["task"] == "3"] == ["limited"]
+    assert {ship["task"]: ship["state"] for ship in seen["ships"]} == {
+        "3": "limited",
+        None: "limited",
+    }
     assert sorted(voyage.landed()) == ["Task 1", "Task 2"]
-    assert [voyage.task(key)["attempts"] for key in marks] == [0, 0, 0], voyage.log()
+    assert model.about("MARK-next") == []
+    claude_captain.run("resume", voyage.id)
+    voyage.until(lambda seen: seen["tasks"]["completed"] == 3, 60)
+    assert [voyage.task(key)["attempts"] for key in marks] == [0, 0, 0, 0], voyage.log()
     assert voyage.ends("3") == ["live"]
     assert_nothing_lost(voyage)
     assert_status_true(voyage)

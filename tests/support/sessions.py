@@ -28,8 +28,9 @@ def result(text="Done.", **more):
 def background(tasks):
     emit("system", subtype="background_tasks_changed", tasks=[{}] * tasks)
 
-def limit(resets_at):
-    emit("rate_limit_event", rate_limit_info={"status": "rejected", "resetsAt": resets_at})
+def limit(resets_at, kind="five_hour"):
+    info = {"status": "rejected", "resetsAt": resets_at, "rateLimitType": kind}
+    emit("rate_limit_event", rate_limit_info=info)
 
 def hear():
     said = json.loads(sys.stdin.readline())
@@ -49,6 +50,7 @@ class Talking:
     program = sys.executable
     install = ""
     credentials: tuple[str, ...] = ()
+    picks_by_model = False
     interactive = True
     has_telemetry = False
     dollars: Dollars = "told"

@@ -286,6 +286,18 @@ class Broken(TypedDict):
     """Whether the agent's API does not accept its credential."""
 
 
+class Limit(TypedDict):
+    """A usage limit of a credential, which several ships may have."""
+
+    claim: int
+    """Whose session told it, or tries whether it is over."""
+    reason: str
+    since: float
+    """UNIX time."""
+    until: float
+    """When it ends, in UNIX time."""
+
+
 class Moment(TypedDict):
     """A moment as storage alone has it: neither its sleep nor its clock's jumps count."""
 
@@ -322,6 +334,8 @@ class ShipRecord(TypedDict, total=False):
     """What keeps it from running others that tasks need, in sentences, by their names."""
     refused: dict[str, Broken]
     """Agents of its whose API does not accept the credential, though others of its go on."""
+    credentials: dict[str, str]
+    """Digests of what its agents are let in with, by their names. Not there if it has not said."""
     rest_s: float
     """For how long it may be silent, as there is nothing to ask for. Not there if it asks."""
 
@@ -424,6 +438,9 @@ class Meta(TypedDict, total=False):
     """Not there if nobody was ever in it."""
     standing: Standing
     paused: Pause
+    limits: dict[str, Limit]
+    """By the digests of the credentials that they are of. One that is over stays until a session
+    with that credential works."""
     verified: Verified
     repairs: int
     """How many repair tasks there were."""
@@ -498,6 +515,8 @@ class Report(TypedDict, total=False):
     """Of a wait."""
     until: float
     """When the wait ends, in UNIX time."""
+    credential: str
+    """Of a wait: the digest of the credential that it is of; empty if it is of this session."""
     cost_usd: float
     usage: dict[str, ModelUsage]
     """What the claim has used so far, by model."""
@@ -514,6 +533,8 @@ class Abilities(TypedDict):
     """Those that it can run."""
     lacks: dict[str, str]
     """What it lacks for the others, in sentences with what mends that, by their names."""
+    credentials: dict[str, str]
+    """Digests of what those are let in with, by their names; of some none is known."""
 
 
 class Refusal(TypedDict):

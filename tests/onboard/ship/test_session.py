@@ -3,12 +3,14 @@
 import json
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ocaptain.onboard.ship.agents import AGENTS, Job
+from ocaptain.onboard.ship.credentials import digest
 from ocaptain.onboard.ship.heartbeat import GiveUp
 from ocaptain.onboard.ship.session import Session, Timing
 from ocaptain.onboard.ship.workgroup import OutOfMemory
@@ -16,7 +18,7 @@ from tests.support.machine import until
 from tests.support.memory import forget_peak, memory
 from tests.support.rules import rule
 from tests.support.sessions import QUICK, Start, Talking, grant, logged, others, timed
-from tests.support.ship import Harbor
+from tests.support.ship import AGENT_SECRET, Harbor
 
 MB = 1_000_000
 
@@ -269,6 +271,40 @@ def test_a_limit_with_a_reset_is_waited_out(start: Start, harbor: Harbor):
     [told] = harbor.asked
     assert (told["state"], told["reason"], told["until"]) == ("limited", "Limit.", reset)
     assert running.last_words == "Go on where you left off."
+
+
+@rule("R170")
+@pytest.mark.parametrize(
+    ("waits", "is_told"),
+    [
+        (f"limit(time.time() + 600); {FREE_LIMIT}; sys.stdin.read()", True),
+        (f"limit(time.time() + 600, 'seven_day_opus'); {FREE_LIMIT}; sys.stdin.read()", False),
+        (f"{FREE_LIMIT}; sys.stdin.read()", True),
+        (f"{FREE_LIMIT.replace('429', '529')}; sys.stdin.read()", False),
+    ],
+    ids=["usage limit", "of a model", "too many requests", "overload"],
+)
+def test_a_limit_of_the_credential_is_told_with_its_digest(
+    start: Start, harbor: Harbor, waits: str, is_told: bool
+):
+    """Other ships with the same wait, too. What one session has is of no credential."""
+    running = start(f"hear(); begin(); {waits}")
+    credential = {"ANTHROPIC_API_KEY": AGENT_SECRET}
+    (running.ship.folder / "agent_env.json").write_text(json.dumps(credential))
+    running = Session(running.ship, running.grant, running.agent, running.heartbeat, lambda: None)
+
+    def go() -> None:
+        with suppress(GiveUp):
+            running.turn("go")
+
+    turn = threading.Thread(target=go)
+    with running.heartbeat:
+        turn.start()
+        assert until(lambda: any(told["until"] > time.time() for told in harbor.asked))
+    turn.join()
+    told = harbor.asked[-1]
+    known = digest(running.ship.voyage["voyage"], "claude", credential)
+    assert (told["state"], told["credential"]) == ("limited", known if is_told else "")
 
 
 @rule("R86")

@@ -38,6 +38,7 @@ LEASE, ATTEMPTS, REPAIRS, LIMIT = 60, 2, 2, 60  # seconds of the clock, the firs
 OVERTAKEN, WAITS = 2, ("berth", "place")
 AGENTS_FAULT = ("agent", "error", "stalled")
 BREAKING, LONGEST_BENCH, STARTING, REST = 3, 12, 2_400, 600
+TRIAL = 60  # seconds in which one ship alone tries whether a limit is over
 
 
 # The model
@@ -114,6 +115,10 @@ class Model:
     passed: Any = None
     crew: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(SHIPS, False))
     enlisted: int = len(SHIPS)
+    has: dict[str, str] = field(default_factory=dict)
+    reports: dict[str, tuple[str, int, float]] = field(default_factory=dict)
+    limits: dict[str, tuple[float, int]] = field(default_factory=dict)
+    now: float = 0
     hails: list[tuple[str, str]] = field(default_factory=list)
     taken: set[int] = field(default_factory=set)
 
@@ -198,6 +203,12 @@ class Model:
         benched = self.broken.get(ship, (0, False))[0] > self.clock
         return not (self.paused or self.crew[ship] or benched)
 
+    def held_up(self, ship: str) -> bool:
+        """Whether the credential of a ship has a limit, or another ship tries whether it has."""
+        until, number = self.limits.get(self.has.get(ship, ""), (-1e12, 0))
+        tried = self.now < until + TRIAL and number in [held.number for held in self.live()]
+        return self.now < until or tried
+
     def unheard(self, ship: str) -> Json:
         """The captain's messages that are still to be taken in by a ship's agent."""
         hails = enumerate(self.hails, 1)
@@ -218,10 +229,11 @@ class Model:
 
     def step(self, ship: str, asked: Json, made: Json | None, now: float) -> str:
         """One request of a ship's; `made` is the claim that the journal says was made."""
-        self.asker = ship
+        self.asker, self.now = ship, now
         gap = max(now - (now if self.called is None else self.called), 0)
         self.clock, self.called = self.clock + min(gap, LEASE / 4), now
         if asked["op"] == "claim":
+            self.has[ship] = asked["credentials"]["claude"]
             code = self.claim(ship, asked["run_id"], made)
         else:
             code = self.about(ship, asked)
@@ -234,8 +246,25 @@ class Model:
         self.said[ship] = "waiting"
         for held in self.live(ship):
             self.said[ship] = asked.get("state", "") if held.number == asked.get("claim") else ""
+        self.hear_of_limits(ship, asked)
         self.heard[ship] = self.moment
         return code
+
+    def hear_of_limits(self, ship: str, asked: Json) -> None:
+        """A limit that was not told before holds until a session works that told or tries it."""
+        told = self.said[ship], asked.get("claim") or 0, asked.get("until", 0.0)
+        before, self.reports[ship] = self.reports.get(ship), told
+        state, number, until = told
+        if state == "limited":
+            digest = asked["credential"]
+            longer = self.limits.get(digest, (0, 0))[0] > until
+            if until > self.now and told != before and not longer:
+                self.limits[digest] = (until, number)
+        elif asked.get("state") in ("working", "landing") and number:
+            own = number <= len(self.claims) and self.claims[number - 1].ship == ship
+            tried = {digest for digest, (_, tries) in self.limits.items() if tries == number}
+            for digest in tried if own else ():
+                del self.limits[digest]
 
     def end(self, held: Held, over: str, cost: str = "death") -> None:
         held.over = over
@@ -309,16 +338,24 @@ class Model:
             troubles, at = self.trouble.get(ship, (0, ""))
             if troubles and made["task"] == at:
                 assert self.ready() == [made["task"]], "a ship was given what it failed at"
+            self.try_limit(ship, made)
             new = Held(made["number"], ship, run, made["task"], self.version())
             new.expires = self.clock + LEASE
             self.claims.append(new)
         elif self.may_try(ship):
-            assert not self.ready(), "nothing was handed out"
+            assert not self.ready() or self.held_up(ship), "nothing was handed out"
             assert not self.to_verify(), "the verification was not handed out"
         self.resting.discard(ship)
         if not self.live(ship) and self.still():
             self.resting.add(ship)
         return "ok"
+
+    def try_limit(self, ship: str, made: Json) -> None:
+        """A claim of a task was made: if its credential had a limit, it is the one that tries."""
+        if made["task"]:
+            assert not self.held_up(ship), "a ship was given what a limit keeps it from"
+            if self.has[ship] in self.limits:
+                self.limits[self.has[ship]] = (self.now, made["number"])
 
     def about(self, ship: str, asked: Json) -> str:
         """A request that names a claim."""
@@ -478,7 +515,7 @@ class Model:
             self.end(held, "released", "nothing")
 
     def resume(self) -> None:
-        self.paused = ""
+        self.paused, self.limits = "", {}
         for ship in self.crew:
             self.clear(ship)
         self.wake()
@@ -545,7 +582,7 @@ class Model:
             self.end(held, "expired")
         self.resting -= gone
         for ship in gone:
-            for known in (self.crew, self.said, self.heard, self.trouble, self.broken):
+            for known in (self.crew, self.said, self.heard, self.trouble, self.broken, self.has):
                 known.pop(ship, None)
         add += len(gone) if replace else 0
         new = [f"ship-{self.enlisted + n}" for n in range(add)]
@@ -781,7 +818,9 @@ class Protocol(RuleBasedStateMachine):
         if anew:
             self.runs[ship] += 1
             self.standing.pop(ship, None)
-        answer = self.ask(ship, "claim", crash, run_id=f"run-{self.runs[ship]}")
+        credentials = {"claude": self.credential(ship)}
+        run = f"run-{self.runs[ship]}"
+        answer = self.ask(ship, "claim", crash, run_id=run, credentials=credentials)
         if answer:
             held = next(iter(self.model.live(ship)), None)
             assert answer["claim"] == (held and held.number)
@@ -811,6 +850,30 @@ class Protocol(RuleBasedStateMachine):
             assert answer["hails"] == self.model.unheard(ship)
             over = self.model.claims[number - 1].over
             assert bool(answer["lost"]) == (over not in ("", "landed"))
+
+    def credential(self, ship: str) -> str:
+        """What tells a ship's credential from others; there are two in the fleet."""
+        return f"digest-{int(ship.removeprefix('ship-')) % 2}"
+
+    @rule(
+        at=SHIP,
+        pick=PICK,
+        lasts_s=st.sampled_from([5, 40, 4_000]),
+        passes_s=st.sampled_from([0, 1, 15, 45]),
+        other=SHIP,
+        crash=CRASH,
+    )
+    def limit(
+        self, at: int, pick: int, lasts_s: float, passes_s: int, other: int, crash: Any
+    ) -> None:
+        """A ship begins, and tells that its credential has a limit; then another asks for work."""
+        self.claim(at, anew=False, crash=None)
+        ship = self.named(at)
+        told = {"claim": self.number(ship, pick), "state": "limited", "delivered": []}
+        until = self.storage.now + lasts_s
+        self.ask(ship, "beat", crash, **told, until=until, credential=self.credential(ship))
+        self.pass_time(passes_s)
+        self.claim(other, anew=False, crash=None)
 
     @rule(at=SHIP)
     def save(self, at: int) -> None:
@@ -1253,6 +1316,10 @@ class Protocol(RuleBasedStateMachine):
         assert [*dict.fromkeys(been)] == moved, "only landings move the branch"
         self.look_at_the_clock()
         assert seen["state"] == model.state()
+        model.now = storage.now
+        for ship in seen["ships"]:
+            if ship["state"] == "limited" and not model.live(ship["id"]):
+                assert model.held_up(ship["id"]), "a ship is shown as limited that is not"
         works = model.tasks.values()
         assert seen["tasks"]["completed"] == sum(work.done for work in works)
         assert seen["tasks"]["failed"] == sum(work.failed and not work.done for work in works)
@@ -1299,7 +1366,7 @@ class Protocol(RuleBasedStateMachine):
 @rules.rule("R25", "R26", "R27", "R28", "R31", "R32", "R33", "R34", "R35", "R37", "R38", "R39")
 @rules.rule("R40", "R41", "R42", "R43", "R44", "R45", "R46", "R47", "R55", "R60", "R61", "R62")
 @rules.rule("R64", "R65", "R66", "R67", "R68", "R69", "R70", "R72", "R73", "R74", "R75", "R76")
-@rules.rule("R77", "R78", "R79", "R80", "R81", "R125", "R126", "R127", "R128")
+@rules.rule("R77", "R78", "R79", "R80", "R81", "R125", "R126", "R127", "R128", "R170", "R171")
 @rules.rule("R51", "R142", "R143", "R146", "R147", "R148")
 @pytest.mark.timeout(3_600)
 def test_the_protocol_keeps_its_promises(tmp_path: Path, is_long: bool):

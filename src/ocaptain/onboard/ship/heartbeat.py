@@ -15,7 +15,7 @@ SETTLE_S = 0.5
 
 WORDS_LIMIT = 4_000
 """Characters that are sent of what the agent said last."""
-WORKING: Report = {"state": "working", "reason": "", "until": 0.0}
+WORKING: Report = {"state": "working", "reason": "", "until": 0.0, "credential": ""}
 """What to report when nothing keeps the agent from its work."""
 
 
@@ -52,6 +52,7 @@ class Heartbeat:
             "state": "working" if task_id else "verifying",
             "reason": "",
             "until": 0.0,
+            "credential": "",
             "delivered": [],
         }
         self._reported: Report = self._report.copy()

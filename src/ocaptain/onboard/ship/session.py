@@ -15,6 +15,7 @@ from ..protocol import TaskGrant
 from ..telemetry import traceparent
 from . import prompt
 from .agents import Agent, Event, Job, Outcome, own_variables
+from .credentials import digest
 from .hails import Hails
 from .heartbeat import WORKING, GiveUp, Heartbeat
 from .ship import LOG_LINE_LIMIT, Ship
@@ -126,7 +127,8 @@ class Session:
         except NoProgram as lack:  # which no other task would mend
             why = NOT_INSTALLED.format(program=lack.filename, ship=self.ship.name)
             raise GiveUp(why, "refused") from None
-        return Run(child, job.agent_env, conversation)
+        credential = digest(self.ship.voyage["voyage"], self._agent_name, job.agent_env)
+        return Run(child, job.agent_env, conversation, credential)
 
     def _traceparent(self) -> str:
         """Return what puts the agent's spans below the one of the claim."""
@@ -235,10 +237,23 @@ class Session:
             text = f"the API made it wait {LIMITED_TURNS} times in a row, at last: {limit.text}"
             raise GiveUp(text, "infrastructure")
         until = self._limit_ends()
-        self.heartbeat.report({"state": "limited", "reason": limit.text, "until": until})
+        is_announced = self._turn.wait_ends > time.time()
+        is_shared = self._turn.wait_is_shared if is_announced else limit.is_shared
+        self._report_wait(limit.text, until, is_shared=is_shared)
         self._save_now()
         while time.time() < until and not self._has_old_credentials():
             self.heartbeat.pause(min(LOOK_S, until - time.time()))
+
+    def _report_wait(self, reason: str, until: float, *, is_shared: bool) -> None:
+        """Have storage know of a wait, and if it is the credential's, of which one."""
+        self.heartbeat.report(
+            {
+                "state": "limited",
+                "reason": reason,
+                "until": until,
+                "credential": self._run.credential if is_shared else "",
+            }
+        )
 
     def _limit_ends(self) -> float:
         """Return when a limit ends, in UNIX time, as it was announced or else as is likely."""
@@ -370,13 +385,9 @@ class Session:
             case "wait":
                 self._note(event)
                 self._turn.wait_ends = event.until or self._turn.wait_ends
-                self.heartbeat.report(
-                    {
-                        "state": "limited",
-                        "reason": event.words or event.text,
-                        "until": event.until,
-                    }
-                )
+                self._turn.wait_is_shared = event.is_shared
+                reason = event.words or event.text
+                self._report_wait(reason, event.until, is_shared=event.is_shared)
             case "heard":
                 self._hails.hear(event.text)
                 self.heartbeat.report({"delivered": self._hails.heard.copy()})

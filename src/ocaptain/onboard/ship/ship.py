@@ -20,6 +20,7 @@ from .agents import AGENTS, lacking
 from .channels import Channels
 from .client import Client, Exchange, Refused
 from .clone import Clone
+from .credentials import digests
 from .git import pack_settings
 from .logbook import Logbook
 from .transcripts import Transcripts
@@ -136,7 +137,9 @@ class Ship:
         if news != self._told:
             self.say(news)
         self._told = news
-        return {"agents": [name for name in AGENTS if name not in lacks], "lacks": lacks}
+        able = [name for name in AGENTS if name not in lacks]
+        known = digests(self.voyage["voyage"], able, self.agent_env)
+        return {"agents": able, "lacks": lacks, "credentials": known}
 
     def was_knocked(self) -> bool:
         """Whether the captain wants us to ask storage at once; true once for each knock."""

@@ -12,10 +12,16 @@ class Run:
     """A process of the agent, with what it was started with and has let be known."""
 
     def __init__(
-        self, child: Popen[bytes], agent_env: Mapping[str, str], conversation: str
+        self,
+        child: Popen[bytes],
+        agent_env: Mapping[str, str],
+        conversation: str,
+        credential: str = "",
     ) -> None:
         self.child = child
         self.agent_env = agent_env
+        self.credential = credential
+        """The digest of what it is let in with; empty if that is not known."""
         self.conversation = conversation
         """By which another process can go on; empty if there is nothing yet to go on with."""
         self.begun = conversation
@@ -36,6 +42,8 @@ class Turn:
         self.heard_at = self.began_at
         self.wait_ends = 0.0
         """When a wait that was announced ends, in UNIX time."""
+        self.wait_is_shared = False
+        """Whether all that use the credential have that wait."""
         self.end: Event | None = None
         self.news = threading.Event()
         """Set by what the agent lets be known."""

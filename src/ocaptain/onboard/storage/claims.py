@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import clean, several
-from . import agents, books, budgets, health, rest, train
+from . import agents, books, budgets, health, limits, rest, train
 from .call import SHORT_LIMIT, Refused, amount, text
 from .leases import end_claim, renew, sweep
 from .state import (
@@ -60,11 +60,12 @@ REPAIR = "~/voyage/verify.sh fails on a fresh clone. Mend that; the script itsel
 def claim(call: Call) -> TaskGrant | VerificationGrant | NoClaim:
     """Grant the claim that this run of helm has already, or a new one, if there is one to be had.
 
-    Request: `run_id`; `agents`, which the ship can run, and what it `lacks` for others. With `wait`
-    serve.py asks again while there is none to be had. The claim of an earlier run of the same ship
-    ends."""
+    Request: `run_id`; `agents`, which the ship can run, what it `lacks` for others, and digests of
+    `credentials`. With `wait` serve.py asks again while there is none to be had. The claim of an
+    earlier run of the same ship ends."""
     run_id = text(call.request, "run_id", SHORT_LIMIT)
     agents.note_abilities(call)
+    limits.note_credentials(call)
     held = call.held_claim()
     if held and held["run_id"] == run_id:
         renew(call, held)
@@ -109,6 +110,7 @@ def new_claim(call: Call, run_id: str) -> Claim | None:
     if task_id:
         new = budgets.granted(call, new, call.tasks[task_id])
         new["agent"] = agents.agent_of(call, call.tasks[task_id])
+        limits.begin_trial(call, ship, new)
         change: Task = {"status": "in_progress", "owner": call.who}
         taken = tasklist.patched(call.tasks[task_id], change)
         call.put_task(tasklist.annotated(taken, {"claim": new["number"]}))
@@ -120,7 +122,8 @@ def next_task(call: Call, ship: ShipRecord) -> str | None:
 
     That at which it failed last is the last resort."""
     tasks = call.task_outlines
-    ranked = agents.runnable(call, ship, call.journal.ranking())
+    runnable = agents.runnable(call, ship, call.journal.ranking())
+    ranked = limits.unlimited(call, ship, runnable)
     failed_at = health.in_trouble_at(ship)
     others = [task_id for task_id in ranked if task_id != failed_at]
     return tasklist.choose(tasks, others) or tasklist.choose(tasks, ranked)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import several
-from . import health, train
+from . import health, limits, train
 from .call import amount, text
 
 TYPE_CHECKING = False
@@ -117,6 +117,7 @@ def record_heartbeat(call: Call) -> None:
         "until": amount(call.request, "until"),
     }
     call.put_ship(record)
+    limits.note(call, before, record)
 
 
 def _reported_state(call: Call, claim: Claim | None) -> str:

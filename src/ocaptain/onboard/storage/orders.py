@@ -97,10 +97,14 @@ def over(call: Call) -> str:
 
 
 def resume(call: Call) -> WakingAnswer:
-    """End a pause or a halt, have broken ships try again, and offer origin again what it refused.
+    """End a pause or a halt, and forget usage limits.
+
+    Broken ships may try again, and origin is offered again what it refused.
 
     The message says so if nothing is handed out even then."""
     call.remove_meta("paused")
+    if call.meta.get("limits"):
+        call.remove_meta("limits")
     if call.meta.get("mirror_refused"):
         call.remove_meta("mirror_refused")
     for name in sorted(call.ships):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from .. import tasklist
 from ..text import several
-from . import agents, books, budgets, health, standing, train, unmanned
+from . import agents, books, budgets, health, limits, standing, train, unmanned
 from .said import last_line
 from .state import (
     broken_ships,
@@ -68,6 +68,7 @@ def status(call: Call) -> Status:
     ships = [ship_status(call, call.ships[name], idle) for name in ship_names(call)]
     train_now = train_status(call)
     say_where(ships, train_now["cars"])
+    limits.show(call, ships)
     verify = verify_state(call, state)
     tasks = tasklist.counts(call.task_outlines)
     if state not in ("complete", "failed") and all(ship["state"] in SILENT for ship in ships):

@@ -436,6 +436,7 @@ get()
         second = bridge.turn("go on", "b")
     assert kinds(first) == ["begin", "wait", "end"]
     assert first[-1]["outcome"] == "limited"
+    assert [event["is_shared"] for event in first[1:]] == [True, True]
     assert kinds(second) == ["begin", "heard", "heard", "text", "end"]
     assert second[3]["words"] == "the task\n\ngo on"
 

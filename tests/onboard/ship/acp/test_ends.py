@@ -5,6 +5,7 @@ import time
 import pytest
 
 from ocaptain.onboard.ship.acp import ends
+from tests.support.rules import rule
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,25 @@ from ocaptain.onboard.ship.acp import ends
 def test_an_error_is_a_limit_a_refusal_or_a_failure(error, outcome):
     """By its number where that is an HTTP status, else by its words."""
     assert ends.of_error(error).outcome == outcome
+
+
+@rule("R170")
+@pytest.mark.parametrize(
+    ("error", "is_shared"),
+    [
+        ({"code": 429, "message": "no"}, True),
+        ({"code": -32603, "message": "You've hit your usage limit"}, True),
+        ({"code": -32603, "message": "Quota exceeded (RESOURCE_EXHAUSTED)"}, True),
+        ({"code": 429, "message": "No capacity is left for this model"}, False),
+        ({"code": 529, "message": "Overloaded: rate limited"}, False),
+        ({"code": 503, "message": "no"}, False),
+        ({"code": -32603, "message": "Cannot connect to API"}, False),
+        ({"code": 401, "message": "no"}, False),
+    ],
+)
+def test_a_limit_of_the_account_is_told_from_trouble_of_the_api(error, is_shared):
+    """All that use the credential have the one, and one session the other."""
+    assert ends.of_error(error).is_shared == is_shared
 
 
 @pytest.mark.parametrize(

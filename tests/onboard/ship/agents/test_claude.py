@@ -158,6 +158,20 @@ def test_what_keeps_the_api_from_answering_is_said_in_words(record: dict[str, ob
     assert (wait.words, wait.text) == (words, f"{words}, asking again in 1 s")
 
 
+@rule("R170")
+def test_a_limit_of_the_account_is_told_from_one_of_a_model_or_a_server():
+    """All that use the credential have the one, and others may go on in spite of the other."""
+    for kind, is_shared in {"five_hour": True, "seven_day": True, "seven_day_opus": False}.items():
+        limit = {"status": "rejected", "resetsAt": 2_000_000_000, "rateLimitType": kind}
+        [wait] = heard(type="rate_limit_event", rate_limit_info=limit)
+        assert (wait.until, wait.is_shared) == (2_000_000_000, is_shared)
+    for status, is_shared in {429: True, 529: False}.items():
+        retry = {"type": "system", "subtype": "api_retry", "retry_delay_ms": 1_000}
+        [wait] = heard(**retry, error_status=status)
+        [end] = heard(type="result", is_error=True, api_error_status=status)
+        assert (wait.is_shared, end.is_shared) == (is_shared, is_shared)
+
+
 def test_an_api_key_that_is_refused_again_and_again_ends_the_work():
     """The client would ask for minutes; the third refusal is enough."""
     retry = {"type": "system", "subtype": "api_retry", "error_status": 401}

@@ -212,7 +212,8 @@ class Bridge:
             self._wait(ends.of_words(found.group()))
 
     def _wait(self, failure: Failure) -> None:
-        self._tell({"kind": "wait", "text": failure.text, "until": failure.until})
+        limit = {"until": failure.until, "is_shared": failure.is_shared}
+        self._tell({"kind": "wait", "text": failure.text, **limit})
 
     def _keep_budget(self, usd: float) -> None:
         budget_usd = self._orders.budget_usd
@@ -279,7 +280,8 @@ class Bridge:
         if failure.until:
             self._wait(failure)
         end = {"kind": "end", "text": failure.text, "outcome": failure.outcome}
-        self._tell({**end, **self._used.add(used or {})})
+        limit = {"is_shared": True} if failure.is_shared else {}
+        self._tell({**end, **limit, **self._used.add(used or {})})
 
     def _lose_agent(self, opening: Opening) -> int | None:
         """Take in that the agent's process has ended. One that was idle is started again.

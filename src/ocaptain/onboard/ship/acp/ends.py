@@ -27,6 +27,13 @@ LIMITED = re.compile(
     r"|APIError",  # of OpenCode, which has tried for a minute by then and tells no status
     re.IGNORECASE,
 )
+SHARED = re.compile(
+    r"rate.?limit|usage.?limit|quota|too many requests|resource.?exhausted|\b429\b",
+    re.IGNORECASE,
+)
+"""What tells of a limit that the credential's account has."""
+OF_SERVER = re.compile(r"capacity|over.?loaded", re.IGNORECASE)
+"""What tells of the API's own trouble, though it may come as too many requests."""
 AGAIN_IN = re.compile(
     r"(?:try again|retry|reset)\w*\W+(?:in|after)\W+(?P<number>\d+(?:\.\d+)?)\s*"
     r"(?P<unit>ms|s|m|h|d)",
@@ -45,6 +52,8 @@ class Failure(NamedTuple):
     text: str
     until: float = 0.0
     """When a limit ends, in UNIX time; 0 if the agent did not say."""
+    is_shared: bool = False
+    """Whether all that use this credential have the limit."""
 
 
 def of_error(error: Any) -> Failure:
@@ -64,12 +73,18 @@ def of_words(text: str, all_of_it: str = "", code: Any = None) -> Failure:
         return Failure("refused", text)
     is_status = isinstance(code, int) and SERVER_ERROR <= code <= LAST_STATUS
     if code == TOO_MANY_REQUESTS or is_status:
-        return Failure("limited", text, ends_at(words))
+        return _limit(text, words, code)
     if REFUSED.search(words):
         return Failure("refused", text)
     if LIMITED.search(words):
-        return Failure("limited", text, ends_at(words))
+        return _limit(text, words, code)
     return Failure("error", text)
+
+
+def _limit(text: str, words: str, code: Any) -> Failure:
+    is_of_account = code == TOO_MANY_REQUESTS or bool(SHARED.search(words))
+    is_shared = is_of_account and not OF_SERVER.search(words)
+    return Failure("limited", text, ends_at(words), is_shared)
 
 
 def ends_at(words: str) -> float:

@@ -90,6 +90,7 @@ class Acp:
     """The option of its command line that names the model."""
     sets_model: bool = False
     """Whether the session is told the model."""
+    picks_by_model: bool = False
     interactive: bool = True
     has_telemetry: bool = False
     dollars: Dollars = "perhaps"
@@ -155,6 +156,7 @@ def _event(record: Json) -> Event:
         " ".join(text.split()),
         words=words,
         until=number(record.get("until")),
+        is_shared=record.get("is_shared") is True,
         outcome=known,
         cost_usd=number(record.get("cost_usd")),
         usage=_usage(record.get("usage")),
@@ -217,6 +219,7 @@ OPENCODE = Acp(
     credentials=OPENCODE_KEYS,
     needs=OPENCODE_KEYS,
     unattended=_opencode,
+    picks_by_model=True,
     private=["XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"],
 )
 
@@ -251,6 +254,7 @@ OTHER = Acp(
     install="",
     credentials=("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY"),
     needs=(),
+    picks_by_model=True,
     unattended=_other,
     sets_model=True,
 )

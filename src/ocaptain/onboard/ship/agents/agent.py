@@ -83,6 +83,8 @@ class Event(NamedTuple):
     not the line to log."""
     until: float = 0
     """Of a `wait`: when it ends, in UNIX time; 0 if nobody knows."""
+    is_shared: bool = False
+    """Of a `wait`, or an `end` by a limit: whether all that use this credential have to wait."""
     left: int = 0
     """Of `background`: how many of the agent's tasks go on by themselves."""
     outcome: Outcome | None = None
@@ -105,6 +107,9 @@ class Agent(Protocol):
 
     credentials: tuple[str, ...]
     """The captain's variables that this agent is given, and no agent that does not name them."""
+
+    picks_by_model: bool
+    """Whether the model decides which of several credentials it uses."""
 
     interactive: bool
     """Whether the process outlives its turns and ends when its stdin is closed.

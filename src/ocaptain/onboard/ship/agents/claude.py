@@ -29,7 +29,13 @@ HOOK_TIMEOUT_S = 150
 HOPELESS_ERRORS = ("authentication_failed", "billing_error", "model_not_found")
 HOPELESS_ATTEMPTS = 3
 """Refusals of an API key before it is given up; the client itself would go on for minutes."""
-STATUS_OUTCOMES: dict[float, Outcome] = {401: "refused", 403: "refused", 429: "limited"}
+TOO_MANY_REQUESTS = 429
+"""What an API answers whose limits the credential's account has used up."""
+STATUS_OUTCOMES: dict[float, Outcome] = {
+    401: "refused",
+    403: "refused",
+    TOO_MANY_REQUESTS: "limited",
+}
 API_TROUBLES = {
     401: "the API does not accept the credential",
     403: "the API does not accept the credential",
@@ -38,6 +44,8 @@ API_TROUBLES = {
 }
 """What statuses of the API mean."""
 SERVER_ERROR = 500
+OF_MODEL = "seven_day_"
+"""How the names of limits begin that a model has; `seven_day` and `five_hour` are the account's."""
 NO_NEWS = ("unknown", "no answer", "connection_failed", "server_error")
 """What the client says of a failure without a status that tells nobody more."""
 SESSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,99}")
@@ -57,6 +65,7 @@ program = "claude"
 install = "npm install -g @anthropic-ai/claude-code"
 credentials: tuple[str, ...] = (*CREDENTIALS, "ANTHROPIC_BASE_URL", "CLAUDE_CODE_ENABLE_TELEMETRY")
 interactive = True
+picks_by_model = False
 has_telemetry = True
 dollars: Dollars = "told"
 
@@ -173,13 +182,21 @@ def _events(record: Any) -> Iterator[Event]:  # noqa: C901, PLR0912 - a case for
             yield from _of_retry(record)
         case {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected"} as limit}:
             if limit.get("isUsingOverage") is not True:
-                text = f"usage limit reached {limit.get('rateLimitType', '')}"
-                yield Event("wait", text.replace("_", " "), until=number(limit, "resetsAt"))
+                yield _of_usage_limit(limit)
         case {"type": "result"}:
             text = str(record.get("result") or record.get("errors"))
             cost_usd = number(record, "total_cost_usd")
             used = claude_usage.of_result(record)
-            yield Event("end", text, outcome=_outcome(record), cost_usd=cost_usd, usage=used)
+            end = Event("end", text, outcome=_outcome(record), cost_usd=cost_usd, usage=used)
+            yield end._replace(is_shared=number(record, "api_error_status") == TOO_MANY_REQUESTS)
+
+
+def _of_usage_limit(limit: Json) -> Event:
+    """A limit of a subscription's. Some are of one model: with another the account goes on."""
+    kind = str(limit.get("rateLimitType", ""))
+    text = f"usage limit reached {kind}".replace("_", " ")
+    is_of_model = kind.startswith(OF_MODEL)
+    return Event("wait", text, until=number(limit, "resetsAt"), is_shared=not is_of_model)
 
 
 def _of_assistant(blocks: list[Any], error: Any) -> Iterator[Event]:
@@ -212,7 +229,8 @@ def _of_retry(record: Json) -> Iterator[Event]:
     delay_s = number(record, "retry_delay_ms") / 1000
     words = _trouble(status, str(error))
     text = f"{words}, asking again in {delay_s:.0f} s"
-    yield Event("wait", text, words, until=time.time() + delay_s)
+    is_shared = status == TOO_MANY_REQUESTS
+    yield Event("wait", text, words, until=time.time() + delay_s, is_shared=is_shared)
 
 
 def _trouble(status: int, error: str) -> str:

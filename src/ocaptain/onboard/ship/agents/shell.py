@@ -9,6 +9,7 @@ program = "bash"
 install = "sudo apt-get install -y bash"
 credentials: tuple[str, ...] = ()
 interactive = False
+picks_by_model = False
 has_telemetry = False
 dollars: Dollars = "told"
 
