@@ -64,12 +64,13 @@ def dashboard(effort: Effort) -> Iterator[Row]:
         with typed(captain, voyage.id) as address, opened() as browser, beating(fleet, others):
             script = PAINTED % ships
             paints = []
-            for _ in range(tabs + 1):  # the first finds out what the server has yet to read
+            for _ in range(tabs):
                 with browser.tab(address, script=script) as tab:
                     paints.append(when(tab, "paintedAt"))
-            yield Row(f"the dashboard's first paint: {size}", paints[1:], "s", Target(1))
             with browser.tab(address, script=script) as tab:
-                when(tab, "paintedAt")
+                paints.append(when(tab, "paintedAt"))
+                # The first had to wait for what the server had yet to read.
+                yield Row(f"the dashboard's first paint: {size}", paints[1:], "s", Target(1))
                 time.sleep(SETTLED_S)
                 changes = [change(fleet, ship, tab) for ship in landing]
                 yield Row("… a landing is on the page", changes, "s", Target(1.5))
