@@ -39,6 +39,18 @@ def missing_agent(name: str, command: Sequence[str] | None = None) -> str:
     return f"missing: {agent.program} → {agent.install or f'install {agent.program}'}"
 
 
+def agent_fault(config: Config, agent: str, command: Sequence[str] | None) -> str:
+    """Return what keeps an agent from working for a voyage from here; nothing if nothing does.
+
+    `command` is what the voyage starts the agent `acp` with."""
+    lacking = config.lacks(agent)
+    if lacking:
+        return lacking
+    if not named(agent, command).program:
+        return f'the agent {agent} needs "agent_command", which this voyage sailed without'
+    return missing_agent(agent, command) if config.provider == "local" else ""
+
+
 def obstacles(
     config: Config, agents: Mapping[str, str], command: Sequence[str] | None = None
 ) -> dict[str, str]:

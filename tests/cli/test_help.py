@@ -13,7 +13,7 @@ from ocaptain.cli.examples import EXAMPLES
 from tests.support.shell import Shell
 
 ORDER = ["--why", "--json"]
-FIELDS = ["-d, --description", "--after", "--files", "--run"]
+FIELDS = ["-d, --description", "--after", "--files", "--run", "--agent", "--model"]
 WORDS = ["--task", "--file", "--check", "--verify", "--repo", "--agent", "--model", "--budget"]
 WORDS += ["--idle"]
 MACHINE = ["--cpu", "--memory", "--disk", "--image", "--pool"]

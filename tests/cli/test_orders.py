@@ -84,6 +84,17 @@ def test_what_an_edit_does_not_name_stays_as_it_is(office: Office):
     assert (changed["subject"], changed["description"]) == ("Much more", "Do it well.")
     assert changed["blockedBy"] == []
     assert changed["metadata"]["files"] == ["a", "b"]
+    office.type_json("tasks", "edit", "3", "--model", "haiku")
+    shell = ["--agent", "shell", "--run", "make"]
+    office.type_json("tasks", "add", "Yet more", *shell)
+    tasks = office.storage.order("tasks")["tasks"]
+    assert [(row["agent"], row["model"]) for row in tasks[-2:]] == [
+        ("claude", "haiku"),
+        ("shell", None),
+    ]
+    done = office.type("tasks", "edit", "3", "--agent", "codecs")
+    assert (done.status, done.out) == (1, "")
+    assert 'did you mean "codex"?' in done.err
 
 
 def test_an_order_that_is_refused_is_a_failure(office: Office):

@@ -175,6 +175,35 @@ def test_a_task_is_added_and_changed(sailing: Sailing, voyage: Voyage):
     assert file()["blockedBy"] == []
 
 
+@rule("R77", "R167")
+def test_an_agent_that_is_new_to_the_voyage_comes_with_its_credentials(
+    sailing: Sailing, voyage: Voyage
+):
+    """It is refused if it could not work; then nothing is changed, neither here nor there."""
+    file = sailing.home("ship0") / "voyage" / "agent_env.json"
+    file.write_text("{}")
+
+    def edit(agent: str, **agent_env: str) -> orders.TaskOutcome:
+        settings = replace(sailing.config, provider="hosts", agent_env=agent_env)
+        elsewhere = Voyage(settings, voyage.provider, voyage.id).add_vms(*voyage.vms.values())
+        return asyncio.run(orders.edit_task(elsewhere, ME, "2", agent=agent))
+
+    with pytest.raises(Failure, match='there is no agent "codecs"; did you mean "codex"'):
+        edit("codecs")
+    with pytest.raises(Failure, match='needs "agent_command", which this voyage sailed without'):
+        edit("acp")
+    with pytest.raises(Failure, match="set CODEX_API_KEY or OPENAI_API_KEY"):
+        edit("codex", GEMINI_API_KEY="g")
+    assert (rows(voyage)["2"]["agent"], file.read_text()) == ("shell", "{}")
+    assert edit("codex", CODEX_API_KEY="c", GEMINI_API_KEY="g")["unheard"] == [mute(voyage)]
+    assert (rows(voyage)["2"]["agent"], file.read_text()) == ("codex", '{"CODEX_API_KEY": "c"}')
+    edit("codex")
+    with pytest.raises(Failure, match="Here some lack: set CODEX_API_KEY"):
+        edit("gemini", GEMINI_API_KEY="g")
+    assert json.loads(file.read_text()) == {"CODEX_API_KEY": "c"}
+    edit("shell")
+
+
 # Messages
 
 

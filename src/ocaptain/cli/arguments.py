@@ -100,6 +100,10 @@ files_option = click.option(
     "--files", multiple=True, metavar="PATH", help="A path that it will touch."
 )
 run_option = click.option("--run", metavar="COMMAND", help="What the `shell` agent executes.")
+agent_option = click.option(
+    "--agent", metavar="AGENT", help="Who does it, if it is not the voyage's agent."
+)
+model_option = click.option("--model", metavar="MODEL", help="That agent's model.")
 
 
 def regular_expression(_ctx: click.Context, _param: click.Parameter, text: str) -> str:

@@ -63,6 +63,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "tasks edit": [
         "ocaptain tasks edit 7 --description 'Only the public names.'",
         "ocaptain tasks edit 7 --after ''  # it waits for nothing",
+        "ocaptain tasks edit 7 --agent codex",
     ],
     "trace": [
         "ocaptain trace -o trace.jsonl",

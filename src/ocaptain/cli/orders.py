@@ -8,11 +8,13 @@ from .arguments import (
     SHIPS,
     Fleet,
     after_option,
+    agent_option,
     description_option,
     files_option,
     find_voyage,
     fleet_argument,
     json_option,
+    model_option,
     print_json,
     run_option,
     voyage_argument,
@@ -177,6 +179,8 @@ async def release(voyage: str | None, task: str, why: str, as_json: bool) -> Non
 @after_option
 @files_option
 @run_option
+@agent_option
+@model_option
 @why_option
 @json_option
 async def tasks_add(
@@ -186,12 +190,15 @@ async def tasks_add(
     after: tuple[str, ...],
     files: tuple[str, ...],
     run: str | None,
+    agent: str | None,
+    model: str | None,
     why: str,
     as_json: bool,
 ) -> None:
     """Add a task.
 
-    SUBJECT is what it is, in a line. --after and --files may be given more than once."""
+    SUBJECT is what it is, in a line. --after and --files may be given more than once. If the
+    voyage has no task for AGENT yet, its credentials are brought to all ships."""
     from ocaptain.fleet import orders
     from ocaptain.fleet.voyage import sign
 
@@ -203,6 +210,8 @@ async def tasks_add(
         after=after,
         files=files,
         run=run,
+        agent=agent,
+        model=model,
     )
     _show(outcome, as_json)
 
@@ -215,6 +224,8 @@ async def tasks_add(
 @after_option
 @files_option
 @run_option
+@agent_option
+@model_option
 @why_option
 @json_option
 async def tasks_edit(
@@ -225,13 +236,18 @@ async def tasks_edit(
     after: tuple[str, ...],
     files: tuple[str, ...],
     run: str | None,
+    agent: str | None,
+    model: str | None,
     why: str,
     as_json: bool,
 ) -> None:
     """Change TASK, unless it is completed.
 
-    TASK is the task's id. What is not given stays as it is. --after and --files may be given more
-    than once; `--after ""` has it wait for nothing."""
+    TASK is the task's id. What is not given stays as it is; but with another AGENT a model that
+    the task named goes, unless --model names one. If the voyage has no task for AGENT yet, its
+    credentials are brought to all ships.
+
+    --after and --files may be given more than once; `--after ""` has it wait for nothing."""
     from ocaptain.fleet import orders
     from ocaptain.fleet.voyage import sign
 
@@ -244,6 +260,8 @@ async def tasks_edit(
         after=after,
         files=files,
         run=run,
+        agent=agent,
+        model=model,
     )
     _show(outcome, as_json)
 

@@ -5,11 +5,12 @@ else is not urgent they hear of when they ask storage next."""
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
 from typing import TypedDict
 
 from ocaptain.errors import Failure, progress
+from ocaptain.needs import agent_fault
 from ocaptain.onboard.protocol import (
     EditAnswer,
     FsckAnswer,
@@ -120,15 +121,22 @@ async def resume(voyage: Voyage, signature: Signature) -> Outcome:
     if lack:
         progress(f"Ships keep the credentials that they have. None are sent from here: {lack}")
     else:
-        agent_env = json.dumps(voyage.config.env_of(status["agents"])).encode()
-        faults = await voyage.run_on(
-            voyage.ship_vms(), WRITE_AGENT_ENV, stdin=agent_env, timeout=ANSWER_S
-        )
-        unheard = list(faults)
+        unheard = await _send_credentials(voyage, status["agents"])
     await _replace_gh_token(voyage)
     answer = await voyage.order("resume", WakingAnswer, signature)
     unheard += await _wake(voyage, answer)
     return {"message": answer["message"], "unheard": sorted({*unheard})}
+
+
+async def _send_credentials(voyage: Voyage, agents: Iterable[str]) -> list[str]:
+    """Give all ships what is set here for these agents, in place of what they have.
+
+    Returns the ships that did not get it."""
+    agent_env = json.dumps(voyage.config.env_of(agents)).encode()
+    faults = await voyage.run_on(
+        voyage.ship_vms(), WRITE_AGENT_ENV, stdin=agent_env, timeout=ANSWER_S
+    )
+    return list(faults)
 
 
 async def _replace_gh_token(voyage: Voyage) -> None:
@@ -197,9 +205,12 @@ async def add_task(
     after: Sequence[str] = (),
     files: Sequence[str] = (),
     run: str | None = None,
+    agent: str | None = None,
+    model: str | None = None,
 ) -> TaskOutcome:
     """Add a task."""
-    fields = _task_fields(subject, description, after, files, run)
+    notes = {"run": run, "agent": agent, "model": model}
+    fields = _task_fields(subject, description, after, files, notes)
     return await _edit(voyage, signature, "", fields)
 
 
@@ -213,9 +224,12 @@ async def edit_task(
     after: Sequence[str] = (),
     files: Sequence[str] = (),
     run: str | None = None,
+    agent: str | None = None,
+    model: str | None = None,
 ) -> TaskOutcome:
     """Change what is given of a task. An empty id in `after` has it wait for nothing."""
-    fields = _task_fields(subject, description, after, files, run)
+    notes = {"run": run, "agent": agent, "model": model}
+    fields = _task_fields(subject, description, after, files, notes)
     return await _edit(voyage, signature, task, fields)
 
 
@@ -224,14 +238,12 @@ def _task_fields(
     description: str | None,
     after: Sequence[str],
     files: Sequence[str],
-    run: str | None,
+    notes: Mapping[str, str | None],
 ) -> Json:
     """What is given of a task, as a task file has it."""
-    metadata: Json = {}
+    metadata: Json = {name: note for name, note in notes.items() if note is not None}
     if files:
         metadata["files"] = list(files)
-    if run is not None:
-        metadata["run"] = run
     fields: Json = {"metadata": metadata}
     if subject is not None:
         fields["subject"] = subject
@@ -243,11 +255,36 @@ def _task_fields(
 
 
 async def _edit(voyage: Voyage, signature: Signature, task: str, fields: Json) -> TaskOutcome:
-    """Change a task, or with an empty id add one."""
+    """Change a task, or with an empty id add one.
+
+    Ships that lack the credentials of its agent get them."""
+    agent = fields["metadata"].get("agent")
+    to_equip = await _to_equip(voyage, agent) if agent else []
     request = {"task": task, "fields": fields}
     answer = await voyage.order("edit_task", EditAnswer, signature, request)
-    unheard = await _wake(voyage, answer)
-    return {"message": answer["message"], "id": answer["id"], "unheard": unheard}
+    unheard = await _send_credentials(voyage, to_equip) if to_equip else []
+    unheard += await _wake(voyage, answer)
+    return {"message": answer["message"], "id": answer["id"], "unheard": sorted({*unheard})}
+
+
+async def _to_equip(voyage: Voyage, agent: str) -> list[str]:
+    """Return the agents whose credentials ships need, if a task is to name this one.
+
+    There are none if ships have them. Raises Failure if the agent is none, or could not work."""
+    status = await voyage.ask_status()
+    if agent in status["agents"]:
+        return []
+    record = await voyage.ask_voyage_record()
+    fault = agent_fault(voyage.config, agent, record["voyage"]["agent_command"])
+    if fault:
+        raise Failure(f"No ship could do that task: {fault}")
+    if voyage.config.env_of([agent]) == voyage.config.env_of([]):
+        return []
+    # What ships have is replaced as a whole, and the other agents still need theirs.
+    lack = voyage.config.lacks_of(status["agents"])
+    if lack:
+        raise Failure(f"Ships get the credentials of all agents at once. Here some lack: {lack}")
+    return [*status["agents"], agent]
 
 
 async def fsck(voyage: Voyage, signature: Signature) -> FsckOutcome:

@@ -105,7 +105,7 @@ class VoyageRecord(TypedDict):
     agent: str
     """Who does the tasks that name nobody."""
     agents: list[str]
-    """All that its tasks needed when it sailed."""
+    """All that its tasks needed when the ship was made."""
     model: str | None
     agent_command: list[str] | None
     """What starts the agent `acp`: its program, and what follows that."""

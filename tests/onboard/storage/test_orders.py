@@ -272,6 +272,28 @@ def test_tasks_can_be_added_and_changed(sail: Sail):
 
 
 @rule("R77")
+def test_a_task_is_given_to_another_agent(sail: Sail):
+    """It has none of the models of the one before; `shell` still needs a command."""
+    storage = sail(task("1"))
+    change = {"agent": "codex", "model": "gpt-5"}
+
+    def edit(**notes: str) -> tuple[str, str | None]:
+        storage.order("edit_task", task="1", fields={"metadata": notes})
+        [row] = storage.order("tasks")["tasks"]
+        return row["agent"], row["model"]
+
+    assert edit(**change) == ("codex", "gpt-5")
+    assert edit(agent="codex") == ("codex", "gpt-5")
+    assert edit(agent="gemini") == ("gemini", None)
+    assert edit(agent="shell") == ("gemini", None)
+    assert edit(agent="shell", run="true") == ("shell", None)
+    assert edit(agent="claude") == ("claude", None)
+    assert storage.order("status")["agents"] == ["claude"]
+    edit(agent="gemini")
+    assert storage.order("voyage_record")["voyage"]["agents"] == ["claude", "gemini"]
+
+
+@rule("R77")
 def test_tasks_that_cannot_be_are_refused(sail: Sail):
     """Unknown blockers, circles and completed tasks are refused, and nothing is changed."""
     storage = sail(task("1"), task("2", "1"), task("3"))
@@ -305,6 +327,8 @@ FAULTY: dict[str, Any] = {
     "metadata has to be like {}, not 'x'": {"metadata": "x"},
     "subject is empty; say in a line what is to be done": {"subject": " "},
     "run is empty; say what to execute": {"metadata": {"run": ""}},
+    "agent is empty; name the one that is to do it": {"metadata": {"agent": ""}},
+    "model has to be like 'opus', not 5": {"metadata": {"model": 5}},
     "files has an empty path": {"metadata": {"files": ["a", ""]}},
 }
 
@@ -373,6 +397,8 @@ def test_an_agent_that_cannot_hear_is_not_hailed(sail: Sail):
     answer = storage.order("hail", text="x")
     told = "the agent shell cannot be told anything; change its tasks: ocaptain tasks edit TASK"
     assert answer["error"] == told
+    storage.order("edit_task", task="1", fields={"metadata": {"agent": "claude"}})
+    assert storage.order("hail", text="x")["ok"]
 
 
 @rule("R79")

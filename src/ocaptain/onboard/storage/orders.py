@@ -11,7 +11,7 @@ import re
 from .. import tasklist
 from ..text import several
 from . import health, rest
-from .agents import agent_of
+from .agents import agent_of, in_use
 from .call import Refused, text
 from .claims import task_texts
 from .leases import end_claim
@@ -47,11 +47,15 @@ FIELD_EXAMPLES: dict[str, Any] = {
     "metadata": {},
     "files": ["src/a.py"],
     "run": "make",
+    "agent": "claude",
+    "model": "opus",
 }
 """What the captain may set in a task and its metadata, each with a value of the right kind."""
 NEVER_EMPTY = {
     "subject": "say in a line what is to be done",
     "run": "say what to execute",
+    "agent": "name the one that is to do it",
+    "model": "name the one that its agent is to use",
 }
 """Fields that say nothing without a word in them, and what to do about that."""
 VERIFY_NOTES = ("failed_reason", "repairs", "verify_interrupted_by")
@@ -168,7 +172,7 @@ def sink(call: Call) -> Message:
 
 def hail(call: Call) -> HailAnswer:
     """Leave a message, `text`, for the agent of `ship`, or if none is named for all."""
-    if not call.voyage["interactive"]:
+    if not call.voyage["interactive"] and in_use(call) == [call.voyage["agent"]]:
         agent = call.voyage["agent"]
         advice = "change its tasks: ocaptain tasks edit TASK"
         raise Refused("hail", f"the agent {agent} cannot be told anything; {advice}")
@@ -295,7 +299,7 @@ def edit_task(call: Call) -> EditAnswer:
     if state == "completed":
         advice = "to mend what it did, add another: ocaptain tasks add SUBJECT"
         raise Refused("task", f"task {task_id} is completed; {advice}")
-    changed = tasklist.annotated(tasklist.patched(task, task_texts(fields)), planned_notes(fields))
+    changed = with_notes(call, tasklist.patched(task, task_texts(fields)), planned_notes(fields))
     check_task(call, changed)
     set_blockers(call, changed, fields.get("blockedBy", tasklist.blockers(task)))
     if call.meta.get("failed_reason"):
@@ -352,7 +356,19 @@ def planned_notes(fields: Json) -> TaskMetadata:
         notes["files"] = given["files"]
     if "run" in given:
         notes["run"] = given["run"]
+    if "agent" in given:
+        notes["agent"] = given["agent"]
+    if "model" in given:
+        notes["model"] = given["model"]
     return notes
+
+
+def with_notes(call: Call, task: Task, notes: TaskMetadata) -> Task:
+    """Return a task with these notes; with another agent its model goes, unless they name one."""
+    noted = tasklist.annotated(task, notes)
+    if "model" in notes or agent_of(call, noted) == agent_of(call, task):
+        return noted
+    return tasklist.without_notes(noted, "model")
 
 
 def set_blockers(call: Call, task: Task, blockers: list[str]) -> None:

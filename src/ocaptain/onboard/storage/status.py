@@ -349,10 +349,10 @@ def fetched(call: Call) -> Json:
 
 
 def voyage_record(call: Call) -> VoyageRecordAnswer:
-    """Return what another ship is made from."""
+    """Return what another ship is made from, with the agents that tasks need now."""
     plan_files = (call.journal.folder / "artifacts").glob("*.[ms][dh]")
     return {
-        "voyage": call.voyage,
+        "voyage": {**call.voyage, "agents": agents.in_use(call)},
         "artifacts": {path.name: path.read_text() for path in plan_files},
         "ships": ship_names(call),
     }
