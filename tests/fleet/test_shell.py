@@ -26,6 +26,15 @@ def test_there_is_no_shell_on_what_is_not_there(config: Config, ship: str | None
         asyncio.run(shell(voyage, ship, raw=True))
 
 
+def test_without_a_terminal_there_is_nothing_to_show_ships_on(config: Config):
+    """One is told what works there, and not by tmux."""
+    half_made(config, f"{ID}-storage")
+    voyage = Voyage(config, Local(config), ID)
+    voyage.add_vms(*asyncio.run(voyage.provider.list()))
+    with pytest.raises(Failure, match=rf"there is none here\.\nocaptain logs --follow {ID}$"):
+        asyncio.run(shell(voyage, None, raw=False))
+
+
 def test_a_raw_shell_is_in_the_workspace_and_ends_as_what_is_typed_there(
     sailing: Sailing, tmp_path: Path
 ):

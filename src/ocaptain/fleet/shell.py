@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 
 from ocaptain.errors import Failure
@@ -26,6 +27,11 @@ async def shell(voyage: Voyage, ship: str | None, *, raw: bool) -> int:
         raise Failure(
             f"{voyage.id} has no {ship or 'storage'}.",
             hint=f"It has: {', '.join(sorted(map(voyage.ship, voyage.vms)))}",
+        )
+    if not raw and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Failure(
+            f"Ships of {voyage.id} are shown on a terminal, and there is none here.",
+            hint=f"ocaptain logs --follow {voyage.id}",
         )
     if raw:
         command = voyage.ssh.command(vm, on_vm(voyage, ship), tty=True)
