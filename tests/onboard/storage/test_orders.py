@@ -388,6 +388,7 @@ def test_a_message_waits_until_the_agent_has_taken_it_in(sail: Sail):
     assert [ship["hails"] for ship in storage.order("status")["ships"]] == [1, 1, 1]
     assert storage.claim("ship-1")["hails"] == {"3": "all hands"}
     assert storage.order("hail", ship="ship-9", text="x")["code"] == "ship"
+    assert storage.order("hail", text=" ")["error"].startswith("the message is empty; ")
 
 
 @rule("R78")

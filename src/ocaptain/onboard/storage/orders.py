@@ -179,6 +179,8 @@ def hail(call: Call) -> HailAnswer:
     if is_complete(call):
         advice = "to have more done: ocaptain tasks add SUBJECT"
         raise Refused("hail", f"the voyage is complete, and no agent is at work; {advice}")
+    if not text(call.request, "text").strip():
+        raise Refused("hail", "the message is empty; what is to be told? ocaptain hail MESSAGE")
     ships = [lookup_ship(call)["id"]] if call.request.get("ship") else ship_names(call)
     ships = [name for name in ships if "sunk" not in call.ships[name]]
     if not ships:
