@@ -70,8 +70,9 @@ async def sink(
     """Destroy a voyage's VMs: the ships, or all.
 
     It says what each voyage is at, what would be destroyed and what is lost with that, and asks
-    first. If storage is to go, it also says what nobody has fetched from there. If a provider is
-    named (OCAPTAIN_PROVIDER), --all is for its voyages alone.
+    first. If storage stays, `ocaptain reinforce` can make as many ships anew. If it is to go, you
+    are told what nobody has fetched from there. If a provider is named (OCAPTAIN_PROVIDER), --all
+    is for its voyages alone.
 
     With --json what it says, and asks, is on stderr."""
     from ocaptain.config import load

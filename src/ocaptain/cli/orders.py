@@ -126,8 +126,9 @@ async def reinforce(
     """Restart ships, replace those that are lost, and add more.
 
     A ship that can be reached is started again if it has stopped. One that cannot, and that storage
-    does not hear either, is lost: a new ship takes its place. Ships that are being made are left
-    alone. --force replaces every ship that cannot be reached from here."""
+    does not hear either, is lost: a new ship takes its place. So it is with a ship that was sunk.
+    Ships that are being made are left alone. --force replaces every ship that cannot be reached
+    from here."""
     from ocaptain import terminal
     from ocaptain.fleet import orders
     from ocaptain.fleet.voyage import sign
