@@ -92,6 +92,8 @@ def test_one_task(shown: TaskShown):
         "3  landed  ship-0, claude at 2026-11-22 18:22Z for 1m38s  $0.40  8c1f0b6",
         "   said: docs/layout.md names each folder.",
         "   transcript: 48 kB (--claim 3)",
+        "   review: codex approves 5d0a7e3  9.5k tokens  Each folder is named, and there",
+        "   is nothing else.",
         "→ ocaptain transcript 2",
         "",
         "landed  1 file, +24 -0 lines",

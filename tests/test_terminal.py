@@ -9,7 +9,7 @@ import pytest
 from ocaptain import terminal
 from ocaptain.fleet.orders import FsckOutcome, HailOutcome, ReinforceOutcome
 from ocaptain.fleet.voyage import VoyageStatus
-from ocaptain.plan.plan import Forecast, Plan, Report, Source
+from ocaptain.plan.plan import Forecast, Plan, Report, Review, Source
 from tests.support.documented import example
 from tests.support.rendered import lines
 
@@ -291,6 +291,11 @@ def test_what_a_voyage_may_cost_is_said_before_it_sails():
         "check          none before landing",
         "budget         no limit: set budget_usd in voyage.json for one",
     ]
+    review = Review(agent="codex", model="gpt-5", rounds=1)
+    read = Plan(**settings, source=source, review=review)
+    assert lines(terminal.report(Report(plan=read)))[-1] == (
+        "review         by codex with the model gpt-5 before each check, at most 1 round"
+    )
     shell = Plan(**settings, source=source, agent="shell")
     assert lines(terminal.report(Report(plan=shell)))[-1] == (
         "budget         the agent shell costs nothing"

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from . import money
 from .loglines import LogPrinter
-from .onboard.protocol import ClaimRow, Landed, LinkedTask, TaskRow
+from .onboard.protocol import ClaimRow, Landed, LinkedTask, ReviewRow, TaskRow
 from .onboard.text import clean, several
 from .terminal import line, state_text, table
 from .times import clock, duration, since
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SHORT = 7
 """Digits of a commit's name, as git shows them."""
+DECIDES = {"approve": "approves", "reject": "rejects", "none": "gives no verdict on"}
+"""What a reviewer does, by its verdict."""
 HEADS = ("id", "status", "time", "owner", "blocked by", "commit", "subject")
 
 
@@ -167,7 +169,18 @@ def _attempt(claim: ClaimRow, *, utc: bool) -> Table:
     for name, text in facts.items():
         if text:
             grid.add_row("", Text.assemble((f"{name}: ", "dim"), line(text)))
+    for review in claim["reviews"]:
+        grid.add_row("", Text.assemble(("review: ", "dim"), line(_review(review))))
     return grid
+
+
+def _review(review: ReviewRow) -> str:
+    """What another agent said of an attempt's work."""
+    who = " ".join(filter(None, [review["agent"], review["model"]]))
+    does = DECIDES.get(review["verdict"], DECIDES["none"])
+    head = f"{who} {does} {review['commit'][:SHORT]}"
+    cost = money.spent(review["cost_usd"], review["usage"])
+    return f"{head}  {cost}  {review['words']}".rstrip()
 
 
 def _landed(landed: Landed) -> Iterator[RenderableType]:

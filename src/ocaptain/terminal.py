@@ -12,8 +12,8 @@ from rich.text import Text
 
 from . import money
 from .onboard.protocol import NextCommand, ShipStatus, Status, TaskCounts, TrainStatus
-from .onboard.text import clean
-from .plan.plan import Forecast, Plan, Report
+from .onboard.text import clean, several
+from .plan.plan import Forecast, Plan, Report, Review
 from .times import clock, duration, since
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ STATE_STYLES = {
     "live": "cyan",
     "ready": "bold",
     "blocked": "dim",
+    "reviewing": "cyan",
     "landing": "cyan",
     "verifying": "cyan",
 }
@@ -355,7 +356,7 @@ def report(checked: Report) -> RenderableType:
 
 def _facts(plan: Plan, forecast: Forecast) -> dict[str, str]:
     chain = " → ".join(forecast.longest_chain)
-    return {
+    facts = {
         "plan": f"{plan.name}: {plan.objective}",
         "repository": f"{plan.source.url} at {plan.source.head[:12]}",
         "tasks": f"{forecast.tasks}, at most {forecast.max_parallel} of them at once",
@@ -364,6 +365,9 @@ def _facts(plan: Plan, forecast: Forecast) -> dict[str, str]:
         "check": f"{plan.check}, before each landing" if plan.check else "none before landing",
         "budget": _budget(plan),
     }
+    if plan.review:
+        facts["review"] = _review(plan.review)
+    return facts
 
 
 def _agents(plan: Plan) -> str:
@@ -371,6 +375,13 @@ def _agents(plan: Plan) -> str:
     own = f"with the agent {plan.agent}{_model(plan)}"
     others = plan.agents()[1:]
     return f"{own}; also {', '.join(others)}" if others else own
+
+
+def _review(review: Review) -> str:
+    """Who reads the work on tasks before it lands."""
+    model = f" with the model {review.model}" if review.model else ""
+    rounds = several(review.rounds, "round")
+    return f"by {review.agent}{model} before each check, at most {rounds}"
 
 
 def _model(plan: Plan) -> str:

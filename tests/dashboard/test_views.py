@@ -36,13 +36,23 @@ def full_report(drawn: Drawn) -> dict[str, Any]:
         "added": 1,
         "removed": 1,
     }
+    review: dict[str, Any] = {
+        "agent": "codex",
+        "model": None,
+        "verdict": "reject",
+        "words": "4 GB is not 4 GiB.",
+        "commit": COMMIT,
+        "took_s": 31.5,
+        "cost_usd": 0.05,
+        "usage": [],
+    }
     details = {
         **row,
         "description": "Accept 4GiB.\nRefuse 4 bananas.",
         "run": "make sizes",
         "blockers": [{"id": "1", "subject": "Read durations", "status": "completed"}],
         "dependants": [],
-        "claims": [{"number": 2, "last_words": "All tests pass."}],
+        "claims": [{"number": 2, "last_words": "All tests pass.", "reviews": [review]}],
         "landed": landed,
     }
     time = "2026-11-22T18:00:02.500Z"
@@ -178,6 +188,8 @@ def test_one_task_has_all_that_is_known_of_it(browser: Browser, tmp_path: Path):
             "make sizes",
             "1 Read durations",
             "All tests pass.",
+            "Review by codex",
+            "4 GB is not 4 GiB.",
             "$0.36",
             "3K tokens",
             "working 2 min 35 s",

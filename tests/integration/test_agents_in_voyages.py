@@ -87,6 +87,37 @@ def test_agents_that_fail_use_up_attempts(claude_captain, model):
     assert "kill -9 $PPID" in claude_captain.run("transcript", voyage.id, "2").out
 
 
+@LONG
+@rule("R173", "R174")
+def test_what_another_session_rejects_is_mended_before_it_lands(claude_captain, model):
+    """Claude reviews Claude: `tasks show` has the verdicts, and nothing of the reviewer lands."""
+
+    def verdict(word: str) -> Any:
+        def say(request: api.Request) -> api.Block:
+            number = request.opening.rpartition("`VERDICT ")[2].partition(":")[0]
+            return api.say(f"I have read it.\nVERDICT {number}: {word}")
+
+        return lambda request: api.Reply([say(request)])
+
+    rubbish = api.bash("echo x >rubbish; git add -A; git commit -qm Mine")
+    model.on("Another agent has done this task", [rubbish, verdict("reject")])
+    model.on("Another agent has done this task", [verdict("approve")])
+    mends = [api.write("b.txt", "b\n"), api.say("Mended.")]
+    model.on("MARK-author", [api.write("a.txt", "a\n"), api.say("Done."), *mends])
+    voyage = sail(claude_captain, {"1": "MARK-author"}, review={"agent": "claude"})
+    voyage.wait()
+
+    shown = claude_captain.run("tasks", "show", voyage.id, "1").out
+    assert "review: claude rejects" in shown
+    assert "review: claude approves" in shown
+    landed = voyage.git("ls-tree", "--name-only", voyage.id).split()
+    assert {"a.txt", "b.txt"} <= {*landed}
+    assert "rubbish" not in landed
+    [attempt] = claude_captain.json("tasks", "show", voyage.id, "1")["claims"]
+    assert [review["verdict"] for review in attempt["reviews"]] == ["reject", "approve"]
+    assert attempt["cost_usd"] > sum(review["cost_usd"] for review in attempt["reviews"]) > 0
+
+
 @rule("R37", "R40")
 def test_a_command_that_exits_1_is_tried_again_until_it_is_set_aside(captain):
     """Each attempt is one of `max_attempts`; what does not wait for the task is done meanwhile."""

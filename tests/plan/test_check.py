@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ocaptain.plan.plan import Source
+from ocaptain.plan.plan import Review, Source
 from ocaptain.process import where
 from tests.support.plans import TOKEN, break_plan, checked, faults, git, patch, sound, task, write
 
@@ -119,6 +119,40 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
         "tasks/1.json",
         {"metadata": {"agent": "shell"}},
         ['tasks/1.json: metadata: "run" is missing, which the shell agent executes'],
+    ),
+    "a review by who does not exist": (
+        "voyage.json",
+        {"review": {"agent": "codx", "model": "", "rounds": 0}, "max_attempts": 0},
+        [
+            'voyage.json: "review": "model": has to be some text, not ""',
+            'voyage.json: "review": "rounds": has to be a whole number from 1 to 9, not 0',
+            'voyage.json: "max_attempts": has to be a whole number from 1 to 99, not 0',
+            (
+                'voyage.json: "review": "agent": there is no agent "codx"; '
+                'did you mean "codex"? '
+                "There are acp, claude, claude-acp, codex, gemini, opencode, shell"
+            ),
+        ],
+    ),
+    "a review by nobody": (
+        "voyage.json",
+        {"review": {"rounds": 1}},
+        ['voyage.json: "review": "agent" is missing'],
+    ),
+    "a review by a command": (
+        "voyage.json",
+        {"review": {"agent": "shell"}},
+        ['voyage.json: "review": "agent": the agent shell cannot review'],
+    ),
+    "a review that is no object": (
+        "voyage.json",
+        {"review": "codex"},
+        ['voyage.json: "review": has to be an object, {…}, not "codex"'],
+    ),
+    "a review without a credential": (
+        "voyage.json",
+        {"review": {"agent": "codex"}},
+        ['voyage.json: "review": "agent": set CODEX_API_KEY or OPENAI_API_KEY'],
     ),
     "check that is no shell": (
         "voyage.json",
@@ -332,6 +366,18 @@ def test_unknown_settings_are_noted(plan: Path):
         'voyage.json: "budget" is no key of ocaptain\'s, and ignored; is "budget_usd" meant?',
         'voyage.json: "verify_command" is no key of ocaptain\'s, and ignored',
     ]
+
+
+def test_a_review(plan: Path):
+    """Who reviews, and how often, is in the plan; what its keys do not mean is noted."""
+    patch(plan, "voyage.json", recommended_ships=1, review={"agent": "claude", "round": 3})
+    report = checked(plan)
+    assert report.plan is not None
+    assert report.plan.review == Review(agent="claude", model=None, rounds=2)
+    assert report.plan.crew() == ["shell", "claude"]
+    assert report.notes == ['voyage.json: "review": "round" is no key of ocaptain\'s, and ignored']
+    patch(plan, "voyage.json", review=None)
+    assert sound(plan).review is None
 
 
 def test_objective(plan: Path):

@@ -35,6 +35,7 @@ RECORD: Json = {
     "agent_command": None,
     "agent_setup": None,
     "check": None,
+    "review": None,
     "recommended_ships": None,
     "branch": None,
     "spec": "",

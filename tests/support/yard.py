@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from ocaptain.onboard.protocol import Task
+from ocaptain.onboard.protocol import Reviewer, Task
 from ocaptain.onboard.ship.attempt import Attempt
 from ocaptain.onboard.ship.clone import Clone
 from ocaptain.onboard.ship.git import pack_settings
@@ -114,7 +114,12 @@ class Yard:
 
 
 def at_sea(
-    yard: Yard, harbor: Harbor, run: str = "true", check: str | None = None, agent: str = "shell"
+    yard: Yard,
+    harbor: Harbor,
+    run: str = "true",
+    check: str | None = None,
+    agent: str = "shell",
+    review: Reviewer | None = None,
 ) -> Attempt:
     """A ship with this clone, and its claim of a task that runs a command."""
     harbor.repo = yard.bare
@@ -128,6 +133,7 @@ def at_sea(
         stall_minutes=1,
         time_limit_minutes=1,
         check=check,
+        review=review,
     )
     task: Task = {"id": "1", "subject": "Work", "metadata": {"run": run}}
     return Attempt(ship, a_grant(task, ref="work/1-1"))

@@ -22,6 +22,7 @@ SHIP_STATES = (
     "broken",
     "lost",
     "limited",
+    "reviewing",
     "landing",
     "verifying",
     "working",

@@ -13,7 +13,7 @@ from ocaptain.config import Config
 from ocaptain.errors import Failure, progress
 from ocaptain.git import author, git
 from ocaptain.manual import page
-from ocaptain.onboard.protocol import NewVoyage, ShipBoot, StorageBoot, VoyageRecord
+from ocaptain.onboard.protocol import NewVoyage, Reviewer, ShipBoot, StorageBoot, VoyageRecord
 from ocaptain.onboard.ship.agents import AGENTS
 from ocaptain.plan.plan import Plan, Source
 from ocaptain.process import to_its_end, wait_for_all
@@ -77,12 +77,13 @@ async def voyage_record(
         "repo": str(plan.source.path or plan.repo),
         "branch": plan.branch,
         "agent": plan.agent,
-        "agents": plan.agents(),
+        "agents": plan.crew(),
         "model": plan.model,
         "agent_command": plan.agent_command,
         "agent_setup": plan.agent_setup,
         "interactive": any(AGENTS[agent].interactive for agent in plan.agents()),
         "check": plan.check,
+        "review": reviewer(plan),
         "recommended_ships": plan.recommended_ships,
         "max_attempts": plan.max_attempts,
         "max_repairs": 0 if plan.agent == "shell" else MAX_REPAIRS,
@@ -100,6 +101,14 @@ async def voyage_record(
         "open_pr": open_pr,
         "ships": ships,
     }
+
+
+def reviewer(plan: Plan) -> Reviewer | None:
+    """Who reads the work on tasks before it lands."""
+    review = plan.review
+    if review is None:
+        return None
+    return {"agent": review.agent, "model": review.model, "rounds": review.rounds}
 
 
 class SailOutcome(TypedDict):

@@ -33,6 +33,7 @@ NAMES = {
     "rebasing": "rebase",
     "checking": "check",
     "green": "wait for those ahead",
+    "reviewing": "review",
     "landing": "land",
     "verifying": "verify",
     "lost": "lost",

@@ -18,6 +18,7 @@ from .protocol import (
 
 PhaseState = Literal[
     "working",
+    "reviewing",
     "limited",
     "waiting",
     "rebasing",

@@ -93,6 +93,16 @@ Tasks = Mapping[str, Task]
 # voyage.json and boot.json
 
 
+class Reviewer(TypedDict):
+    """Who reads the work on tasks before it may land."""
+
+    agent: str
+    model: str | None
+    """By the agent's own name for it; None: its usual one."""
+    rounds: int
+    """After how many reviews without an approval an attempt has failed."""
+
+
 class VoyageRecord(TypedDict):
     """voyage.json: the voyage as it was sailed. It never changes."""
 
@@ -105,7 +115,7 @@ class VoyageRecord(TypedDict):
     agent: str
     """Who does the tasks that name nobody."""
     agents: list[str]
-    """All that its tasks needed when the ship was made."""
+    """All that its tasks and their reviews needed when the ship was made."""
     model: str | None
     agent_command: list[str] | None
     """What starts the agent `acp`: its program, and what follows that."""
@@ -114,6 +124,7 @@ class VoyageRecord(TypedDict):
     interactive: bool
     """Whether one of them can be told something while it runs."""
     check: str | None
+    review: Reviewer | None
     recommended_ships: int | None
     max_attempts: int
     max_repairs: int
@@ -227,6 +238,27 @@ class Used(TypedDict):
     api_s: Amount
 
 
+Decision = Literal["approve", "reject", "none"]
+"""What a review came to; `none`: the reviewer did not say."""
+
+
+class Review(TypedDict):
+    """What a second agent said of the work on a claim."""
+
+    agent: str
+    model: str | None
+    verdict: Decision
+    words: str
+    """What it said last, or why there is no verdict."""
+    commit: str
+    reviewed_at: float
+    """When it was done, in UNIX time."""
+    took_s: float
+    cost_usd: float
+    """A part of what the claim has cost, as `usage` is."""
+    usage: dict[str, ModelUsage]
+
+
 class Claim(TypedDict, total=False):
     """A claim of a task, or of the verification."""
 
@@ -251,6 +283,10 @@ class Claim(TypedDict, total=False):
     ended_at: float
     last_words: str
     """What the agent said last."""
+    reviews: list[Review]
+    """The earliest first. Not there before the claim has ended."""
+    refused: str
+    """Whose credential the API refused, if that is not the agent at work."""
     cost_usd: float
     usage: dict[str, ModelUsage]
     """By model; not there if the agent tells nothing. Its dollars add up to `cost_usd`."""
@@ -510,7 +546,7 @@ ErrorCode = Literal[
 class Report(TypedDict, total=False):
     """What a ship says of a claim with each request about it."""
 
-    state: Literal["working", "landing", "verifying", "limited"]
+    state: Literal["working", "reviewing", "landing", "verifying", "limited"]
     reason: str
     """Of a wait."""
     until: float
@@ -524,6 +560,8 @@ class Report(TypedDict, total=False):
     """Numbers of the hails that the agent has taken in."""
     last_words: str
     """What the agent said last. Only with what ends the claim."""
+    reviews: list[Review]
+    """What others said of its work. Only with what ends the claim."""
 
 
 class Abilities(TypedDict):
@@ -800,7 +838,7 @@ class Status(VoyageTimes):
     branch: Name
     agent: Name
     agents: list[Name]
-    """All that its tasks need, in alphabetical order."""
+    """All that its tasks and their reviews need, in alphabetical order."""
     state: Name
     reason: str | None
     next: list[NextCommand]
@@ -876,6 +914,23 @@ class KeptTranscript(TypedDict, total=False):
     """Bytes of it, compressed; None if there is none."""
 
 
+class ReviewRow(TypedDict):
+    """A review in `task`."""
+
+    agent: str
+    model: str | None
+    verdict: Name
+    """A Decision."""
+    words: str
+    commit: str
+    reviewed: Amount
+    """When it was done, in UNIX time."""
+    reviewed_at: Time
+    took_s: Amount
+    cost_usd: Amount
+    usage: list[ModelRow]
+
+
 class ClaimRow(KeptTranscript):
     """A claim in `task`: an attempt at it."""
 
@@ -898,6 +953,8 @@ class ClaimRow(KeptTranscript):
     """Why it ended without landing."""
     last_words: str | None
     """What the agent said last."""
+    reviews: list[ReviewRow]
+    """What others said of its work, the earliest first."""
     commit: str | None
 
 

@@ -9,14 +9,15 @@ from ocaptain.needs import obstacles
 from ocaptain.onboard import tasklist
 from ocaptain.onboard.protocol import Task
 from ocaptain.onboard.redaction import url_secrets
+from ocaptain.onboard.ship.agents import AGENTS
 from ocaptain.onboard.text import several
 from ocaptain.process import run
 
 from .budgets import budget_notes
 from .forecast import foresee
 from .hints import SETTINGS_KEYS, meant, plain, question
-from .plan import Forecast, Plan, Report, Settings, Source
-from .reading import Findings, Json, read_object, read_text, sound_fields
+from .plan import Forecast, Plan, Report, Review, Settings, Source
+from .reading import Findings, Json, read_object, read_text, shown, sound_fields
 from .repository import inspect
 from .source import locate
 from .tasks import file_of, read_tasks
@@ -40,7 +41,7 @@ async def check(folder: Path, config: Config, *, idle: bool = False) -> Report:
     tasks = read_tasks(folder / "tasks", agent, findings, idle=idle)
     with findings.reading('voyage.json: "check"'):
         await parse(settings.get("check", ""))
-    agents = agents_named(agent, tasks)
+    agents = agents_named(agent, tasks, settings.get("review"))
     await check_agents(settings, agents, config, findings)
     if any(url_secrets(settings.get("notify", ""))):
         findings.notes.append(NOTIFY_IS_READ)
@@ -68,9 +69,27 @@ def read_settings(path: Path, findings: Findings) -> Json:
     settings: Json = {}
     with findings.reading(path.name):
         given = read_object(path)
-        settings = sound_fields(Settings, given, path.name, findings)
+        review = read_review(given.get("review"), f'{path.name}: "review"', findings)
+        others = {key: value for key, value in given.items() if key != "review"}
+        settings = {**sound_fields(Settings, others, path.name, findings), "review": review}
         note_unknown_settings(given, findings)
     return settings
+
+
+def read_review(given: object, place: str, findings: Findings) -> Review | None:
+    """Return who reads the work on tasks; None if nobody does, or if that is at fault."""
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        findings.fault(place, f"has to be an object, {{…}}, not {shown(given)}")
+        return None
+    fields = sound_fields(Review, given, place, findings)
+    for key in sorted(given.keys() - set(Review.__struct_fields__)):
+        findings.notes.append(f'{place}: "{key}" is no key of ocaptain\'s, and ignored')
+    agent = AGENTS.get(fields.get("agent", ""))
+    if agent and not agent.interactive:
+        findings.fault(f'{place}: "agent"', f"the agent {fields['agent']} cannot review")
+    return Review(**fields) if "agent" in fields else None
 
 
 def note_unknown_settings(given: Json, findings: Findings) -> None:
@@ -82,13 +101,15 @@ def note_unknown_settings(given: Json, findings: Findings) -> None:
         findings.notes.append(f'voyage.json: "{key}" is no key of ocaptain\'s, and ignored{hint}')
 
 
-def agents_named(agent: str | None, tasks: Sequence[Task]) -> dict[str, str]:
+def agents_named(agent: str | None, tasks: Sequence[Task], review: Review | None) -> dict[str, str]:
     """Return the agents that a plan needs, each with the first place that names it."""
     places = {agent: 'voyage.json: "agent"'} if agent else {}
     for task in tasks:
         named = tasklist.agent(task, "")
         if named:
             places.setdefault(named, f'{file_of(task["id"])}: metadata: "agent"')
+    if review:
+        places.setdefault(review.agent, 'voyage.json: "review": "agent"')
     return places
 
 

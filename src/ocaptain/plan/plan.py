@@ -10,9 +10,18 @@ from ocaptain.onboard.tasklist import agent
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=99)]
+Rounds = Annotated[int, msgspec.Meta(ge=1, le=9)]
 Window = Annotated[int, msgspec.Meta(ge=1, le=16)]
 Amount = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
+    """What `review` of voyage.json may hold."""
+
+    agent: Text
+    model: Text | None = None
+    rounds: Rounds = 2
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     agent_command: list[Text] | None = None
     agent_setup: Text | None = None
     check: Text | None = None
+    review: Review | None = None
     landing_window: Window = 16
     branch: Text | None = None
     max_attempts: Count = 3
@@ -72,6 +82,11 @@ class Plan(Settings, frozen=True, kw_only=True):
         """Return the agents that its tasks need; the first is the plan's own, which repairs."""
         named = [agent(task, self.agent) for task in self.tasks]
         return list(dict.fromkeys([self.agent, *named]))
+
+    def crew(self) -> list[str]:
+        """Return the agents that its tasks and their reviews need."""
+        reviewers = [self.review.agent] if self.review else []
+        return list(dict.fromkeys([*self.agents(), *reviewers]))
 
 
 class Forecast(msgspec.Struct, frozen=True):

@@ -63,3 +63,32 @@ def test_a_refused_credential_stops_one_agent(sail: Sail):
     assert storage.order("status")["ships"][0]["state"] != "broken"
     storage.order("resume")
     assert claim(storage, "ship-0", "claude", "codex")["task"]["id"] == "1"
+
+
+REVIEW = {"agent": "codex", "model": None, "rounds": 2}
+
+
+@rule("R177")
+def test_a_ship_that_cannot_run_the_reviewer_gets_no_task(sail: Sail):
+    """Nor any after the reviewer's credential is refused, whoever does the tasks."""
+    storage = sail(task("1"), named("2", "gemini"), review=REVIEW)
+    assert claim(storage, "ship-0", "claude")["claim"] is None
+    status = storage.order("status")
+    assert status["agents"] == ["claude", "codex", "gemini"]
+    assert NO_CODEX in status["ships"][0]["reason"]
+    granted = claim(storage, "ship-1", "claude", "gemini", "codex")
+    refusal = {"why": "no such key", "fault": "refused", "agent": "codex"}
+    storage.ask("ship-1", "release", claim=granted["claim"], **refusal)
+    assert claim(storage, "ship-1", "claude", "gemini", "codex")["claim"] is None
+    assert storage.order("status")["ships"][1]["state"] == "broken"
+
+
+@rule("R177")
+def test_a_voyage_whose_reviewer_no_ship_can_run_is_paused(sail: Sail):
+    """And says what would move it on."""
+    storage = sail(task("1"), review=REVIEW)
+    for ship in ("ship-0", "ship-1", "ship-2"):
+        assert claim(storage, ship, "claude")["claim"] is None
+    status = storage.order("status")
+    assert status["state"] == "paused"
+    assert f"the agent codex, which no ship can run: {NO_CODEX}" in status["reason"]

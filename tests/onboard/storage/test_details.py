@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.storage import Sail, Storage, git, task
+from tests.support.rules import rule
+from tests.support.storage import Json, Sail, Storage, git, task
 
 
 @pytest.fixture
@@ -98,3 +99,33 @@ def test_a_task_that_is_not_there(sail: Sail):
     refusal = sail(task("1")).order("task", task="7")
     assert refusal["code"] == "task"
     assert "there is no task '7'" in refusal["error"]
+
+
+@rule("R176")
+def test_reviews_of_an_attempt(sail: Sail):
+    """What came of each, by whom, and what it cost; what is of a wrong kind is not kept."""
+    storage = sail(task("1"))
+    storage.claim("ship-0")
+    used = {"input_tokens": 9, "cost_usd": 0.25}
+    review: Json = {
+        "agent": "codex",
+        "model": "gpt-5",
+        "verdict": "reject",
+        "words": "No test.",
+        "commit": "c0ffee",
+        "reviewed_at": storage.now,
+        "took_s": 31.26,
+        "cost_usd": 0.25,
+        "usage": {"gpt-5": used},
+    }
+    reviews = [review, {"verdict": "perhaps", "words": 1}, "nothing"]
+    whole = {"cost_usd": 0.75, "usage": {"gpt-5": used, "opus": {"cost_usd": 0.5}}}
+    storage.ask("ship-0", "release", claim=1, fault="agent", why="no", reviews=reviews, **whole)
+    [attempt] = storage.order("task", task="1")["claims"]
+    first, second = attempt["reviews"]
+    assert attempt["cost_usd"] == 0.75
+    assert (first["agent"], first["model"], first["verdict"]) == ("codex", "gpt-5", "reject")
+    assert (first["words"], first["commit"], first["took_s"]) == ("No test.", "c0ffee", 31.3)
+    assert first["reviewed_at"] == "1970-01-12T13:46:40.000Z"
+    assert [(row["model"], row["input_tokens"]) for row in first["usage"]] == [("gpt-5", 9)]
+    assert (second["agent"], second["verdict"], second["words"]) == ("", "none", "")

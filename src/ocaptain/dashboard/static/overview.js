@@ -48,7 +48,8 @@ const overview = (() => {
     const { ships, train } = state.picture.status;
     // A check that takes no time to speak of holds nothing up.
     const rate = train.check_s >= SLOW_CHECK_S ? train.landings_per_hour : null;
-    const busy = ships.filter((ship) => ["working", "landing", "verifying"].includes(ship.state));
+    const atIt = ["working", "reviewing", "landing", "verifying"];
+    const busy = ships.filter((ship) => atIt.includes(ship.state));
     return figure("Ships at work", `${busy.length} of ${ships.length}`,
       rate ? `at most ${Math.round(rate)} landings an hour` : "");
   };

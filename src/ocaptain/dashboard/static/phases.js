@@ -6,8 +6,9 @@ const phases = (() => {
   const { state } = store;
 
   // What tells phases apart without colour. The patterns are in the page once, see `patterns`.
-  const HATCHES = { checking: "slant", verifying: "cross", limited: "upright", waiting: "dots",
-    green: "dots", lost: "cross", landing: "level", rebasing: "level" };
+  const HATCHES = { checking: "slant", reviewing: "level", verifying: "cross",
+    limited: "upright", waiting: "dots", green: "dots", lost: "cross", landing: "level",
+    rebasing: "level" };
   const line = (d) => s("path.ink", { d });
   const INKS = {
     slant: [6, () => line("M-1,7 L7,-1 M-1,1 L1,-1 M5,7 L7,5")],

@@ -68,6 +68,15 @@ const taskView = (() => {
     return total ? h("span", { title: models.join(", ") }, `${words.compact(total)} tokens`) : "";
   };
 
+  const VERDICTS = { approve: "approved", reject: "rejected", none: "no verdict" };
+  const review = (told) => h("div.review", {},
+    h("div.row.spread", {}, h("strong", {}, `Review by ${told.agent}`),
+      words.badge(VERDICTS[told.verdict] || "no verdict"), h("code", {}, told.commit.slice(0, 12)),
+      told.model && h("span.muted", {}, told.model),
+      h("span.muted", {}, words.duration(told.took_s)),
+      h("span", {}, words.spent(told.cost_usd, told.usage))),
+    told.words && h("blockquote", {}, long(told.words, 1200)));
+
   const attempt = (claim, told) => {
     const end = claim.ended_at || store.now();
     const spent = claim.cost_usd ? words.dollars(claim.cost_usd) : "";
@@ -80,6 +89,7 @@ const taskView = (() => {
       claim.why && h("p", {}, long(claim.why, 600)),
       phaseLine(claim, end),
       told && told.last_words && h("blockquote", {}, long(told.last_words, 1200)),
+      ...(told && told.reviews ? told.reviews.map(review) : []),
     ];
   };
 

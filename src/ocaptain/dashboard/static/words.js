@@ -6,10 +6,10 @@ const words = (() => {
 
   const TONES = {
     bad: ["failed", "broken", "lost", "stalled", "unseen", "expired", "abandoned", "missing"],
-    warn: ["limited", "paused", "halted", "released"],
-    busy: ["running", "in_progress", "working", "landing", "verifying", "live", "checking",
-      "rebasing", "provisioning", "starting"],
-    good: ["complete", "completed", "landed", "done", "passed", "green"],
+    warn: ["limited", "paused", "halted", "released", "rejected", "no verdict"],
+    busy: ["running", "in_progress", "working", "reviewing", "landing", "verifying", "live",
+      "checking", "rebasing", "provisioning", "starting"],
+    good: ["complete", "completed", "landed", "done", "passed", "green", "approved"],
   };
   const MARKS = {
     failed: "✕", broken: "✕", lost: "✕", stalled: "!", unseen: "?", expired: "✕", abandoned: "✕",
@@ -18,6 +18,7 @@ const words = (() => {
     verifying: "◆", provisioning: "…", starting: "…", complete: "✓", completed: "✓", landed: "✓",
     done: "✓", passed: "✓", green: "✓", ready: "○", waiting: "○", idle: "○", blocked: "◌",
     relieved: "–", sunk: "–", pending: "○",
+    reviewing: "◇", approved: "✓", rejected: "↩", "no verdict": "?",
   };
   const SAID = { in_progress: "in progress" };
 
@@ -100,14 +101,16 @@ const words = (() => {
   const several = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
   const PHASES = [
-    ["working", "working"], ["waiting", "waiting for a place"], ["rebasing", "rebasing"],
+    ["working", "working"], ["reviewing", "reviewed by another agent"],
+    ["waiting", "waiting for a place"], ["rebasing", "rebasing"],
     ["checking", "checking"], ["green", "checked, waiting for those ahead"],
     ["landing", "landing"], ["limited", "limited by the API"], ["verifying", "verifying"],
     ["lost", "lost"],
   ];
   // What looks alike is told once.
   const LEGEND = [
-    ["working", "working"], ["waiting", "waiting for a place, or for those ahead"],
+    ["working", "working"], ["reviewing", "reviewed by another agent"],
+    ["waiting", "waiting for a place, or for those ahead"],
     ["rebasing", "rebasing, landing"], ["checking", "checking"],
     ["limited", "limited by the API"], ["verifying", "verifying"], ["lost", "lost"],
   ];

@@ -7,6 +7,7 @@ from . import prompt
 from .agents import named
 from .heartbeat import GiveUp, Heartbeat
 from .landing import Feedback, Landing, Overtaken
+from .review import Reviews
 from .session import Session, Timing
 from .ship import SET_UP, Ship
 from .stock import Finding, Stock, bars, findings
@@ -44,6 +45,7 @@ class Attempt:
         self.landing = kind(
             ship, grant, self.work, self.heartbeat, interactive=self.agent.interactive
         )
+        self.reviews = Reviews(ship, grant, self.work, self.heartbeat, timing)
 
     def run(self) -> None:
         """Have the agent work until its work has landed. Raises GiveUp or OSError if it cannot.
@@ -141,6 +143,10 @@ class Attempt:
         self.work.keep(apart(stock), self.ref, self.ship.secrets)
         commit = self.work.tip()
         if self.work.adds_to_branch(commit):
+            commit = self.landing.settled(commit)
+            if self.reviews.are_due(commit):
+                commit = self.landing.ready(commit)
+                self.reviews.hold(commit, last_words)
             self.landing.land(commit, lambda: self.reason_for_no_change(last_words, stock))
         else:
             self.landing.complete(self.reason_for_no_change(last_words, stock))

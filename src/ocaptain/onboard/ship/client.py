@@ -178,9 +178,12 @@ class Client:
         self._granted = answer["next"]
         return answer
 
-    def release(self, claim: int, report: Report, why: str, fault: Fault) -> None:
-        """Give a claim back."""
-        self.ask({"op": "release", "claim": claim, "why": why, "fault": fault, **report})
+    def release(self, claim: int, report: Report, why: str, fault: Fault, agent: str = "") -> None:
+        """Give a claim back. `agent` is whose credential was refused, if not its own agent's."""
+        request = {"op": "release", "claim": claim, "why": why, "fault": fault, **report}
+        if agent:
+            request["agent"] = agent
+        self.ask(request)
 
     def add_task(self, claim: int, task: Json, request_id: str, patience_s: float) -> Message:
         """Add a task to the fleet's list, for the agent that has the claim."""

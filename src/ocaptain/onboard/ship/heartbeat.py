@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from ..protocol import BeatAnswer, Fault, Report
+from ..protocol import BeatAnswer, Fault, Report, Review
 from .channels import Unreachable
 from .client import Refused
 from .ship import Ship
@@ -22,10 +22,12 @@ WORKING: Report = {"state": "working", "reason": "", "until": 0.0, "credential":
 class GiveUp(Exception):
     """The claim has to be given back."""
 
-    def __init__(self, why: str, fault: Fault) -> None:
+    def __init__(self, why: str, fault: Fault, agent: str = "") -> None:
         super().__init__(why)
         self.why = why
         self.fault = fault
+        self.agent = agent
+        """Whose credential was refused, if that is not the agent at work."""
 
 
 class Heartbeat:
@@ -43,6 +45,10 @@ class Heartbeat:
         """What storage has from the captain for the agent, by number."""
         self.spending = Spending()
         """What the claim's sessions have used."""
+        self.spared: Collection[int] = ()
+        """Processes of the claim that are not its session's to kill."""
+        self.reviews: list[Review] = []
+        """What others said of the work. That is told once, with what ends the claim."""
         self.over = threading.Event()
         self.period_s = ship.voyage["lease_seconds"] / 6
         self.is_landing = False
@@ -92,7 +98,10 @@ class Heartbeat:
 
     def last_report(self) -> Report:
         """Return what to send along with what ends the claim."""
-        return {**self.take_report(), "last_words": self.last_words[:WORDS_LIMIT]}
+        report: Report = {**self.take_report(), "last_words": self.last_words[:WORDS_LIMIT]}
+        if self.reviews:
+            report["reviews"] = self.reviews
+        return report
 
     def _keep_beating(self) -> None:
         """Beat when it is time, when somebody knocks, and soon after there is news."""

@@ -98,4 +98,4 @@ def give_back(ship: Ship, work: Attempt | Verification, failure: GiveUp) -> None
     work.heartbeat.end()  # or the next beat would learn that the claim is lost
     report = work.heartbeat.last_report()
     with suppress(Refused):
-        ship.storage.release(work.claim, report, failure.why, failure.fault)
+        ship.storage.release(work.claim, report, failure.why, failure.fault, failure.agent)

@@ -70,8 +70,6 @@ class Landing:
 
     def land(self, commit: str, explain: Callable[[], str]) -> None:
         """Land a commit. If a conflict leaves nothing of it, `explain` says why that is right."""
-        if self.work.is_rebasing():
-            commit = self.rebase()
         has_pointers = ""
         # Storage is asked at once, and says whether to push or to rebase first.
         while True:
@@ -142,6 +140,16 @@ class Landing:
         return commit
 
     # What both ways share
+
+    def settled(self, commit: str) -> str:
+        """Go on with a rebase that had stopped. Returns the commit with all the work then."""
+        return self.rebase() if self.work.is_rebasing() else commit
+
+    def ready(self, commit: str) -> str:
+        """Return a commit as others can get it, pushed to the claim's work ref."""
+        commit = self.with_pointers(commit)
+        self.push(commit)
+        return commit
 
     def rebase(self) -> str:
         """Put the work on top of the branch, and push it. Returns the commit that comes of it."""

@@ -59,6 +59,10 @@ class Session:
 
     A thread of its own takes in what the agent lets be known."""
 
+    reads_only = False
+    """Whether the agent is to change nothing, and what is said with it is not kept."""
+    limits_of_a_turn = LIMITS_OF_A_TURN
+
     def __init__(
         self,
         ship: Ship,
@@ -113,6 +117,7 @@ class Session:
             conversation,
             self._telemetry,
             tasklist.model(self.grant["task"], voyage["agent"], voyage["model"]),
+            self.reads_only,
         )
         self._environment = self.agent.environment(job)
         try:
@@ -126,7 +131,7 @@ class Session:
             )
         except NoProgram as lack:  # which no other task would mend
             why = NOT_INSTALLED.format(program=lack.filename, ship=self.ship.name)
-            raise GiveUp(why, "refused") from None
+            raise GiveUp(why, "refused", self._agent_name) from None
         credential = digest(self.ship.voyage["voyage"], self._agent_name, job.agent_env)
         return Run(child, job.agent_env, conversation, credential)
 
@@ -151,7 +156,7 @@ class Session:
     def _start_again(self) -> None:
         """Have another process, with the credentials that there are now, go on."""
         self.ship.say("goes on with the credentials that came", self.heartbeat.task_id)
-        self.ship.work.kill()
+        self.ship.work.kill(self.heartbeat.spared)
         self._spending.end_process()
         self._limits = 0
         self._hails.send_again()
@@ -295,6 +300,7 @@ class Session:
         return (
             self._exited(silent_s)
             or self._overspent()
+            or self._outspent()
             or self._overdue()
             or self._stalled(silent_s)
         )
@@ -307,6 +313,17 @@ class Session:
         text = f"its budget of {budget:,} tokens is used up: {self._spending.tokens():,}"
         return Event("end", text, outcome="spent")
 
+    def _outspent(self) -> Event | None:
+        """End a turn once another agent has spent of the same dollars, and none are left.
+
+        The agent itself knows only what was left when its process began."""
+        budget_usd = self.grant["budget_usd"]
+        if budget_usd is None or not self._spending.is_shared():
+            return None
+        if self._spending.total() < budget_usd:
+            return None
+        return Event("end", f"the budget of ${budget_usd:.2f} is spent", outcome="spent")
+
     def _exited(self, silent_s: float) -> Event | None:
         """End a turn whose agent is gone, though what it left may hold its output open."""
         if self._run.exit:
@@ -317,7 +334,7 @@ class Session:
 
     def _overdue(self) -> Event | None:
         """End a turn that takes far too long."""
-        minutes = LIMITS_OF_A_TURN * self.ship.voyage["time_limit_minutes"]
+        minutes = self.limits_of_a_turn * self.ship.voyage["time_limit_minutes"]
         took_s = time.monotonic() - self._turn.began_at
         if took_s > minutes * 60 and time.time() > self._turn.wait_ends:
             return Event("end", f"its turn took {minutes:g} minutes", outcome="stalled")
@@ -329,7 +346,7 @@ class Session:
         since_wait_s = time.time() - self._turn.wait_ends
         if min(silent_s, since_wait_s) < minutes * 60:
             return None
-        children = self.ship.work.pids() - {self._run.child.pid}
+        children = self.ship.work.pids() - {self._run.child.pid, *self.heartbeat.spared}
         ticks_used = process.cpu_ticks(children)
         if ticks_used == self._run.ticks_used:
             text = f"it said and did nothing for {minutes:g} minutes"
@@ -341,7 +358,7 @@ class Session:
     def _stop_background(self) -> None:
         """Kill what the agent left running: it begins a turn of its own then."""
         self.ship.say("stopping what the agent left running", self.heartbeat.task_id)
-        self.ship.work.kill(spare=[self._run.child.pid])
+        self.ship.work.kill(spare=[self._run.child.pid, *self.heartbeat.spared])
         self._hails.give_up()
         self._run.background_tasks = 0
         self._turn.heard_at = time.monotonic()
@@ -415,7 +432,7 @@ class Session:
         run.begun = conversation
         self._turn.end = None
         pattern = self.agent.transcript({**os.environ, **self._environment}, conversation)
-        if pattern:
+        if pattern and not self.reads_only:
             self.ship.transcripts.note(self.grant["claim"], pattern)
 
     def _report_cost(self) -> None:
@@ -446,4 +463,4 @@ class Session:
             if self._run.child.stdin:
                 self._run.child.stdin.close()
                 self._run.child.wait(self._timing.close_s)
-        self.ship.work.kill()
+        self.ship.work.kill(self.heartbeat.spared)

@@ -29,6 +29,17 @@ class Spending:
         self._earlier_processes: list[Spent] = []
         self._process = Spent(0.0, ())
         self._messages: dict[str, Spent] = {}
+        self._asides: list[Spending] = []
+
+    def aside(self) -> "Spending":
+        """Return what adds up the use of another agent, which counts here as well."""
+        other = Spending()
+        self._asides.append(other)
+        return other
+
+    def is_shared(self) -> bool:
+        """Whether another agent has spent something of this."""
+        return any(other.total() for other in self._asides)
 
     def add_message(self, mark: str, usd: float, usage: Sequence[Usage] = ()) -> None:
         """Note what a message, called `mark`, has used at least."""
@@ -42,7 +53,7 @@ class Spending:
 
     def end_process(self) -> None:
         """Begin to count for another process."""
-        self._earlier_processes = self._all()
+        self._earlier_processes = self._own()
         self._process = Spent(0.0, ())
         self._messages = {}
 
@@ -66,6 +77,10 @@ class Spending:
         return [used for spent in self._all() for used in spent.usage]
 
     def _all(self) -> list[Spent]:
+        others = [spent for other in self._asides for spent in other._own()]
+        return [*self._own(), *others]
+
+    def _own(self) -> list[Spent]:
         messages = tuple(self._messages.values())  # which the reader may add to meanwhile
         return [*self._earlier_processes, self._process, *messages]
 

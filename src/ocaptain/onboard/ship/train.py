@@ -88,7 +88,7 @@ class TrainLanding(Landing):
 
     def land(self, commit: str, explain: Callable[[], str]) -> None:
         """Land a commit, once the check has passed on it as it is on top of what is ahead."""
-        self.take_for_own(self.rebase() if self.work.is_rebasing() else commit)
+        self.take_for_own(commit)
         while self._own != self.clone.upstream:
             with self.aboard():
                 base = self.enter()

@@ -23,10 +23,21 @@ def agent_of(call: Call, task: Task) -> str:
     return tasklist.agent(task, call.voyage["agent"])
 
 
+def agents_of(call: Call, task: Task) -> list[str]:
+    """Return whom a task needs: who does it, and who reviews that."""
+    return [agent_of(call, task), *reviewers(call)]
+
+
+def reviewers(call: Call) -> list[str]:
+    """Return who reads the work on tasks before it lands, if anybody does."""
+    review = call.voyage.get("review")
+    return [review["agent"]] if review else []
+
+
 def in_use(call: Call) -> list[str]:
-    """Return all that the voyage's tasks need, in alphabetical order."""
+    """Return all that the voyage's tasks and reviews need, in alphabetical order."""
     named = {agent_of(call, task) for task in call.task_outlines.values()}
-    return sorted(named | {call.voyage["agent"]})
+    return sorted({call.voyage["agent"], *named, *reviewers(call)})
 
 
 def note_abilities(call: Call) -> None:
@@ -53,19 +64,20 @@ def hindrance(call: Call, ship: ShipRecord, agent: str) -> str:
 
 
 def runnable(call: Call, ship: ShipRecord, ranked: list[str]) -> list[str]:
-    """Return those of some tasks whose agent a ship can run."""
+    """Return those of some tasks whose agents a ship can run."""
     barred = {agent for agent in in_use(call) if hindrance(call, ship, agent)}
     if not barred:
         return ranked
     tasks = call.task_outlines
-    return [task_id for task_id in ranked if agent_of(call, tasks[task_id]) not in barred]
+    return [task_id for task_id in ranked if barred.isdisjoint(agents_of(call, tasks[task_id]))]
 
 
 def has_other_work(call: Call, ship: ShipRecord, agent: str) -> bool:
-    """Whether there are tasks left for an agent that is another, and that a ship can run."""
+    """Whether there are tasks left that do without this agent, and that a ship can run."""
     for task in call.task_outlines.values():
-        other = agent_of(call, task)
+        needed = agents_of(call, task)
         is_left = tasklist.state(task) not in DONE
-        if is_left and other != agent and not hindrance(call, ship, other):
+        is_hindered = any(hindrance(call, ship, other) for other in needed)
+        if is_left and agent not in needed and not is_hindered:
             return True
     return False

@@ -113,7 +113,12 @@ def by_task(call: Call) -> dict[str, list[Claim]]:
 
 def by_model(claim: Claim) -> list[ModelRow]:
     """Return what a claim has used, a row for each model."""
-    return [{"model": model, **used} for model, used in claim.get("usage", {}).items()]
+    return rows(claim.get("usage", {}))
+
+
+def rows(usage: dict[str, ModelUsage]) -> list[ModelRow]:
+    """Return some usage as a row for each model."""
+    return [{"model": model, **used} for model, used in usage.items()]
 
 
 def used_by(claims: Iterable[Claim]) -> Used:

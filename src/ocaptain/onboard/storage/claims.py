@@ -184,12 +184,17 @@ def is_checking(call: Call, held: Claim) -> bool:
 
 
 def release(call: Call) -> Json:
-    """Give a claim back: `why`, and whose `fault` it is (protocol.Fault)."""
+    """Give a claim back: `why`, and whose `fault` it is (protocol.Fault).
+
+    If a credential was refused, `agent` may say whose, if that is not who works on the task."""
     held = own_claim(call)
+    refused = text(call.request, "agent", SHORT_LIMIT)
     fault = text(call.request, "fault")
     why = text(call.request, "why") or "no reason given"
     if held["state"] != "live":
         return {}
+    if refused:
+        held = {**held, "refused": refused}
     cost = COSTS.get(fault, "attempt")
     if cost == "spent" and budgets.is_own(held):
         cost = "attempt"  # as another would spend no less
@@ -280,8 +285,8 @@ def task_texts(fields: Json) -> Task:
 def own_claim(call: Call) -> Claim:
     """Return the claim that a request names, with what the request says that it has used.
 
-    The request may also say which hails the agent has taken in: `delivered`, their numbers; and
-    its `last_words`.
+    The request may also say which hails the agent has taken in: `delivered`, their numbers; its
+    `last_words`; and the `reviews` of its work.
     Raises Refused if the claim is not the asking ship's."""
     number = int(amount(call.request, "claim"))
     held = call.claims.get(str(number))
@@ -293,6 +298,10 @@ def own_claim(call: Call) -> Claim:
     if last_words:
         held = {**held, "last_words": last_words}
         call.put_claim(held)
+    if "reviews" in call.request:
+        from . import reviews  # which few claims have
+
+        held = reviews.note(call, held)
     return held
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import process, tasklist
-from . import books, train
+from . import books, reviews, train
 from .call import refusal, text
 from .orders import lookup_task
 from .standing import moment
@@ -105,6 +105,7 @@ def claim_row(call: Call, claim: Claim) -> ClaimRow:
         "usage": books.by_model(claim),
         "reason": claim.get("why"),
         "last_words": claim.get("last_words"),
+        "reviews": [reviews.row(review) for review in claim.get("reviews", [])],
         "commit": claim.get("commit"),
         "transcript": kept_bytes(call.journal, claim),
     }

@@ -197,7 +197,7 @@ def _refuse(call: Call, claim: Claim, why: str) -> None:
     """Hand a ship nothing whose credential is refused; if no ship is left, pause the voyage.
 
     While it has tasks of other agents, which it can run, it gets those."""
-    agent = claim.get("agent", call.voyage["agent"])
+    agent = claim.get("refused") or claim.get("agent", call.voyage["agent"])
     ship = call.ships[claim["ship"]]
     if has_other_work(call, ship, agent):
         _refuse_agent(call, ship, agent, why)

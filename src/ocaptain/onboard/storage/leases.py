@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .call import Call
     from .health import Cost
 
-REPORTED_STATES = ("working", "landing", "verifying", "limited")
+REPORTED_STATES = ("working", "reviewing", "landing", "verifying", "limited")
 """What a ship that holds a claim may say that it is at."""
 REASON_LIMIT = 500
 """Characters that are kept of the reason for a ship's wait."""

@@ -23,7 +23,7 @@ TRIAL_S = 60.0
 """For how long one ship alone tries, at most, whether a limit is over."""
 KEPT = 20
 """How many credentials' limits are kept, the last that were told."""
-AT_WORK = ("working", "landing")
+AT_WORK = ("working", "reviewing", "landing")
 ON_TRIAL = "one ship tries whether the limit is over"
 
 

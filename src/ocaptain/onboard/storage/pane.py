@@ -35,6 +35,7 @@ STATE_COLOURS = {
     "complete": "32",
     "done": "32",
     "working": "36",
+    "reviewing": "36",
     "landing": "36",
     "verifying": "36",
     "limited": "33",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SHIP_STATES: Mapping[str, PhaseState] = {
     "working": "working",
     "limited": "limited",
+    "reviewing": "reviewing",
     "landing": "landing",
     "verifying": "verifying",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import tasklist
 from ..text import one_line, several
 from . import health
-from .agents import agent_of, hindrance, in_use
+from .agents import agents_of, hindrance, in_use
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,15 +29,15 @@ def hindered(call: Call) -> dict[str, str]:
 
 
 def unmanned(call: Call) -> dict[str, list[str]]:
-    """Return the tasks that could begin if a ship could run their agent, by its name."""
+    """Return the tasks that could begin if a ship could run an agent, by the agent's name."""
     waiting: dict[str, list[str]] = {}
     agents = hindered(call)
     if not agents:
         return waiting
     for task in tasklist.ready(call.task_outlines, sorted(call.task_outlines, key=tasklist.order)):
-        agent = agent_of(call, task)
-        if agent in agents:
-            waiting.setdefault(agent, []).append(task["id"])
+        lacking = [agent for agent in agents_of(call, task) if agent in agents]
+        if lacking:
+            waiting.setdefault(lacking[0], []).append(task["id"])
     return waiting
 
 

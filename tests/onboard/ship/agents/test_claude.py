@@ -42,6 +42,14 @@ def test_claude_is_told_model_and_budget_only_where_the_plan_has_them():
     assert (after(asked, "--model"), after(asked, "--max-budget-usd")) == ("opus", "2.5")
 
 
+@rule("R174")
+def test_claude_has_no_tools_that_change_anything_if_it_only_reads():
+    """Its shell is left to it, for tests."""
+    reads = after(claude.command(JOB._replace(reads_only=True)), "--disallowedTools").split(",")
+    works = after(claude.command(JOB), "--disallowedTools").split(",")
+    assert {*reads} - {*works} == {"Edit", "Write", "NotebookEdit", "TaskCreate", "TaskUpdate"}
+
+
 def test_claude_works_on_the_task_list_of_the_voyage():
     """The task tools are switched on and point at the shared list."""
     environment = claude.environment(JOB)

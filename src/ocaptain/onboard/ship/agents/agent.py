@@ -53,6 +53,8 @@ class Job(NamedTuple):
     """The URL of a receiver (OTLP in JSON) that the agent may send telemetry to; empty: nowhere."""
     model: str | None = None
     """By the agent's own name for it; None: its usual one."""
+    reads_only: bool = False
+    """Whether it is to change nothing: tools that do are kept from it, as far as possible."""
 
 
 class Usage(NamedTuple):

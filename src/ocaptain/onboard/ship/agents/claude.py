@@ -25,6 +25,8 @@ UNATTENDED = ("--verbose", "--replay-user-messages", "--dangerously-skip-permiss
 DISALLOWED_TOOLS = "ScheduleWakeup,CronCreate,EnterWorktree,RemoteTrigger,ListAgents"
 """Tools that end the turn with a promise to wake up later, leave the ship's clone, or reach out to
 other sessions."""
+CHANGING_TOOLS = "Edit,Write,NotebookEdit,TaskCreate,TaskUpdate"
+"""Tools that who only reads does without. Its shell it needs, to run tests."""
 HOOK_TIMEOUT_S = 150
 HOPELESS_ERRORS = ("authentication_failed", "billing_error", "model_not_found")
 HOPELESS_ATTEMPTS = 3
@@ -86,7 +88,8 @@ def command(job: Job) -> list[str]:
     settings = {"hooks": {"PreToolUse": [{"matcher": "TaskCreate|TaskUpdate", "hooks": [hook]}]}}
     argv = [program, "-p", *STREAMS, *UNATTENDED]
     argv += ["--settings", json.dumps(settings)]
-    argv += ["--disallowedTools", DISALLOWED_TOOLS]
+    disallowed = [DISALLOWED_TOOLS, CHANGING_TOOLS] if job.reads_only else [DISALLOWED_TOOLS]
+    argv += ["--disallowedTools", ",".join(disallowed)]
     if job.model:
         argv += ["--model", job.model]
     budget_usd = job.grant["budget_usd"]
