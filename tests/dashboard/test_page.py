@@ -34,3 +34,17 @@ def test_the_page_itself_can_be_a_report():
     assert page.DATA_MARK not in made
     assert page.POLICY_MARK not in made
     assert page.POLICY_MARK not in page.live_page()
+
+
+def test_the_page_that_is_served_asks_for_two_files():
+    """One has all styles, and one has all scripts, in the order in which the page names them."""
+    served = page.live_page()
+    assert re.findall(r'(?:src|href)="(static/[^"]*)"', served) == [
+        "static/all.css",
+        "static/all.js",
+    ]
+    scripts = page.scripts()
+    names = page.SCRIPT.findall((page.STATIC / "index.html").read_text())
+    places = [scripts.index((page.STATIC / name).read_text()) for name in names]
+    assert places == sorted(places)
+    assert page.styles().count("--ground:") == 2

@@ -15,9 +15,32 @@ SCRIPT = re.compile(r'<script src="static/([\w./-]+)"></script>')
 
 
 def live_page() -> str:
-    """Return the page as it is served."""
-    page = (STATIC / "index.html").read_text()
-    return page.replace(DATA_MARK, "").replace(POLICY_MARK, "")
+    """Return the page as it is served. It asks for all styles at once, and for all scripts."""
+    page = (STATIC / "index.html").read_text().replace(DATA_MARK, "").replace(POLICY_MARK, "")
+    page = with_one(STYLE, '<link rel="stylesheet" href="static/all.css">', page)
+    return with_one(SCRIPT, '<script src="static/all.js"></script>', page)
+
+
+def with_one(pattern: re.Pattern[str], one: str, page: str) -> str:
+    """Return a page with one thing in the place of all that match."""
+    before, _, _ = pattern.split(page, maxsplit=1)
+    return before + one + pattern.sub("", page[len(before) :])
+
+
+def styles() -> str:
+    """Return all styles of the page."""
+    return "\n".join(texts(STYLE))
+
+
+def scripts() -> str:
+    """Return all scripts of the page, in their order."""
+    return "\n;\n".join(texts(SCRIPT))
+
+
+def texts(pattern: re.Pattern[str]) -> list[str]:
+    """Return what is in the files that match in the page."""
+    names = pattern.findall((STATIC / "index.html").read_text())
+    return [(STATIC / name).read_text() for name in names]
 
 
 def page_with(data: Any, static: Path = STATIC) -> str:

@@ -13,8 +13,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from ocaptain import transcript
 from ocaptain.errors import Failure
@@ -30,7 +29,7 @@ from ocaptain.ssh import clean
 from .feed import Audience, end, event
 from .fleet import Fleet
 from .orders import Desk, Order
-from .page import STATIC, live_page
+from .page import live_page, scripts, styles
 from .security import Guard
 
 ADDRESS = "127.0.0.1"
@@ -72,7 +71,8 @@ class Pages:
                 Route(f"{one}/transcript", self.transcript),
                 Route(f"{one}/logs", self.logs),
                 Route(f"{one}/orders/{{verb}}", self.order, methods=["POST"]),
-                Mount("/static", StaticFiles(directory=STATIC)),
+                Route("/static/all.css", of_page("text/css", styles())),
+                Route("/static/all.js", of_page("text/javascript", scripts())),
             ],
             exception_handlers={Failure: failed, HTTPException: refused},
         )
@@ -177,6 +177,11 @@ class Pages:
         if name not in self.fleet.feeds:
             raise HTTPException(404, f"There is no voyage {name:.60}.")
         return self.fleet.feeds[name].voyage
+
+
+def of_page(kind: str, text: str) -> Callable[[Request], Response]:
+    """Return what answers a request for a file of the page's."""
+    return lambda _: Response(text, media_type=kind)
 
 
 async def next_event(waiting: "asyncio.Queue[bytes]") -> bytes:
