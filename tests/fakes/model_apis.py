@@ -12,7 +12,7 @@ were run it sees by the results that a request sends back.
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 
@@ -40,9 +40,10 @@ class Conversation(NamedTuple):
 class ModelApis:
     """The server; a context manager. `url` is its address."""
 
-    def __init__(self, status: int = 200) -> None:
-        """A `status` that is not 200 is all that anybody gets."""
+    def __init__(self, status: int = 200, until: int = 0) -> None:
+        """A `status` that is not 200 is all that anybody gets; `until` is when that ends."""
         self.status = status
+        self.until = until
         self.bodies: list[str] = []
         """What requests said, oldest first."""
         self._scripts: dict[str, Sequence[Command]] = {}
@@ -92,9 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = self.path.partition("?")[0]
         if self.apis.status != 200:
-            words = WORDS.get(self.apis.status, "Not now")
-            error = {"error": {"code": self.apis.status, "message": words, "type": "error"}}
-            self._send(self.apis.status, "application/json", json.dumps(error).encode())
+            self._fail()
             return
         if path.endswith("/count_tokens"):
             self._send(200, "application/json", b'{"input_tokens": 10}')
@@ -108,8 +107,24 @@ class _Handler(BaseHTTPRequestHandler):
         lines = "".join(_event(event) for event in events)
         self._send(200, "text/event-stream", lines.encode())
 
-    def _send(self, status: int, kind: str, data: bytes) -> None:
+    def _fail(self) -> None:
+        """Answer with the status, and in the ways of OpenAI and Anthropic with its end."""
+        until = self.apis.until
+        words = WORDS.get(self.apis.status, "Not now")
+        error: Json = {"code": self.apis.status, "message": words, "type": "error"}
+        headers = {}
+        if until:
+            error = {"type": "usage_limit_reached", "message": words, "resets_at": until}
+            headers = messages_api.limited(until).headers
+        data = json.dumps({"error": error}).encode()
+        self._send(self.apis.status, "application/json", data, headers)
+
+    def _send(
+        self, status: int, kind: str, data: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.send_header("Connection", "close")

@@ -1,6 +1,7 @@
 """The real agents behind the bridge, with a model on loopback."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,21 @@ def test_a_credential_that_the_api_refuses(
         end = bridge.until("end", WAIT_S)[-1]
         assert bridge.close() == 0
     assert end["outcome"] == "refused"
+
+
+@pytest.mark.parametrize("name", ["codex", "claude-acp"])
+def test_a_usage_limit_that_says_when_it_ends(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It ends with the minute that the agent names. (OpenCode and Gemini CLI try for minutes.)"""
+    until = int(time.time()) + 7200
+    with ModelApis(status=429, until=until) as apis:
+        bridge = start(name, apis.url, tmp_path, monkeypatch)
+        bridge.say("Make two files.", "task")
+        wait, *_, end = bridge.until("wait", WAIT_S)[-1:] + bridge.until("end", WAIT_S)
+        assert bridge.close() == 0
+    assert end["outcome"] == "limited"
+    assert 0 < wait["until"] - until <= 60
 
 
 @pytest.mark.parametrize("name", ["codex", "opencode"])

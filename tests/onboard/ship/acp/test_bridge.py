@@ -460,6 +460,23 @@ get()
     assert (events[-1]["outcome"], events[-1]["text"]) == ("limited", "Reconnecting... 1/5")
 
 
+@rule("R163")
+def test_what_codex_says_after_its_failure_tells_what_it_is(tmp_path: Path):
+    """It ends its turn as if all were well, and has said why only in words."""
+    program = """
+opened()
+prompt = expect("session/prompt")
+update("session_info_update", _meta={"codex": {"threadStatus": {"type": "systemError"}}})
+say("exceeded retry limit, last status: 429 Too Many Requests")
+done(prompt)
+get()
+"""
+    with bridged(program, tmp_path) as bridge:
+        end = bridge.turn()[-1]
+    assert end["outcome"] == "limited"
+    assert "429 Too Many Requests" in end["text"]
+
+
 @rule("R164")
 def test_a_budget_is_kept_where_dollars_are_told(tmp_path: Path):
     """The turn is cancelled as soon as the agent tells that it has cost more."""

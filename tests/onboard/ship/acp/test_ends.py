@@ -77,3 +77,24 @@ def test_a_time_in_an_errors_data_is_read():
     """In UNIX time; without one nobody knows."""
     assert ends.ends_at('{"resets_at": 1790000000}') == 1790000000
     assert ends.ends_at("Too many requests") == 0
+
+
+@pytest.mark.parametrize("hours", [1, 5, 20])
+@pytest.mark.parametrize(
+    ("words", "form"),
+    [
+        ("You've hit your usage limit. Visit a page or try again at {}.", "%I:%M %p"),
+        ("You've hit your 5-hour limit · resets {} (UTC)", "%I:%M%p"),
+    ],
+)
+def test_a_time_of_the_day_is_the_next_one(words: str, form: str, hours: int):
+    """Agents tell the minute, in the machine's time zone; the limit is over after it."""
+    until = time.time() + hours * 3600
+    told = time.strftime(form, time.localtime(until)).lower()
+    assert 0 < ends.ends_at(words.format(told)) - until <= 60
+
+
+def test_a_time_of_the_day_that_is_just_over_is_no_end():
+    """It is not tomorrow's."""
+    told = time.strftime("%I:%M %p", time.localtime(time.time() - 600))
+    assert ends.ends_at(f"try again at {told}") == 0

@@ -21,6 +21,8 @@ from .updates import AT_WORK, Updates
 KILLED = 128
 """What a shell adds to the number of the signal that ended a program."""
 
+FAILED = Failure("error", "the agent has failed")
+
 
 class Steer(NamedTuple):
     """A message that the agent was asked to take in during its turn."""
@@ -200,7 +202,10 @@ class Bridge:
                 if self._trouble.outcome == "limited":
                     self._wait(self._trouble)
             case {"_meta": {"codex": {"threadStatus": {"type": "systemError"}}}}:
-                self._trouble = self._trouble or Failure("error", "the agent has failed")
+                self._trouble = self._trouble or FAILED
+            case {"sessionUpdate": "agent_message_chunk", "content": {"text": str(text)}}:
+                if self._trouble == FAILED:  # and this says how
+                    self._trouble = ends.of_words(" ".join(text.split()))
             case {"sessionUpdate": "tool_call"}:
                 self._trouble = None
 

@@ -41,6 +41,13 @@ AGAIN_IN = re.compile(
 )
 ATTEMPT_FAILED = re.compile(r"\bAttempt \d+ failed.*", re.IGNORECASE)
 """What Gemini CLI prints of an API that it will ask again."""
+AGAIN_AT = re.compile(
+    r"(?:try again|resets)\s(?:at\s)?(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?\s?(?P<half>[ap])m\b",
+    re.IGNORECASE,
+)
+"""A time of the day, as Codex and Claude's adapter tell it: in the time zone of their machine."""
+LATE_S = 3600
+"""For how long a time of the day is taken for one that is just over, and not for tomorrow's."""
 UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 RESETS_AT = re.compile(r'"resets?_?at"\s*:\s*(?P<time>\d{10})\b', re.IGNORECASE)
 
@@ -94,6 +101,20 @@ def ends_at(words: str) -> float:
     if found := AGAIN_IN.search(words):
         unit = found["unit"].lower()
         return time.time() + float(found["number"]) * UNIT_S[unit]
+    if found := AGAIN_AT.search(words):
+        hour = int(found["hour"]) % 12 + (12 if found["half"].lower() == "p" else 0)
+        return _next(hour, int(found["minute"] or 0))
+    return 0.0
+
+
+def _next(hour: int, minute: int) -> float:
+    """Return when the next such minute is over, in UNIX time; 0 if one is just over."""
+    now = time.time()
+    year, month, today = time.localtime(now)[:3]
+    for day in (today - 1, today, today + 1):
+        ends = time.mktime((year, month, day, hour, minute + 1, 0, 0, 0, -1))
+        if ends > now - LATE_S:
+            return ends if ends > now else 0.0
     return 0.0
 
 
