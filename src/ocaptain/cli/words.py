@@ -31,7 +31,7 @@ OPTIONS = (
     click.option("--check", metavar="COMMAND", help="What has to pass before each landing."),
     click.option("--verify", metavar="COMMAND", help="What has to pass at the end. Else: --check."),
     click.option("--repo", metavar="REPO", help="Where the code is. Else: the checkout here."),
-    click.option("--agent", metavar="AGENT", help="claude, or shell: it runs TEXT."),
+    click.option("--agent", metavar="AGENT", help="claude, codex, …; shell runs TEXT."),
     click.option("--model", metavar="MODEL", help="The agent's model."),
     click.option("--budget", type=DOLLARS, metavar="USD", help="Begin no task beyond that."),
     click.option("--idle", is_flag=True, help="Sail without a task; ships wait for `tasks add`."),
