@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ocaptain.onboard.storage.rest import REST_S
 from tests.support.captain import Json, Voyage
-from tests.support.machine import serving_sshds, until
+from tests.support.machine import command_line, serving_sshds, until
 
 from . import plans
 from .effort import Effort
@@ -52,6 +52,12 @@ def hang_up(voyage: Voyage) -> None:
     for path in sockets:
         voyage.captain.sh(["ssh", "-o", f"ControlPath={path}", "-O", "exit", "any"])
     until(lambda: not any(path.exists() for path in sockets), ENDS_S, "no connection is left")
+    until(lambda: not any(harbors(voyage, vm) for vm in voyage.vms), ENDS_S, "nobody asks")
+
+
+def harbors(voyage: Voyage, vm: str) -> set[int]:
+    """The processes of harbor's on a VM, or those that have started it from there."""
+    return {pid for pid in voyage.pids(vm) if "harbor" in command_line(pid)}
 
 
 def cpu_during(voyage: Voyage, seconds: float) -> float:

@@ -7,6 +7,7 @@ import shutil
 import signal
 from pathlib import Path
 
+from ocaptain.doctor import OTHERS
 from tests.support.captain import Captain
 from tests.support.machine import until
 from tests.support.shell import Shell
@@ -49,6 +50,8 @@ def test_doctor_succeeds_if_nothing_is_missing(shell: Shell, tools: None):
     done = shell.type("doctor", ANTHROPIC_API_KEY="sk-ant-hush")
     found = rows(done.out)
     device, _ = found.pop("/dev/fuse")
+    others = [found.pop(agent) for agent in OTHERS]
+    assert {mark for mark, _ in others} == {"--"}
     assert {mark for mark, _ in found.values()} == {"ok"}
     has_device = os.access("/dev/fuse", os.R_OK | os.W_OK)
     assert (device, done.status) == ("ok" if has_device else "--", 0)

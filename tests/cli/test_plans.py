@@ -34,7 +34,7 @@ def test_check_shows_every_fault_at_once(shell: Shell, broken: Path):
     ]
     assert "line 1 column" in done.err
     assert (
-        'there is no agent "hal"; there are claude, claude-acp, codex, gemini, opencode, shell'
+        'there is no agent "hal"; there are acp, claude, claude-acp, codex, gemini, opencode, shell'
         in done.err
     )
 

@@ -152,7 +152,7 @@ def test_status_and_tasks_as_json(captain):
     assert all(set(keys.split()) <= ship.keys() for ship in seen["ships"])
     assert all(ship["seen_s"] < 5 for ship in seen["ships"])
     keys = "id subject status owner blocked_by claim attempts commit reason "
-    keys += "since since_at took_s landing behind cost_usd usage"
+    keys += "since since_at took_s landing behind cost_usd usage agent model"
     assert all(set(row) == set(keys.split()) for row in captain.json("tasks"))
     done = captain.run("tasks", "--status", "pending", "--json")
     assert json.loads(done.out) == []
