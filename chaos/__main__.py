@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.__main__ import machine, paragraph
+from bench.conditions import machine, paragraph
 from bench.world import Skipper, stop_on_signals, undisturbed
 from tests.support.captain import clear_away, make_captain
 from tests.support.machine import Trouble
