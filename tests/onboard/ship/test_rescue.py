@@ -149,6 +149,18 @@ def test_commits_of_another_repository_are_found_or_kept(yard: Yard):
     assert set(further.split()) == {tip.commit for tip in stock.elsewhere}
 
 
+@rule("R138", "R151")
+def test_changes_in_a_worktree_are_found_though_its_branch_is_lost(yard: Yard):
+    """Its branch had no commit of its own, and so nobody brought it over."""
+    broken_index(yard.path / ".git")
+    git(yard.path, "worktree", "add", "-q", "../beside", "-b", "beside")
+    (yard.path.with_name("beside") / "lost").write_text("lost")
+    stock = yard.work.take_stock()
+    (tip,) = stock.elsewhere
+    assert tip.name == "the worktree ../beside"
+    assert git(yard.path, "show", f"{tip.commit}:lost") == "lost"
+
+
 @rule("R151")
 def test_commits_on_the_branch_stay_commits(yard: Yard):
     """If only the index or HEAD is broken, nothing else is lost, wherever work is."""

@@ -311,6 +311,13 @@ def in_a_worktree_within(yard: Yard) -> str:
     return "the worktree .claude/worktrees/x"
 
 
+def in_a_worktree_on_an_orphan_branch(yard: Yard) -> str:
+    git(yard.path, "worktree", "add", "-q", "--detach", "../beside")
+    git(yard.path.with_name("beside"), "checkout", "-q", "--orphan", "fresh")
+    (yard.path / "../beside/lost").write_text("lost")
+    return "the worktree ../beside"
+
+
 def under_another_ref(yard: Yard) -> str:
     on_no_branch(yard)
     git(yard.path, "tag", "mine", "HEAD@{1}")
@@ -336,6 +343,7 @@ ELSEWHERE = [
     in_the_stash,
     in_a_worktree,
     in_a_worktree_within,
+    in_a_worktree_on_an_orphan_branch,
     under_another_ref,
     under_a_tag_with_a_message,
     under_odd_names,

@@ -396,12 +396,13 @@ class Survey:
         name = f"the worktree {self._name(path)}"
         inner = self.git.within(path)
         status = read_status(inner.ask(*ALL_OF_STATUS).stdout)
-        tips = [] if status.head == NO_COMMIT else [Tip(name, status.head)]
-        if status.entries and tips:
+        heads = [] if status.head == NO_COMMIT else [status.head]
+        tips = [Tip(name, head) for head in heads]
+        if status.entries:
             index = self.index.with_name("ocaptain-worktree-index")
-            inner.ask("read-tree", "HEAD", index=index)
+            inner.ask("read-tree", *(heads or ["--empty"]), index=index)
             inner.ask("add", "--all", "--ignore-errors", ".", index=index)
-            tips.append(Tip(name, self.commit_tree(index, [status.head])))
+            tips.append(Tip(name, self.commit_tree(index, heads)))
         return tips
 
     def _elsewhere(
