@@ -175,4 +175,4 @@ def test_setup_usage() -> None:
     """Setup answers an unknown purpose with its usage and status 1."""
     done = run_setup("--for", "nothing")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "setup: usage: script/setup [--for demo|test|check|bench|agents]\n"
+    assert done.stderr == "setup: usage: script/setup [--for demo|test|check|bench|chaos|agents]\n"
