@@ -6,6 +6,7 @@ import py_compile
 import subprocess
 import sys
 import tarfile
+from compileall import compile_dir
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,6 +42,25 @@ def test_the_code_is_whole_and_has_nothing_of_this_machines_python(tmp_path: Pat
         if path.is_file() and path.parent.name != "__pycache__"
     }
     assert unpack(tmp_path, code=True) == {"boot.json", "lib/__main__.py", *wanted}
+
+
+def test_bytecode_for_this_python_goes_along_if_it_is_wanted(tmp_path: Path):
+    """Where it was unpacked it is fresh, so that nobody has to compile; others' stays here."""
+    cache = SOURCES / "__pycache__"
+    (cache / "text.other-39.pyc").touch()
+    names = unpack(tmp_path / "voyage", code=True, bytecode=True)
+    (cache / "text.other-39.pyc").unlink()
+    sources = {name for name in names if name.endswith(".py") and "__main__" not in name}
+    compiled = {name for name in names if name.endswith(".pyc")}
+    tag = sys.implementation.cache_tag
+    expected = {
+        Path(name).parent / "__pycache__" / f"{Path(name).stem}.{tag}.pyc" for name in sources
+    }
+    assert {Path(name) for name in compiled} == expected
+    lib = tmp_path / "voyage" / "lib"
+    before = {path: path.stat().st_ino for path in lib.rglob("*.pyc")}
+    assert compile_dir(lib / "onboard", quiet=2)
+    assert {path: path.stat().st_ino for path in lib.rglob("*.pyc")} == before
 
 
 def test_what_was_unpacked_runs_without_a_package(tmp_path: Path):

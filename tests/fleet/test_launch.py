@@ -9,13 +9,16 @@ from collections.abc import Callable
 from contextlib import redirect_stderr
 from pathlib import Path
 from shutil import which
+from typing import cast
 
 import msgspec
 import pytest
 
 from ocaptain.config import Config
 from ocaptain.errors import Failure
+from ocaptain.fleet.archive import pack
 from ocaptain.fleet.launch import sail, unpack_and_run, voyage_record
+from ocaptain.onboard.protocol import StorageBoot
 from ocaptain.plan.plan import Plan, Source
 from ocaptain.providers.local import Local
 from ocaptain.ssh import Remote
@@ -218,6 +221,29 @@ def test_what_a_vm_lacks_is_said_in_a_sentence(tmp_path: Path, there: list[str],
     )
     assert done.stderr == f"{lacks} is needed on this machine: install it, and try again\n"
     assert (done.returncode, list(home.iterdir())) == (1, [])
+
+
+def test_two_captains_who_set_a_vm_up_at_once_take_turns(tmp_path: Path):
+    """Each program finds what its own captain has sent, as when both reinforce."""
+    take = "cd ~/voyage && mv boot.json taken && sleep 0.3 && cat taken && rm taken"
+    remote = unpack_and_run("python3", Remote("sh", "-c", take))
+    children = []
+    for number in range(3):
+        child = subprocess.Popen(
+            ["/bin/sh", "-c", remote],
+            env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        children.append((number, child))
+    for number, child in children:
+        assert child.stdin
+        child.stdin.write(pack(cast(StorageBoot, {"number": number}), code=False))
+        child.stdin.close()
+    for number, child in children:
+        with child:
+            assert child.stdout
+            assert json.load(child.stdout) == {"number": number}
 
 
 def test_what_is_run_on_a_vm_suits_any_login_shell():

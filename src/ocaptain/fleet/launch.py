@@ -1,7 +1,9 @@
 """Makes VMs and sets them up: a new voyage's, or more ships for one that is under way."""
 
 import asyncio
+import os
 import secrets
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -28,7 +30,10 @@ REACH_S = 180
 # On one line, with neither `!` nor backslash: the login shell that quotes are for may be any.
 NEED = '|| {{ echo "{what} is needed on this machine: install it, and try again" >&2; exit 1; }}'
 MODERN = "import sys; sys.exit(sys.version_info < (3, 10))"
-UNPACK = "umask 077 && mkdir -p ~/voyage && cd ~/voyage && tar -xzf -"
+UNPACK = (
+    "umask 077 && mkdir -p ~/voyage && cd ~/voyage"
+    " && exec 9<~ && { flock 9 || true; } && tar -xzf -"
+)
 MAX_REPAIRS = 3
 
 
@@ -123,7 +128,9 @@ class SailOutcome(TypedDict):
 def unpack_and_run(python: str, program: Remote, *, with_sudo: bool = False) -> Remote:
     """Return what unpacks the archive on stdin of a VM and runs a program of it.
 
-    It says in a sentence what a VM lacks, before anything is written there."""
+    It says in a sentence what a VM lacks, before anything is written there. If two captains do this
+    at once, the second one waits: the shell has a lock on the home directory until the program
+    ends."""
     needs = {
         "Python 3.10 or later": Remote(python, "-c", MODERN),
         "git": Remote("command", "-v", "git"),
@@ -132,7 +139,7 @@ def unpack_and_run(python: str, program: Remote, *, with_sudo: bool = False) -> 
     if with_sudo:
         needs["sudo"] = Remote("command", "-v", "sudo")
     checks = [f"{check} >/dev/null 2>&1 {NEED.format(what=what)};" for what, check in needs.items()]
-    return Remote("sh", "-c", f"{' '.join(checks)} {UNPACK} && exec {program}")
+    return Remote("sh", "-c", f"{' '.join(checks)} {UNPACK} && {program}")
 
 
 class Launch:
@@ -245,7 +252,7 @@ class Launch:
             "ship_keys": self.keys,
             "new": new,
         }
-        packed = pack(boot, code=new is not None, bundle=bundle)
+        packed = pack(boot, code=new is not None, bytecode=self._runs_our_python(), bundle=bundle)
         as_root = ("sudo", "-n") if self.voyage.provider.accounts else ()
         await self._set_up(self.voyage.storage, packed, *as_root, program="set-up-storage")
 
@@ -268,7 +275,12 @@ class Launch:
             "ssh_options": list(access.ssh_options),
             "sudo_prefix": list(access.sudo_prefix),
         }
-        await self._set_up(self.voyage.vm(ship), pack(boot, code=True), program="set-up-ship")
+        packed = pack(boot, code=True, bytecode=self._runs_our_python())
+        await self._set_up(self.voyage.vm(ship), packed, program="set-up-ship")
+
+    def _runs_our_python(self) -> bool:
+        """Whether VMs have the very Python that runs this, and so can use its bytecode."""
+        return self.voyage.provider.python == os.path.realpath(sys.executable)
 
     async def _set_up(self, vm: str, packed: bytes, *prefix: str, program: str) -> None:
         """Unpack on a VM, as soon as it can be reached, and run a program of what was unpacked."""
