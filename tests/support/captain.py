@@ -36,8 +36,8 @@ from tests.support.sailing import destroy_all
 from tests.support.storage import no_jobs
 
 Json = dict[str, Any]
-SSH_DRAFT = re.compile(r"[0-9a-f]{40}\.\w{16}")
-"""What ssh calls its shared socket until it is whole: %C, and 16 characters of chance."""
+SSH_SOCKET = re.compile(r"[0-9a-f]{40}(\.\w{16})?")
+"""What ssh calls its shared socket: %C, and 16 characters of chance until it is whole."""
 
 OCAPTAIN = Path(sys.executable).with_name("ocaptain")
 INHERITED = (
@@ -206,9 +206,10 @@ class Captain:
     def remains(self) -> list[str]:
         """Whatever of this captain's still runs, is mounted or listens; and each socket of theirs.
 
-        An ssh that is killed while it makes its socket leaves a draft, at which nobody answers."""
+        An ssh that is ended just after it made its socket leaves that, and nobody answers there;
+        the next one to the same host replaces it."""
         sockets = [path for path in (self.root / "run").rglob("*") if path.is_socket()]
-        sockets = [path for path in sockets if not SSH_DRAFT.fullmatch(path.name) or answers(path)]
+        sockets = [path for path in sockets if not SSH_SOCKET.fullmatch(path.name) or answers(path)]
         return [
             *(f"VM {vm.name}" for vm in self.vms.glob("*")),
             *(f"mount {line}" for line in mounts() if str(self.root) in line),

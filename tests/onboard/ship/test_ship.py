@@ -113,7 +113,7 @@ def test_a_log_goes_along_with_other_requests(sail: Sail, tmp_path: Path, monkey
     with pytest.raises(Refused):
         helm.storage.beat(7, {})
     helm.say("two")
-    helm.storage.claim()
+    helm.storage.claim(lambda: {"agents": ["claude"], "lacks": {}, "credentials": {}})
     helm.send_log()
     there = storage.folder / "logs" / "ship-0.log"
     assert there.read_bytes() == helm.log.read_bytes()

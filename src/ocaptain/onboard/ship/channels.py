@@ -76,10 +76,8 @@ class Channel:
     def close(self) -> None:
         """End it."""
         self._child.kill()
-        with (
-            suppress(OSError),
-            self._child,
-        ):  # closes its pipes, though one may be broken, and waits
+        # Leaving the block closes the pipes, of which one may be broken, and waits.
+        with suppress(OSError), self._child:
             pass
 
 

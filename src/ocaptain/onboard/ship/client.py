@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from ..protocol import (
     PROTOCOL,
+    Abilities,
     BeatAnswer,
     EnterAnswer,
     Fault,
@@ -90,19 +91,17 @@ class Client:
         self._say = say
         self._log = log
 
-    def claim(
-        self, abilities: Mapping[str, Any] | None = None
-    ) -> NoClaim | TaskGrant | VerificationGrant:
+    def claim(self, abilities: Callable[[], Abilities]) -> NoClaim | TaskGrant | VerificationGrant:
         """Return what came with the last landing, or else ask for something to do.
 
-        `abilities` are the agents that this ship can run. If there is nothing, storage waits a
+        `abilities` finds out which agents this ship can run. If there is nothing, storage waits a
         while for it."""
         if self._granted:
             granted = self._granted
             self._granted = None
             return granted
         answer: NoClaim | TaskGrant | VerificationGrant = self.ask(
-            {"op": "claim", "run_id": self.run_id, "wait": True, **(abilities or {})}
+            {"op": "claim", "run_id": self.run_id, "wait": True, **abilities()}
         )
         return answer
 

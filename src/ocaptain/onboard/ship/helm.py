@@ -57,7 +57,7 @@ def clean_up(ship: Ship) -> None:
 def race(ship: Ship) -> bool:
     """Claim what there is to do, and do it. Returns False if this ship is in trouble."""
     try:
-        grant = ship.storage.claim(ship.abilities())
+        grant = ship.storage.claim(ship.abilities)
     except Refused as refusal:
         ship.say(f"storage refuses: {refusal.error}")
         return False

@@ -70,15 +70,15 @@ class Landing:
 
     def land(self, commit: str, explain: Callable[[], str]) -> None:
         """Land a commit. If a conflict leaves nothing of it, `explain` says why that is right."""
-        has_pointers = ""
+        looked_at = ""
         # Storage is asked at once, and says whether to push or to rebase first.
         while True:
             if commit == self.clone.upstream:
                 self.complete(self.note(explain))
                 return
-            if commit != has_pointers:
+            if commit != looked_at:
                 commit = self.with_pointers(commit)
-                has_pointers = commit
+                looked_at = commit
             try:
                 self.ask_to_land(commit)
                 return

@@ -10,13 +10,13 @@ from contextlib import contextmanager, suppress
 from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
-from ..protocol import Decision, Fault, Review, Task, TaskGrant
+from ..protocol import Decision, Review, Task, TaskGrant
 from . import prompt
 from .agents import Event, named
 from .heartbeat import WORDS_LIMIT, WORKING, GiveUp, Heartbeat
 from .landing import Feedback
 from .reviewer import Aside, ReaderSession
-from .session import LEAST_USD, Timing
+from .session import Timing
 from .ship import Ship
 from .work import Work
 
@@ -25,8 +25,6 @@ ASKED = 2
 DIFF_BYTES = 60_000
 """How much of a diff goes into the message; of a longer one there is only the command."""
 DIFF = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "-M")
-HOPELESS: tuple[Fault, ...] = ("refused", "spent")
-"""Ends of a reviewer's turn after which another try would end in the same way."""
 
 
 class Verdict(NamedTuple):
@@ -151,9 +149,7 @@ class Reviews:
         model = self._model()
         if model:
             task["metadata"]["model"] = model
-        budget_usd = self.grant["budget_usd"]
-        if budget_usd is not None:
-            budget_usd = max(budget_usd - self.heartbeat.spending.total(), LEAST_USD)
+        budget_usd = self.heartbeat.spending.left_of(self.grant["budget_usd"])
         tokens = self.grant["budget_tokens"]
         if tokens is not None:
             tokens = max(tokens - self.heartbeat.spending.tokens(), 0)
@@ -177,8 +173,8 @@ class Reviews:
                 "none", f"{agent} gave no verdict, but said: {last_words}"[:WORDS_LIMIT]
             )
         why = f"the review by {agent} came to nothing: {end.outcome}: {end.text}"
-        for fault in HOPELESS:
-            if end.outcome == fault:
+        match end.outcome:
+            case "refused" | "spent" as fault:  # another try would end in the same way
                 raise GiveUp(why, fault, agent)
         return Verdict("none", why)
 

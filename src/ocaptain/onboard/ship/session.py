@@ -33,8 +33,6 @@ LIMITED_TURNS = 10
 """How many turns in a row may end with a limit, without any work between them."""
 LONGEST_LIMIT_S = 8 * 86400
 """However far away the end is that was announced; a week is the longest that is known."""
-LEAST_USD = 0.01
-"""What a process is granted at least, if only a little is left of the budget."""
 NOT_INSTALLED = "{program} is not installed on {ship}: install it there, then: ocaptain resume"
 LOOK_S = 0.5
 """Seconds between looks for new credentials while a limit lasts."""
@@ -148,10 +146,7 @@ class Session:
 
     def _grant_left(self) -> TaskGrant:
         """Return the claim with what is left of its budget."""
-        budget_usd = self.grant["budget_usd"]
-        if budget_usd is None:
-            return self.grant
-        return {**self.grant, "budget_usd": max(budget_usd - self._spending.total(), LEAST_USD)}
+        return {**self.grant, "budget_usd": self._spending.left_of(self.grant["budget_usd"])}
 
     def _start_again(self) -> None:
         """Have another process, with the credentials that there are now, go on."""

@@ -58,9 +58,6 @@ class Ship:
 
     `storage` is whom it asks, and `work` all that runs for its claim."""
 
-    _told = ""
-    """What it has logged last of the agents that it cannot run."""
-
     def __init__(self, home: Path, exchange: Exchange | None = None) -> None:
         self.home = home
         self.folder = home / "voyage"
@@ -90,15 +87,19 @@ class Ship:
             *("-o", "ControlMaster=auto"),
         ]
         self._exchange = exchange or Channels().exchange
-        command = [*self._shared_ssh, "storage", shlex.join([*self._sudo_prefix, "harbor"])]
+        self._lacks_logged = ""
         self.logbook = Logbook(self.log)
         self.telemetry = Logbook(self.folder / "telemetry.jsonl", telemetry.BATCH)
         self.storage = Client(
-            command, self.secrets, self._keep_and_exchange, self.say, self.logbook
+            self._harbor(), self.secrets, self._keep_and_exchange, self.say, self.logbook
         )
         self.transcripts = Transcripts(
             self.folder / "transcripts", self.storage, self.secrets, self.say
         )
+
+    def _harbor(self) -> list[str]:
+        """Return the command that runs harbor on storage."""
+        return [*self._shared_ssh, "storage", shlex.join([*self._sudo_prefix, "harbor"])]
 
     def _sockets_folder(self) -> Path:
         """Return where the shared SSH connection has its socket, whose path has to be short."""
@@ -134,9 +135,9 @@ class Ship:
         lacks = lacking(self.agent_env, self.name, *plan, may_install=may_install)
         wanted = [name for name in self.voyage["agents"] if name in lacks]
         news = "\n".join(f"takes no task for the agent {name}: {lacks[name]}" for name in wanted)
-        if news != self._told:
+        if news != self._lacks_logged:
             self.say(news)
-        self._told = news
+        self._lacks_logged = news
         able = [name for name in AGENTS if name not in lacks]
         known = digests(self.voyage["voyage"], able, self.agent_env)
         return {"agents": able, "lacks": lacks, "credentials": known}

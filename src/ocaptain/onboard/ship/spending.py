@@ -6,6 +6,9 @@ from typing import NamedTuple
 from ..protocol import ModelUsage
 from .agents import Usage
 
+LEAST_USD = 0.01
+"""What a process is granted at least, if only a little is left of the budget."""
+
 
 class Spent(NamedTuple):
     """What something has used, as the agent told it."""
@@ -60,6 +63,10 @@ class Spending:
     def total(self) -> float:
         """Return what the session has spent, in US dollars."""
         return sum(spent.total() for spent in self._all())
+
+    def left_of(self, budget_usd: float | None) -> float | None:
+        """Return what is left of a budget, if there is one."""
+        return None if budget_usd is None else max(budget_usd - self.total(), LEAST_USD)
 
     def tokens(self) -> int:
         """Return how many tokens the session has used, of any kind."""

@@ -36,7 +36,9 @@ def reviewers(call: Call) -> list[str]:
 
 def in_use(call: Call) -> list[str]:
     """Return all that the voyage's tasks and reviews need, in alphabetical order."""
-    named = {agent_of(call, task) for task in call.task_outlines.values()}
+    # Each call of a ship asks for this, of lists that may be long, in which few name anybody.
+    naming = [task for task in call.task_outlines.values() if "agent" in task.get("metadata", ())]
+    named = {agent_of(call, task) for task in naming}
     return sorted({call.voyage["agent"], *named, *reviewers(call)})
 
 

@@ -40,7 +40,7 @@ def is_spent(call: Call, budget: Budget) -> bool:
 def reason(call: Call) -> str:
     """Return what is spent, in words; empty if no budget is."""
     if is_spent(call, "budget_usd"):
-        usd = books.cost(call.claim_outlines.values())
+        usd = spent(call, "budget_usd")
         return f"${usd:.2f} of the budget of ${call.voyage['budget_usd']:g} are spent"
     if is_spent(call, "budget_tokens"):
         tokens = spent(call, "budget_tokens")
@@ -78,20 +78,28 @@ def none_is_left(call: Call) -> bool:
 
 def granted(call: Call, claim: Claim, task: Task) -> Claim:
     """Return a claim with what its session may spend: its shares of the voyage's budgets, or what
-    its task allows, if that is less. None: no limit."""
-    usd = share(call, "budget_usd")
-    own_usd = tasklist.budget(task, "budget_usd")
-    if own_usd is not None and (usd is None or own_usd <= usd):
-        claim = {**claim, "budget_usd": own_usd, "budget_of": "task"}
-    elif usd is not None:
-        claim = {**claim, "budget_usd": usd}
-    tokens = share(call, "budget_tokens")
-    own_tokens = tasklist.budget(task, "budget_tokens")
-    if own_tokens is not None and (tokens is None or own_tokens <= tokens):
-        return {**claim, "budget_tokens": int(own_tokens), "tokens_of": "task"}
+    its task allows, if that is less. No limit is not there."""
+    new = claim.copy()
+    usd, is_tasks = limit(call, task, "budget_usd")
+    if usd is not None:
+        new["budget_usd"] = usd
+    if is_tasks:
+        new["budget_of"] = "task"
+    tokens, is_tasks = limit(call, task, "budget_tokens")
     if tokens is not None:
-        return {**claim, "budget_tokens": int(tokens)}
-    return claim
+        new["budget_tokens"] = int(tokens)
+    if is_tasks:
+        new["tokens_of"] = "task"
+    return new
+
+
+def limit(call: Call, task: Task, budget: Budget) -> tuple[float | None, bool]:
+    """Return what a session for a task may spend, and whether it is the task that limits that."""
+    voyages = share(call, budget)
+    own = tasklist.budget(task, budget)
+    if own is not None and (voyages is None or own <= voyages):
+        return own, True
+    return voyages, False
 
 
 def is_own(claim: Claim) -> bool:

@@ -210,23 +210,24 @@ def _refuse(call: Call, claim: Claim, why: str) -> None:
 
 def _refuse_agent(call: Call, ship: ShipRecord, agent: str, why: str) -> None:
     """Hand a ship nothing for an agent whose credential is refused."""
-    refusal: Broken = {
-        "reason": one_line(why, REASON_LIMIT),
-        "since": call.now,
-        "until": call.meta["clock"] + LONGEST_BENCH * call.voyage["lease_seconds"],
-        "refused": True,
-    }
+    refusal = _bench(call, why, LONGEST_BENCH, refused=True)
     call.put_ship({**ship, "refused": {**ship.get("refused", {}), agent: refusal}})
 
 
 def _break(call: Call, name: str, why: str, leases: int, *, refused: bool) -> None:
     """Hand a ship nothing for so many leases."""
     ship = call.ships[name]
-    since = ship["broken"]["since"] if "broken" in ship else call.now
-    broken: Broken = {
+    broken = _bench(call, why, leases, refused=refused)
+    if "broken" in ship:
+        broken["since"] = ship["broken"]["since"]
+    call.put_ship({**ship, "broken": broken})
+
+
+def _bench(call: Call, why: str, leases: int, *, refused: bool) -> Broken:
+    """Return what keeps something from being handed out, from now on, for so many leases."""
+    return {
         "reason": one_line(why, REASON_LIMIT),
-        "since": since,
+        "since": call.now,
         "until": call.meta["clock"] + leases * call.voyage["lease_seconds"],
         "refused": refused,
     }
-    call.put_ship({**ship, "broken": broken})

@@ -87,10 +87,8 @@ def limit_of(call: Call, ship: ShipRecord, agent: str) -> Limit | None:
     """Return the limit that keeps a ship from beginning a session of an agent; None if none does.
 
     While one ship tries whether it is over, it still does."""
-    if "limits" not in call.meta:
-        return None
     digest = ship.get("credentials", {}).get(agent, "")
-    limit = call.meta["limits"].get(digest)
+    limit = call.meta.get("limits", {}).get(digest)
     if limit is None or call.now < limit["until"] or _is_tried(call, limit):
         return limit
     return None
@@ -98,6 +96,8 @@ def limit_of(call: Call, ship: ShipRecord, agent: str) -> Limit | None:
 
 def unlimited(call: Call, ship: ShipRecord, ranked: list[str]) -> list[str]:
     """Return those of some tasks that no limit keeps a ship from."""
+    if not call.meta.get("limits"):
+        return ranked
     limited = {agent for agent in in_use(call) if limit_of(call, ship, agent)}
     if not limited:
         return ranked

@@ -71,6 +71,7 @@ def status(call: Call) -> Status:
     limits.show(call, ships)
     verify = verify_state(call, state)
     tasks = tasklist.counts(call.task_outlines)
+    budget_is_spent = bool(budgets.reason(call))
     if state not in ("complete", "failed") and all(ship["state"] in SILENT for ship in ships):
         state, reason = silence(call)
     elif state == "running" and all(ship["state"] in HELPLESS for ship in ships):
@@ -89,7 +90,7 @@ def status(call: Call) -> Status:
         "next": next_commands(
             state,
             tasks,
-            budget_is_spent=bool(budgets.reason(call)),
+            budget_is_spent=budget_is_spent,
             are_broken=bool(broken_ships(call)),
             is_crewed=bool(health.crew(call) or sunk(call)),
             lacks_agents=bool(unmanned.unmanned(call)),
@@ -98,7 +99,7 @@ def status(call: Call) -> Status:
         "verify": verify,
         "cost_usd": cost(call),
         "usage": books.used_by(call.claim_outlines.values()),
-        "budget_spent": bool(budgets.reason(call)),
+        "budget_spent": budget_is_spent,
         "head": call.meta["head"],
         "mirrored": call.meta.get("mirrored"),
         "mirrored_ref": call.meta.get("mirrored_ref"),

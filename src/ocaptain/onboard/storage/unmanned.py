@@ -9,6 +9,8 @@ from .agents import agents_of, hindrance, in_use
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .call import Call
 
 REASON_LIMIT = 300
@@ -30,8 +32,12 @@ def hindered(call: Call) -> dict[str, str]:
 
 def unmanned(call: Call) -> dict[str, list[str]]:
     """Return the tasks that could begin if a ship could run an agent, by the agent's name."""
+    return waiting_for(call, hindered(call))
+
+
+def waiting_for(call: Call, agents: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the tasks that could begin, but for one of these agents, by its name."""
     waiting: dict[str, list[str]] = {}
-    agents = hindered(call)
     if not agents:
         return waiting
     for task in tasklist.ready(call.task_outlines, sorted(call.task_outlines, key=tasklist.order)):
@@ -45,7 +51,7 @@ def reason(call: Call) -> str:
     """Return why tasks wait for their agents; empty if none does."""
     hindrances = hindered(call)
     lines = []
-    for agent, task_ids in unmanned(call).items():
+    for agent, task_ids in waiting_for(call, hindrances).items():
         count = several(len(task_ids), "task")
         lines.append(f"{count} for the agent {agent}, which no ship can run: {hindrances[agent]}")
     return "; ".join(lines)

@@ -285,10 +285,7 @@ def test_an_agent_of_another_version_is_refused(tmp_path: Path):
     )
 
 
-def test_it_authenticates_once_it_has_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """With the method of the credential that there is, and then it has a session."""
-    program = """
-initialize()
+SAYS_HOW_IT_WAS_LET_IN = """
 fail(expect("session/new"), -32000, "Authentication required")
 method = expect("authenticate")
 reply(method)
@@ -298,6 +295,11 @@ say(method["params"]["methodId"])
 done(prompt)
 get()
 """
+
+
+def test_it_authenticates_once_it_has_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """With the method of the credential that there is, and then it has a session."""
+    program = f"initialize()\n{SAYS_HOW_IT_WAS_LET_IN}"
     monkeypatch.setenv("SOME_KEY", "k")
     with bridged(program, tmp_path, login={"OTHER_KEY": "o", "SOME_KEY": "api-key"}) as bridge:
         assert {"kind": "text", "words": "api-key"} in bridge.turn()
@@ -313,17 +315,9 @@ methods = [
     {"id": "key", "type": "env_var", "vars": [{"name": "SOME_KEY"}, optional]},
 ]
 reply(expect("initialize"), protocolVersion=1, authMethods=methods)
-fail(expect("session/new"), -32000, "Authentication required")
-method = expect("authenticate")
-reply(method)
-reply(expect("session/new"), sessionId="s")
-prompt = expect("session/prompt")
-say(method["params"]["methodId"])
-done(prompt)
-get()
 """
     monkeypatch.setenv("SOME_KEY", "k")
-    with bridged(program, tmp_path) as bridge:
+    with bridged(program + SAYS_HOW_IT_WAS_LET_IN, tmp_path) as bridge:
         assert {"kind": "text", "words": "key"} in bridge.turn()
 
 

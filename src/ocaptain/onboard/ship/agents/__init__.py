@@ -60,8 +60,8 @@ def lacking(
         elif not (may_install or shutil.which(agent.program)):
             install = setup or agent.install or f"install {agent.program} there"
             lacks[name] = f"{agent.program} is not installed on {machine}: {install}"
-        elif agent.missing(own_variables(environ, [name])):
-            lacks[name] = f"{machine} has no credential for it: {agent.missing(environ)}"
+        elif credential := agent.missing(environ):
+            lacks[name] = f"{machine} has no credential for it: {credential}"
     return lacks
 
 
