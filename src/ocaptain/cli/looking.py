@@ -25,7 +25,6 @@ async def voyages(as_json: bool) -> None:
     """List the voyages that have a VM.
 
     Each has its state, its age and how many VMs it has."""
-    from ocaptain import terminal
     from ocaptain.config import load
     from ocaptain.fleet.find import survey
 
@@ -33,6 +32,8 @@ async def voyages(as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif rows:
+        from ocaptain import terminal
+
         terminal.show(terminal.voyages(rows))
     else:
         click.echo(
@@ -56,7 +57,6 @@ async def status(voyage: str | None, as_json: bool, watch: bool, utc: bool) -> i
 
     In a pipe --watch prints a line for each change, and with --json an object for each, until the
     voyage is complete or has failed."""
-    from ocaptain import terminal
     from ocaptain.config import load
     from ocaptain.fleet.find import ask_cached
     from ocaptain.fleet.voyage import Voyage
@@ -67,6 +67,8 @@ async def status(voyage: str | None, as_json: bool, watch: bool, utc: bool) -> i
     if as_json:
         print_json(answer)
     else:
+        from ocaptain import terminal
+
         terminal.show(terminal.status(answer, utc=utc))
     return SUCCESS
 
@@ -86,7 +88,6 @@ async def tasks(voyage: str | None, as_json: bool, state: str | None) -> None:
 
     `tasks show` has all of one. `tasks add` and `tasks edit` change the list. A task is blocked
     while it waits for others; else it is ready."""
-    from ocaptain import taskview, terminal
     from ocaptain.config import load
     from ocaptain.fleet.find import ask_cached
     from ocaptain.fleet.voyage import Voyage
@@ -94,10 +95,14 @@ async def tasks(voyage: str | None, as_json: bool, state: str | None) -> None:
     every = await ask_cached(load(), voyage, Voyage.ask_tasks)
     rows = every
     if state:
-        rows = [row for row in every if state in (row["status"], taskview.standing(row))]
+        from ocaptain.taskview import standing
+
+        rows = [row for row in every if state in (row["status"], standing(row))]
     if as_json:
         print_json(rows)
     else:
+        from ocaptain import taskview, terminal
+
         terminal.show(taskview.tasks(rows, every, voyage))
 
 
@@ -115,13 +120,14 @@ async def usage(voyage: str | None, by: str, as_json: bool) -> None:
 
     Each row has its share of the cost, or if the agents tell no dollars of the tokens. Under the
     table is what went into attempts that did not land."""
-    from ocaptain import terminal
     from ocaptain.fleet import usage as books
 
     shown = await books.usage(await find_voyage(voyage), cast("books.By", by))
     if as_json:
         print_json(shown)
     else:
+        from ocaptain import terminal
+
         terminal.show(terminal.usage(shown))
 
 

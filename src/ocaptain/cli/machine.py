@@ -28,7 +28,6 @@ async def doctor(as_json: bool) -> int:
 
     A line begins with `ok`; or with `no`, and the exit status is 1; or with `--` for what some can
     do without, and who needs it."""
-    from ocaptain import terminal
     from ocaptain.config import load
     from ocaptain.doctor import examine
 
@@ -36,6 +35,8 @@ async def doctor(as_json: bool) -> int:
     if as_json:
         print_json([finding.as_json() for finding in findings])
     else:
+        from ocaptain import terminal
+
         terminal.show(terminal.findings(findings))
     needed = [finding for finding in findings if finding.is_needed]
     return SUCCESS if all(finding.found for finding in needed) else FAILURE

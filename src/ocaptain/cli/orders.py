@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 def _show(outcome: "Outcome", as_json: bool) -> None:
-    from ocaptain import terminal
-
     if as_json:
         print_json(outcome)
     else:
+        from ocaptain import terminal
+
         terminal.show(terminal.order(outcome))
 
 
@@ -86,7 +86,6 @@ async def hail(fleet: Fleet, message: str, why: str, as_json: bool) -> None:
     """Tell MESSAGE to the agent of SHIP, or of every ship.
 
     It says who took it in, and who gets it with the next task."""
-    from ocaptain import terminal
     from ocaptain.fleet import orders
     from ocaptain.fleet.voyage import sign
 
@@ -95,6 +94,8 @@ async def hail(fleet: Fleet, message: str, why: str, as_json: bool) -> None:
         print_json(await orders.hail(voyage, sign(why), message, fleet.ship))
     else:
         outcome = await orders.hail(voyage, sign(why), message, fleet.ship, tell=click.echo)
+        from ocaptain import terminal
+
         terminal.show(terminal.hail(outcome))
 
 
@@ -129,7 +130,6 @@ async def reinforce(
     does not hear either, is lost: a new ship takes its place. So it is with a ship that was sunk.
     Ships that are being made are left alone. --force replaces every ship that cannot be reached
     from here."""
-    from ocaptain import terminal
     from ocaptain.fleet import orders
     from ocaptain.fleet.voyage import sign
 
@@ -138,6 +138,8 @@ async def reinforce(
     if as_json:
         print_json(outcome)
     else:
+        from ocaptain import terminal
+
         terminal.show(terminal.reinforce(outcome))
 
 
@@ -276,7 +278,6 @@ async def fsck(voyage: str | None, why: str, as_json: bool) -> int:
 
     Journal, task list and repository are compared. What follows from the journal is mended. All
     else that is wrong is a fault, and with faults the exit status is 1."""
-    from ocaptain import terminal
     from ocaptain.fleet import orders
     from ocaptain.fleet.voyage import sign
 
@@ -284,5 +285,7 @@ async def fsck(voyage: str | None, why: str, as_json: bool) -> int:
     if as_json:
         print_json(outcome)
     else:
+        from ocaptain import terminal
+
         terminal.show(terminal.fsck(outcome))
     return FAILURE if outcome["faults"] else SUCCESS

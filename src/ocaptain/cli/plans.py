@@ -17,7 +17,6 @@ async def check(plan: Path, as_json: bool) -> int:
     """Say what PLAN would do, or all that is wrong with it.
 
     PLAN is a directory; docs/plans.md describes it. Nothing is made."""
-    from ocaptain import terminal
     from ocaptain.config import load
     from ocaptain.plan.check import check as check_plan
 
@@ -25,6 +24,8 @@ async def check(plan: Path, as_json: bool) -> int:
     if as_json:
         print_json(report.as_json())
         return FAILURE if report.faults else SUCCESS
+    from ocaptain import terminal
+
     terminal.show(terminal.report(report))
     if report.faults:
         raise Failure("\n".join(report.faults))

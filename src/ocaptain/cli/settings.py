@@ -12,7 +12,6 @@ async def config(as_json: bool) -> None:
 
     The environment wins over config.toml. A token is never shown, only that it is set.
     `ocaptain config init` writes a config.toml to edit."""
-    from ocaptain import terminal
     from ocaptain.config import list_settings
     from ocaptain.settings import config_path
 
@@ -20,6 +19,8 @@ async def config(as_json: bool) -> None:
     if as_json:
         print_json(rows)
     else:
+        from ocaptain import terminal
+
         terminal.show(terminal.settings(rows, config_path()))
 
 

@@ -1,10 +1,13 @@
 """What a VM is sent: boot.json, the onboard code, and perhaps the captain's repository."""
 
+import gzip
 import io
 import json
 import sys
 import tarfile
+from collections.abc import Callable
 from compileall import compile_dir
+from functools import cache
 from pathlib import Path
 
 import ocaptain.onboard
@@ -23,6 +26,9 @@ main()
 
 Without the garbage collector a harbor call ends sooner."""
 
+END = bytes(2 * tarfile.BLOCKSIZE)
+"""What ends a tar archive."""
+
 
 def pack(
     boot: StorageBoot | ShipBoot,
@@ -34,18 +40,36 @@ def pack(
     """Pack boot.json, with the onboard code if `code`, and a git bundle if there is one.
 
     With `bytecode` the code is compiled for the Python that runs this. Returns a gzipped tar
-    archive, to be unpacked in ~/voyage."""
+    archive, to be unpacked in ~/voyage. It is in pieces, each gzipped by itself, which is as good
+    to gunzip (RFC 1952): the code is the same for all VMs."""
+    pieces = [_packed(lambda tar: _add_text(tar, "boot.json", json.dumps(boot)))]
+    if code:
+        pieces.append(_code(bytecode=bytecode))
+    if bundle and bundle.exists():
+        pieces.append(_packed(lambda tar: tar.add(bundle, "source.bundle")))
+    return b"".join([*pieces, gzip.compress(END)])
+
+
+@cache
+def _code(*, bytecode: bool) -> bytes:
+    if bytecode:
+        compile_dir(ONBOARD, quiet=2)  # once for each installation
+    return _packed(lambda tar: _add_code(tar, bytecode=bytecode))
+
+
+def _packed(add: Callable[[tarfile.TarFile], None]) -> bytes:
+    """Return a piece of an archive, gzipped; what ends an archive is not in it."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
-        _add_text(tar, "boot.json", json.dumps(boot))
-        if code:
-            _add_text(tar, "lib/__main__.py", MAIN)
-            if bytecode:
-                compile_dir(ONBOARD, quiet=2)  # once for each installation
-            tar.add(ONBOARD, "lib/onboard", filter=_compiled if bytecode else _without_caches)
-        if bundle and bundle.exists():
-            tar.add(bundle, "source.bundle")
+    with gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=1) as file:
+        # Never closed, for that would end it. Unlike Python's usual format, this one has no second
+        # header for each time with a fraction.
+        add(tarfile.TarFile(fileobj=file, mode="w", format=tarfile.GNU_FORMAT))
     return buffer.getvalue()
+
+
+def _add_code(tar: tarfile.TarFile, *, bytecode: bool) -> None:
+    _add_text(tar, "lib/__main__.py", MAIN)
+    tar.add(ONBOARD, "lib/onboard", filter=_compiled if bytecode else _without_caches)
 
 
 def _add_text(tar: tarfile.TarFile, name: str, text: str) -> None:

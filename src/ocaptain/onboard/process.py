@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
-from tempfile import TemporaryFile, gettempdir
 from typing import IO, NamedTuple
 
 Argv = Sequence["str | Path"]
@@ -71,6 +70,8 @@ def start(
 
 def keep_temp_folder() -> None:
     """Make the folder for temporary files again, if somebody has removed it."""
+    from tempfile import gettempdir  # which most calls to storage do without
+
     with suppress(OSError):
         Path(gettempdir()).mkdir(mode=0o700, exist_ok=True)
 
@@ -95,6 +96,8 @@ def run(
 
     Whatever it started in its session ends with it. Bytes that are no text are decoded as `errors`
     says (codecs.register_error); with "surrogateescape" os.fsencode gives them back."""
+    from tempfile import TemporaryFile
+
     keep_temp_folder()
     # Files, not pipes: neither a flood nor a daemon that the program leaves behind holds us up.
     with TemporaryFile() as stdout, TemporaryFile() as stderr:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 def utc(epoch: float) -> str:
     """Return the RFC 3339 time in UTC, with milliseconds, of seconds since the epoch."""
@@ -47,3 +51,9 @@ def known_host(name: str, key: str) -> str:
     if key.startswith("@"):
         marker, _, key = key.partition(" ")
     return f"{marker} {name} {key}".lstrip() + "\n"
+
+
+def ssh_path(path: Path) -> str:
+    """Quote a path for ssh_config(5), in which ssh would expand `%h` and the like."""
+    escaped = str(path).replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

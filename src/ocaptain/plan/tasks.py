@@ -4,12 +4,12 @@ Source of their format: what Claude Code keeps in `~/.claude/tasks/LIST/ID.json`
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
-import networkx as nx
 
 from ocaptain.onboard.protocol import Task
 from ocaptain.onboard.tasklist import ID, order
@@ -27,8 +27,6 @@ NO_ID = (
     "and neither '.' nor '.lock' at the end"
 )
 
-Graph: TypeAlias = "nx.DiGraph[str]"
-
 
 class Fields(msgspec.Struct):
     """What a task file may hold; each annotation is what its value must be."""
@@ -40,6 +38,13 @@ class Fields(msgspec.Struct):
     blocks: list[Text] | None = None
     blockedBy: list[Text] | None = None  # noqa: N815 - Claude Code's name for it
     metadata: dict[str, Any] | None = None
+
+
+class Link(NamedTuple):
+    """Two tasks of which one waits for the other, by their ids."""
+
+    blocker: str
+    blocked: str
 
 
 class Metadata(msgspec.Struct):
@@ -87,13 +92,13 @@ def read_tasks(
             given = read_object(folder / f"{task_id}.json")
             tasks[task_id] = check_task(task_id, given, agent, findings)
     findings.notes += unknown_fields(tasks)
-    graph = blocking_graph(tasks)
-    for task_id, fault in link_faults(tasks, graph):
+    links = links_between(tasks)
+    for task_id, fault in link_faults(tasks, links):
         findings.fault(file_of(task_id), fault)
-    for circle in circles(graph):
+    for circle in circles(links):
         path = " → ".join([*circle, circle[0]])
         findings.fault(file_of(circle[0]), f"is in a circle of blockers: {path}")
-    return [with_links(task_id, task, graph) for task_id, task in tasks.items()]
+    return with_links(tasks, links)
 
 
 def file_of(task_id: str) -> str:
@@ -169,30 +174,36 @@ def _unknown_in(task: Task) -> Iterator[str]:
 # Links
 
 
-def blocking_graph(tasks: Mapping[str, Task]) -> Graph:
-    """An arrow leads from each task to those that wait for it, whichever of their files says so."""
-    graph: Graph = nx.DiGraph()
+def links_between(tasks: Mapping[str, Task]) -> list[Link]:
+    """Return all links, each once, whichever of the two tasks' files says so."""
+    links = []
     for task_id, task in tasks.items():
-        graph.add_node(task_id)
-        graph.add_edges_from((task_id, blocked) for blocked in task.get("blocks", []))
-    for task_id, task in tasks.items():
-        graph.add_edges_from((blocker, task_id) for blocker in task.get("blockedBy", []))
-    return graph
+        links += [Link(task_id, blocked) for blocked in task.get("blocks", [])]
+        links += [Link(blocker, task_id) for blocker in task.get("blockedBy", [])]
+    return list(dict.fromkeys(links))
 
 
-def with_links(task_id: str, task: Task, graph: Graph) -> Task:
-    """Return the task with `blocks` and `blockedBy`, derived if they were not given."""
-    return {
-        **task,
-        "blocks": task.get("blocks", list(graph.successors(task_id))),
-        "blockedBy": task.get("blockedBy", list(graph.predecessors(task_id))),
-    }
+def with_links(tasks: Mapping[str, Task], links: Sequence[Link]) -> list[Task]:
+    """Return the tasks with `blocks` and `blockedBy`, derived if they were not given."""
+    blocks: dict[str, list[str]] = {}
+    blocked_by: dict[str, list[str]] = {}
+    for blocker, blocked in links:
+        blocks.setdefault(blocker, []).append(blocked)
+        blocked_by.setdefault(blocked, []).append(blocker)
+    return [
+        {
+            **task,
+            "blocks": task.get("blocks", blocks.get(task_id, [])),
+            "blockedBy": task.get("blockedBy", blocked_by.get(task_id, [])),
+        }
+        for task_id, task in tasks.items()
+    ]
 
 
-def link_faults(tasks: Mapping[str, Task], graph: Graph) -> Iterator[tuple[str, str]]:
+def link_faults(tasks: Mapping[str, Task], links: Sequence[Link]) -> Iterator[tuple[str, str]]:
     """Yield ids of tasks, and what is wrong with their links: one end is missing, or if a plan
     gives both, they do not agree."""
-    for blocker, blocked in graph.edges:
+    for blocker, blocked in links:
         if blocker not in tasks:
             yield blocked, f'"blockedBy" names task "{blocker}", and there is no {file_of(blocker)}'
         elif blocked not in tasks:
@@ -208,10 +219,26 @@ def one_sided(key: str, other: str, other_key: str, task_id: str) -> str:
     return f'"{key}" lacks "{other}", though "{other_key}" in {file_of(other)} has "{task_id}"'
 
 
-def circles(graph: Graph) -> Iterator[list[str]]:
-    """Yield circles of tasks that block one another, none with a task of another."""
-    rest = graph.copy()
-    while not nx.is_directed_acyclic_graph(rest):
-        circle = [task_id for task_id, _ in nx.find_cycle(rest)]
-        yield circle
-        rest.remove_nodes_from(circle)
+def circles(links: Sequence[Link]) -> Iterator[list[str]]:
+    """Yield circles of tasks that block one another, none with a task of another.
+
+    Each begins with the first of its tasks."""
+    rest = list(links)
+    while circle := circle_in(rest):
+        start = circle.index(min(circle, key=order))
+        yield circle[start:] + circle[:start]
+        rest = [link for link in rest if not {*link} & {*circle}]
+
+
+def circle_in(links: Sequence[Link]) -> list[str]:
+    """Return the tasks of a circle, each followed by one that waits for it; empty if there is
+    none."""
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for blocker, blocked in links:
+        sorter.add(blocked, blocker)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        _, circle = error.args  # which begins and ends with the same task
+        return list(circle[1:])
+    return []

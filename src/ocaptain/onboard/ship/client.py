@@ -13,7 +13,6 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any
-from uuid import uuid4
 
 from ..protocol import (
     PROTOCOL,
@@ -82,7 +81,7 @@ class Client:
 
         What `log` has that is new goes along with each request."""
         self.command = command
-        self.run_id = uuid4().hex
+        self.run_id = os.urandom(16).hex()
         """What tells this run of helm from others."""
         self._granted: TaskGrant | VerificationGrant | None = None
         """What came with the last landing."""

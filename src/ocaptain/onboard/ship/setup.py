@@ -10,9 +10,8 @@ from pathlib import Path
 from ..files import compile_half
 from ..process import program, run_or_exit, start_detached
 from ..protocol import ShipBoot, ShipFile
-from ..text import known_host, utc
+from ..text import known_host, ssh_path, utc
 from .equipment import agents_of, equip, is_there, is_unit
-from .ship import ssh_path
 from .workgroup import UNIT
 
 STORAGE_SSH_OPTIONS = {

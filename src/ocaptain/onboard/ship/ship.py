@@ -15,7 +15,7 @@ from .. import telemetry
 from ..process import Done
 from ..protocol import LOG_LIMIT, Abilities, Json, ShipFile
 from ..redaction import redacted, secret_values
-from ..text import clean, utc
+from ..text import clean, ssh_path, utc
 from .agents import AGENTS, lacking
 from .channels import Channels
 from .client import Client, Exchange, Refused
@@ -45,12 +45,6 @@ if [ -e ~/voyage/setup.sh ]; then
 fi
 """
 """Makes a fresh clone fit for work; run in it."""
-
-
-def ssh_path(path: Path) -> str:
-    """Quote a path for ssh_config(5), in which ssh would expand `%h` and the like."""
-    escaped = str(path).replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 class Ship:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import process, tasklist
+from .. import tasklist
 from . import books, reviews, train
 from .call import refusal, text
 from .orders import lookup_task
@@ -175,6 +175,8 @@ def with_diff(journal: Journal, answer: Json) -> Json:
 def diff(journal: Journal, task_id: str, base: str, commit: str) -> Diff:
     """Return what differs between two commits, as far as somebody may want to read it."""
     words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "-M", base, commit, "--")
+    from .. import process  # which takes longer to import than most calls take
+
     shown = process.beginning(["git", "-C", journal.repo, *words], DIFF_BYTES + 1)
     return {
         "task": task_id,
