@@ -26,7 +26,7 @@ from chaos.victim import Victim
 from tests.support.captain import Json, new_captain
 from tests.support.commands import Done
 from tests.support.machine import until
-from tests.support.rules import rule
+from tests.support.rules import LONG, rule
 
 ROOT = Path(__file__).parent.parent
 
@@ -149,6 +149,7 @@ def sailed(tools: None) -> Iterator[Evidence]:
         yield gather(lookout, planned, tasks.green_commits(captain.root))
 
 
+@LONG
 def test_a_sound_voyage_passes(sailed):
     """The audit finds nothing wrong if nothing is."""
     assert list(audit(sailed)) == []

@@ -308,6 +308,7 @@ def test_the_captains_word_reaches_the_agent_at_work(claude_captain, model):
     assert "Mind the rocks." not in model.about("MARK-two")[0].text
 
 
+@LONG
 @rule("R110")
 def test_the_captains_word_waits_for_the_next_task(claude_captain, model):
     """What comes while no agent runs is in the first message of the one that does next."""

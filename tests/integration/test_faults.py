@@ -45,7 +45,7 @@ def with_fault(captain: Captain, fault: str, nth: int) -> None:
     [
         pytest.param("before", 1, 2, 2, id="dies-with-nothing-pushed", marks=LONG),
         pytest.param("lost", 1, 1, 1, id="answer-lost-before-the-push", marks=LONG),
-        pytest.param("before", 2, 2, 2, id="dies-between-push-and-landing"),
+        pytest.param("before", 2, 2, 2, id="dies-between-push-and-landing", marks=LONG),
         pytest.param("lost", 2, 1, 1, id="answer-lost-after-the-landing"),
         pytest.param("after", 2, 1, 1, id="dies-after-the-landing"),
     ],
@@ -163,6 +163,7 @@ def test_a_ship_sees_storage_and_can_change_nothing_there(captain):
         assert "may not write" in refused.err
 
 
+@LONG
 @rule("R89")
 def test_a_voyage_goes_on_without_storages_view(captain):
     """With its sshfs killed, a ship works and lands as before."""
@@ -194,6 +195,7 @@ def test_a_voyage_whose_ships_are_gone_is_stalled(captain):
     assert voyage.ends("1")[0] == "abandoned"
 
 
+@LONG
 @rule("R36", "R87")
 def test_a_lost_lease_stops_the_agent(captain):
     """A ship that was cut off finds its claim gone, stops what ran for it, and lands nothing."""

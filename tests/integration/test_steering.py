@@ -13,7 +13,7 @@ from tests.support.captain import Captain, Json, Voyage, task
 from tests.support.commands import await_end
 from tests.support.exe_captain import at, exe_captain
 from tests.support.machine import put, until
-from tests.support.rules import rule
+from tests.support.rules import LONG, rule
 from tests.support.terminal import Terminal
 
 
@@ -374,6 +374,7 @@ def test_fsck_mends_what_it_can_and_names_the_rest(captain):
 # A fleet of machines
 
 
+@LONG
 @rule("R112", "R114")
 def test_a_fleet_is_reinforced_and_relieved_from_another_machine(tools):
     """With the account alone: a crashed ship goes with its key, and new ones sail in its stead."""

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.audit import assert_nothing_lost, present
 from tests.support.captain import Voyage, task
-from tests.support.rules import rule
+from tests.support.rules import LONG, rule
 
 LEASE_S = 18
 
@@ -21,7 +21,7 @@ def ends(voyage: Voyage) -> list[tuple[str, str]]:
 
 @rule("R56", "R142", "R143", "R147")
 @pytest.mark.parametrize(
-    "place", [pytest.param(0, id="at-the-front"), pytest.param(1, id="behind")]
+    "place", [pytest.param(0, id="at-the-front"), pytest.param(1, id="behind", marks=LONG)]
 )
 def test_a_ship_that_dies_in_the_train_holds_nobody_up(captain, place):
     """The others land while its claim holds, what it checked does not, and its task is done in the

@@ -284,25 +284,32 @@ class Voyage:
         return dict(self.captain.json("status", self.id))
 
     def look(self) -> Json:
-        """The status as storage has it: ocaptain and its way there would take far longer."""
-        if not self.captain.shares_files:
-            return self.status()
-        request = {"protocol": PROTOCOL, "op": "status"}
+        """The status as storage has it."""
+        if self.captain.shares_files:
+            return self.ask_storage("status")
+        return self.status()
+
+    def task(self, task_id: str) -> Json:
+        """A task as storage, and `tasks --json`, have it."""
+        if self.captain.shares_files:
+            rows: list[Json] = self.ask_storage("tasks")["tasks"]
+        else:
+            rows = self.captain.json("tasks", self.id)
+        return next(row for row in rows if row["id"] == task_id)
+
+    def ask_storage(self, op: str) -> Json:
+        """Ask it right here: ocaptain and its way there would take far longer."""
+        request = {"protocol": PROTOCOL, "op": op}
         answer = serve.respond(self.home(), "captain", request, no_jobs)
         assert answer.pop("ok"), answer
         return answer
-
-    def task(self, task_id: str) -> Json:
-        """A task as `tasks --json` has it."""
-        rows: list[Json] = self.captain.json("tasks", self.id)
-        return next(row for row in rows if row["id"] == task_id)
 
     def log(self) -> str:
         return self.captain.run("logs", self.id).out
 
     def wait(self, status: int = 0, timeout: float = 60) -> Json:
         """Wait for the end with `ocaptain wait`, which has to exit so; the last status."""
-        words = ("wait", self.id, "-t", str(timeout))
+        words = ("wait", self.id, "-t", str(timeout), "--json")
         done = self.captain.run(*words, status=None, timeout=timeout + 30)
         if done.status != status:
             tasks = self.captain.run("tasks", self.id).out
