@@ -1,6 +1,8 @@
 """What all tests share."""
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -25,6 +27,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("long" if config.getoption("--long") else "ci")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove what the ships of tests had in /tmp for their sockets, once no worker is at it."""
+    from tests.support.storage import VOYAGE  # not before its asserts can be rewritten
+
+    if not hasattr(session.config, "workerinput"):
+        for folder in Path("/tmp").glob(f"oc-{VOYAGE}-*"):
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def pytest_xdist_auto_num_workers() -> int:

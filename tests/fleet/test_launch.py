@@ -238,7 +238,7 @@ def test_two_captains_who_set_a_vm_up_at_once_take_turns(tmp_path: Path):
         children.append((number, child))
     for number, child in children:
         assert child.stdin
-        child.stdin.write(pack(cast(StorageBoot, {"number": number}), code=False))
+        child.stdin.write(pack(cast(StorageBoot, {"number": number}), code=None))
         child.stdin.close()
     for number, child in children:
         with child:

@@ -72,7 +72,7 @@ class Moored:
 def unpack(home: Path, told: Any, source: Path) -> None:
     """Put the real code on a storage, and set it up."""
     with tarfile.open(
-        fileobj=io.BytesIO(pack(cast(StorageBoot, told), code=True, bundle=source))
+        fileobj=io.BytesIO(pack(cast(StorageBoot, told), code="storage", bundle=source))
     ) as tar:
         tar.extractall(home / "voyage", filter="data")
     setup.main(home)

@@ -9,9 +9,13 @@ from collections.abc import Callable
 from compileall import compile_dir
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import ocaptain.onboard
 from ocaptain.onboard.protocol import ShipBoot, StorageBoot
+
+Half = Literal["ship", "storage"]
+"""The part of the onboard code that a VM has, besides what both share."""
 
 ONBOARD = Path(ocaptain.onboard.__file__).parent
 TAG = sys.implementation.cache_tag
@@ -33,28 +37,28 @@ END = bytes(2 * tarfile.BLOCKSIZE)
 def pack(
     boot: StorageBoot | ShipBoot,
     *,
-    code: bool,
+    code: Half | None,
     bytecode: bool = False,
     bundle: Path | None = None,
 ) -> bytes:
-    """Pack boot.json, with the onboard code if `code`, and a git bundle if there is one.
+    """Pack boot.json, perhaps with one half of the onboard code, and a git bundle if there is one.
 
     With `bytecode` the code is compiled for the Python that runs this. Returns a gzipped tar
     archive, to be unpacked in ~/voyage. It is in pieces, each gzipped by itself, which is as good
-    to gunzip (RFC 1952): the code is the same for all VMs."""
+    to gunzip (RFC 1952): the code is the same for all ships."""
     pieces = [_packed(lambda tar: _add_text(tar, "boot.json", json.dumps(boot)))]
     if code:
-        pieces.append(_code(bytecode=bytecode))
+        pieces.append(_code(code, bytecode=bytecode))
     if bundle and bundle.exists():
         pieces.append(_packed(lambda tar: tar.add(bundle, "source.bundle")))
     return b"".join([*pieces, gzip.compress(END)])
 
 
 @cache
-def _code(*, bytecode: bool) -> bytes:
+def _code(half: Half, *, bytecode: bool) -> bytes:
     if bytecode:
         compile_dir(ONBOARD, quiet=2)  # once for each installation
-    return _packed(lambda tar: _add_code(tar, bytecode=bytecode))
+    return _packed(lambda tar: _add_code(tar, half, bytecode=bytecode))
 
 
 def _packed(add: Callable[[tarfile.TarFile], None]) -> bytes:
@@ -67,9 +71,15 @@ def _packed(add: Callable[[tarfile.TarFile], None]) -> bytes:
     return buffer.getvalue()
 
 
-def _add_code(tar: tarfile.TarFile, *, bytecode: bool) -> None:
+def _add_code(tar: tarfile.TarFile, half: Half, *, bytecode: bool) -> None:
+    other = "lib/onboard/storage" if half == "ship" else "lib/onboard/ship"
+    fits = _compiled if bytecode else _without_caches
+
+    def wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        return None if entry.name == other else fits(entry)
+
     _add_text(tar, "lib/__main__.py", MAIN)
-    tar.add(ONBOARD, "lib/onboard", filter=_compiled if bytecode else _without_caches)
+    tar.add(ONBOARD, "lib/onboard", filter=wanted)
 
 
 def _add_text(tar: tarfile.TarFile, name: str, text: str) -> None:

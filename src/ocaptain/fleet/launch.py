@@ -22,7 +22,7 @@ from ocaptain.process import to_its_end, wait_for_all
 from ocaptain.providers import VM, open_provider
 from ocaptain.ssh import Remote, Unreachable, new_key
 
-from .archive import pack
+from .archive import Half, pack
 from .voyage import LIB, Signature, Voyage, sign
 
 SET_UP_S = 1800
@@ -252,7 +252,8 @@ class Launch:
             "ship_keys": self.keys,
             "new": new,
         }
-        packed = pack(boot, code=new is not None, bytecode=self._runs_our_python(), bundle=bundle)
+        code: Half | None = "storage" if new else None
+        packed = pack(boot, code=code, bytecode=self._runs_our_python(), bundle=bundle)
         as_root = ("sudo", "-n") if self.voyage.provider.accounts else ()
         await self._set_up(self.voyage.storage, packed, *as_root, program="set-up-storage")
 
@@ -275,7 +276,7 @@ class Launch:
             "ssh_options": list(access.ssh_options),
             "sudo_prefix": list(access.sudo_prefix),
         }
-        packed = pack(boot, code=True, bytecode=self._runs_our_python())
+        packed = pack(boot, code="ship", bytecode=self._runs_our_python())
         await self._set_up(self.voyage.vm(ship), packed, program="set-up-ship")
 
     def _runs_our_python(self) -> bool:

@@ -14,7 +14,7 @@ from ocaptain.onboard.ship.heartbeat import Heartbeat
 from ocaptain.onboard.ship.session import Session, Timing
 from tests.support.sessions import Start, Talking, grant
 from tests.support.ship import Harbor, a_ship
-from tests.support.storage import AS_TEST
+from tests.support.storage import AS_TEST, VOYAGE
 from tests.support.yard import Yard
 
 numbers = count()
@@ -64,7 +64,7 @@ def start(
             tmp_path,
             harbor,
             agent="claude",
-            voyage=f"voyage-{os.getpid()}-{next(numbers)}",
+            voyage=f"{VOYAGE}-{os.getpid()}-{next(numbers)}",
             stall_minutes=stall_s / 60,
             lease_seconds=60,
             time_limit_minutes=limit_s / 60,
