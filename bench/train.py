@@ -36,7 +36,7 @@ class Voyages:
 def independent(effort: Effort) -> Iterator[Row]:
     """Tasks that have nothing to do with each other."""
     ships = effort.choose(smoke=2, quick=8, full=8)
-    tasks = plans.apart(4 * ships, work_s(effort))
+    tasks = apart(effort, ships)
     voyages = sailed(effort, tasks, ships)
     yield row(effort, f"{len(tasks)} tasks", ships, voyages, 1.3)
     yield Row("checks a task", voyages.checks, "", Target(1.3))
@@ -48,14 +48,14 @@ def independent(effort: Effort) -> Iterator[Row]:
 def wide(effort: Effort) -> Iterator[Row]:
     """The same with more ships: landing must not take longer for that."""
     ships = effort.choose(smoke=2, quick=16, full=16)
-    tasks = plans.apart(4 * ships, work_s(effort))
+    tasks = apart(effort, ships)
     yield row(effort, f"{len(tasks)} tasks", ships, sailed(effort, tasks, ships), 1.5)
 
 
 def shared(effort: Effort) -> Iterator[Row]:
     """Every fourth task is in conflict with each other such task."""
     ships = effort.choose(smoke=2, quick=8, full=8)
-    tasks = plans.apart(4 * ships, work_s(effort))
+    tasks = apart(effort, ships)
     for task in tasks[EVERY - 1 :: EVERY]:
         number = int(task["id"])
         task["metadata"]["run"] = f"sleep {work_s(effort):g}; echo {number} >> shared.txt"
@@ -66,9 +66,14 @@ def shared(effort: Effort) -> Iterator[Row]:
 def flaky(effort: Effort) -> Iterator[Row]:
     """A check that is red at random."""
     ships = effort.choose(smoke=2, quick=8, full=8)
-    tasks = plans.apart(4 * ships, work_s(effort))
+    tasks = apart(effort, ships)
     voyages = sailed(effort, tasks, ships, f"; [ $((RANDOM % {ONE_IN})) -ne 0 ]")
     yield row(effort, f"{len(tasks)} tasks, 2 % of checks red", ships, voyages, 2)
+
+
+def apart(effort: Effort, ships: int) -> list[Json]:
+    """Some tasks for each ship that have nothing to do with each other."""
+    return plans.apart(effort.choose(smoke=2, quick=4, full=4) * ships, work_s(effort))
 
 
 def work_s(effort: Effort) -> float:

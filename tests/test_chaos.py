@@ -79,6 +79,7 @@ def test_an_interrupted_run_leaves_nothing(place):
     assert not list(Path("/tmp").glob(f"{voyage}-*"))
 
 
+@LONG
 @pytest.mark.timeout(300)
 def test_reclaim_time(place):
     """No task of a dead ship is handed out before its lease can have expired."""

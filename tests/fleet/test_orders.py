@@ -15,7 +15,7 @@ from ocaptain.onboard.process import marked
 from ocaptain.onboard.protocol import Status, TaskRow
 from ocaptain.ssh import VM
 from tests.support.machine import command_line, put, until
-from tests.support.rules import rule
+from tests.support.rules import LONG, rule
 from tests.support.sailing import Sailing, half_made, under_way
 
 ME = Signature("me@here", "lunch")
@@ -255,6 +255,7 @@ def test_fsck_says_what_it_mended(sailing: Sailing, voyage: Voyage):
 # Ships
 
 
+@LONG
 @rule("R112", "R113")
 def test_ships_are_restarted_replaced_and_relieved(
     tools: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -37,6 +37,7 @@ def sessions(model, marker: str) -> int:
     return len({request.session for request in model.about(marker)})
 
 
+@LONG
 @rule("R48", "R49")
 def test_what_agents_leave_behind_is_seen_to(claude_captain, model):
     """No change with a reason, a dirty tree, and commits with more beside them all end well."""
@@ -64,6 +65,7 @@ def test_what_agents_leave_behind_is_seen_to(claude_captain, model):
     assert sorted(voyage.landed()) == ["Its own words", "Task 2", "Task 3"]
 
 
+@LONG
 @rule("R37", "R48", "R85", "R152")
 def test_agents_that_fail_use_up_attempts(claude_captain, model):
     """Silence is asked about once, a dead or stalled agent is stopped, and each task says why."""
@@ -170,6 +172,7 @@ def test_a_turn_is_over_when_nothing_runs_any_more(impatient, model):
     assert "[1] stopping" not in voyage.log()
 
 
+@LONG
 @rule("R86")
 def test_what_the_api_makes_wait_goes_on_in_the_same_session(claude_captain, model):
     """Overload and a usage limit are waits with an end that status shows, and no attempts."""
@@ -205,6 +208,7 @@ def test_what_the_api_makes_wait_goes_on_in_the_same_session(claude_captain, mod
     voyage.until_log("the API is overloaded (529), asking again in")
 
 
+@LONG
 @rule("R67")
 def test_a_revoked_token_pauses_the_voyage(claude_captain, model):
     """No attempt is used up and no other task is tried; status says what is wrong."""

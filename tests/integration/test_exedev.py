@@ -242,7 +242,9 @@ def test_storage_that_fails_is_not_made_up_for(captain, monkeypatch):
 
 
 @rule("R103")
-@pytest.mark.parametrize("fault", [pytest.param("silent", marks=LONG), "stuck", "broken"])
+@pytest.mark.parametrize(
+    "fault", [pytest.param("silent", marks=LONG), "stuck", pytest.param("broken", marks=LONG)]
+)
 def test_a_ship_that_does_not_come_up_is_done_without(captain, monkeypatch, fault):
     """It is made anew once, and then given up with its key; the others sail."""
     if fault == "broken":
@@ -281,6 +283,7 @@ def test_a_vm_that_was_made_with_an_error_is_made_anew(captain, monkeypatch):
 # Whom to trust
 
 
+@LONG
 def test_an_old_lobby_scopes_keys_by_a_tag_and_that_is_said(captain):
     """Where `ssh-key add` knows no --vm, ships log in as the login user, and become themselves."""
     captain.exe.faults.old_lobby, captain.exe.faults.errors_to = True, "stderr"
@@ -364,8 +367,8 @@ WEATHER: dict[str, dict[str, Any]] = {
     "new-is-slow": {"new_s": 2},
     "far-away": {"rtt_s": 0.15},
 }
-MILD = ("ls-is-late", "new-is-slow", "far-away")
-"""What is only slow."""
+MILD = ("ls-is-late", "new-is-slow", "far-away", "the-lobby-cannot-connect")
+"""What is only slow, or is met like another of these."""
 
 
 @pytest.mark.parametrize(
@@ -406,6 +409,7 @@ def test_a_connection_to_the_lobby_that_drops_before_new_has_answered(
 # Sinking
 
 
+@LONG
 @rule("R105")
 def test_what_rm_cannot_remove_is_told_with_the_command(captain):
     """The rest goes; sink again removes it once exe.dev can."""

@@ -214,6 +214,7 @@ def test_a_machine_that_is_down_is_skipped_and_named(captain):
     captain.sail(small(captain, name="smaller"), 1).wait()
 
 
+@LONG
 def test_a_machine_that_goes_down_is_released_once_it_is_back(captain):
     """`sink` releases the others; then it is all that is left of the voyage."""
     voyage = captain.sail(small(captain), 2)
@@ -229,6 +230,7 @@ def test_a_machine_that_goes_down_is_released_once_it_is_back(captain):
     assert captain.carried() == {}
 
 
+@LONG
 def test_a_lost_ship_is_replaced_on_another_machine(captain):
     """`reinforce` reserves one that is free; the voyage goes on with it to its end."""
     hostname = "echo on $(hostname) >one"

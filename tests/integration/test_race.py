@@ -64,7 +64,7 @@ class Claimant(threading.Thread):
 @rule("R24", "R26", "R27", "R45")
 def test_sixteen_ships_race_for_all_tasks(tmp_path: Path, is_long: bool):
     """Each task is claimed and completed once, none before its blockers, as the journal tells."""
-    count = 200 if is_long else 60
+    count = 200 if is_long else 40
     blockers = graph(count, random.Random(7))
     tasks = [task(task_id, *waits) for task_id, waits in blockers.items()]
     with moored(tmp_path, tasks, SHIPS, lease_seconds=120) as fleet:

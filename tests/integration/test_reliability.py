@@ -232,7 +232,7 @@ def exe(tools: None) -> Iterator[ExeCaptain]:
 
 
 @rule("R8", "R82")
-@pytest.mark.parametrize("who", ["rebooting ship", "rebooting storage"])
+@pytest.mark.parametrize("who", [pytest.param("rebooting ship", marks=LONG), "rebooting storage"])
 def test_vms_that_reboot_in_whatever_phase_go_on_by_themselves(exe, who):
     """Nobody starts anything again: what boots is enough, for a ship as for storage."""
     voyage = phased_voyage(exe)

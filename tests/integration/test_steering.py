@@ -167,6 +167,7 @@ def test_tasks_are_added_and_changed_under_way(captain):
     assert "is completed" in captain.run("tasks", "edit", added, "-d", "x", status=1).err
 
 
+@LONG
 def test_what_is_not_there_is_named(captain):
     """One line that says so, and nothing changes."""
     voyage, path = at_work(captain)
@@ -240,6 +241,7 @@ def test_reinforce_replaces_what_is_lost_and_adds_more(captain):
     assert not left.exists()
 
 
+@LONG
 @rule("R112")
 def test_a_stalled_voyage_is_reinforced_to_its_end(captain):
     """All ships are gone: `status` says what to type, and that is enough."""
@@ -268,6 +270,7 @@ def test_a_reinforcement_that_fails_leaves_nothing(captain):
     voyage.wait()
 
 
+@LONG
 @rule("R79", "R103", "R112")
 def test_a_ship_that_does_not_come_up_is_let_go(captain):
     """The others join; storage does not show it as one that is to come."""

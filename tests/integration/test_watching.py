@@ -14,17 +14,17 @@ from ocaptain.onboard.protocol import PROTOCOL
 from tests.support.captain import Captain, Voyage, task
 from tests.support.commands import await_end
 from tests.support.machine import processes, until
-from tests.support.rules import rule
+from tests.support.rules import LONG, rule
 from tests.support.terminal import Terminal
 
-LONG = "A subject that is much longer than there is room for on one line of a terminal"
+LONG_SUBJECT = "A subject that is much longer than there is room for on one line of a terminal"
 
 
 def gated(captain: Captain, ships: int, **settings) -> tuple[Voyage, Path]:
     """A voyage whose tasks, one per ship, wait for a file; and that file."""
     gate = captain.root / "gate"
     wait = f"echo on watch; while [ ! -e {gate} ]; do sleep 0.1; done; echo relieved; touch"
-    tasks = {str(n): task(f"{LONG} {n}", f"{wait} {n}") for n in range(ships)}
+    tasks = {str(n): task(f"{LONG_SUBJECT} {n}", f"{wait} {n}") for n in range(ships)}
     plan = captain.plan(captain.repository(), tasks, **settings)
     voyage = captain.sail(plan, ships)
     voyage.until(lambda seen: all(ship["state"] == "working" for ship in seen["ships"]))
@@ -141,6 +141,7 @@ def test_a_watch_ends_with_its_terminal(captain):
     assert not (captain.home / ".local" / "state").exists()
 
 
+@LONG
 def test_status_and_tasks_as_json(captain):
     """What other programs read of a voyage under way."""
     voyage, gate = gated(captain, ships=2)
@@ -258,6 +259,7 @@ def panes(terminal: Terminal) -> list[str]:
     return re.findall(r"─ (ship-\d+) · ", "\n".join(terminal.screen()))
 
 
+@LONG
 def test_shell_follows_ships_that_join_and_leave(captain):
     """A pane ends with its ship; who looks next sees the ships by their numbers. Each who looks has
     a session of their own, and none is left when they leave."""
@@ -316,6 +318,7 @@ def ended(captain: Captain, repo: Path) -> Voyage:
     return voyage
 
 
+@LONG
 @rule("R58")
 def test_sink_asks_and_names_what_was_never_fetched(captain):
     """On no nothing happens; ships alone leave storage and what is on it, and fetch brings it."""
@@ -343,6 +346,7 @@ def test_sink_asks_and_names_what_was_never_fetched(captain):
     assert captain.remains() == []
 
 
+@LONG
 @rule("R105")
 def test_sink_takes_its_own_voyage_alone(captain):
     """No process, mount or socket of the sunk voyage is left, and another one goes on."""

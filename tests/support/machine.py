@@ -26,7 +26,7 @@ def put(path: Path, body: str) -> None:
 def until(condition: Callable[[], T], seconds: float = 20, what: str = "it") -> T:
     """Wait until a condition holds, and return what it returned. Raises Trouble if it does not.
 
-    It rests as long as a look takes: to look all the time would slow down what it waits for."""
+    It rests longer than a look takes: to look all the time would slow down what it waits for."""
     deadline = time.monotonic() + seconds
     while True:
         began = time.monotonic()
@@ -36,7 +36,7 @@ def until(condition: Callable[[], T], seconds: float = 20, what: str = "it") -> 
         now = time.monotonic()
         if now > deadline:
             raise Trouble(f"{what} did not come within {seconds:g} s")
-        time.sleep(max(0.03, now - began))
+        time.sleep(max(0.05, 2 * (now - began)))
 
 
 @contextmanager

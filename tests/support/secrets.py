@@ -25,7 +25,7 @@ class Sampler(threading.Thread):
         self.with_gh_token = set[bytes]()
 
     def run(self) -> None:
-        while not self.over.wait(0.005):
+        while not self.over.wait(0.02):
             for path in Path("/proc").glob("[0-9]*"):
                 with suppressed():
                     words, env = (path / "cmdline").read_bytes(), (path / "environ").read_bytes()
