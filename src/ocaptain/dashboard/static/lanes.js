@@ -56,6 +56,7 @@ const lanes = (() => {
     let base = null;       // scales of time: of all, and of the part that is shown
     let x = null;
     let frame = "";        // what everything depends on where it is
+    let rest = 0;          // the coming frame after which lanes out of sight are filled
 
     const zoom = d3.zoom().scaleExtent([1, 2000])
       .filter((event) => (event.type === "wheel" ? event.ctrlKey || event.metaKey || event.shiftKey
@@ -102,7 +103,8 @@ const lanes = (() => {
       frame = sign;
       if (isAnew) setUp(height);
       const parts = all.map((row, index) => (!isAnew && isSame(row, lines[index].row)
-        && grow(lines[index]) ? lines[index] : lineOf(row, index * ROW)));
+        && lines[index].isWhole && grow(lines[index]) ? lines[index]
+        : lineOf(row, index * ROW, { isWhole: !isAnew || isInSight(index) })));
       parts.forEach((line, index) => {
         if (!isAnew && line !== lines[index]) lines[index].group.replaceWith(line.group);
       });
@@ -115,7 +117,14 @@ const lanes = (() => {
       nowLine.setAttribute("visibility", isOut ? "hidden" : "visible");
       plot.classList.toggle("stale", Boolean(state.picture.fault || state.isAway));
       mark();
+      cancelAnimationFrame(rest);
+      if (lines.some((line) => !line.isWhole)) {
+        rest = requestAnimationFrame(() => setTimeout(draw));  // once this is on the screen
+      }
     };
+
+    const isInSight = (index) => index * ROW < scroll.scrollTop + window.innerHeight
+      && (index + 1) * ROW > scroll.scrollTop;
 
     // Scales and axis, if these have changed.
     const setUp = (height) => {
@@ -136,14 +145,15 @@ const lanes = (() => {
       nowLine.setAttribute("y2", height);
     };
 
-    const lineOf = (row, top) => {
+    // A lane as it is drawn; if it is not to be whole, without its claims.
+    const lineOf = (row, top, { isWhole }) => {
       const left = label();
       const now = store.now();
       const middle = top + ROW / 2;
       const bars = top + (ROW - BAR) / 2;
       const parts = [s("line.rule", { x1: left, x2: width, y1: top + ROW, y2: top + ROW })];
       const blocks = [];
-      for (const claim of row.claims) {
+      for (const claim of isWhole ? row.claims : []) {
         const own = [];
         for (const phase of phases.of(claim)) {
           const until = phase.until === null ? Math.max(now, phase.from) : phase.until;
@@ -166,7 +176,7 @@ const lanes = (() => {
         s("text.lane-name", { x: 20, y: middle + 4 }, row.id.slice(0, 14),
           s("title", {}, row.ship ? `${row.id}: ${words.said(row.ship.state)}`
             : `${row.id} is gone`)));
-      return { row, blocks, group: s("g", {}, parts) };
+      return { row, blocks, isWhole, group: s("g", {}, parts) };
     };
 
     const textOf = (claim) => claim.task || "verify.sh";
@@ -307,7 +317,11 @@ const lanes = (() => {
     });
     resized.observe(box);
     draw();
-    return { update: draw, leave: () => resized.disconnect() };
+    const leave = () => {
+      resized.disconnect();
+      cancelAnimationFrame(rest);
+    };
+    return { update: draw, leave };
   };
 
   return { mount };
