@@ -34,7 +34,7 @@ new MutationObserver((_, observer) => {
   requestAnimationFrame(() => setTimeout(() => { window.paintedAt = performance.now(); }));
 }).observe(document, { childList: true, subtree: true });
 """
-"""Notes when the frame was over in which all lanes were there: ms since the tab was sent there."""
+"""Notes when the frame was over that had a lane for each ship: ms since the tab was sent there."""
 CHANGED = """() => {
   const figure = () => document.querySelector(".figure .value").textContent;
   const before = figure();
