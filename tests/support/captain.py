@@ -206,8 +206,8 @@ class Captain:
     def remains(self) -> list[str]:
         """Whatever of this captain's still runs, is mounted or listens; and each socket of theirs.
 
-        An ssh that is ended just after it made its socket leaves that, and nobody answers there;
-        the next one to the same host replaces it."""
+        An ssh that had to be killed leaves its socket, at which nobody answers, and the next one to
+        the same host replaces it."""
         sockets = [path for path in (self.root / "run").rglob("*") if path.is_socket()]
         sockets = [path for path in sockets if not SSH_SOCKET.fullmatch(path.name) or answers(path)]
         return [
