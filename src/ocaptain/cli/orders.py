@@ -93,9 +93,9 @@ async def hail(fleet: Fleet, message: str, why: str, as_json: bool) -> None:
     if as_json:
         print_json(await orders.hail(voyage, sign(why), message, fleet.ship))
     else:
-        outcome = await orders.hail(voyage, sign(why), message, fleet.ship, tell=click.echo)
         from ocaptain import terminal
 
+        outcome = await orders.hail(voyage, sign(why), message, fleet.ship, tell=click.echo)
         terminal.show(terminal.hail(outcome))
 
 

@@ -67,7 +67,8 @@ def _packed(add: Callable[[tarfile.TarFile], None]) -> bytes:
     with gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=1) as file:
         # Never closed, for that would end it. Unlike Python's usual format, this one has no second
         # header for each time with a fraction.
-        add(tarfile.TarFile(fileobj=file, mode="w", format=tarfile.GNU_FORMAT))
+        tar = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.GNU_FORMAT)
+        add(tar)
     return buffer.getvalue()
 
 

@@ -178,8 +178,10 @@ def links_between(tasks: Mapping[str, Task]) -> list[Link]:
     """Return all links, each once, whichever of the two tasks' files says so."""
     links = []
     for task_id, task in tasks.items():
-        links += [Link(task_id, blocked) for blocked in task.get("blocks", [])]
-        links += [Link(blocker, task_id) for blocker in task.get("blockedBy", [])]
+        for blocked in task.get("blocks", []):
+            links.append(Link(task_id, blocked))
+        for blocker in task.get("blockedBy", []):
+            links.append(Link(blocker, task_id))
     return list(dict.fromkeys(links))
 
 
