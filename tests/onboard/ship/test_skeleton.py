@@ -1,5 +1,6 @@
 """What an agent leaves in `.git` ends with its task, and what `setup.sh` put there stays."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,6 +139,7 @@ def nested(yard: Yard) -> None:
 
 
 def modes(yard: Yard) -> None:
+    time.sleep(1.05 - time.time() % 1)  # git compares times in whole seconds
     (yard.path / "poem").chmod(0o400)
     (yard.path / "gone").chmod(0o755)
 
