@@ -14,7 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.support.storage import Storage, assert_sound
+from tests.support.storage import Json, Storage, assert_sound
+
+Act = Callable[[Storage], Json]
+"""Something that storage is asked for."""
 
 EFFECTS = {
     "open",
@@ -117,3 +120,28 @@ def recovered(storage: Storage) -> dict[str, Any]:
     """The state after a crash, in which all must agree."""
     assert_sound(storage)
     return storage.sections()
+
+
+def assert_whole_or_not_at_all(storage: Storage, act: Act, room: Path) -> None:
+    """Killed at any single step, what is asked has happened wholly or not at all; asked again, it
+    has happened once. `act` asks for one thing, with an id."""
+    before = essence(storage.sections())
+    done = storage.copied(room / "done")
+    assert act(done)["ok"]
+    after = essence(done.sections())
+    outcomes = set()
+    for crashed in each_crash(storage, act, room):
+        state = essence(recovered(crashed))
+        assert state in (before, after)
+        outcomes.add(state == after)
+        assert act(crashed)["ok"]
+        assert essence(recovered(crashed)) == after
+    assert outcomes == {True, False}
+
+
+def essence(state: Json) -> Json:
+    """State without what asking again may change: the times at which ships were heard."""
+    meta = {
+        key: value for key, value in state["meta"].items() if key not in ("clock", "last_call_at")
+    }
+    return {"tasks": state["tasks"], "claims": state["claims"], "meta": meta}

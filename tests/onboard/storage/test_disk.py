@@ -2,7 +2,7 @@
 
 import compileall
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.crashes import each_crash, recovered
+from tests.support.crashes import Act, assert_whole_or_not_at_all
 from tests.support.disk import Disk, small_disk
 from tests.support.moored import Moored, moored
 from tests.support.rules import rule
 from tests.support.storage import Json, Sail, Storage, assert_sound, git, task
-
-Act = Callable[[Storage], Json]
 
 
 def a_claim(storage: Storage) -> Act:
@@ -84,33 +82,13 @@ CALLS = (
 )
 
 
-def essence(state: Json) -> Json:
-    """State without what asking again may change: the times at which ships were heard."""
-    meta = {
-        key: value for key, value in state["meta"].items() if key not in ("clock", "last_call_at")
-    }
-    claims = {n: {**c, "expires": 0, "ended": 0} for n, c in state["claims"].items()}
-    return {"tasks": state["tasks"], "claims": claims, "meta": meta}
-
-
 @rule("R1")
 @pytest.mark.parametrize("prepare", CALLS, ids=lambda call: call.__name__)
 def test_a_crash_anywhere_in_a_call_leaves_all_of_it_or_nothing(sail: Sail, tmp_path, prepare):
     """Killed at any single step, a change has happened wholly or not at all; asked again, it is
     there once."""
     storage = sail(task("1"), task("2", "1"), max_attempts=1)
-    act: Act = prepare(storage)
-    before = essence(storage.sections())
-    done = storage.copied(tmp_path / "done")
-    assert act(done)["ok"]
-    after, outcomes = essence(done.sections()), set()
-    for crashed in each_crash(storage, act, tmp_path):
-        state = essence(recovered(crashed))
-        assert state in (before, after)
-        outcomes.add(state == after)
-        assert act(crashed)["ok"]
-        assert essence(recovered(crashed)) == after
-    assert outcomes == {True, False}
+    assert_whole_or_not_at_all(storage, prepare(storage), tmp_path)
 
 
 # No room

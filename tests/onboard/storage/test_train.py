@@ -1,9 +1,12 @@
 """The train: checks at once, each on top of the work of the one ahead."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.crashes import Act, assert_whole_or_not_at_all
 from tests.support.rules import rule
 from tests.support.storage import Json, Sail, Storage, assert_sound, task
 
@@ -414,3 +417,41 @@ def test_a_check_is_timed(sail: Sail):
     yard.storage.now += 4
     yard.land(0, commit)
     assert yard.storage.sections()["meta"]["train"]["checks_s"] == [4.0]
+
+
+# Storage is killed
+
+
+def a_place(yard: Yard) -> Act:
+    """A ship says which commit its check is of."""
+    first = yard.board(0)
+    commit = yard.storage.push(yard.claims[1]["ref"], yard.base(1))
+    told = {"claim": yard.claims[1]["claim"], "commit": commit, "base_commit": first}
+    return lambda it: it.ask("ship-1", "enter", **told, id="once")
+
+
+def a_landing_of_all(yard: Yard) -> Act:
+    """The first check passes, as those behind it have before."""
+    commits = [yard.board(at) for at in range(3)]
+    for at in (1, 2):
+        yard.land(at, commits[at])
+    told = {"claim": yard.claims[0]["claim"], "commit": commits[0]}
+    return lambda it: it.ask("ship-0", "land", **told, id="once")
+
+
+def a_red_check(yard: Yard) -> Act:
+    """The first check fails: the ship leaves, and those behind it are on another base."""
+    for at in range(3):
+        yard.board(at)
+    told = {"claim": yard.claims[0]["claim"], "why": "red", "on": yard.storage.start}
+    return lambda it: it.ask("ship-0", "leave", **told, id="once")
+
+
+@rule("R1", "R142", "R143")
+@pytest.mark.parametrize("prepare", [a_place, a_landing_of_all, a_red_check])
+def test_a_crash_of_storage_leaves_the_train_as_it_was_or_as_it_is_to_be(
+    sail: Sail, tmp_path: Path, prepare: Callable[[Yard], Act]
+):
+    """Killed at any single step, nothing lands that was not green, and nobody's place is lost."""
+    yard = Yard(sail, 3)
+    assert_whole_or_not_at_all(yard.storage, prepare(yard), tmp_path)
