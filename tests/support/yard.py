@@ -5,6 +5,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from ocaptain.onboard.protocol import Reviewer, Task
 from ocaptain.onboard.ship.attempt import Attempt
 from ocaptain.onboard.ship.clone import Clone
@@ -158,3 +160,19 @@ def with_submodule(yard: Yard) -> Path:
     git(yard.path, *allow, "submodule", "--quiet", "update", "--init")
     yard.work.begin()
     return library
+
+
+def fails(path: Path, *words: str, stdin: str = "") -> None:
+    """Run a git command that stops half-way."""
+    with pytest.raises(AssertionError):
+        git(path, *words, stdin=stdin)
+
+
+def two_sides(yard: Yard) -> str:
+    """Make two branches that change the same line. Returns the other one as a patch."""
+    git(yard.path, "checkout", "-q", "-b", "aside")
+    yard.commit("Aside", poem="aside\n")
+    patch = git(yard.path, "format-patch", "-1", "--stdout") + "\n"
+    git(yard.path, "checkout", "-q", "work/1-1")
+    yard.commit("Mine", poem="mine\n")
+    return patch

@@ -78,10 +78,7 @@ async def fetch(
             await _see_that_it_is_related(voyage, repo, unfetched.get("start"))
         await _fetch_refs(voyage, into, wrecks=everything)
         if everything:
-            await _have_git_ignore(folder.name, into)
-            await _fetch_records(voyage, folder)
-            if write_report:
-                await write_report(voyage, folder / REPORT)
+            await _bring_records(voyage, into, folder, write_report)
             fetched.update(unfetched["wrecks"])
     except Unrelated:
         raise
@@ -103,6 +100,16 @@ async def fetch(
         "wrecks": [] if everything else list(unfetched["wrecks"]),
     }
     return {**outcome, "message": _in_sentences(outcome)}
+
+
+async def _bring_records(
+    voyage: Voyage, into: Path, folder: Path, write_report: WriteReport | None
+) -> None:
+    """Bring logs, journal and artifacts into a folder beside the code, which git ignores."""
+    await _have_git_ignore(folder.name, into)
+    await _fetch_records(voyage, folder)
+    if write_report:
+        await write_report(voyage, folder / REPORT)
 
 
 def _in_sentences(outcome: FetchOutcome) -> str:

@@ -1,33 +1,13 @@
 """What is found in a clone at the end of a turn: real repositories, in all kinds of states."""
 
 import os
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from tests.support.rules import rule
 from tests.support.storage import VOYAGE, git
-from tests.support.yard import OTHERS, Yard, with_submodule
-
-MARKED = "<<<<<<< ours\nmine\n=======\ntheirs\n>>>>>>> theirs\n"
-
-
-def fails(path: Path, *words: str, stdin: str = "") -> None:
-    """Run a git command that stops half-way."""
-    with pytest.raises(AssertionError):
-        git(path, *words, stdin=stdin)
-
-
-def two_sides(yard: Yard) -> str:
-    """Make two branches that change the same line. Returns the other one as a patch."""
-    git(yard.path, "checkout", "-q", "-b", "aside")
-    yard.commit("Aside", poem="aside\n")
-    patch = git(yard.path, "format-patch", "-1", "--stdout") + "\n"
-    git(yard.path, "checkout", "-q", "work/1-1")
-    yard.commit("Mine", poem="mine\n")
-    return patch
+from tests.support.yard import OTHERS, Yard, fails, two_sides, with_submodule
 
 
 @rule("R134")
@@ -102,49 +82,6 @@ def test_what_a_stash_left_in_conflict(yard: Yard, style: str):
     yard.write("poem", "both\n")
     git(yard.path, "stash", "drop", "-q")
     assert yard.ready() == ["Rest", "With markers", "Mine"]
-
-
-@rule("R134")
-@pytest.mark.parametrize("left", ["<<<<<<< HEAD\n", ">>>>>>> 1f2e3d (Theirs)\r\n", ">>>>>>>\n"])
-def test_half_of_the_markers_are_markers(yard: Yard, left: str):
-    """Whichever of them was forgotten."""
-    yard.write("new", f"a\n{left}b\n")
-    assert yard.found() == [("markers", ("new",))]
-
-
-@pytest.mark.parametrize(
-    "text", ["Title\n=======\n", ">>>>>> six\n", "> >>>>>>> quoted\n", "a\0" + MARKED]
-)
-def test_what_only_looks_like_a_marker(yard: Yard, text: str):
-    """Headings, quotes and binary files are no conflicts."""
-    yard.write("new", text)
-    assert yard.found() == []
-
-
-@rule("R135")
-def test_marker_lines_that_a_file_had_before(yard: Yard):
-    """A page about merging may be changed, renamed, and be in conflict like any other."""
-    yard.land(page=f"{MARKED}start\n")
-    yard.begin("work/1-1")
-    yard.commit("Mine", page=f"{MARKED}mine\n")
-    assert yard.found() == []
-    yard.land(page=f"{MARKED}theirs\n")
-    assert yard.rebase() == ["page"]
-    yard.write("page", f"{MARKED}mine\n<<<<<<< HEAD\ntheirs\n")
-    assert yard.found() == [("markers", ("page",))]
-    yard.write("page", f"{MARKED}mine and theirs\n")
-    assert yard.ready() == ["Mine"]
-    git(yard.path, "mv", "page", "moved")
-    assert yard.found() == []
-
-
-def test_markers_of_another_size(yard: Yard):
-    """The attribute `conflict-marker-size` is heeded."""
-    yard.land(attributes="")
-    yard.write(".gitattributes", "*.rst conflict-marker-size=12\n")
-    yard.write("a.rst", "<<<<<<< seven\n")
-    yard.write("b.rst", f"{'<' * 12} HEAD\n")
-    assert yard.found() == [("markers", ("b.rst",))]
 
 
 def binary(yard: Yard) -> None:
@@ -261,129 +198,6 @@ def test_names_that_an_agent_has_had_ignored_are_found(yard: Yard):
     assert git(yard.path, "show", "HEAD:poem") == "$Id: mine $"
 
 
-@rule("R137")
-def test_what_git_cannot_add_is_named_and_the_rest_is_kept(yard: Yard):
-    """A filter that fails takes one file with it, not all, and git's words are there."""
-    yard.write(".gitattributes", "*.bad filter=eat\n")
-    git(yard.path, "config", "--file", "../workspace.set-up/config", "filter.eat.clean", "false")
-    git(yard.path, "config", "--file", "../workspace.set-up/config", "filter.eat.required", "true")
-    yard.clone.mend()
-    for name in ("a", "b", "c.bad", "d"):
-        yard.write(name, name)
-    [finding] = [finding for finding in yard.found() if finding[0] == "refused"]
-    assert finding[1] == ("c.bad",)
-    assert "clean filter 'eat' failed" in yard.work.survey.take().refused[0][1]
-    assert yard.work.save("work/1-1", []) == ["c.bad"]
-    assert [yard.shown("work/1-1", name) for name in "abd"] == ["a", "b", "d"]
-
-
-def on_a_branch(yard: Yard) -> str:
-    git(yard.path, "checkout", "-q", "-b", "feature")
-    yard.commit("Elsewhere", lost="lost")
-    git(yard.path, "checkout", "-q", "work/1-1")
-    return "feature"
-
-
-def on_no_branch(yard: Yard) -> str:
-    git(yard.path, "checkout", "-q", "--detach")
-    yard.commit("Elsewhere", lost="lost")
-    commit = git(yard.path, "rev-parse", "--short=12", "HEAD")
-    git(yard.path, "checkout", "-q", "work/1-1")
-    return f"commit {commit}, on no branch"
-
-
-def in_the_stash(yard: Yard) -> str:
-    yard.write("poem", "stashed\n")
-    yard.write("lost", "lost")
-    git(yard.path, "stash", "-u")
-    return "stash@{0}"
-
-
-def in_a_worktree(yard: Yard) -> str:
-    git(yard.path, "worktree", "add", "-q", "--detach", "../beside")
-    (yard.path / "../beside/lost").write_text("lost")
-    return "the worktree ../beside"
-
-
-def in_a_worktree_within(yard: Yard) -> str:
-    git(yard.path, "worktree", "add", "-q", ".claude/worktrees/x", "-b", "sub")
-    (yard.path / ".claude/worktrees/x/lost").write_text("lost")
-    return "the worktree .claude/worktrees/x"
-
-
-def in_a_worktree_on_an_orphan_branch(yard: Yard) -> str:
-    git(yard.path, "worktree", "add", "-q", "--detach", "../beside")
-    git(yard.path.with_name("beside"), "checkout", "-q", "--orphan", "fresh")
-    (yard.path / "../beside/lost").write_text("lost")
-    return "the worktree ../beside"
-
-
-def under_another_ref(yard: Yard) -> str:
-    on_no_branch(yard)
-    git(yard.path, "tag", "mine", "HEAD@{1}")
-    return "refs/tags/mine"
-
-
-def under_a_tag_with_a_message(yard: Yard) -> str:
-    on_no_branch(yard)
-    git(yard.path, "tag", "-a", "-m", "Mine", "mine", "HEAD@{1}")
-    return "refs/tags/mine"
-
-
-def under_odd_names(yard: Yard) -> str:
-    git(yard.path, "branch", "odd\u2028name")
-    yard.write("lost", "lost")
-    git(yard.path, "stash", "push", "-q", "-u", "-m", "odd\f\u2028message")
-    return "stash@{0}"
-
-
-ELSEWHERE = [
-    on_a_branch,
-    on_no_branch,
-    in_the_stash,
-    in_a_worktree,
-    in_a_worktree_within,
-    in_a_worktree_on_an_orphan_branch,
-    under_another_ref,
-    under_a_tag_with_a_message,
-    under_odd_names,
-]
-
-
-@rule("R138")
-@pytest.mark.parametrize("make", ELSEWHERE)
-def test_work_elsewhere_is_found_and_kept(yard: Yard, make: Callable[[Yard], str]):
-    """Wherever it was left: it is named, and all of it is saved under further refs."""
-    name = make(yard)
-    [(kind, names)] = yard.found()
-    assert kind == "elsewhere"
-    assert name in names
-    yard.work.save("work/1-1", [], ended=True)
-    refs = git(yard.bare, "for-each-ref", "--format=%(refname)", "refs/heads/work").split()
-    assert refs
-    assert all(ref.startswith("refs/heads/work/1-1+") for ref in refs)
-    files = [git(yard.bare, "ls-tree", "-r", "--name-only", ref).split() for ref in refs]
-    assert any("lost" in names for names in files)
-
-
-def test_work_that_was_brought_over_is_not_elsewhere(yard: Yard):
-    """A branch that was merged, picked or squashed, and a stash that was applied, are taken."""
-    on_a_branch(yard)
-    git(yard.path, "merge", "-q", "--squash", "feature")
-    in_the_stash(yard)
-    git(yard.path, "stash", "apply", "-q", "--index")
-    git(yard.path, "worktree", "add", "-q", "../clean")
-    assert yard.found() == []
-
-
-def test_what_was_there_before_is_not_the_tasks(yard: Yard):
-    """Stash and branches of an earlier task are none of this one's work."""
-    in_the_stash(yard)
-    on_a_branch(yard)
-    yard.work.begin()
-    assert yard.found() == []
-
-
 @pytest.mark.parametrize("text", ["a\r\nb\r\n", "a\nb\r\n"])
 def test_what_nobody_changed_is_not_committed(yard: Yard, text: str):
     """Files that git would write anew for their line ends stay as they are on the branch."""
@@ -398,18 +212,6 @@ def test_what_nobody_changed_is_not_committed(yard: Yard, text: str):
     assert git(yard.path, "show", "--name-only", "--format=").split() == ["mine"]
     yard.write("w.txt", "mine\n")
     assert "w.txt" in [change.path for change in yard.work.survey.take().changes]
-
-
-def test_what_was_staged_and_then_overwritten_is_kept(yard: Yard):
-    """The index may have what neither the tree nor the branch has."""
-    yard.write("a", "staged")
-    git(yard.path, "add", "a")
-    yard.write("a", "later")
-    assert yard.found() == []
-    yard.work.save("work/1-1", [], ended=True)
-    [ref] = git(yard.bare, "for-each-ref", "--format=%(refname)", "refs/heads/work/1-1+*").split()
-    assert yard.shown(ref, "a") == "staged"
-    assert yard.shown("work/1-1", "a") == "later"
 
 
 @rule("R139")
@@ -427,16 +229,6 @@ def test_submodules(yard: Yard):
     assert yard.ready() == ["Rest"]
 
 
-def test_a_name_that_is_no_text(yard: Yard):
-    """Bytes that no encoding has are a name like any other."""
-    name = os.fsdecode(b"odd\xff name")
-    (yard.path / name).write_text(MARKED)
-    assert yard.found() == [("markers", (name,))]
-    (yard.path / name).write_text("x")
-    yard.commit_rest()
-    assert "odd" in git(yard.path, "ls-tree", "--name-only", "HEAD")
-
-
 def test_a_branch_without_a_commit(yard: Yard):
     """An orphan branch has no commit to compare with."""
     git(yard.path, "checkout", "-q", "--orphan", "new")
@@ -444,25 +236,6 @@ def test_a_branch_without_a_commit(yard: Yard):
     assert yard.found() == []
     yard.work.save("work/1-1", [])
     assert yard.shown("work/1-1", "a") == "a"
-
-
-def test_a_landing_of_others_is_no_leftover(yard: Yard):
-    """What the agent merged from the branch by itself is not its own change."""
-    yard.commit("Mine", a="a")
-    yard.land(page=MARKED)
-    git(yard.path, "fetch", "-q", "origin")
-    git(yard.path, "merge", "-q", f"origin/{VOYAGE}")
-    assert yard.found() == []
-
-
-@rule("R134")
-def test_markers_that_come_from_the_agents_own_branch(yard: Yard):
-    """A merge that is not committed yet makes them no lines of the file's own."""
-    git(yard.path, "checkout", "-q", "-b", "side")
-    yard.commit("Side", page=MARKED)
-    git(yard.path, "checkout", "-q", "work/1-1")
-    git(yard.path, "merge", "-q", "--no-commit", "--no-ff", "side")
-    assert yard.found() == [("markers", ("page",))]
 
 
 @rule("R138")
@@ -487,27 +260,6 @@ def test_bits_of_the_plans_setup_stay(yard: Yard):
     assert git(yard.path, "show", "--name-only", "--format=") == "mine"
 
 
-@pytest.mark.parametrize("delete", ["git rm -q gone", "git rm -q gone; git commit -qm Gone"])
-def test_files_deleted_elsewhere_are_work_elsewhere(yard: Yard, delete: str):
-    """In the stash, or on another branch."""
-    git(yard.path, "checkout", "-q", "-b", "feature")
-    subprocess.run(f"{delete}; git stash -q", cwd=yard.path, shell=True, check=True)
-    git(yard.path, "checkout", "-q", "work/1-1")
-    [(kind, names)] = yard.found()
-    assert kind == "elsewhere"
-    assert names
-    git(yard.path, "rm", "-q", "gone")
-    assert yard.found() == []
-
-
-def test_what_an_operation_has_put_aside_is_kept(yard: Yard):
-    """`--autostash` keeps it in a file of git's, and in no ref."""
-    two_sides(yard)
-    yard.write("gone", "aside\n")
-    fails(yard.path, "rebase", "--autostash", "aside")
-    assert "the stash of a rebase" in dict(yard.found())["elsewhere"]
-
-
 def test_saving_goes_on_after_the_agent_has_cleaned_up(yard: Yard):
     """`git gc` removes what only a snapshot had here."""
     yard.write("a", "a")
@@ -517,30 +269,6 @@ def test_saving_goes_on_after_the_agent_has_cleaned_up(yard: Yard):
     yard.work.save("work/1-1", [])
     assert yard.shown("work/1-1", "a") == "b"
     assert yard.shown("work/1-1^2", "a") == "a"
-
-
-def test_a_lock_of_a_killed_git_keeps_nothing_from_being_saved(yard: Yard):
-    """Also in the index that snapshots are made of."""
-    yard.write("a", "a")
-    (yard.path / ".git" / "ocaptain-index.lock").touch()
-    assert yard.work.save("work/1-1", []) == []
-    assert yard.shown("work/1-1", "a") == "a"
-
-
-def test_a_path_too_long_for_git_is_named(yard: Yard):
-    """git cuts its warning off."""
-    here = os.open(yard.path, os.O_DIRECTORY)
-    for _ in range(21):
-        os.mkdir("d" * 200, dir_fd=here)
-        inner = os.open("d" * 200, os.O_DIRECTORY, dir_fd=here)
-        os.close(here)
-        here = inner
-    os.close(here)
-    yard.write("good", "good")
-    assert [kind for kind, _ in yard.found()] == ["refused"]
-    [path] = yard.work.save("work/1-1", [])
-    assert path.startswith("d" * 200)
-    assert yard.shown("work/1-1", "good") == "good"
 
 
 def test_a_history_that_the_agent_has_cut_off_is_fetched(yard: Yard):

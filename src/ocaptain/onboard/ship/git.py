@@ -181,6 +181,13 @@ class Git:
             env["GIT_INDEX_FILE"] = str(index)
         return self._start(words, env, errors="surrogateescape")
 
+    def answer(self, *words: str, index: Path | None = None) -> process.Done:
+        """Ask git what it has to know, and change nothing by looking."""
+        done = self.ask(*words, index=index)
+        if done.status:
+            raise GitFailed(done.stderr.strip()[-2000:])
+        return done
+
     def run(self, *words: str, index: Path | None = None, tree: Path | None = None) -> str:
         """Run git in the clone, perhaps on another index or tree, and return what it printed."""
         env = self._in_clone(own_environment(self._ssh))
@@ -192,10 +199,12 @@ class Git:
 
     def paths(self, *words: str, index: Path | None = None) -> list[str]:
         """Ask git, which lists something and is told `-z`, and return what it lists."""
-        done = self.ask(*words, index=index)
-        if done.status:
-            raise GitFailed(done.stderr.strip()[-2000:])
+        done = self.answer(*words, index=index)
         return [path for path in done.stdout.split("\0") if path]
+
+    def name(self, path: Path) -> str:
+        """Return a path as git names it, from the top of the clone."""
+        return os.path.relpath(os.path.realpath(path), os.path.realpath(self.path))
 
     def has(self, commit: str) -> bool:
         """Whether a commit is here."""
@@ -263,3 +272,10 @@ class Git:
         if self._give_up.is_set():
             limit_s = LATE_S
         return process.run(argv, cwd=self.path, env=env, timeout=limit_s, errors=errors)
+
+
+def text_of(file: Path) -> str:
+    """Return what is in a file; empty if it is none, or cannot be read."""
+    with suppress(OSError):
+        return file.read_text(errors="replace") if file.is_file() else ""
+    return ""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import skeleton, trees
 from .clone import RESCUED, Clone
-from .git import Git, GitFailed
+from .git import Git, GitFailed, text_of
 from .stock import NAMELESS, left_detached, stashed
 
 TAKEN_OVER = ("worktrees", "modules", "lfs", "annex")
@@ -88,16 +88,10 @@ def _make_readable(clone: Clone, broken: Path) -> None:
 
 def _name_all(git: Git) -> None:
     """Give names to commits that only logs know: older stashes, and what was left on no branch."""
-    tips = left_detached(_text(git.directory / "logs" / "HEAD"))
-    tips += stashed(_text(git.directory / "logs" / "refs" / "stash"))
+    tips = left_detached(text_of(git.directory / "logs" / "HEAD"))
+    tips += stashed(text_of(git.directory / "logs" / "refs" / "stash"))
     for tip in tips:
         git.ask("update-ref", NAMELESS + tip.commit, tip.commit)
-
-
-def _text(file: Path) -> str:
-    with suppress(OSError):
-        return file.read_text(errors="replace")
-    return ""
 
 
 def _drop_empty_refs(git: Git) -> None:

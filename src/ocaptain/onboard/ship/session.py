@@ -18,6 +18,7 @@ from .agents import Agent, Event, Job, Outcome, own_variables
 from .credentials import digest
 from .hails import Hails
 from .heartbeat import WORKING, GiveUp, Heartbeat
+from .limits import Limits
 from .ship import LOG_LINE_LIMIT, Ship
 from .turn import Run, Turn
 from .workgroup import NoProgram, OutOfMemory
@@ -29,10 +30,6 @@ LINE_LIMIT = 4_000_000
 KEPT_LINES = 10
 LIMITS_OF_A_TURN = 10
 """How many time limits of the plan's commands a turn may take."""
-LIMITED_TURNS = 10
-"""How many turns in a row may end with a limit, without any work between them."""
-LONGEST_LIMIT_S = 8 * 86400
-"""However far away the end is that was announced; a week is the longest that is known."""
 NOT_INSTALLED = "{program} is not installed on {ship}: install it there, then: ocaptain resume"
 LOOK_S = 0.5
 """Seconds between looks for new credentials while a limit lasts."""
@@ -91,8 +88,7 @@ class Session:
         self._telemetry = telemetry
         self._spending = heartbeat.spending
         self._spending.end_process()  # of a session before this one, if there was one
-        self._limits = 0
-        """How many turns have ended with a limit since it last worked."""
+        self._limits = Limits(self._timing.limited_s, self._timing.longest_limited_s)
         self._has_worked = False
         """Whether it has since it was told what to do in this turn."""
         self._hails = Hails()
@@ -153,7 +149,7 @@ class Session:
         self.ship.say("goes on with the credentials that came", self.heartbeat.task_id)
         self.ship.work.kill(self.heartbeat.spared)
         self._spending.end_process()
-        self._limits = 0
+        self._limits.clear()
         self._hails.send_again()
         self._run = self._start(self._run.conversation)
         self._listen()
@@ -175,12 +171,12 @@ class Session:
                 if not (self._has_worked and self._run.conversation):  # it may not know of it
                     words = text
             end = self._take_turn(words)
-        self._limits = 0
+        self._limits.clear()
         return end
 
     def _take_turn(self, text: str) -> Event:
         """Do one turn. Returns how it ended, perhaps by a limit."""
-        if self._limits:
+        if self._limits.in_a_row:
             self.heartbeat.report({"until": 0.0})
         else:
             self.heartbeat.report(WORKING)
@@ -217,7 +213,7 @@ class Session:
             self.heartbeat.check_claim()
             if time.monotonic() > self._save_due:
                 self._save_now()
-            is_limited = self._limits > 0 or self._turn.wait_ends > time.time()
+            is_limited = self._limits.in_a_row > 0 or self._turn.wait_ends > time.time()
             if is_limited and self._has_old_credentials():
                 return Event("end", "other credentials came", outcome="limited")
             self._send("")
@@ -232,11 +228,8 @@ class Session:
         Raises GiveUp if the claim is lost meanwhile, or if there was one limit too many."""
         if self._has_old_credentials():
             return
-        self._limits += 1
-        if self._limits > LIMITED_TURNS:
-            text = f"the API made it wait {LIMITED_TURNS} times in a row, at last: {limit.text}"
-            raise GiveUp(text, "infrastructure")
-        until = self._limit_ends()
+        self._limits.note(limit.text)
+        until = self._limits.end(self._turn.wait_ends)
         is_announced = self._turn.wait_ends > time.time()
         is_shared = self._turn.wait_is_shared if is_announced else limit.is_shared
         self._report_wait(limit.text, until, is_shared=is_shared)
@@ -254,14 +247,6 @@ class Session:
                 "credential": self._run.credential if is_shared else "",
             }
         )
-
-    def _limit_ends(self) -> float:
-        """Return when a limit ends, in UNIX time, as it was announced or else as is likely."""
-        now = time.time()
-        if self._turn.wait_ends > now:
-            return min(self._turn.wait_ends, now + LONGEST_LIMIT_S)
-        likely_s = self._timing.limited_s * float(2 ** (self._limits - 1))
-        return now + min(likely_s, self._timing.longest_limited_s)
 
     def _has_old_credentials(self) -> bool:
         """Whether the captain has sent others than those that the agent was started with."""
@@ -295,29 +280,14 @@ class Session:
         return (
             self._exited(silent_s)
             or self._overspent()
-            or self._outspent()
             or self._overdue()
             or self._stalled(silent_s)
         )
 
     def _overspent(self) -> Event | None:
-        """End a turn that would use more tokens than the claim has, as far as the agent tells."""
-        budget = self.grant["budget_tokens"]
-        if budget is None or self._spending.tokens() < budget:
-            return None
-        text = f"its budget of {budget:,} tokens is used up: {self._spending.tokens():,}"
-        return Event("end", text, outcome="spent")
-
-    def _outspent(self) -> Event | None:
-        """End a turn once another agent has spent of the same dollars, and none are left.
-
-        The agent itself knows only what was left when its process began."""
-        budget_usd = self.grant["budget_usd"]
-        if budget_usd is None or not self._spending.is_shared():
-            return None
-        if self._spending.total() < budget_usd:
-            return None
-        return Event("end", f"the budget of ${budget_usd:.2f} is spent", outcome="spent")
+        """End a turn that would use more than the claim has, as far as the agent tells."""
+        why = self._spending.excess(self.grant["budget_usd"], self.grant["budget_tokens"])
+        return Event("end", why, outcome="spent") if why else None
 
     def _exited(self, silent_s: float) -> Event | None:
         """End a turn whose agent is gone, though what it left may hold its output open."""
@@ -440,7 +410,7 @@ class Session:
         """Log what the agent said or did; if it is in its turn, it is at work."""
         self._note(event)
         self._has_worked = True
-        self._limits = 0
+        self._limits.clear()
         run.conversation = run.begun  # only now is there anything that could go on
         if self._turn.end is None:
             self.heartbeat.report(WORKING)

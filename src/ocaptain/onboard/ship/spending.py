@@ -68,6 +68,17 @@ class Spending:
         """Return what is left of a budget, if there is one."""
         return None if budget_usd is None else max(budget_usd - self.total(), LEAST_USD)
 
+    def excess(self, budget_usd: float | None, budget_tokens: int | None) -> str:
+        """Return why nothing more may be used; empty if something may.
+
+        Of dollars the agent itself sees to that, unless another has spent of them as well: it knows
+        only what was left when its process began."""
+        if budget_tokens is not None and self.tokens() >= budget_tokens:
+            return f"its budget of {budget_tokens:,} tokens is used up: {self.tokens():,}"
+        if budget_usd is not None and self.is_shared() and self.total() >= budget_usd:
+            return f"the budget of ${budget_usd:.2f} is spent"
+        return ""
+
     def tokens(self) -> int:
         """Return how many tokens the session has used, of any kind."""
         return sum(tokens(used) for used in self._usages())

@@ -15,6 +15,15 @@ LINK = "160000"
 NAMELESS = "refs/ocaptain/"
 """Where commits are that the agent knows by no name, or by one in a log."""
 
+# What git is asked for whose answers are read here.
+STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--no-renames")
+ALL_OF_STATUS = (*STATUS, "--untracked-files=all", "--ignore-submodules=none")
+RAW = ("--raw", "-z", "--ignore-submodules=none")
+LIST_REFS = (
+    "for-each-ref",
+    "--format=%(objectname) %(objecttype) %(*objectname) %(*objecttype) %(refname)",
+)
+
 Operation = Literal["", "rebase", "am", "cherry-pick", "revert", "bisect", "merge"]
 
 Kind = Literal[

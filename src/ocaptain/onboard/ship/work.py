@@ -8,8 +8,9 @@ from ..protocol import EnterAnswer
 from . import phantoms, rescue
 from .clone import Clone
 from .git import GitFailed
+from .staging import commit_tree
 from .stock import NO_COMMIT, Stock
-from .survey import UNFINISHED, Survey
+from .survey import Survey
 
 # All that is in commits, whatever attributes say.
 ALL_OF_COMMITS = ("-p", "-m", "--format=%an%n%ae%n%B", "--text", "--no-textconv", "--no-ext-diff")
@@ -51,7 +52,7 @@ class Work:
     def commit(self, stock: Stock, message: str) -> None:
         """Commit what was found uncommitted, unless that belongs to a rebase."""
         if stock.is_dirty():
-            self.survey.index.replace(self.git.directory / "index")
+            self.survey.staging.index.replace(self.git.directory / "index")
         elif not stock.operation:
             return
         if self.is_rebasing():
@@ -238,8 +239,9 @@ class Work:
         if head == NO_COMMIT:
             head = self.clone.upstream
         self._recall()
-        self.survey.stage_insides(stock.repositories)
-        tree = self.git.run("write-tree", index=self.survey.index)
+        staging = self.survey.staging
+        staging.stage_insides(stock.repositories)
+        tree = staging.tree()
         parents = [head]
         if self.is_rebasing():
             if tree == self.survey.stopped_tree:
@@ -250,7 +252,7 @@ class Work:
         parents = self._not_in_others(parents)
         if parents == [head] and tree == self.git.run("rev-parse", f"{head}^{{tree}}"):
             return head
-        return self.survey.commit_tree(self.survey.index, parents, UNFINISHED)
+        return commit_tree(self.git, staging.index, parents)
 
     def _not_in_others(self, commits: Sequence[str]) -> list[str]:
         """Return the first commit, and of the others those that it does not have."""

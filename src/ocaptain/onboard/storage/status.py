@@ -72,10 +72,7 @@ def status(call: Call) -> Status:
     verify = verify_state(call, state)
     tasks = tasklist.counts(call.task_outlines)
     budget_is_spent = bool(budgets.reason(call))
-    if state not in ("complete", "failed") and all(ship["state"] in SILENT for ship in ships):
-        state, reason = silence(call)
-    elif state == "running" and all(ship["state"] in HELPLESS for ship in ships):
-        state, reason = "stalled", helpless(call)
+    state, reason = state_with(call, ships, state, reason)
     return {
         "voyage": call.voyage["voyage"],
         "name": call.voyage["name"],
@@ -87,14 +84,7 @@ def status(call: Call) -> Status:
         **standing.times(call, state),
         "state": state,
         "reason": reason,
-        "next": next_commands(
-            state,
-            tasks,
-            budget_is_spent=budget_is_spent,
-            are_broken=bool(broken_ships(call)),
-            is_crewed=bool(health.crew(call) or sunk(call)),
-            lacks_agents=bool(unmanned.unmanned(call)),
-        ),
+        "next": what_next(call, state, tasks, budget_is_spent=budget_is_spent),
         "tasks": tasks,
         "verify": verify,
         "cost_usd": cost(call),
@@ -120,6 +110,17 @@ def say_where(ships: list[ShipStatus], shown: list[CarStatus]) -> None:
             ship["reason"] = words(shown, by_ship[ship["id"]])
 
 
+def state_with(
+    call: Call, ships: list[ShipStatus], state: str, reason: str | None
+) -> tuple[str, str | None]:
+    """Return a voyage's state and its reason, as they are with such ships."""
+    if state not in ("complete", "failed") and all(ship["state"] in SILENT for ship in ships):
+        return silence(call)
+    if state == "running" and all(ship["state"] in HELPLESS for ship in ships):
+        return "stalled", helpless(call)
+    return state, reason
+
+
 def silence(call: Call) -> tuple[str, str]:
     """Return the state, and its reason, of a voyage that only lacks ships to go on."""
     if sunk(call) and not health.crew(call):
@@ -143,6 +144,20 @@ def verify_state(call: Call, state: str) -> str:
     if call.meta.get("repairs") or call.meta.get("failed_reason"):
         return "failed"
     return "pending"
+
+
+def what_next(
+    call: Call, state: str, tasks: TaskCounts, *, budget_is_spent: bool
+) -> list[NextCommand]:
+    """Return what the captain may type to move the voyage on, as its ships are."""
+    return next_commands(
+        state,
+        tasks,
+        budget_is_spent=budget_is_spent,
+        are_broken=bool(broken_ships(call)),
+        is_crewed=bool(health.crew(call) or sunk(call)),
+        lacks_agents=bool(unmanned.unmanned(call)),
+    )
 
 
 def next_commands(
