@@ -8,6 +8,7 @@ from typing import Any, cast
 from ocaptain.onboard.protocol import Task, TaskGrant, VoyageRecord
 from ocaptain.onboard.ship.agents import Job
 from ocaptain.onboard.ship.ship import Ship
+from ocaptain.onboard.ship.workgroup import WorkGroup
 from tests.support.storage import RECORD, VOYAGE, Json, git
 
 
@@ -91,11 +92,17 @@ def a_ship(
     (home / "voyage" / "ship.json").write_text(json.dumps(record))
     (home / "voyage" / "agent_env.json").write_text("{}")
     if storage is None:
-        return Ship(home)
+        return apart(Ship(home), home)
 
     def exchange(_command: Sequence[str], line: str) -> Json:
         request = json.loads(line)
         answer: Json = storage.ask(request.pop("op"), **request)
         return answer
 
-    return Ship(home, exchange)
+    return apart(Ship(home, exchange), home)
+
+
+def apart(ship: Ship, home: Path) -> Ship:
+    """Have a ship find and kill nothing of its like in tests that run beside this one."""
+    ship.work = WorkGroup(str(home), {"OCAPTAIN_SHIP_NUMBER": ship.name.rpartition("-")[2]})
+    return ship
