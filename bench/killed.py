@@ -17,18 +17,18 @@ def killed(effort: Effort) -> Iterator[Row]:
     """`kill -9` of the ship at the front, of one in the middle, of all that serves storage."""
     ships = effort.choose(smoke=3, quick=4, full=4)
     lease_s = effort.choose(smoke=3.0, quick=18.0, full=18.0)
-    places = {
-        "the ship at the front is killed": 0,
-        "one in the middle is": ships // 2,
-        "storage is": None,
+    victims = {
+        "the ship at the front of the train": 0,
+        "one in its middle": ships // 2,
+        "all that serves storage": None,
     }
     limit = Target(lease_s / 3 + 5)
     with new_skipper() as captain:
-        for end, place in places.items():
+        for victim, place in victims.items():
             waits_s = []
             for _ in range(effort.choose(smoke=1, quick=1, full=3)):
                 waits_s.append(wait_s(captain, ships, lease_s, place))
-            what = f"the train's others land, if {end}; a lease of {lease_s:g} s"
+            what = f"others land once {victim} is killed, with a lease of {lease_s:g} s"
             yield Row(what, waits_s, "s", limit)
 
 

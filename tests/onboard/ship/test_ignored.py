@@ -1,6 +1,6 @@
 """What git ignores in a clone though the repository does not say so."""
 
-from ocaptain.onboard.ship.ignored import places
+from ocaptain.onboard.ship.ignored import USUALLY, is_usual, places
 from tests.support.storage import git
 from tests.support.yard import Yard
 
@@ -23,6 +23,20 @@ def test_new_files_land_where_the_repository_has_some(yard: Yard):
             "fixtures/node_modules/b/node_modules/c.js",
             "old/y.pyc",
         ]
+
+
+def test_git_ignores_what_usually_is(yard: Yard):
+    """That is told from names alone, as git does it."""
+    names = ["a", "a.pyc", "b/a.pyc", "b/.pyc", ".DS_Store", "b/.DS_Store", "DS_Store", "a.pyc.txt"]
+    names += ["node_modules/a", "b/.venv/c/d", "node_modules", "b/__pycache__", "x__pycache__/a"]
+    for number, name in enumerate(names):
+        yard.write(f"{number}/{name}", "x")
+    git(yard.path, "add", "--all", "--force")
+    ours = yard.root / "usual"
+    ours.write_text(USUALLY)
+    words = ("ls-files", "--cached", "--ignored", f"--exclude-from={ours}")
+    tracked = git(yard.path, "ls-files").splitlines()
+    assert [name for name in tracked if is_usual(name)] == git(yard.path, *words).splitlines()
 
 
 def test_places():

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event
 
 from . import ignored, phantoms, skeleton, submodules, trees
-from .git import Git
+from .git import COMMIT, Git, text_of
 
 REF = "ocaptain-ref"
 """The file that names the ref of the task begun last. It is with what was kept of git's folder."""
@@ -100,8 +100,9 @@ class Clone:
             self.git.run("update-ref", self._tracking, head)
             self.upstream = head
         self.git.run("checkout", "--quiet", "--force", "--detach", self.upstream)
-        ignored.spare_tracked(self.git)
-        self._remove_nested()
+        tracked = self.git.paths("ls-files", "-z")
+        ignored.spare(self.git, tracked)
+        self._remove_nested(tracked)
         self.remove_untracked()
         self._follow()
         self.git.run("update-ref", f"refs/heads/{self.branch}", self.upstream)
@@ -121,10 +122,10 @@ class Clone:
             if not is_told:
                 self.say(f"an old clone takes up disk; remove it by hand: {failure}")
 
-    def _remove_nested(self) -> None:
+    def _remove_nested(self, tracked: Iterable[str]) -> None:
         """Remove repositories that were made over folders of ours: git neither shows nor cleans
         them."""
-        for folder in _folders(self.git.paths("ls-files", "-z")):
+        for folder in _folders(tracked):
             nested = self.path / folder / ".git"
             if nested.exists():
                 trees.remove(nested)
@@ -180,7 +181,12 @@ class Clone:
         if self._was_cut():
             words.append("--unshallow")
         self.git.run_with_storage(*words, "origin", self.branch)
-        self.upstream = self.git.run("rev-parse", "FETCH_HEAD")
+        self.upstream = self._fetched()
+
+    def _fetched(self) -> str:
+        """Return the commit that was fetched last."""
+        first = text_of(self.git.directory / "FETCH_HEAD").partition("\t")[0]
+        return first if COMMIT.fullmatch(first) else self.git.run("rev-parse", "FETCH_HEAD")
 
     def fetch_commit(self, commit: str) -> None:
         """Take a commit of storage's for the branch's head, for now: `fetch` ends that."""

@@ -17,12 +17,9 @@ node_modules/
 FOLDERS = ("__pycache__", "node_modules", ".venv", ".pytest_cache")
 
 
-def spare_tracked(git: Git) -> None:
+def spare(git: Git, tracked: Iterable[str]) -> None:
     """Ignore nothing where the repository itself has such files: new ones there are work too."""
-    ours = git.directory / "ocaptain-ignored"
-    ours.write_text(USUALLY)
-    words = ("ls-files", "-z", "--cached", "--ignored", f"--exclude-from={ours}")
-    spared = places(git.paths(*words))
+    spared = places(path for path in tracked if is_usual(path))
     exclude = git.directory / "info" / "exclude"
     there = ""
     with suppress(OSError):
@@ -32,6 +29,12 @@ def spare_tracked(git: Git) -> None:
         exclude.parent.mkdir(exist_ok=True)
         text = "\n".join([there.rstrip("\n"), *missing, ""])
         exclude.write_text(text, errors="surrogateescape")
+
+
+def is_usual(path: str) -> bool:
+    """Whether USUALLY has git ignore a file."""
+    *folders, name = path.split("/")
+    return name.endswith(".pyc") or name == ".DS_Store" or not set(FOLDERS).isdisjoint(folders)
 
 
 def places(tracked: Iterable[str]) -> list[str]:

@@ -57,10 +57,16 @@ class Work:
             return
         if self.is_rebasing():
             return
-        if stock.operation or self.git.ask("diff-index", "--cached", "--quiet", "HEAD").status:
+        if stock.operation or self._differs(stock):
             self.git.run("commit", "--quiet", "--allow-empty", "--cleanup=verbatim", "-m", message)
         if any(entry.unstaged == "M" for entry in stock.status.entries):
             phantoms.settle(self.git)  # or a rebase would not begin
+
+    def _differs(self, stock: Stock) -> bool:
+        """Whether what is staged differs from HEAD."""
+        if stock.status.head == self.clone.upstream:
+            return bool(stock.changes)
+        return self.git.ask("diff-index", "--cached", "--quiet", "HEAD").status != 0
 
     def is_rebasing(self) -> bool:
         """Whether a rebase has stopped half-way."""
