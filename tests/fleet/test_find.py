@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -212,6 +213,21 @@ def test_who_was_reached_before_is_asked_without_the_provider(sailing: Sailing, 
         asyncio.run(find(forgetful, None))
     for name in (None, sailing.voyage.id[:12]):
         assert asyncio.run(ask_cached(forgetful, name, state)) == "running"
+
+
+def test_tasks_are_asked_for_once(sailing: Sailing, monkeypatch: pytest.MonkeyPatch):
+    """Their answer says whether the voyage is over: if it is, another may be meant."""
+    asked: list[str] = []
+    ask = Voyage.ask
+
+    async def noted(voyage: Voyage, op: str, *args: Any, **fields: Any) -> Any:
+        asked.append(op)
+        return await ask(voyage, op, *args, **fields)
+
+    monkeypatch.setattr(Voyage, "ask", noted)
+    answer = asyncio.run(ask_cached(sailing.config, None, Voyage.ask_task_rows))
+    assert answer["state"] == "running"
+    assert asked == ["tasks"]
 
 
 def test_if_that_fails_the_provider_says_how_to_reach_it(sailing: Sailing):

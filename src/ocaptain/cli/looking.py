@@ -1,6 +1,7 @@
 """Commands that show voyages."""
 
-from typing import cast
+from collections.abc import Awaitable
+from typing import TypeVar, cast
 
 import click
 
@@ -16,7 +17,26 @@ from .arguments import (
 from .statuses import SUCCESS
 from .watching import show_live
 
+T = TypeVar("T")
+
+ASKED_S = 0.02
+"""Seconds until a question is on its way."""
 TASK_STATES = click.Choice(["pending", "ready", "blocked", "in_progress", "completed", "failed"])
+
+
+async def answered(question: Awaitable[T], *, as_json: bool) -> T:
+    """Wait for an answer, and import meanwhile what shows it: each takes a while."""
+    if as_json:
+        return await question
+    import asyncio
+    from importlib import import_module
+
+    loop = asyncio.get_running_loop()
+    importing = loop.call_later(ASKED_S, import_module, "ocaptain.terminal")
+    try:
+        return await question
+    finally:
+        importing.cancel()
 
 
 @click.command()
@@ -28,7 +48,7 @@ async def voyages(as_json: bool) -> None:
     from ocaptain.config import load
     from ocaptain.fleet.find import survey
 
-    rows = await survey(load())
+    rows = await answered(survey(load()), as_json=as_json)
     if as_json:
         print_json(rows)
     elif rows:
@@ -63,7 +83,8 @@ async def status(voyage: str | None, as_json: bool, watch: bool, utc: bool) -> i
 
     if watch:
         return await show_live(await find_voyage(voyage), as_json=as_json)
-    answer = await ask_cached(load(), voyage, Voyage.ask_status)
+    question = ask_cached(load(), voyage, Voyage.ask_status)
+    answer = await answered(question, as_json=as_json)
     if as_json:
         print_json(answer)
     else:
@@ -92,7 +113,9 @@ async def tasks(voyage: str | None, as_json: bool, state: str | None) -> None:
     from ocaptain.fleet.find import ask_cached
     from ocaptain.fleet.voyage import Voyage
 
-    every = await ask_cached(load(), voyage, Voyage.ask_tasks)
+    question = ask_cached(load(), voyage, Voyage.ask_task_rows)
+    answer = await answered(question, as_json=as_json)
+    every = answer["tasks"]
     rows = every
     if state:
         from ocaptain.taskview import standing

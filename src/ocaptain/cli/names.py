@@ -100,7 +100,7 @@ async def _tasks(config: "Config", voyage: str | None, verb: str) -> list[str]:
     from ocaptain.fleet.find import ask_cached
     from ocaptain.fleet.voyage import Voyage
 
-    rows = await ask_cached(config, voyage, Voyage.ask_tasks)
+    answer = await ask_cached(config, voyage, Voyage.ask_task_rows)
     states = FITTING.get(verb)
-    names = [row["id"] for row in rows if not states or row["status"] in states]
+    names = [row["id"] for row in answer["tasks"] if not states or row["status"] in states]
     return [*names, "verify"] if verb == "retry" else names

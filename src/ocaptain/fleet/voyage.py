@@ -275,9 +275,13 @@ class Voyage:
             return text
         return HINT.sub(rf"\1 {self.id}", text)
 
+    async def ask_task_rows(self) -> TaskRows:
+        """Every task, in the order of ids, and how the voyage stands."""
+        return await self.ask("tasks", TaskRows)
+
     async def ask_tasks(self) -> list[TaskRow]:
         """Every task, in the order of ids."""
-        answer = await self.ask("tasks", TaskRows)
+        answer = await self.ask_task_rows()
         return answer["tasks"]
 
     async def ask_unfetched(self) -> Unfetched:

@@ -893,7 +893,14 @@ class TaskRow(TaskTimes):
     usage: Used
 
 
-class TaskRows(TypedDict):
+class Overall(TypedDict, total=False):
+    """How the voyage stands, unless storage is older."""
+
+    state: Name
+    """As `status` has it, but for ships that are not being heard from."""
+
+
+class TaskRows(Overall):
     """The answer to `tasks`."""
 
     tasks: list[TaskRow]

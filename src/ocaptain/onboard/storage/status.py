@@ -303,8 +303,8 @@ def seconds_since_seen(call: Call, ship: ShipRecord) -> float | None:
 
 
 def tasks(call: Call) -> TaskRows:
-    """Return every task, in the order of ids."""
-    return {"tasks": [*task_rows(call)]}
+    """Return every task, in the order of ids, and how the voyage stands."""
+    return {"state": voyage_state(call)[0], "tasks": [*task_rows(call)]}
 
 
 def task_rows(call: Call) -> Iterator[TaskRow]:
