@@ -45,7 +45,7 @@ def voyage_state(call: Call) -> tuple[str, str | None]:
         return "paused", spent
     if paused:
         return paused["state"], paused["reason"]
-    if not call.task_outlines:
+    if not call.tasks:
         return "idle", "there is no task yet"
     lacking = unmanned.reason(call)
     return ("paused" if lacking and unmanned.all_wait(call) else "running"), lacking or None
@@ -77,7 +77,7 @@ def is_being_verified(call: Call) -> bool:
 
 def is_stuck(call: Call) -> bool:
     """Whether there is something left to do, and nobody is at it, and nobody can be."""
-    if not call.task_outlines or call.live_claims() or all_completed(call):
+    if not call.tasks or call.live_claims() or all_completed(call):
         return False
     return not any(tasklist.ready(call.task_outlines, call.task_outlines))
 
