@@ -22,19 +22,21 @@ def killed(effort: Effort) -> Iterator[Row]:
         "one in its middle": ships // 2,
         "all that serves storage": None,
     }
-    limit = Target(lease_s / 3 + 5)
+    silence_s = lease_s / 3  # for which a ship keeps its place
+    limit = Target(silence_s + 5)
     with new_skipper() as captain:
         for victim, place in victims.items():
             waits_s = []
             for _ in range(effort.choose(smoke=1, quick=1, full=3)):
-                waits_s.append(wait_s(captain, ships, lease_s, place))
+                waits_s.append(seconds_until_landed(captain, ships, lease_s, place))
             what = f"others land once {victim} is killed, with a lease of {lease_s:g} s"
-            yield Row(what, waits_s, "s", limit)
+            yield Row(what, [max(waits_s)], "s", limit)  # nobody is to wait longer
 
 
-def wait_s(captain: Skipper, ships: int, lease_s: float, place: int | None) -> float:
-    """From when the ship at a place, or storage if that is None, is killed until all others' work
-    has landed. Their checks end at once."""
+def seconds_until_landed(captain: Skipper, ships: int, lease_s: float, place: int | None) -> float:
+    """Kill the ship at a place in the train, or storage if that is None.
+
+    Returns after how many seconds all others' work has landed, whose checks end right then."""
     gate = captain.root / "gate"
     gate.unlink(missing_ok=True)
     check = f"until [ -e {gate} ]; do sleep 0.1; done"
@@ -46,7 +48,8 @@ def wait_s(captain: Skipper, ships: int, lease_s: float, place: int | None) -> f
         voyage.hang_up()
         voyage.kill("storage")
     else:
-        voyage.kill(cars.pop(place)["ship"].replace("-", ""))
+        victim = cars.pop(place)["ship"]
+        voyage.kill(victim.replace("-", ""))
     gate.touch()
     others = {car["task"] for car in cars}
     until(lambda: others <= landed_at(voyage).keys(), ENDS_S, "the others' landings")

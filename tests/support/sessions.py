@@ -100,7 +100,7 @@ def others(of: Session) -> set[int]:
     """What runs for the claim besides the agent's own process, in two seconds at the latest."""
     ends = time.monotonic() + 2
     while time.monotonic() < ends:
-        if not (found := of.ship.work.pids()):
+        if not (found := of.ship.processes.pids()):
             return found
         time.sleep(0.05)
-    return of.ship.work.pids()
+    return of.ship.processes.pids()

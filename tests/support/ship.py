@@ -104,5 +104,5 @@ def a_ship(
 
 def apart(ship: Ship, home: Path) -> Ship:
     """Have a ship find and kill nothing of its like in tests that run beside this one."""
-    ship.work = WorkGroup(str(home), {"OCAPTAIN_SHIP_NUMBER": ship.name.rpartition("-")[2]})
+    ship.processes = WorkGroup(str(home), {"OCAPTAIN_SHIP_NUMBER": ship.name.rpartition("-")[2]})
     return ship

@@ -20,12 +20,14 @@ from .watching import show_live
 T = TypeVar("T")
 
 ASKED_S = 0.02
-"""Seconds until a question is on its way."""
+"""Seconds until a question is on its way, as a rule; if not, it is as late as the import takes."""
 TASK_STATES = click.Choice(["pending", "ready", "blocked", "in_progress", "completed", "failed"])
 
 
 async def answered(question: Awaitable[T], *, as_json: bool) -> T:
-    """Wait for an answer, and import meanwhile what shows it: each takes a while."""
+    """Wait for an answer. Once the question is on its way, import what shows the answer.
+
+    That holds up the loop, which has nothing else to do then."""
     if as_json:
         return await question
     import asyncio

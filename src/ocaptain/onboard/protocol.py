@@ -62,11 +62,12 @@ class TaskMetadata(TypedDict, total=False):
     """What one attempt at it may spend."""
     claim: int
     attempts: int
+    """How many have failed since the captain brought it back last."""
     interruptedBy: list[str]
     """Ships, once for each interruption that counts."""
     commit: str | None
     failed: str
-    """Why the task was set aside."""
+    """Why the task was set aside, to follow its id: `after 3 attempts, the last: …`."""
     note: str
     """Why nothing had to change."""
     repair: int

@@ -62,7 +62,8 @@ class Provider(Protocol):
         """Return all VMs with names of ocaptain's, of any voyage, also those that are half made."""
 
     async def authorize_key(self, storage: VM, ship: str, key: str) -> StorageAccess:
-        """Let a ship's public key open `storage` as the user that is named as the ship.
+        """Let a ship's public key open `storage` as the user that is named as the ship, if the
+        provider has a say in that.
 
         The key must open no other VM. Returns how the ship's SSH gets to storage with it.
         """

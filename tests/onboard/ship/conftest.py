@@ -69,7 +69,7 @@ def start(
             lease_seconds=60,
             time_limit_minutes=limit_s / 60,
         )
-        ship.work.vmstat = vmstat
+        ship.processes.vmstat = vmstat
         ship.workspace.mkdir(exist_ok=True)
         heartbeat = Heartbeat(ship, 1, "7", {})
         begun.append(Session(ship, grant(run), agent or Talking(), heartbeat, lambda: None, timing))
@@ -77,4 +77,4 @@ def start(
 
     yield make
     for session in begun:
-        session.ship.work.kill()
+        session.ship.processes.kill()

@@ -44,6 +44,31 @@ def test_a_check_that_fails_leaves_nothing_in_the_tree(yard: Yard):
     assert "rubbish" not in wreck(yard).split()
 
 
+LOSES_A_VERSION = """\
+lost=$(git rev-parse HEAD:long)
+mkdir packs
+mv .git/objects/pack/* packs
+for pack in packs/*.pack; do git unpack-objects -q <$pack; done
+rm -rf packs
+path=$(echo $lost | sed 's,..,&/,')
+rm -f .git/objects/$path
+mv long moved
+echo more >>moved
+"""
+"""Renames a file whose version in HEAD is lost, so that git cannot compare the two."""
+
+
+@rule("R48")
+def test_what_git_cannot_compare_is_not_taken_for_no_change(yard: Yard):
+    """A task is not completed without its work since git could not say what that was."""
+    yard.land(long="".join(f"line {number}\n" for number in range(50)))
+    harbor = Harbor()
+    work = at_sea(yard, harbor, LOSES_A_VERSION)
+    assert hold(work.ship, work), work.ship.log.read_text()
+    [landing] = harbor.requests("land")
+    assert git(yard.path, "show", f"{landing['commit']}:moved").endswith("more")
+
+
 @rule("R151")
 def test_a_command_that_begins_its_own_repository_lands_what_it_made(yard: Yard):
     """Whatever became of git's folder, the rest of the attempt goes on as always."""

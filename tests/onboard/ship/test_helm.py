@@ -48,7 +48,7 @@ def test_an_agent_that_is_told_to_stop_is_stopped_and_its_work_kept(
     began = time.monotonic()
     assert hold(work.ship, work)
     assert time.monotonic() - began < 10
-    assert not work.ship.work.pids()
+    assert not work.ship.processes.pids()
     assert {"a", "b"} <= set(wreck(yard).split())
     why = beat.get("lost") or beat["error"]
     assert f"the claim is lost: {why}" in work.ship.log.read_text()
@@ -178,7 +178,7 @@ def test_what_an_earlier_helm_left_is_stopped_and_saved(yard: Yard, elsewhere: l
     work.clone.begin("work/1-1")
     git(yard.path, "checkout", "-q", *elsewhere)
     yard.write("half", "done")
-    left = process.start(["sleep", "600"], work.ship.work.env)
+    left = process.start(["sleep", "600"], work.ship.processes.env)
     clean_up(work.ship)
     assert left.wait(5) == -signal.SIGKILL
     assert "half" in wreck(yard).split()

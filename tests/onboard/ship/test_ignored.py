@@ -1,8 +1,9 @@
 """What git ignores in a clone though the repository does not say so."""
 
 from ocaptain.onboard.ship.ignored import USUALLY, is_usual, places
+from ocaptain.onboard.ship.stock import read_entries
 from tests.support.storage import git
-from tests.support.yard import Yard
+from tests.support.yard import OTHERS, Yard
 
 
 def test_new_files_land_where_the_repository_has_some(yard: Yard):
@@ -35,8 +36,13 @@ def test_git_ignores_what_usually_is(yard: Yard):
     ours = yard.root / "usual"
     ours.write_text(USUALLY)
     words = ("ls-files", "--cached", "--ignored", f"--exclude-from={ours}")
-    tracked = git(yard.path, "ls-files").splitlines()
-    assert [name for name in tracked if is_usual(name)] == git(yard.path, *words).splitlines()
+    git(yard.path, "init", "-q", "vendor/node_modules")
+    git(yard.path / "vendor/node_modules", *OTHERS, "commit", "-q", "--allow-empty", "-m", "Inner")
+    git(yard.path, "add", "--force", "vendor/node_modules")
+    tracked = read_entries(git(yard.path, "ls-files", "--stage").splitlines())
+    usual = [name for mode, name in tracked if is_usual(mode, name)]
+    assert usual == git(yard.path, *words).splitlines()
+    assert "vendor/node_modules" in usual
 
 
 def test_places():

@@ -10,7 +10,7 @@ from ocaptain.onboard.ship.limits import LIMITS_IN_A_ROW, LONGEST_LIMIT_S, Limit
 
 def left_s(limits: Limits, announced: float = 0.0) -> float:
     """How long the limit lasts from now on."""
-    return limits.end(announced) - time.time()
+    return limits.ends_at(announced) - time.time()
 
 
 def test_a_limit_without_an_end_doubles_up_to_the_longest():

@@ -48,10 +48,23 @@ def test_marker_lines_that_a_file_had_before(yard: Yard):
 def test_markers_of_another_size(yard: Yard):
     """The attribute `conflict-marker-size` is heeded."""
     yard.land(attributes="")
-    yard.write(".gitattributes", "*.rst conflict-marker-size=12\n")
+    sizes = "*.rst conflict-marker-size=12\n*.md conflict-marker-size=2\n"
+    yard.write(".gitattributes", sizes)
     yard.write("a.rst", "<<<<<<< seven\n")
     yard.write("b.rst", f"{'<' * 12} HEAD\n")
-    assert yard.found() == [("markers", ("b.rst",))]
+    yard.write("c.md", "<< HEAD\n")
+    assert yard.found() == [("markers", ("b.rst", "c.md"))]
+
+
+@rule("R134")
+@pytest.mark.parametrize("left", ["||||||| base\n", "=======\n"])
+def test_what_parts_the_sides_is_a_marker_in_a_file_in_conflict(yard: Yard, left: str):
+    """Other files may have such lines."""
+    yard.commit("Mine", poem="mine\n")
+    yard.land(poem="theirs\n")
+    assert yard.rebase() == ["poem"]
+    yard.write("poem", f"mine\n{left}theirs\n")
+    assert yard.found() == [("markers", ("poem",))]
 
 
 def test_a_name_that_is_no_text(yard: Yard):

@@ -146,7 +146,7 @@ def test_work_that_is_never_approved_fails_like_a_red_check(reviewed: Reviewed):
     assert not (reviewed.yard.path.parent / "checked").exists()
     assert reviewed.harbor.requests("enter") == []
     assert reviewed.held
-    assert work.ship.work.pids() == set()
+    assert work.ship.processes.pids() == set()
 
 
 @rule("R173")

@@ -456,7 +456,7 @@ def test_close_kills_what_does_not_end_and_what_was_left(start: Start):
         timing=QUICK,
     )
     running.turn("go")
-    assert len(running.ship.work.pids()) == 4
+    assert len(running.ship.processes.pids()) == 4
     began = time.monotonic()
     running.close()
     assert not others(running)

@@ -318,7 +318,7 @@ def test_nothing_is_killed_after_the_check(tmp_path: Path):
     """What is started next is safe: the watch is over when the last kill is."""
     slow: Any = Slow()
     ship = a_ship(tmp_path, Harbor(beat={"checking": False}), time_limit_minutes=1)
-    ship.work = slow
+    ship.processes = slow
     beating = Heartbeat(ship, 1, "1", {})
     with Watch(ship, beating, "a commit") as watch:
         assert slow.began.wait(WAIT_S)

@@ -52,15 +52,15 @@ class Attempt:
 
         Its telemetry is received meanwhile, if it sends any and not to the captain's collector."""
         if not self.agent.has_telemetry or is_captains(self.ship.agent_env):
-            self.race()
+            self.work_until_landed()
             return
         from .telemetry import Receiver  # which the agents of most demos and tests need not
 
         with Receiver(self.ship.telemetry.path, self.ship.secrets) as receiver:
             self.endpoint = receiver.endpoint
-            self.race()
+            self.work_until_landed()
 
-    def race(self) -> None:
+    def work_until_landed(self) -> None:
         """Have the agent work, turn after turn, until its work has landed."""
         self.say(f"claims it: {self.task.get('subject', '')}")
         self.message = prompt.first(self.ship.voyage, self.grant)
@@ -102,7 +102,7 @@ class Attempt:
         self.say("runs it again on the branch as it is now")
         self.landing.take_berth()
         self.heartbeat.is_landing = True
-        self.ship.work.kill()
+        self.ship.processes.kill()
         return self.start()
 
     def begin(self, head: str = "") -> None:
@@ -114,7 +114,7 @@ class Attempt:
             done = self.ship.run(SET_UP)
             if done.status:
                 raise GiveUp(done.stdout[-2000:], "infrastructure") from None
-            self._set_up = self.ship.work.pids()
+            self._set_up = self.ship.processes.pids()
             self.clone.keep()
             self.clone.begin(self.ref)
         self.work.begin()

@@ -8,6 +8,7 @@ from threading import Event
 
 from . import ignored, phantoms, skeleton, submodules, trees
 from .git import COMMIT, Git, text_of
+from .stock import read_entries
 
 REF = "ocaptain-ref"
 """The file that names the ref of the task begun last. It is with what was kept of git's folder."""
@@ -100,9 +101,9 @@ class Clone:
             self.git.run("update-ref", self._tracking, head)
             self.upstream = head
         self.git.run("checkout", "--quiet", "--force", "--detach", self.upstream)
-        tracked = self.git.paths("ls-files", "-z")
+        tracked = list(read_entries(self.git.paths("ls-files", "--stage", "-z")))
         ignored.spare(self.git, tracked)
-        self._remove_nested(tracked)
+        self._remove_nested(path for _, path in tracked)
         self.remove_untracked()
         self._follow()
         self.git.run("update-ref", f"refs/heads/{self.branch}", self.upstream)

@@ -31,7 +31,7 @@ AUTOSTASHES = {"rebase": "rebase-merge/autostash", "merge": "MERGE_AUTOSTASH"}
 
 
 class Elsewhere:
-    """Looks for it in one clone, and knows what was there when the task began.
+    """Looks in one clone for work that does not land; knows what was there when the task began.
 
     Methods raise OSError."""
 
@@ -63,8 +63,8 @@ class Elsewhere:
         worktrees: Iterable[Path],
         rebased: str,
     ) -> list[Tip]:
-        """Return what was made since the task began, and is neither in what lands, `changes`, nor
-        in the commit `rebased`."""
+        """Return what was made since the task began, and is neither in `changes`, which land, nor
+        the commit `rebased`. `worktrees` are the other trees to look into."""
         tips = self._tips()
         for path in worktrees:
             tips += self._tips_of_worktree(path)
@@ -74,8 +74,8 @@ class Elsewhere:
 
     def find_in_index(self, status: Status, changes: Sequence[Change]) -> str:
         """Return a commit of what was staged, if the tree has something else by now."""
-        twice = [entry for entry in status.entries if "." not in entry.staged + entry.unstaged]
-        if not any(entry.staged in "AM" and entry.unstaged in "MDT" for entry in twice):
+        # Added or modified in the index, and otherwise by now in the tree.
+        if not any(each.staged in "AM" and each.unstaged in "MDT" for each in status.entries):
             return ""
         if status.unmerged() or status.head == NO_COMMIT:
             return ""
@@ -105,7 +105,8 @@ class Elsewhere:
     def _parts_of_stash(self, tip: Tip) -> list[Tip]:
         """Return what a stash has: tree, index, and perhaps new files."""
         done = self._git.ask("rev-parse", f"{tip.commit}^@")
-        return [tip, *(Tip(tip.name, commit) for commit in done.stdout.split()[1:])]
+        parents = done.stdout.split()  # the first is what it was stashed on
+        return [tip, *(Tip(tip.name, commit) for commit in parents[1:])]
 
     def _tips_of_worktree(self, path: Path) -> list[Tip]:
         """Return what another tree has: its commit, and its changes as a commit."""
@@ -125,10 +126,10 @@ class Elsewhere:
 
     def _is_missing(self, commit: str, status: Status, changes: Sequence[Change]) -> bool:
         """Whether a commit has something that neither lands nor is on storage."""
-        there = [self._clone.upstream, "--remotes=origin", *self._being_merged()]
+        safe = [self._clone.upstream, "--remotes=origin", *self._being_merged()]
         if status.head != NO_COMMIT:
-            there.append(status.head)
-        new = self._git.ask("rev-list", "--max-count=1", commit, "--not", *there).stdout
+            safe.append(status.head)
+        new = self._git.ask("rev-list", "--max-count=1", commit, "--not", *safe).stdout
         if not new:
             return False
         base = self._git.ask("merge-base", self._clone.upstream, commit).stdout.strip()

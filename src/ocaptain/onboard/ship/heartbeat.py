@@ -74,7 +74,7 @@ class Heartbeat:
     def end(self) -> None:
         """Beat no more, and kill everything started for the claim."""
         self.over.set()
-        self.ship.work.kill()
+        self.ship.processes.kill()
 
     def check_claim(self) -> None:
         """Raise GiveUp if the claim is lost."""

@@ -48,7 +48,7 @@ def keep_racing(ship: Ship) -> NoReturn:
 
 def clean_up(ship: Ship) -> None:
     """Kill what an earlier helm left running, and save what it left unsaved."""
-    ship.work.kill()
+    ship.processes.kill()
     clone = ship.open_clone(threading.Event())
     with suppress(OSError):
         Work(clone).save(clone.begun(), ship.secrets, ended=True)
@@ -73,29 +73,29 @@ def race(ship: Ship) -> bool:
         ship.transcripts.end(attempt.claim)
 
 
-def hold(ship: Ship, work: Attempt | Verification) -> bool:
+def hold(ship: Ship, duty: Attempt | Verification) -> bool:
     """Do the work on a claim, and give the claim back if that fails.
 
     Returns False if it failed by this ship's fault."""
-    with work.heartbeat:
+    with duty.heartbeat:
         try:
-            work.run()
+            duty.run()
             return True
         except GiveUp as raised:
             failure = raised
         except OSError as error:
             failure = GiveUp(f"{ship.name}: {error}", "infrastructure")
-        give_back(ship, work, failure)
+        give_back(ship, duty, failure)
     return failure.fault != "infrastructure"
 
 
-def give_back(ship: Ship, work: Attempt | Verification, failure: GiveUp) -> None:
+def give_back(ship: Ship, duty: Attempt | Verification, failure: GiveUp) -> None:
     """Stop the work on a claim, keep what there is of it, and release the claim."""
-    ship.say(f"gives up: {failure.why}", work.heartbeat.task_id)
-    ship.work.kill()
-    if isinstance(work, Attempt):
-        work.save(ended=True)
-    work.heartbeat.end()  # or the next beat would learn that the claim is lost
-    report = work.heartbeat.last_report()
+    ship.say(f"gives up: {failure.why}", duty.heartbeat.task_id)
+    ship.processes.kill()
+    if isinstance(duty, Attempt):
+        duty.save(ended=True)
+    duty.heartbeat.end()  # or the next beat would learn that the claim is lost
+    report = duty.heartbeat.last_report()
     with suppress(Refused):
-        ship.storage.release(work.claim, report, failure.why, failure.fault, failure.agent)
+        ship.storage.release(duty.claim, report, failure.why, failure.fault, failure.agent)

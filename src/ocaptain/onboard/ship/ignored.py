@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from .git import Git
+from .stock import LINK
 
 USUALLY = """\
 __pycache__/
@@ -17,9 +18,11 @@ node_modules/
 FOLDERS = ("__pycache__", "node_modules", ".venv", ".pytest_cache")
 
 
-def spare(git: Git, tracked: Iterable[str]) -> None:
-    """Ignore nothing where the repository itself has such files: new ones there are work too."""
-    spared = places(path for path in tracked if is_usual(path))
+def spare(git: Git, tracked: Iterable[tuple[str, str]]) -> None:
+    """Ignore nothing where the repository itself has such files: new ones there are work too.
+
+    `tracked` are the modes and paths of what it has."""
+    spared = places(path for mode, path in tracked if is_usual(mode, path))
     exclude = git.directory / "info" / "exclude"
     there = ""
     with suppress(OSError):
@@ -31,9 +34,11 @@ def spare(git: Git, tracked: Iterable[str]) -> None:
         exclude.write_text(text, errors="surrogateescape")
 
 
-def is_usual(path: str) -> bool:
-    """Whether USUALLY has git ignore a file."""
+def is_usual(mode: str, path: str) -> bool:
+    """Whether USUALLY has git ignore what is tracked. To git a submodule is a folder."""
     *folders, name = path.split("/")
+    if mode == LINK:
+        folders.append(name)
     return name.endswith(".pyc") or name == ".DS_Store" or not set(FOLDERS).isdisjoint(folders)
 
 

@@ -7,16 +7,15 @@ from .heartbeat import GiveUp
 LIMITS_IN_A_ROW = 10
 """How many turns in a row may end with a limit, without any work between them."""
 LONGEST_LIMIT_S = 8 * 86400
-"""However far away the end is that was announced; a week is the longest that is known."""
+"""No announced end is believed that is farther away; a week is the longest that is known."""
 
 
 class Limits:
     """Counts the turns in a row that have ended with a limit, and says how long to wait."""
 
     def __init__(self, first_s: float, longest_s: float) -> None:
-        """`first_s` is how long the first limit lasts of which nobody says when it ends.
-
-        That doubles with each in a row, up to `longest_s`."""
+        """The first limit whose end nobody announces is taken to last `first_s`, and each further
+        one in a row twice as long, up to `longest_s`."""
         self.in_a_row = 0
         self._first_s = first_s
         self._longest_s = longest_s
@@ -32,8 +31,9 @@ class Limits:
         """Note that the agent works, or has other credentials."""
         self.in_a_row = 0
 
-    def end(self, announced: float) -> float:
-        """Return when the limit ends, as it was announced or else as is likely; in UNIX time."""
+    def ends_at(self, announced: float) -> float:
+        """Return when the limit that was noted last ends: as it was announced, or else as is
+        likely; in UNIX time."""
         now = time.time()
         if announced > now:
             return min(announced, now + LONGEST_LIMIT_S)

@@ -31,13 +31,14 @@ class Marked(NamedTuple):
 def find(git: Git, changes: Iterable[Change], in_conflict: Collection[str]) -> list[Marked]:
     """Return the changed files with such lines.
 
-    Those that part the sides of a conflict count in the files that are or were `in_conflict`."""
+    Those that part the sides of a conflict count only in files that are or were `in_conflict`:
+    other texts have such lines, too."""
     files = [change for change in changes if change.mode.startswith("100")]
     sizes = _marker_sizes(git, [change.path for change in files])
     found = []
     for change in files:
         size = sizes.get(change.path, USUAL_SIZE)
-        text = _text(git.path / change.path)
+        text = _text(git.path / change.path, size)
         lines = markers(text, size)
         if change.path in in_conflict:
             lines += separators(text, size)
@@ -47,23 +48,23 @@ def find(git: Git, changes: Iterable[Change], in_conflict: Collection[str]) -> l
 
 
 def has_new_lines(git: Git, file: Marked, before: Iterable[str]) -> bool:
-    """Whether a file has such lines that it has in none of the commits from before."""
+    """Whether a file has more of such lines than in any of the commits from before."""
     sides = []
     for commit in before:
         for path in {file.change.path, file.change.old_path}:
             done = git.ask("cat-file", "blob", f"{commit}:{path}")
-            text = done.stdout.encode(errors="surrogateescape")
+            text = done.stdout.encode(errors="surrogateescape")  # empty if it was not there
             sides.append(markers(text, file.size) + separators(text, file.size))
     return bool(leftover(file.lines, sides))
 
 
-def _text(path: Path) -> bytes:
+def _text(path: Path, size: int) -> bytes:
     """Return a file's contents; empty if it is binary, or no file, or has no such lines."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError):  # the latter if it is empty
         if stat.S_ISREG(os.lstat(path).st_mode):
             with path.open("rb") as file, _mapped(file) as contents:
                 is_binary = b"\0" in contents[:HEAD_OF_BINARY]
-                if not is_binary and _may_be_marked(contents):
+                if not is_binary and _may_be_marked(contents, size):
                     return bytes(contents)
     return b""
 
@@ -72,8 +73,8 @@ def _mapped(file: BinaryIO) -> mmap.mmap:
     return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _may_be_marked(contents: mmap.mmap) -> bool:
-    return any(contents.find(mark) >= 0 for mark in (b"<<<", b">>>", b"==="))
+def _may_be_marked(contents: mmap.mmap, size: int) -> bool:
+    return any(contents.find(mark * size) >= 0 for mark in (b"<", b">", b"=", b"|"))
 
 
 def _marker_sizes(git: Git, paths: Sequence[str]) -> dict[str, int]:

@@ -16,7 +16,7 @@ class Aside(Heartbeat):
         super().__init__(first.ship, first.claim, first.task_id, hails={})
         self.over = first.over
         self.spending = first.spending.aside()
-        self.spared = first.ship.work.pids()
+        self.spared = first.ship.processes.pids()
         self._first = first
         self._reviewing: Report = {**WORKING, "state": "reviewing", "reason": reason}
         first.report(self._reviewing)

@@ -115,7 +115,7 @@ class Session:
         )
         self._environment = self.agent.environment(job)
         try:
-            child = self.ship.work.start(
+            child = self.ship.processes.start(
                 self.agent.command(job),
                 {**self._environment, "TRACEPARENT": self._traceparent()},
                 cwd=self.ship.workspace,
@@ -147,7 +147,7 @@ class Session:
     def _start_again(self) -> None:
         """Have another process, with the credentials that there are now, go on."""
         self.ship.say("goes on with the credentials that came", self.heartbeat.task_id)
-        self.ship.work.kill(self.heartbeat.spared)
+        self.ship.processes.kill(self.heartbeat.spared)
         self._spending.end_process()
         self._limits.clear()
         self._hails.send_again()
@@ -185,7 +185,7 @@ class Session:
         self._send(text)
         end = self._wait_for_end()
         self.heartbeat.check_claim()
-        if self.ship.work.was_killed_for_memory(self._run.child.returncode):
+        if self.ship.processes.was_killed_for_memory(self._run.child.returncode):
             raise OutOfMemory("the agent was killed, probably for memory")
         return end
 
@@ -229,7 +229,7 @@ class Session:
         if self._has_old_credentials():
             return
         self._limits.note(limit.text)
-        until = self._limits.end(self._turn.wait_ends)
+        until = self._limits.ends_at(self._turn.wait_ends)
         is_announced = self._turn.wait_ends > time.time()
         is_shared = self._turn.wait_is_shared if is_announced else limit.is_shared
         self._report_wait(limit.text, until, is_shared=is_shared)
@@ -311,7 +311,7 @@ class Session:
         since_wait_s = time.time() - self._turn.wait_ends
         if min(silent_s, since_wait_s) < minutes * 60:
             return None
-        children = self.ship.work.pids() - {self._run.child.pid, *self.heartbeat.spared}
+        children = self.ship.processes.pids() - {self._run.child.pid, *self.heartbeat.spared}
         ticks_used = process.cpu_ticks(children)
         if ticks_used == self._run.ticks_used:
             text = f"it said and did nothing for {minutes:g} minutes"
@@ -323,7 +323,7 @@ class Session:
     def _stop_background(self) -> None:
         """Kill what the agent left running: it begins a turn of its own then."""
         self.ship.say("stopping what the agent left running", self.heartbeat.task_id)
-        self.ship.work.kill(spare=[self._run.child.pid, *self.heartbeat.spared])
+        self.ship.processes.kill(spare=[self._run.child.pid, *self.heartbeat.spared])
         self._hails.give_up()
         self._run.background_tasks = 0
         self._turn.heard_at = time.monotonic()
@@ -332,7 +332,7 @@ class Session:
         """Kill what the agent has started, but the spared, unless it runs below the agent.
 
         That is all that could still write if a turn has ended, and the agent waits."""
-        if self.ship.work.kill_strays(self._run.child.pid, spare):
+        if self.ship.processes.kill_strays(self._run.child.pid, spare):
             self.ship.say("stopping what the agent left running", self.heartbeat.task_id)
 
     # What the agent lets be known
@@ -428,4 +428,4 @@ class Session:
             if self._run.child.stdin:
                 self._run.child.stdin.close()
                 self._run.child.wait(self._timing.close_s)
-        self.ship.work.kill(self.heartbeat.spared)
+        self.ship.processes.kill(self.heartbeat.spared)

@@ -61,7 +61,7 @@ class Ship:
         self.name = record["ship"]
         self.voyage = record["voyage"]
         self.accounts = record["accounts"]
-        self.work = WorkGroup(
+        self.processes = WorkGroup(
             f"{self.voyage['voyage']}/{self.name}",
             {"OCAPTAIN_SHIP_NUMBER": self.name.rpartition("-")[2]},
             own_cgroup(),
@@ -165,7 +165,7 @@ class Ship:
 
         Raises OSError if it cannot be run here."""
         limit_s = self.voyage["time_limit_minutes"] * 60
-        return self.work.run(script, cwd=self.workspace, timeout=limit_s)
+        return self.processes.run(script, cwd=self.workspace, timeout=limit_s)
 
     def say(self, text: str, task_id: str = "") -> None:
         """Add lines to the log, each with the time and the task, as far as the disk has room."""

@@ -15,7 +15,7 @@ class Spent(NamedTuple):
 
     usd: float
     usage: Sequence[Usage]
-    """By model. It may explain fewer dollars; storage books the others."""
+    """By model. Its dollars may add up to fewer; storage books the others as of no known model."""
 
     def total(self) -> float:
         """Return the dollars: those that were told, or those by model if they are more."""
@@ -25,7 +25,8 @@ class Spent(NamedTuple):
 class Spending:
     """Adds up what was said to be used, in US dollars and tokens.
 
-    A turn that is cut short has no total. Until one comes, what its messages used at least counts.
+    A turn that is cut short has no total. Until one comes, the least that each message has used is
+    counted.
     """
 
     def __init__(self) -> None:
@@ -40,7 +41,7 @@ class Spending:
         self._asides.append(other)
         return other
 
-    def is_shared(self) -> bool:
+    def others_have_spent(self) -> bool:
         """Whether another agent has spent something of this."""
         return any(other.total() for other in self._asides)
 
@@ -61,7 +62,7 @@ class Spending:
         self._messages = {}
 
     def total(self) -> float:
-        """Return what the session has spent, in US dollars."""
+        """Return what the claim has spent, in US dollars."""
         return sum(spent.total() for spent in self._all())
 
     def left_of(self, budget_usd: float | None) -> float | None:
@@ -75,16 +76,16 @@ class Spending:
         only what was left when its process began."""
         if budget_tokens is not None and self.tokens() >= budget_tokens:
             return f"its budget of {budget_tokens:,} tokens is used up: {self.tokens():,}"
-        if budget_usd is not None and self.is_shared() and self.total() >= budget_usd:
+        if budget_usd is not None and self.others_have_spent() and self.total() >= budget_usd:
             return f"the budget of ${budget_usd:.2f} is spent"
         return ""
 
     def tokens(self) -> int:
-        """Return how many tokens the session has used, of any kind."""
+        """Return how many tokens the claim has used, of any kind."""
         return sum(tokens(used) for used in self._usages())
 
     def by_model(self) -> dict[str, ModelUsage]:
-        """Return what the session has used, by model."""
+        """Return what the claim has used, by model."""
         found: dict[str, Usage] = {}
         for used in self._usages():
             before = found.get(used.model)

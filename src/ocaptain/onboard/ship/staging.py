@@ -14,7 +14,7 @@ UNFINISHED = "Unfinished work, saved by ocaptain"
 WORDS_LIMIT = 400
 """Characters of what git says about a path."""
 
-Refused = tuple[str, str]
+Unaddable = tuple[str, str]
 """A path that git cannot add, and its words."""
 
 
@@ -29,14 +29,16 @@ class Staging:
 
     def stage(
         self, status: Status, leave_out: Sequence[str], source: Path | None = None
-    ) -> list[Refused]:
-        """Stage the tree on top of the agent's index, or of another.
+    ) -> list[Unaddable]:
+        """Stage the tree on top of the agent's index, or of `source`.
 
-        Returns what git refuses."""
+        `leave_out` are paths, without a slash at the end. Returns what git refuses."""
         source = source or self._git.directory / "index"
         self.index.with_name(f"{self.index.name}.lock").unlink(missing_ok=True)  # of a killed git
         if source.exists():
-            shutil.copy2(source, self.index)  # git compares its time with files'
+            shutil.copy2(
+                source, self.index
+            )  # with its time, by which git knows what was written later
         else:
             self.index.unlink(missing_ok=True)
         entries = [entry for entry in status.entries if entry.unstaged != "."]
@@ -57,7 +59,7 @@ class Staging:
         words = ["add", "--all", "--ignore-errors", "--", ".", *apart]
         return self._git.ask(*words, index=self.index).status == 0
 
-    def _add(self, paths: Sequence[str]) -> list[Refused]:
+    def _add(self, paths: Sequence[str]) -> list[Unaddable]:
         """Stage these paths, those that git can add. Returns the others."""
         words = ["--literal-pathspecs", "add", "--all", "--ignore-errors"]
         done = self._git.ask(*words, *self._from_file(paths), index=self.index)
@@ -91,12 +93,12 @@ class Staging:
                 self._git.run("read-tree", f"--prefix={path}/", tree, index=self.index)
 
     def tree(self) -> str:
-        """Return what is staged, as a tree of git's."""
+        """Return what was staged last, as a tree of git's."""
         return self._git.run("write-tree", index=self.index)
 
     def compare(self, commit: str, *words: str) -> list[Change]:
-        """Return what differs from a commit to what is staged."""
-        done = self._git.ask("diff-index", "--cached", *RAW, *words, commit, index=self.index)
+        """Return what differs from a commit to what was staged last."""
+        done = self._git.answer("diff-index", "--cached", *RAW, *words, commit, index=self.index)
         return read_changes(done.stdout)
 
 

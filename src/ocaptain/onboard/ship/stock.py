@@ -166,6 +166,13 @@ def _unmerged_entry(words: list[str]) -> Entry:
     return Entry(words[9], "u", "u", words[1], (words[2], words[5]), "")
 
 
+def read_entries(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield mode and path of what `git ls-files --stage -z` lists (git-ls-files(1))."""
+    for line in lines:
+        fields, _, path = line.partition("\t")
+        yield fields.split()[0], path
+
+
 def read_changes(text: str) -> list[Change]:
     """Read what `git diff --raw -z` of two trees printed (git-diff(1), raw output format)."""
     return list(_changes(iter(text.split("\0"))))

@@ -11,7 +11,7 @@ from . import hidden, marked, submodules
 from .clone import Clone
 from .elsewhere import Elsewhere
 from .git import Git
-from .staging import WORDS_LIMIT, Refused, Staging
+from .staging import WORDS_LIMIT, Staging, Unaddable
 from .stock import (
     ALL_OF_STATUS,
     LINK,
@@ -53,11 +53,13 @@ class Survey:
         """The commit whose rebase onto the voyage's branch has stopped."""
         self.stopped_tree = ""
         """The tree as that rebase left it."""
+        # What was so when the task began is not the task's.
         self._dirty_before: Collection[str] = ()
         self._hidden_before: Collection[str] = ()
-        self._submodules: dict[str, str] = {}
-        """The commits that submodules had, when all was as it should be."""
         self._shut_before: set[str] = set()
+        """Folders that git could not look into."""
+        self._submodules: dict[str, str] = {}
+        """By path, the commit that each is at if the agent leaves it alone."""
         self._told: dict[str, Print | None] = {}
         """How paths in conflict were when the agent was told of them."""
         self._elsewhere = Elsewhere(clone, self.staging)
@@ -84,7 +86,7 @@ class Survey:
         self.stopped_tree = self.staging.tree()
 
     def take(self) -> Stock:
-        """Take stock. What can be added is staged then, if anything is to be."""
+        """Take stock. Afterwards `staging` has all that can be added."""
         source = hidden.shown(self.git, self._hidden_before)
         done = self.git.answer(*ALL_OF_STATUS, index=source)
         status = read_status(done.stdout)
@@ -126,13 +128,17 @@ class Survey:
         return self.staging.compare(self.base(status.head), "-M")
 
     def base(self, commit: str) -> str:
-        """Return the last commit that one shares with the voyage's branch, or that branch's."""
+        """Return the last commit that one shares with the voyage's branch; if none, its head."""
         if commit in (self.clone.upstream, NO_COMMIT):
             return self.clone.upstream
         done = self.git.ask("merge-base", self.clone.upstream, commit)
         return done.stdout.strip() or self.clone.upstream
 
     # Conflicts
+
+    def conflicts(self) -> list[str]:
+        """Return the paths that the index has several versions of."""
+        return read_status(self.git.ask(*STATUS, "--untracked-files=no").stdout).unmerged()
 
     def _names_in_git(self) -> set[str]:
         """Return the names of the files that tell what git is in the middle of."""
@@ -143,6 +149,7 @@ class Survey:
         return names
 
     def _is_ours(self) -> bool:
+        """Whether the rebase under way is ours, of the commit and onto the branch that it was."""
         with suppress(OSError):
             was = (self.git.directory / "rebase-merge" / "orig-head").read_text().strip()
             onto = (self.git.directory / "rebase-merge" / "onto").read_text().strip()
@@ -164,10 +171,10 @@ class Survey:
     def _marked(self, changes: Iterable[Change], status: Status) -> list[str]:
         """Return the paths with lines of a conflict that no version of them had before."""
         files = marked.find(self.git, changes, {*self._told, *status.unmerged()})
-        before = self._before() if files else []
-        return [file.change.path for file in files if marked.has_new_lines(self.git, file, before)]
+        sides = self._sides() if files else []
+        return [file.change.path for file in files if marked.has_new_lines(self.git, file, sides)]
 
-    def _before(self) -> list[str]:
+    def _sides(self) -> list[str]:
         """Return the commits that a rebase brings together."""
         commits = [self.base("HEAD"), f"refs/remotes/origin/{self.clone.branch}"]
         return [*commits, self.rebased] if self.rebased else commits
@@ -175,7 +182,7 @@ class Survey:
     # Other repositories
 
     def note_submodules(self) -> None:
-        """Remember the commits that submodules are at, now that all of them is in the index."""
+        """Remember the commits that submodules are at, now that the index has the same."""
         for path, _ in submodules.populated(self.git):
             self._submodules[self.git.name(path)] = submodules.head(self.git.within(path))
 
@@ -187,7 +194,8 @@ class Survey:
             name = self.git.name(path)
             inner = self.git.within(path)
             head = submodules.head(inner)
-            if name not in conflicts and commit != head == self._submodules.get(name):
+            is_left_alone = head == self._submodules.get(name)
+            if is_left_alone and head != commit and name not in conflicts:
                 with suppress(OSError):
                     submodules.move(inner, commit)
                     self._submodules[name] = commit
@@ -207,10 +215,6 @@ class Survey:
                 if head == self._submodules[entry.path]:
                     found.append(entry.path)
         return found
-
-    def conflicts(self) -> list[str]:
-        """Return the paths that the index has several versions of."""
-        return read_status(self.git.ask(*STATUS, "--untracked-files=no").stdout).unmerged()
 
     def _modules(self, changes: Iterable[Change]) -> set[str]:
         """Return the paths that `.gitmodules` names, if something is to be asked about them."""
@@ -233,7 +237,7 @@ class Survey:
         return [entry.path for entry in found if entry.path not in self._dirty_before]
 
 
-def _shut(warnings: str) -> list[Refused]:
+def _shut(warnings: str) -> list[Unaddable]:
     """Return the folders that git could not look into, and why."""
     return [(match[1], match[0][:WORDS_LIMIT]) for match in NOT_OPENED.finditer(warnings)]
 

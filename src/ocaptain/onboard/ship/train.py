@@ -33,7 +33,7 @@ class Watch:
         self._commit = commit
         self._over = threading.Event()
         self._killing = threading.Lock()
-        self._spared = ship.work.pids()
+        self._spared = ship.processes.pids()
 
     def __enter__(self) -> "Watch":
         threading.Thread(target=self._keep_asking, name="watch", daemon=True).start()
@@ -61,7 +61,7 @@ class Watch:
     def _kill(self) -> None:
         with self._killing:
             if not self._over.is_set():
-                self._ship.work.kill(spare=self._spared)
+                self._ship.processes.kill(spare=self._spared)
 
 
 class TrainLanding(Landing):

@@ -63,10 +63,11 @@ class Work:
             phantoms.settle(self.git)  # or a rebase would not begin
 
     def _differs(self, stock: Stock) -> bool:
-        """Whether what is staged differs from HEAD."""
-        if stock.status.head == self.clone.upstream:
-            return bool(stock.changes)
-        return self.git.ask("diff-index", "--cached", "--quiet", "HEAD").status != 0
+        """Whether what is staged differs from HEAD, as far as git can tell."""
+        if stock.status.head == self.clone.upstream and stock.changes:
+            return True
+        words = ("diff-index", "--cached", "--quiet", "--ignore-submodules=none", "HEAD")
+        return self.git.ask(*words).status != 0
 
     def is_rebasing(self) -> bool:
         """Whether a rebase has stopped half-way."""

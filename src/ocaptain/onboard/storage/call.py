@@ -87,7 +87,7 @@ class Call:
 
     @property
     def task_outlines(self) -> dict[str, Task]:
-        """All tasks, to be looked through: without their texts (tasklist.outline)."""
+        """All tasks, to be looked through: what tasklist.outline has of each, and no more."""
         return self._tasks.outlines
 
     @property

@@ -179,7 +179,7 @@ def pass_check(call: Call, held: Claim, commit: str) -> None:
     if car is None or car["commit"] != commit:
         train.put(call, now)
         raise Refused("stale", "what it is based on does not land as it was")
-    for each in train.pass_check(call, now, car):
+    for each in train.note_green(call, now, car):
         complete(call, call.claims[str(each["claim"])], each["commit"])
     train.put(call, now)
     if car in now["cars"]:

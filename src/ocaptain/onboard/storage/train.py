@@ -211,7 +211,7 @@ def end_berth(call: Call, held: Claim) -> None:
 # Checks
 
 
-def pass_check(call: Call, train: Train, car: Car) -> list[Car]:
+def note_green(call: Call, train: Train, car: Car) -> list[Car]:
     """Note that the check has passed on a car's commit. Returns the cars that land by that.
 
     They are in the train no more."""
