@@ -98,7 +98,7 @@ class Clone:
         if not self._has_all(head) or self._was_cut():
             self.fetch()
         else:  # as after a landing: it is what we have pushed
-            self.git.run("update-ref", self._tracking, head)
+            self._set_ref(self._tracking, head)
             self.upstream = head
         self.git.run("checkout", "--quiet", "--force", "--detach", self.upstream)
         tracked = list(read_entries(self.git.paths("ls-files", "--stage", "-z")))
@@ -106,14 +106,24 @@ class Clone:
         self._remove_nested(path for _, path in tracked)
         self.remove_untracked()
         self._follow()
-        self.git.run("update-ref", f"refs/heads/{self.branch}", self.upstream)
+        self._set_ref(f"refs/heads/{self.branch}", self.upstream)
         trees.remove(self.git.directory / "logs")  # they are to tell what the agent does
         phantoms.settle(self.git)
         self.keep()
-        self.git.run("update-ref", f"refs/heads/{ref}", self.upstream)
+        self._set_ref(f"refs/heads/{ref}", self.upstream)
         (self.git.directory / "HEAD").write_text(f"ref: refs/heads/{ref}\n")
         (self.kept / REF).write_text(ref)
         self._is_new = False
+
+    def _set_ref(self, name: str, commit: str) -> None:
+        """Set a ref in git's folder that is just restored (gitrepository-layout(5)).
+
+        A process of git's for each would take longer than all else here."""
+        file = self.git.directory / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new = file.with_name(f"{file.name}.lock")
+        new.write_text(f"{commit}\n")
+        new.replace(file)
 
     def _remove(self, old: Path, *, is_told: bool) -> None:
         """Remove an old clone; say what stays of it, once."""

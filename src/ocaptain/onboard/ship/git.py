@@ -87,6 +87,10 @@ HOPELESS = re.compile(
 )
 HOPELESS_TRIES = 7
 COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+PLAIN_VERSIONS = (b"\0\0\0\2", b"\0\0\0\3")
+"""Versions of an index that has whole paths."""
+ELSEWHERE_TOO = (b"link", b"sdir")
+"""Extensions of an index that has not all entries in its own file."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 LATE_S = 60
@@ -201,6 +205,16 @@ class Git:
         """Ask git, which lists something and is told `-z`, and return what it lists."""
         done = self.answer(*words, index=index)
         return [path for path in done.stdout.split("\0") if path]
+
+    def index_may_have(self, *marks: bytes) -> bool:
+        """Whether one of these is in the index, as far as that can be told without a process.
+
+        That reads its file: gitformat-index(5)."""
+        with suppress(OSError):
+            index = (self.directory / "index").read_bytes()
+            is_plain = index[4:8] in PLAIN_VERSIONS
+            return not is_plain or any(mark in index for mark in (*marks, *ELSEWHERE_TOO))
+        return True
 
     def name(self, path: Path) -> str:
         """Return a path as git names it, from the top of the clone."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .git import Git
+from .git import Git, text_of
 
 ATTRIBUTES = (".gitattributes", ":(glob)**/.gitattributes")
 CHANGED = ("diff", "--cached", "--name-only", "--no-renames", "--diff-filter=M", "-z")
@@ -21,7 +21,7 @@ def settle(git: Git) -> None:
     """Have git trust that files are what the index has, if a checkout would write the same.
 
     It does so for files that are older, in whole seconds, than its index."""
-    if _dirty(git) and _has_conversions(git):
+    if _may_have_conversions(git) and _dirty(git) and _has_conversions(git):
         _age(git)
         with _phantoms(git, _dirty(git)) as (phantoms, from_file):
             if phantoms:
@@ -50,7 +50,7 @@ def leave_out(git: Git, spared: Collection[str], index: Path | None = None) -> N
     """Take from the index, but for what is spared, each file that is as a checkout has it.
 
     That is the file of HEAD, whatever `git add` has made of it."""
-    if not _has_conversions(git):
+    if not (_may_have_conversions(git) and _has_conversions(git)):
         return
     changed = sorted(chosen(git, index) - set(spared))
     with _phantoms(git, changed) as (phantoms, from_file):
@@ -58,6 +58,16 @@ def leave_out(git: Git, spared: Collection[str], index: Path | None = None) -> N
             git.run("--literal-pathspecs", "reset", "--quiet", *from_file, index=index)
     if index is None:
         settle(git)
+
+
+def _may_have_conversions(git: Git) -> bool:
+    """Whether what is committed may differ from what is in the tree.
+
+    Mostly it does not, and to know that costs no process."""
+    if git.index_may_have(b".gitattributes") or (git.directory / "info" / "attributes").exists():
+        return True
+    settings = [text_of(git.directory / name).lower() for name in ("config", "config.worktree")]
+    return any(word in text for word in ("autocrlf", "include") for text in settings)
 
 
 def _has_conversions(git: Git) -> bool:

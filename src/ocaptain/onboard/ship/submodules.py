@@ -1,7 +1,6 @@
 """A clone's submodules: where one is checked out, it follows the branch."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from . import skeleton, trees
@@ -10,8 +9,6 @@ from .stock import LINK
 
 LINK_IN_INDEX = int(LINK, 8).to_bytes(4, "big")
 """The mode of a link as the index has it (gitformat-index(5))."""
-ELSEWHERE_TOO = (b"link", b"sdir")
-"""Extensions of an index that has not all entries in its own file."""
 
 
 def keep(git: Git) -> None:
@@ -39,7 +36,7 @@ def follow(git: Git) -> list[Path]:
 
 def populated(git: Git) -> Iterator[tuple[Path, str]]:
     """Yield path and commit of each submodule that is checked out."""
-    if not _may_have_links(git):
+    if not git.index_may_have(LINK_IN_INDEX):
         return
     for entry in git.paths("ls-files", "--stage", "-z"):
         fields, _, name = entry.partition("\t")
@@ -47,14 +44,6 @@ def populated(git: Git) -> Iterator[tuple[Path, str]]:
         path = git.path / name
         if mode == LINK and (path / ".git").exists():
             yield path, commit
-
-
-def _may_have_links(git: Git) -> bool:
-    """Whether the index may have links. It mostly has none, and that costs no process to know."""
-    with suppress(OSError):
-        index = (git.directory / "index").read_bytes()
-        return any(mark in index for mark in (LINK_IN_INDEX, *ELSEWHERE_TOO))
-    return True
 
 
 def own_folder(git: Git, path: Path) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from tempfile import NamedTemporaryFile
+from typing import NamedTuple
 
 from ..protocol import EnterAnswer
 from . import phantoms, rescue
@@ -14,6 +15,15 @@ from .survey import Survey
 
 # All that is in commits, whatever attributes say.
 ALL_OF_COMMITS = ("-p", "-m", "--format=%an%n%ae%n%B", "--text", "--no-textconv", "--no-ext-diff")
+
+
+class Apart(NamedTuple):
+    """How what is checked out and another commit have moved apart."""
+
+    lacks: bool
+    """Whether the other has commits that are not in what is checked out."""
+    has_merges: bool
+    """Whether of those that it has and the other has not some are merges."""
 
 
 class Work:
@@ -110,14 +120,12 @@ class Work:
         try:
             if goes_on:
                 self.git.run("rebase", "--continue")
-            if onto:
-                self.clone.fetch_commit(onto)
-            else:
-                self.clone.fetch()
-            self.survey.note_submodules()
-            if self._lacks(self.clone.upstream):
+            self._fetch(onto)
+            apart = self._apart_from(self.clone.upstream)
+            if apart.lacks:
                 goes_on = False
-                self._flatten()
+                if apart.has_merges:
+                    self._flatten()
                 tip = self.tip()
                 self.git.run("rebase", self.clone.upstream)
         except GitFailed:
@@ -209,16 +217,27 @@ class Work:
     def _is_lost(self, commit: str) -> bool:
         return bool(commit) and not self.git.has(commit)
 
-    def _lacks(self, commit: str) -> bool:
-        """Whether a commit is not in what is checked out."""
-        return bool(self.git.run("rev-list", "--max-count=1", commit, "--not", "HEAD"))
+    def _fetch(self, onto: str) -> None:
+        """Learn where the branch is, or take a commit of storage's for its head."""
+        if onto:
+            self.clone.fetch_commit(onto)
+        else:
+            self.clone.fetch()
+        self.survey.note_submodules()
+
+    def _apart_from(self, commit: str) -> Apart:
+        """Return how what is checked out and a commit have moved apart."""
+        words = ("rev-list", "--left-right", "--parents", f"{commit}...HEAD")
+        lines = self.git.run(*words).splitlines()
+        own = [line.split() for line in lines if line.startswith(">")]
+        has_merges = any(len(parents) > 1 for _, *parents in own)
+        return Apart(lacks=len(own) < len(lines), has_merges=has_merges)
 
     def _flatten(self) -> None:
         """Make one commit of a history with merges: a rebase would drop what was done in them."""
-        if self.git.run("rev-list", "--max-count=1", "--merges", f"{self.clone.upstream}..HEAD"):
-            self.git.run("reset", "--quiet", "--soft", self.survey.base("HEAD"))
-            self.git.run("commit", "--quiet", "--allow-empty", "--reuse-message=ORIG_HEAD")
-            self._versions.add(self.tip())
+        self.git.run("reset", "--quiet", "--soft", self.survey.base("HEAD"))
+        self.git.run("commit", "--quiet", "--allow-empty", "--reuse-message=ORIG_HEAD")
+        self._versions.add(self.tip())
 
     def _is_dropped(self, commit: str) -> bool:
         """Whether a push of this commit would lose what the work ref had at a turn's end."""
