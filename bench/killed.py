@@ -17,9 +17,9 @@ def killed(effort: Effort) -> Iterator[Row]:
     """`kill -9` of the ship at the front, of one in the middle, of all that serves storage."""
     ships = effort.choose(smoke=2, quick=4, full=4)
     lease_s = effort.choose(smoke=3.0, quick=18.0, full=18.0)
-    victims: dict[str, int | None] = {"the ship at the front of the train": 0}
+    victims: dict[str, int | None] = {"the ship at the train's front": 0}
     if effort is not Effort.SMOKE:
-        victims |= {"one in its middle": ships // 2, "all that serves storage": None}
+        victims |= {"one in the train's middle": ships // 2, "all that serves storage": None}
     silence_s = lease_s / 3  # for which a ship keeps its place
     limit = Target(silence_s + 5)
     with new_skipper() as captain:

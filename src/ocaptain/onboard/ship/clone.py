@@ -210,7 +210,7 @@ class Clone:
     def _has_all(self, commit: str) -> bool:
         """Whether a commit is here, with all that it has and the branch had not."""
         words = ("rev-list", "--objects", "--quiet", commit, f"^{self._tracking}")
-        return bool(commit) and self.git.ask(*words).status == 0
+        return bool(COMMIT.fullmatch(commit)) and self.git.ask(*words).status == 0
 
     def _was_cut(self) -> bool:
         """Whether an agent has fetched less than the whole history."""

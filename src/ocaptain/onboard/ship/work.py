@@ -17,13 +17,13 @@ from .survey import Survey
 ALL_OF_COMMITS = ("-p", "-m", "--format=%an%n%ae%n%B", "--text", "--no-textconv", "--no-ext-diff")
 
 
-class Apart(NamedTuple):
+class Divergence(NamedTuple):
     """How what is checked out and another commit have moved apart."""
 
     lacks: bool
-    """Whether the other has commits that are not in what is checked out."""
+    """Whether what is checked out lacks commits that the other has."""
     has_merges: bool
-    """Whether of those that it has and the other has not some are merges."""
+    """Whether some of those that only it has are merges."""
 
 
 class Work:
@@ -121,10 +121,10 @@ class Work:
             if goes_on:
                 self.git.run("rebase", "--continue")
             self._fetch(onto)
-            apart = self._apart_from(self.clone.upstream)
-            if apart.lacks:
+            divergence = self._divergence_from(self.clone.upstream)
+            if divergence.lacks:
                 goes_on = False
-                if apart.has_merges:
+                if divergence.has_merges:
                     self._flatten()
                 tip = self.tip()
                 self.git.run("rebase", self.clone.upstream)
@@ -225,13 +225,13 @@ class Work:
             self.clone.fetch()
         self.survey.note_submodules()
 
-    def _apart_from(self, commit: str) -> Apart:
+    def _divergence_from(self, commit: str) -> Divergence:
         """Return how what is checked out and a commit have moved apart."""
         words = ("rev-list", "--left-right", "--parents", f"{commit}...HEAD")
         lines = self.git.run(*words).splitlines()
         own = [line.split() for line in lines if line.startswith(">")]
         has_merges = any(len(parents) > 1 for _, *parents in own)
-        return Apart(lacks=len(own) < len(lines), has_merges=has_merges)
+        return Divergence(lacks=len(own) < len(lines), has_merges=has_merges)
 
     def _flatten(self) -> None:
         """Make one commit of a history with merges: a rebase would drop what was done in them."""
