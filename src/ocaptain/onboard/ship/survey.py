@@ -170,9 +170,13 @@ class Survey:
 
     def _marked(self, changes: Iterable[Change], status: Status) -> list[str]:
         """Return the paths with lines of a conflict that no version of them had before."""
-        files = marked.find(self.git, changes, {*self._told, *status.unmerged()})
-        sides = self._sides() if files else []
-        return [file.change.path for file in files if marked.has_new_lines(self.git, file, sides)]
+        in_conflict = {*self._told, *status.unmerged()}
+        files = marked.find(self.git, changes, in_conflict)
+        if not files:
+            return []
+        sides = self._sides()
+        left = [file for file in files if marked.has_new_lines(self.git, file, sides)]
+        return [file.change.path for file in left]
 
     def _sides(self) -> list[str]:
         """Return the commits that a rebase brings together."""
