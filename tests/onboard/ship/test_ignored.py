@@ -40,7 +40,7 @@ def test_git_ignores_what_usually_is(yard: Yard):
     git(yard.path / "vendor/node_modules", *OTHERS, "commit", "-q", "--allow-empty", "-m", "Inner")
     git(yard.path, "add", "--force", "vendor/node_modules")
     tracked = read_entries(git(yard.path, "ls-files", "--stage").splitlines())
-    usual = [name for mode, name in tracked if is_usual(mode, name)]
+    usual = [entry.path for entry in tracked if is_usual(entry)]
     assert usual == git(yard.path, *words).splitlines()
     assert "vendor/node_modules" in usual
 

@@ -103,7 +103,7 @@ class Clone:
         self.git.run("checkout", "--quiet", "--force", "--detach", self.upstream)
         tracked = list(read_entries(self.git.paths("ls-files", "--stage", "-z")))
         ignored.spare(self.git, tracked)
-        self._remove_nested(path for _, path in tracked)
+        self._remove_nested(entry.path for entry in tracked)
         self.remove_untracked()
         self._follow()
         self._set_ref(f"refs/heads/{self.branch}", self.upstream)
@@ -118,7 +118,8 @@ class Clone:
     def _set_ref(self, name: str, commit: str) -> None:
         """Set a ref in git's folder that is just restored (gitrepository-layout(5)).
 
-        A process of git's for each would take longer than all else here."""
+        It is written as git writes it: `skeleton.unlock` removes what we leave if we are killed.
+        git itself would be a process for each, and take longer than all else here."""
         file = self.git.directory / name
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_name(f"{file.name}.lock")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from .git import Git
-from .stock import LINK
+from .stock import LINK, Tracked
 
 USUALLY = """\
 __pycache__/
@@ -18,11 +18,11 @@ node_modules/
 FOLDERS = ("__pycache__", "node_modules", ".venv", ".pytest_cache")
 
 
-def spare(git: Git, tracked: Iterable[tuple[str, str]]) -> None:
+def spare(git: Git, tracked: Iterable[Tracked]) -> None:
     """Ignore nothing where the repository itself has such files: new ones there are work too.
 
-    `tracked` are the modes and paths of what it has."""
-    spared = places(path for mode, path in tracked if is_usual(mode, path))
+    `tracked` is all that it has."""
+    spared = places(entry.path for entry in tracked if is_usual(entry))
     exclude = git.directory / "info" / "exclude"
     there = ""
     with suppress(OSError):
@@ -34,10 +34,10 @@ def spare(git: Git, tracked: Iterable[tuple[str, str]]) -> None:
         exclude.write_text(text, errors="surrogateescape")
 
 
-def is_usual(mode: str, path: str) -> bool:
+def is_usual(entry: Tracked) -> bool:
     """Whether USUALLY has git ignore what is tracked. To git a submodule is a folder."""
-    *folders, name = path.split("/")
-    if mode == LINK:
+    *folders, name = entry.path.split("/")
+    if entry.mode == LINK:
         folders.append(name)
     return name.endswith(".pyc") or name == ".DS_Store" or not set(FOLDERS).isdisjoint(folders)
 

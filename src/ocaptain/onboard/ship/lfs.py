@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .git import Git, GitFailed
+from .stock import read_entries
 
 POINTER_LIMIT = 1024
 """Bytes that a pointer has at most, by its specification."""
@@ -45,11 +46,9 @@ def _new_entries(git: Git, upstream: str) -> Iterator[tuple[str, str]]:
     if not entries:
         return
     known = git.run("ls-tree", "-r", upstream)
-    for entry in entries:
-        fields, _, path = entry.partition("\t")
-        blob = fields.split()[1]
-        if f" blob {blob}\t" not in known:
-            yield path, blob
+    for entry in read_entries(entries):
+        if f" blob {entry.blob}\t" not in known:
+            yield entry.path, entry.blob
 
 
 def _object(git: Git, blob: str) -> str | None:

@@ -50,7 +50,7 @@ def leave_out(git: Git, spared: Collection[str], index: Path | None = None) -> N
     """Take from the index, but for what is spared, each file that is as a checkout has it.
 
     That is the file of HEAD, whatever `git add` has made of it."""
-    if not (_may_have_conversions(git) and _has_conversions(git)):
+    if not _has_conversions(git):
         return
     changed = sorted(chosen(git, index) - set(spared))
     with _phantoms(git, changed) as (phantoms, from_file):
@@ -61,17 +61,21 @@ def leave_out(git: Git, spared: Collection[str], index: Path | None = None) -> N
 
 
 def _may_have_conversions(git: Git) -> bool:
-    """Whether what is committed may differ from what is in the tree.
+    """Whether there is anything by which the two may differ.
 
-    Mostly it does not, and to know that costs no process."""
-    if git.index_may_have(b".gitattributes") or (git.directory / "info" / "attributes").exists():
+    Mostly there is not, and to know that costs no process."""
+    if git.index_may_have(b".gitattributes"):
         return True
-    settings = [text_of(git.directory / name).lower() for name in ("config", "config.worktree")]
-    return any(word in text for word in ("autocrlf", "include") for text in settings)
+    if (git.directory / "info" / "attributes").exists():
+        return True
+    settings = text_of(git.directory / "config") + text_of(git.directory / "config.worktree")
+    return any(word in settings.lower() for word in ("autocrlf", "include"))
 
 
 def _has_conversions(git: Git) -> bool:
-    """Whether what is committed may differ from what is in the tree."""
+    """Whether what is committed may differ from what is in the tree, as git has it."""
+    if not _may_have_conversions(git):
+        return False
     if git.paths("ls-files", "-z", "--", *ATTRIBUTES):
         return True
     if (git.directory / "info" / "attributes").exists():

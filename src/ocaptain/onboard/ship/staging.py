@@ -36,9 +36,8 @@ class Staging:
         source = source or self._git.directory / "index"
         self.index.with_name(f"{self.index.name}.lock").unlink(missing_ok=True)  # of a killed git
         if source.exists():
-            shutil.copy2(
-                source, self.index
-            )  # with its time, by which git knows what was written later
+            # With its time, by which git knows what was written later.
+            shutil.copy2(source, self.index)
         else:
             self.index.unlink(missing_ok=True)
         entries = [entry for entry in status.entries if entry.unstaged != "."]
@@ -105,8 +104,10 @@ class Staging:
 def commit_tree(git: Git, index: Path, parents: Iterable[str]) -> str:
     """Make a commit of what is staged in an index, on no branch, and return it."""
     tree = git.run("write-tree", index=index)
-    words = [word for parent in parents for word in ("-p", parent)]
-    return git.run("commit-tree", tree, *words, "-m", UNFINISHED)
+    words = ["commit-tree", tree, "-m", UNFINISHED]
+    for parent in parents:
+        words += ["-p", parent]
+    return git.run(*words)
 
 
 def _without_hints(error: str) -> str:

@@ -107,6 +107,15 @@ class Status(NamedTuple):
         return [path.rstrip("/") for path in found if path.endswith("/")]
 
 
+class Tracked(NamedTuple):
+    """A path in the index."""
+
+    mode: str
+    blob: str
+    """Of a submodule, its commit."""
+    path: str
+
+
 class Change(NamedTuple):
     """A path that differs between two trees."""
 
@@ -166,11 +175,12 @@ def _unmerged_entry(words: list[str]) -> Entry:
     return Entry(words[9], "u", "u", words[1], (words[2], words[5]), "")
 
 
-def read_entries(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield mode and path of what `git ls-files --stage -z` lists (git-ls-files(1))."""
+def read_entries(lines: Iterable[str]) -> Iterator[Tracked]:
+    """Read what `git ls-files --stage -z` lists (git-ls-files(1))."""
     for line in lines:
         fields, _, path = line.partition("\t")
-        yield fields.split()[0], path
+        mode, blob, _ = fields.split()
+        yield Tracked(mode, blob, path)
 
 
 def read_changes(text: str) -> list[Change]:

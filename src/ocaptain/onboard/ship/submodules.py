@@ -5,7 +5,7 @@ from pathlib import Path
 
 from . import skeleton, trees
 from .git import Git, GitFailed
-from .stock import LINK
+from .stock import LINK, read_entries
 
 LINK_IN_INDEX = int(LINK, 8).to_bytes(4, "big")
 """The mode of a link as the index has it (gitformat-index(5))."""
@@ -38,12 +38,10 @@ def populated(git: Git) -> Iterator[tuple[Path, str]]:
     """Yield path and commit of each submodule that is checked out."""
     if not git.index_may_have(LINK_IN_INDEX):
         return
-    for entry in git.paths("ls-files", "--stage", "-z"):
-        fields, _, name = entry.partition("\t")
-        mode, commit, _ = fields.split()
-        path = git.path / name
-        if mode == LINK and (path / ".git").exists():
-            yield path, commit
+    for entry in read_entries(git.paths("ls-files", "--stage", "-z")):
+        path = git.path / entry.path
+        if entry.mode == LINK and (path / ".git").exists():
+            yield path, entry.blob
 
 
 def own_folder(git: Git, path: Path) -> Path:

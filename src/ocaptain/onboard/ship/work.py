@@ -229,9 +229,10 @@ class Work:
         """Return how what is checked out and a commit have moved apart."""
         words = ("rev-list", "--left-right", "--parents", f"{commit}...HEAD")
         lines = self.git.run(*words).splitlines()
-        own = [line.split() for line in lines if line.startswith(">")]
-        has_merges = any(len(parents) > 1 for _, *parents in own)
-        return Divergence(lacks=len(own) < len(lines), has_merges=has_merges)
+        lacks = any(line.startswith("<") for line in lines)
+        own = [line for line in lines if line.startswith(">")]
+        has_merges = any(line.count(" ") > 1 for line in own)  # each parent has one before it
+        return Divergence(lacks, has_merges)
 
     def _flatten(self) -> None:
         """Make one commit of a history with merges: a rebase would drop what was done in them."""
