@@ -31,9 +31,14 @@ class Tab:
     requests: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
+    @property
+    def address(self) -> str:
+        """Where the page itself is. What playwright has noted of that may be a moment old."""
+        return str(self.page.evaluate("location.href"))
+
     def go(self, view: str, voyage: str = VOYAGE) -> None:
         """Show a view of a voyage."""
-        before = self.page.url.partition("#")[0]
+        before = self.address.partition("#")[0]
         self.page.goto(f"{before}#/{voyage}/{view}")
         self.page.evaluate(NEXT_FRAME)  # by then the view of that address is shown
 
@@ -55,8 +60,8 @@ class Tab:
         return bool(self.page.evaluate(wide))
 
     def texts(self, selector: str) -> Sequence[str]:
-        """The texts of what matches."""
-        return self.page.locator(selector).all_inner_texts()
+        """The texts of what matches, be they painted yet or not."""
+        return self.page.locator(selector).all_text_contents()
 
 
 @dataclass(frozen=True)
