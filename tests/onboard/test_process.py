@@ -1,6 +1,7 @@
 """Starting, finding and stopping processes on VMs."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -236,6 +237,27 @@ def test_what_is_killed_has_no_time_to_start_more(entry: str):
         assert until(lambda: process.marked(entry))
     process.kill_marked(entry)
     assert process.marked(entry) == set()
+
+
+def test_none_that_is_killed_sees_the_end_of_another(
+    entry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Helm would tell storage that its agent has failed, if that were killed first."""
+    kill = os.kill
+
+    def kill_slowly(pid: int, order: signal.Signals) -> None:
+        kill(pid, order)
+        time.sleep(0.1)
+
+    monkeypatch.setattr(os, "kill", kill_slowly)
+    seen = tmp_path / "seen"
+    watch = f"tail --sleep-interval=0.01 --pid=$0 -f /dev/null; touch {seen}"
+    for _ in range(3):
+        with process.start(["sleep", "600"], environment(entry)) as first:
+            with process.start(["bash", "-c", watch, str(first.pid)], environment(entry)):
+                assert until(lambda: len(process.marked(entry)) == 3)
+                process.kill_marked(entry)
+    assert not seen.exists()
 
 
 def test_we_are_not_killed(entry: str):

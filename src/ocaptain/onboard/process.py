@@ -217,9 +217,10 @@ def kill_all(pids: Callable[[], set[int]], spare: Collection[int] = ()) -> bool:
         found = pids() - {os.getpid(), *spare}
         if not found:
             return rounds > 0
-        for pid in found:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        for order in (signal.SIGSTOP, signal.SIGKILL):  # so that none sees another's end, and acts
+            for pid in found:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, order)
         time.sleep(KILL_PAUSE_S)
     return True
 
