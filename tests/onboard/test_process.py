@@ -253,10 +253,12 @@ def test_none_that_is_killed_sees_the_end_of_another(
     seen = tmp_path / "seen"
     watch = f"tail --sleep-interval=0.01 --pid=$0 -f /dev/null; touch {seen}"
     for _ in range(3):
-        with process.start(["sleep", "600"], environment(entry)) as first:
-            with process.start(["bash", "-c", watch, str(first.pid)], environment(entry)):
-                assert until(lambda: len(process.marked(entry)) == 3)
-                process.kill_marked(entry)
+        with (
+            process.start(["sleep", "600"], environment(entry)) as first,
+            process.start(["bash", "-c", watch, str(first.pid)], environment(entry)),
+        ):
+            assert until(lambda: len(process.marked(entry)) == 3)
+            process.kill_marked(entry)
     assert not seen.exists()
 
 

@@ -184,6 +184,11 @@ def dependants(tasks: Tasks) -> dict[str, list[str]]:
     return waiting
 
 
+def agents(tasks: Iterable[Task]) -> list[str]:
+    """Return the agents that some tasks name, in alphabetical order."""
+    return sorted({agent(task, "") for task in tasks} - {""})
+
+
 def chains(tasks: Tasks) -> dict[str, int]:
     """Return for each id the number of tasks on the longest chain that starts with it.
 

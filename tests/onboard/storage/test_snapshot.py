@@ -1,5 +1,6 @@
 """state.json, which is read in parts."""
 
+import json
 from typing import Any
 
 import pytest
@@ -37,6 +38,31 @@ def test_entries_are_read_when_they_are_wanted(sail: Sail):
     assert len(tasks) == 12
     assert "13" not in tasks
     assert tasks.get("13") is None
+
+
+def test_ended_claims_are_not_looked_for_until_somebody_asks(sail: Sail):
+    """A beat reads the claims that hold, and of the rest not even where they are."""
+    storage = at_work(sail)
+    snapshot = Snapshot(storage.folder / "state.json")
+    claims: Any = snapshot.sections()["claims"]
+    assert claims["3"]["state"] == "live"
+    claims["4"] = {"state": "live"}
+    assert claims._all_places is None
+    assert claims["1"]["state"] == "landed"
+    assert [*claims] == ["1", "2", "3", "4"]
+    assert len(claims) == 4
+    assert claims.get("5") is None
+
+
+def test_an_entry_that_was_removed_is_nowhere(sail: Sail):
+    """Neither among all, nor among the outlines, whatever was read before."""
+    storage = at_work(sail)
+    for look in (len, lambda claims: claims.outlines, lambda claims: claims["2"], id):
+        claims: Any = Snapshot(storage.folder / "state.json").sections()["claims"]
+        look(claims)
+        del claims["2"]
+        assert [*claims] == [*claims.outlines] == ["1", "3"]
+        assert "2" not in claims
 
 
 def test_outlines_lead_to_the_same_choice(sail: Sail):
@@ -88,6 +114,36 @@ def test_a_state_json_that_is_cut_short_while_it_is_in_use(sail: Sail, kept: int
 
 
 @rule("R7")
+@pytest.mark.parametrize(
+    ("what", "section", "wrong"),
+    [
+        ("places", "tasks", [-7, 20]),
+        ("places", "claims", [-7, 20]),
+        ("outlines", "tasks", [10**7, 20]),
+        ("outlines", "claims", 7),
+        ("in_use", "claims", {"3": -7}),
+    ],
+)
+def test_a_state_json_whose_parts_are_not_where_it_says(
+    sail: Sail, what: str, section: str, wrong: object
+):
+    """It is done without, as one that does not parse."""
+    storage = at_work(sail)
+    storage.write_state(storage.sections())
+    path = storage.folder / "state.json"
+    written = path.read_bytes()
+    index = json.loads(written.splitlines()[-2])
+    index[what][section] = wrong
+    place = int(written.splitlines()[-1])
+    line = json.dumps(index).encode() + b"\n"
+    path.write_bytes(written[:place] + line + b"%020d\n" % place)
+    storage.claim("ship-0", "anew")
+    storage.finish("ship-2")
+    assert storage.sections() == fold(storage.lines())
+    assert_sound(storage)
+
+
+@rule("R7")
 def test_a_state_json_of_another_boot_is_not_believed(sail: Sail):
     """It is not synced: nobody knows what of it a power cut has left."""
     storage = at_work(sail)
@@ -130,3 +186,18 @@ def test_the_ranking_is_kept_and_made_anew_when_the_list_changes(sail: Sail):
     storage.order("edit_task", task="4", fields={"blockedBy": ["3"]}, id="y")
     with journal.locked():
         assert journal.ranking()[0] == "1"
+
+
+def test_the_agents_are_known_without_the_tasks_and_told_anew_when_they_change(sail: Sail):
+    """Which agents tasks name is kept with state.json, and counts from the next edit on."""
+    storage = sail(task("1"), task("2", agent="codex"))
+    storage.write_state(storage.sections())
+    with (journal := storage.journal()).locked():
+        assert journal.agents() == ["codex"]
+    storage.order("edit_task", task="2", fields={"metadata": {"agent": "gemini"}}, id="x")
+    with (journal := storage.journal()).locked():
+        journal._write_snapshot()
+    with (journal := storage.journal()).locked():
+        assert journal.agents() == ["gemini"]
+        tasks: Any = journal.sections["tasks"]
+        assert tasks._outlines is None

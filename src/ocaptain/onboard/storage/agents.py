@@ -36,12 +36,7 @@ def reviewers(call: Call) -> list[str]:
 
 def in_use(call: Call) -> list[str]:
     """Return all that the voyage's tasks and reviews need, in alphabetical order."""
-    # Each call of a ship asks for this, of lists that may be long, in which few name anybody.
-    needed = {call.voyage["agent"], *reviewers(call)}
-    for task in call.task_outlines.values():
-        if "agent" in task.get("metadata", ()):
-            needed.add(agent_of(call, task))
-    return sorted(needed)
+    return sorted({call.voyage["agent"], *reviewers(call), *call.named_agents()})
 
 
 def note_abilities(call: Call) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from .. import tasklist
 from ..text import clean
 
 TYPE_CHECKING = False
@@ -94,6 +95,11 @@ class Call:
     def claim_outlines(self) -> dict[str, Claim]:
         """All claims, to be looked through: what snapshot.claim_outline has of each."""
         return self._claims.outlines
+
+    def named_agents(self) -> list[str]:
+        """Return the agents that tasks name, be it only before this call or after it."""
+        changed = self.changes.get("tasks", {}).values()
+        return [*self.journal.agents(), *tasklist.agents(changed)]
 
     def live_claims(self) -> list[Claim]:
         """Return the claims that hold."""

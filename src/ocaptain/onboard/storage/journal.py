@@ -94,6 +94,7 @@ class Journal:
         self._spare_bytes = spare_bytes
         self._draft = self.folder / ".state.json.new"
         self._ranking: list[str] | None = None
+        self._agents: list[str] | None = None
         self._head = b""
         self._seq = 0
         self._offset = 0
@@ -165,6 +166,13 @@ class Journal:
             self._ranking = tasklist.ranking(tasks.outlines)
         return self._ranking
 
+    def agents(self) -> list[str]:
+        """Return the agents that tasks name."""
+        if self._agents is None:
+            tasks: Any = self.sections["tasks"]
+            self._agents = tasklist.agents(tasks.outlines.values())
+        return self._agents
+
     def has_room(self) -> bool:
         """Whether the disk has room for more than what voyages cannot do without."""
         disk = os.statvfs(self.folder)
@@ -219,11 +227,12 @@ class Journal:
         self.sections = no_entries()
         self.stamps = {}
         self._ranking = None
+        self._agents = None
         self._seq = 0
         self._offset = 0
         self._new.clear()
         self._next_snapshot = self._snapshot_bytes
-        with suppress(OSError, *UNSOUND):
+        with suppress(OSError, Spoilt, *UNSOUND):
             snapshot = Snapshot(self.folder / "state.json")
             if self._is_of(snapshot, file):
                 self._begin_with(snapshot)
@@ -237,9 +246,11 @@ class Journal:
         return goes_on and is_alike and snapshot.boot.encode() == self._boot
 
     def _begin_with(self, snapshot: Snapshot) -> None:
-        self.sections = snapshot.sections()
-        self.stamps = snapshot.stamps
+        sections = snapshot.sections()
+        self.stamps = dict(zip(sections["tasks"], snapshot.stamps, strict=True))
+        self.sections = sections
         self._ranking = snapshot.ranking
+        self._agents = snapshot.agents
         self._seq = snapshot.seq
         self._offset = snapshot.offset
         self._wait_with_snapshot(snapshot.size)
@@ -285,6 +296,7 @@ class Journal:
         has_new = any(task_id not in tasks for task_id in sets.get("tasks", ()))
         if has_new or line.get("op") in RELISTING:
             self._ranking = None
+            self._agents = None
         fold(self.sections, sets)
         if is_sum:
             self.stamps = line["stamps"]
@@ -321,6 +333,7 @@ class Journal:
             "seq": seq,
             "offset": offset,
             "ranking": self._ranking,
+            "agents": self.agents(),
         }
         with self._draft.open("wb") as file:
             write_snapshot(file, self.sections, self.stamps, index)
@@ -377,8 +390,7 @@ class Journal:
                 if not file.name.startswith("."):
                     stamp = file.stat(follow_symlinks=False).st_mtime_ns
                     stamps[file.name.removesuffix(".json")] = stamp
-        known = self.stamps
-        return [key for key in self.sections["tasks"] if stamps.get(key) != known.get(key)]
+        return [key for key, stamp in self.stamps.items() if stamps.get(key) != stamp]
 
     def _restore_tasks(self, doubtful: Iterable[str]) -> None:
         """Put back those of some task files that are not as their last changes left them."""

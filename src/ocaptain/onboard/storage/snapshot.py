@@ -1,9 +1,10 @@
 """state.json: what the journal's lines make up to one of them, so that a call need not read all.
 
 It is a cache, and may be deleted at any time. Each task, claim, hail and set of answers has a line
-of its own, which is read if somebody wants it, and so have the outlines of all tasks, and of all
-claims. The last line but one, the index, has all else: what is small, and where those lines begin.
-The last line says where the index begins.
+of its own. So have the places where a section's lines begin, and the outlines of all tasks, and of
+all claims. Each is read if somebody wants it. The last line but one, the index, has all else: what
+is small, and where the lines of places and outlines begin. The last line says where the index
+begins.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from .. import tasklist
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
     from typing import IO, Any
 
@@ -32,6 +33,8 @@ UNSOUND = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 LAST_LINE = b"%020d\n"
 LINE_BYTES = 4_000
 """How much is read at first of a line."""
+NOWHERE = -1
+"""The place of what is not in state.json."""
 
 
 class Spoilt(Exception):
@@ -47,15 +50,14 @@ class Entries(AnyMapping):
         self,
         snapshot: Snapshot | None = None,
         section: str = "",
-        places: dict[str, int] | None = None,
-        in_use: Iterable[str] = (),
+        in_use: Mapping[str, int] | None = None,
     ) -> None:
-        """`places` says where the lines of entries begin in the snapshot. `in_use` are those that
-        may change again."""
-        self.in_use = {*in_use}
+        """`in_use` are the entries that may change again, and their places in the snapshot."""
+        self.in_use = {*(in_use or ())}
         self._snapshot = snapshot
         self._section = section
-        self._places = places or {}
+        self._places_in_use = in_use or {}
+        self._all_places: dict[str, int] | None = None if snapshot else {}
         self._values: dict[str, Any] = {}
         self._outlines: dict[str, Any] | None = None if snapshot else {}
 
@@ -65,18 +67,20 @@ class Entries(AnyMapping):
         return self._values[key]
 
     def __setitem__(self, key: str, value: Entry) -> None:
-        self._places.setdefault(key, -1)
         self._values[key] = value
         self.in_use.add(key)
+        if self._all_places is not None:
+            self._all_places.setdefault(key, NOWHERE)
         if self._outlines is not None:
             self._outlines[key] = value
 
     def __delitem__(self, key: str) -> None:
-        del self._places[key]
+        places = self._places
+        outlines = self.outlines
+        del places[key]
+        del outlines[key]
         self._values.pop(key, None)
         self.in_use.discard(key)
-        if self._outlines is not None:
-            self._outlines.pop(key, None)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -85,11 +89,13 @@ class Entries(AnyMapping):
         return len(self._places)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._places
+        return key in self._values or key in self._places
 
     def copy(self) -> Entries:
         """Return entries that can be changed without these."""
-        twin = Entries(self._snapshot, self._section, self._places.copy(), self.in_use)
+        twin = Entries(self._snapshot, self._section, self._places_in_use)
+        twin.in_use = self.in_use.copy()
+        twin._all_places = None if self._all_places is None else self._all_places.copy()
         twin._values = self._values.copy()
         twin._outlines = None if self._outlines is None else self._outlines.copy()
         return twin
@@ -99,9 +105,23 @@ class Entries(AnyMapping):
         """All entries, of which some lack what is not looked for among all."""
         if self._outlines is None:
             written = self._snapshot.outlines(self._section) if self._snapshot else {}
-            outlines = {**written, **self._values}
-            self._outlines = {key: outlines[key] for key in self._places}
+            self._outlines = {**written, **self._values}
         return self._outlines
+
+    @property
+    def _places(self) -> dict[str, int]:
+        """Where the lines of all entries begin in the snapshot."""
+        if self._all_places is None:
+            self._all_places = self._snapshot.places(self._section) if self._snapshot else {}
+            for key in self._values:
+                self._all_places.setdefault(key, NOWHERE)
+        return self._all_places
+
+    def _place(self, key: str) -> int:
+        """Return where an entry's line begins. Raises KeyError if there is no such entry."""
+        if key in self._places_in_use:
+            return self._places_in_use[key]
+        return self._places[key]
 
     def line(self, key: str) -> bytes:
         """Return an entry as state.json has it."""
@@ -110,10 +130,10 @@ class Entries(AnyMapping):
         return self._line(key)
 
     def _read(self, key: str) -> Entry:
-        place = self._places[key]
+        place = self._place(key)
         try:
             name, value = json.loads(self._line(key))
-        except UNSOUND:
+        except (OSError, *UNSOUND):
             raise Spoilt(f"no entry at {place}") from None
         if name != key:
             raise Spoilt(f"{name!r:.60} at {place}, not {key!r}")
@@ -122,7 +142,7 @@ class Entries(AnyMapping):
     def _line(self, key: str) -> bytes:
         if self._snapshot is None:
             raise KeyError(key)
-        return self._snapshot.line(self._places[key])
+        return self._snapshot.line(self._place(key))
 
 
 class Snapshot:
@@ -139,10 +159,10 @@ class Snapshot:
         self.head: str = index["head"]
         self.seq: int = index["seq"]
         self.offset: int = index["offset"]
-        self.stamps: dict[str, int] = index["stamps"]
+        self.stamps: list[int] = index["stamps"]
         self.ranking: list[str] | None = index["ranking"]
+        self.agents: list[str] | None = index["agents"]
         self._index = index
-        self._outlines_at: dict[str, int] = index["outlines"]
         self._outlines: dict[str, dict[str, Any]] = {}
 
     def __del__(self) -> None:
@@ -169,18 +189,26 @@ class Snapshot:
             read = os.pread(self._file, size, place)
         return read[: read.find(b"\n") + 1]
 
+    def places(self, section: str) -> dict[str, int]:
+        """Return where the lines of a section's entries begin, in their order. Raises Spoilt."""
+        return self._line_of("places", section)
+
     def outlines(self, section: str) -> dict[str, Any]:
         """Return the outlines of a section's entries. Raises Spoilt."""
         if section not in self._outlines:
-            try:
-                self._outlines[section] = json.loads(self.line(self._outlines_at[section]))
-            except UNSOUND:
-                raise Spoilt(f"no outlines of {section}") from None
+            self._outlines[section] = self._line_of("outlines", section)
         return self._outlines[section]
 
+    def _line_of(self, what: str, section: str) -> dict[str, Any]:
+        try:
+            place, size = self._index[what][section]
+            line: dict[str, Any] = json.loads(os.pread(self._file, size, place))
+        except (OSError, *UNSOUND):
+            raise Spoilt(f"no {what} of {section}") from None
+        return line
+
     def _entries(self, section: str) -> Entries:
-        places = self._index["places"][section]
-        return Entries(self, section, places, self._index["in_use"][section])
+        return Entries(self, section, self._index["in_use"][section])
 
 
 def write_snapshot(
@@ -193,24 +221,31 @@ def write_snapshot(
     whole: Any = sections
     for section, is_in_use in IN_USE.items():
         entries: Entries = whole[section]
-        places[section] = write_entries(file, entries)
-        in_use[section] = [key for key in entries.in_use if is_in_use(entries[key])]
+        written = write_entries(file, entries)
+        used = [key for key in entries.in_use if is_in_use(entries[key])]
+        in_use[section] = {key: written[key] for key in used}
+        places[section] = write_line(file, written)
     for section, outline in OUTLINES.items():
         outlined = {key: outline(value) for key, value in whole[section].outlines.items()}
-        outlines[section] = file.tell()
-        file.write(json.dumps(outlined, separators=(",", ":")).encode() + b"\n")
+        outlines[section] = write_line(file, outlined)
     index = {
         **index,
-        "stamps": stamps,
+        "stamps": [stamps[task_id] for task_id in sections["tasks"]],
         "ships": sections["ships"],
         "meta": sections["meta"],
         "places": places,
         "in_use": in_use,
         "outlines": outlines,
     }
-    place = file.tell()
-    file.write(json.dumps(index, separators=(",", ":")).encode() + b"\n")
+    place, _ = write_line(file, index)
     file.write(LAST_LINE % place)
+
+
+def write_line(file: IO[bytes], value: object) -> tuple[int, int]:
+    """Write a line of JSON. Returns where it begins, and its size in bytes."""
+    place = file.tell()
+    size = file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
+    return place, size
 
 
 def write_entries(file: IO[bytes], entries: Entries) -> dict[str, int]:
