@@ -29,6 +29,7 @@ class Scratch:
     """Local's VMs, below the data directory's `scratch`."""
 
     accounts = False
+    sizes = False
 
     def __init__(self, config: Config) -> None:
         self.local = Local(replace(config, data_dir=config.data_dir / "scratch"))
@@ -67,11 +68,12 @@ def captain(tools: None) -> Iterator[Captain]:
 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_a_provider_is_opened_by_its_name(name: str, tmp_path: Path):
-    """Each of ocaptain's own has its class; only `local` has VMs without accounts."""
+    """Each of ocaptain's own has its class; `local` has no accounts, exe.dev alone has sizes."""
     provider = open_provider(load({"HOME": str(tmp_path), "OCAPTAIN_PROVIDER": name}))
     assert isinstance(provider, Named)
     assert type(provider.provider).__name__ == name.capitalize()
     assert provider.accounts == (name != "local")
+    assert provider.sizes == (name == "exedev")
 
 
 def test_a_provider_is_given_the_settings(tmp_path: Path):
@@ -97,6 +99,8 @@ def test_a_voyage_sails_with_a_provider_of_somebody_elses(captain: Captain):
     """`sail`, `status`, `fetch` and `sink` go by the entry point, and by nothing else."""
     repo = captain.repository()
     plan = captain.plan(repo, {"1": task("Write", "echo 1 >one")})
+    refused = captain.run("sail", str(plan), "--cpu", "2", status=1).err
+    assert "The provider scratch cannot honour --cpu" in refused
     assert "room for 2 more" in captain.run("sail", str(plan), "-n", "1").err
     captain.run("wait", "-t", "60")
     (row,) = captain.json("voyages")

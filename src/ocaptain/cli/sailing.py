@@ -60,7 +60,7 @@ async def sail(
     branch, for which workflows do run: docs/security.md says what that means.
 
     --cpu, --memory, --disk, --image and --pool are for exe.dev, as its `new` takes them:
-    docs/exedev.md says more. Other providers refuse them.
+    docs/exedev.md says more. `hosts` and `local` refuse them.
 
     --json prints the voyage's id, its VMs and the plan's directory; with --wait, what `wait --json`
     prints."""
@@ -71,8 +71,8 @@ async def sail(
         raise click.UsageError("--idle has no end that --wait could wait for.")
     sizes = {"cpu": cpu, "memory": memory, "disk": disk, "image": image, "pool": pool}
     config = load(overrides={"provider": provider, **sizes})
-    open_provider(config)  # a wrong name is refused before anything is written
-    _refuse_sizes(config, sizes)
+    if not open_provider(config).sizes:  # a wrong name is refused before anything is written
+        _refuse_sizes(config, sizes)
     folder = plan if isinstance(plan, Path) else await write_plan(config, plan, ships)
     try:
         voyage = await check_and_sail(config, folder, ships, open_pr=pr, idle=idle)
@@ -104,11 +104,9 @@ def outcome(voyage: "Voyage", plan: Path) -> "SailOutcome":
 
 
 def _refuse_sizes(config: "Config", sizes: Mapping[str, str | None]) -> None:
-    """Raise Failure if the provider would ignore what was typed of its VMs."""
-    from ocaptain.providers import SIZELESS
-
+    """Raise Failure if anything was typed of VMs that are as they are."""
     given = [f"--{key}" for key, value in sizes.items() if value]
-    if given and config.provider in SIZELESS:
+    if given:
         raise Failure(
             f"The provider {config.provider} cannot honour {', '.join(given)}: "
             "its machines are as they are.",

@@ -75,21 +75,28 @@ class TaskMetadata(TypedDict, total=False):
     addedIn: int
 
 
-class Task(TypedDict, total=False):
-    """A task, as its file has it. Fields that are not here are kept."""
+class TaskOutline(TypedDict, total=False):
+    """Of a task what the list as a whole depends on."""
 
     id: str
+    status: Literal["pending", "in_progress", "completed"]
+    blockedBy: list[str]
+    metadata: TaskMetadata
+    """Some of it: see tasklist.outline."""
+
+
+class Task(TaskOutline, total=False):
+    """A task, as its file has it. Fields that are not here are kept."""
+
     subject: str
     description: str
     activeForm: str
-    status: Literal["pending", "in_progress", "completed"]
     owner: str
     blocks: list[str]
-    blockedBy: list[str]
-    metadata: TaskMetadata
 
 
-Tasks = Mapping[str, Task]
+Tasks = Mapping[str, TaskOutline]
+"""A list of tasks, by their ids, of which no more than outlines is looked at."""
 
 # voyage.json and boot.json
 
@@ -260,15 +267,23 @@ class Review(TypedDict):
     usage: dict[str, ModelUsage]
 
 
-class Claim(TypedDict, total=False):
-    """A claim of a task, or of the verification."""
+class ClaimOutline(TypedDict, total=False):
+    """Of a claim what is looked for among all claims."""
 
     number: int
     ship: str
-    run_id: str
     state: ClaimState
     task: str | None
     """None: it is the verification."""
+    cost_usd: float
+    usage: dict[str, ModelUsage]
+    """By model; not there if the agent tells nothing. Its dollars add up to `cost_usd`."""
+
+
+class Claim(ClaimOutline, total=False):
+    """A claim of a task, or of the verification."""
+
+    run_id: str
     agent: str
     """Who works on the task."""
     head: str
@@ -288,9 +303,6 @@ class Claim(TypedDict, total=False):
     """The earliest first. Not there before the claim has ended."""
     refused: str
     """Whose credential the API refused, if that is not the agent at work."""
-    cost_usd: float
-    usage: dict[str, ModelUsage]
-    """By model; not there if the agent tells nothing. Its dollars add up to `cost_usd`."""
     budget_usd: float
     """What its session may spend, if there is a limit; of the voyage's budget it is set apart."""
     budget_of: Literal["task"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any, Literal
 
-    from .protocol import Task, TaskCounts, TaskMetadata, Tasks, TaskState
+    from .protocol import Task, TaskCounts, TaskMetadata, TaskOutline, Tasks, TaskState
 
     Budget = Literal["budget_usd", "budget_tokens"]
     """What a budget is called, be it the voyage's, a task's or a claim's."""
@@ -78,14 +78,14 @@ def metadata(task: Mapping[str, object]) -> TaskMetadata:
     return notes  # type: ignore[return-value]  # of any kind that a plan has
 
 
-def outline(task: Task) -> Task:
+def outline(task: Task) -> TaskOutline:
     """Return of a task what the list as a whole depends on: no texts, but whether it can be claimed
     and what its rank is."""
     notes: Any = metadata(task)
     kept: Any = {
         name: notes[name] for name in ("failed", "files", "addedIn", "agent") if name in notes
     }
-    short: Task = {"id": task["id"], "status": task.get("status", "pending")}
+    short: TaskOutline = {"id": task["id"], "status": task.get("status", "pending")}
     if blockers(task):
         short["blockedBy"] = blockers(task)
     if kept:
@@ -147,14 +147,14 @@ def model(task: Mapping[str, object], usual_agent: str, usual: str | None) -> st
     return usual if agent(task, usual_agent) == usual_agent else None
 
 
-def state(task: Task) -> TaskState:
+def state(task: TaskOutline) -> TaskState:
     """Return the task's status, or `failed` if it was set aside. Its file says `pending` then."""
     if metadata(task).get("failed"):
         return "failed"
     return task.get("status", "pending")
 
 
-def blockers(task: Task) -> list[str]:
+def blockers(task: TaskOutline) -> list[str]:
     """Return the ids of the tasks that must be completed before this one."""
     return task.get("blockedBy") or []
 
@@ -162,12 +162,12 @@ def blockers(task: Task) -> list[str]:
 # The list
 
 
-def waiting_for(task: Task, tasks: Tasks) -> list[str]:
+def waiting_for(task: TaskOutline, tasks: Tasks) -> list[str]:
     """Return the blockers of `task` that are not completed; unknown ones never are."""
     return [b for b in blockers(task) if b not in tasks or state(tasks[b]) != "completed"]
 
 
-def ready(tasks: Tasks, ids: Iterable[str]) -> Iterator[Task]:
+def ready(tasks: Tasks, ids: Iterable[str]) -> Iterator[TaskOutline]:
     """Yield those of some tasks that can be claimed: pending, with all blockers completed."""
     for task_id in ids:
         task = tasks[task_id]
@@ -184,7 +184,7 @@ def dependants(tasks: Tasks) -> dict[str, list[str]]:
     return waiting
 
 
-def agents(tasks: Iterable[Task]) -> list[str]:
+def agents(tasks: Iterable[TaskOutline]) -> list[str]:
     """Return the agents that some tasks name, in alphabetical order."""
     return sorted({agent(task, "") for task in tasks} - {""})
 
@@ -250,7 +250,7 @@ def choose(tasks: Tasks, ranked: Iterable[str]) -> str | None:
     return fallback
 
 
-def share_files(task: Task, others: Iterable[Task]) -> bool:
+def share_files(task: TaskOutline, others: Iterable[TaskOutline]) -> bool:
     """Whether `task` will touch a path, or something below a path, that one of `others` will."""
     mine = [f"{path}/" for path in files(task)]
     theirs = [f"{path}/" for other in others for path in files(other)]

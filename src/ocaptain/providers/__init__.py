@@ -43,6 +43,9 @@ class Provider(Protocol):
     Then harbor and the ships have accounts of their own on storage, and helm is a system unit.
     """
 
+    sizes: bool = True
+    """Whether VMs are made as `Config.vm` has it. Otherwise `sail` refuses `--cpu` and the like."""
+
     async def capacity(self, more: int = 0) -> str:
         """Say in a sentence what there is. Raises Failure if there is no room for `more` VMs."""
 
@@ -78,6 +81,7 @@ class Named(Provider):
         self.title = f"Provider {self.name}{NAMED_BY[config.provider_origin]}"
         self.python = provider.python
         self.accounts = provider.accounts
+        self.sizes = provider.sizes
 
     async def capacity(self, more: int = 0) -> str:
         """Ask the provider for it, and say so if that takes long."""
@@ -185,6 +189,3 @@ PROVIDERS: dict[str, Callable[[Config], Provider]] = {
     "local": _local,
 }
 """Ocaptain's own, by the names that OCAPTAIN_PROVIDER has for them."""
-
-SIZELESS = ("hosts", "local")
-"""Those whose machines are as they are: they take none of the settings in `Config.vm`."""

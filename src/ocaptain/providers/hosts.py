@@ -59,6 +59,8 @@ class Answer(NamedTuple):
 class Hosts(Provider):
     """The machines of the inventory that the captain's settings name."""
 
+    sizes = False
+
     def __init__(self, config: Config) -> None:
         self.config = config
         self._ssh = Ssh(config.socket_dir / "hosts" / "ssh_config")

@@ -39,6 +39,7 @@ class Local(Provider):
     """VMs that are directories below `<data_dir>/local`."""
 
     accounts = False
+    sizes = False
 
     def __init__(self, config: Config) -> None:
         self.root = config.data_dir.resolve() / "local"

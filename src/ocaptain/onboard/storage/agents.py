@@ -7,7 +7,7 @@ from .call import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol import ShipRecord, Task
+    from ..protocol import ShipRecord, TaskOutline
     from .call import Call
 
 AGENTS_LIMIT = 50
@@ -18,12 +18,12 @@ LACK_LIMIT = 300
 DONE = ("completed", "failed")
 
 
-def agent_of(call: Call, task: Task) -> str:
+def agent_of(call: Call, task: TaskOutline) -> str:
     """Return who does a task."""
     return tasklist.agent(task, call.voyage["agent"])
 
 
-def agents_of(call: Call, task: Task) -> list[str]:
+def agents_of(call: Call, task: TaskOutline) -> list[str]:
     """Return whom a task needs: who does it, and who reviews that."""
     return [agent_of(call, task), *reviewers(call)]
 

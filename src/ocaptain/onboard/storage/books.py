@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..protocol import Claim, Json, ModelRow, ModelUsage, Used
+    from ..protocol import Claim, ClaimOutline, Json, ModelRow, ModelUsage, Used
     from .call import Call
 
 DIGITS = 6
@@ -81,12 +81,12 @@ def explained(usage: dict[str, ModelUsage], spent: float) -> dict[str, ModelUsag
 # What the books say
 
 
-def claim_cost(claim: Claim) -> float:
+def claim_cost(claim: ClaimOutline) -> float:
     """Return what a claim has cost so far, in USD."""
     return float(claim.get("cost_usd", 0))
 
 
-def cost(claims: Iterable[Claim]) -> float:
+def cost(claims: Iterable[ClaimOutline]) -> float:
     """Return what some claims have cost together, in USD."""
     return round(sum(map(claim_cost, claims)), DIGITS)
 
@@ -103,15 +103,15 @@ def tokens(usage: dict[str, ModelUsage]) -> int:
     return total["input_tokens"] + total["output_tokens"] + cached
 
 
-def by_task(call: Call) -> dict[str, list[Claim]]:
+def by_task(call: Call) -> dict[str, list[ClaimOutline]]:
     """Return all claims by the ids of their tasks; those of the verification under none."""
-    claims: dict[str, list[Claim]] = {}
+    claims: dict[str, list[ClaimOutline]] = {}
     for claim in call.claim_outlines.values():
         claims.setdefault(claim["task"] or "", []).append(claim)
     return claims
 
 
-def by_model(claim: Claim) -> list[ModelRow]:
+def by_model(claim: ClaimOutline) -> list[ModelRow]:
     """Return what a claim has used, a row for each model."""
     return rows(claim.get("usage", {}))
 
@@ -121,7 +121,7 @@ def rows(usage: dict[str, ModelUsage]) -> list[ModelRow]:
     return [{"model": model, **used} for model, used in usage.items()]
 
 
-def used_by(claims: Iterable[Claim]) -> Used:
+def used_by(claims: Iterable[ClaimOutline]) -> Used:
     """Return what some claims have used together."""
     return together(used for claim in claims for used in claim.get("usage", {}).values())
 

@@ -9,7 +9,7 @@ from . import books, health
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol import Claim, Task
+    from ..protocol import Claim, ClaimOutline, Task
     from ..tasklist import Budget
     from .call import Call
 
@@ -24,7 +24,7 @@ def spent(call: Call, budget: Budget) -> float:
     return sum(of_claim(claim, budget) for claim in call.claim_outlines.values())
 
 
-def of_claim(claim: Claim, budget: Budget) -> float:
+def of_claim(claim: ClaimOutline, budget: Budget) -> float:
     """Return what a claim has spent of a budget so far."""
     if budget == "budget_tokens":
         return books.tokens(claim.get("usage", {}))

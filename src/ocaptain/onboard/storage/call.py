@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..protocol import (
         Claim,
+        ClaimOutline,
         ErrorCode,
         Hail,
         Json,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         Refusal,
         ShipRecord,
         Task,
+        TaskOutline,
         VoyageRecord,
     )
     from .journal import Changes, Journal
@@ -87,12 +89,12 @@ class Call:
     # What it sees
 
     @property
-    def task_outlines(self) -> dict[str, Task]:
+    def task_outlines(self) -> dict[str, TaskOutline]:
         """All tasks, to be looked through: what tasklist.outline has of each, and no more."""
         return self._tasks.outlines
 
     @property
-    def claim_outlines(self) -> dict[str, Claim]:
+    def claim_outlines(self) -> dict[str, ClaimOutline]:
         """All claims, to be looked through: what snapshot.claim_outline has of each."""
         return self._claims.outlines
 

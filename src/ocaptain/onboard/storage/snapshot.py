@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO, Any
 
-    from ..protocol import Claim, Hail, Json, Sections
+    from ..protocol import Claim, ClaimOutline, Hail, Json, Sections
 
     Entry = Any
     AnyMapping = MutableMapping[str, Entry]
@@ -258,9 +258,9 @@ def write_entries(file: IO[bytes], entries: Entries) -> dict[str, int]:
     return places
 
 
-def claim_outline(claim: Claim) -> Claim:
+def claim_outline(claim: Claim) -> ClaimOutline:
     """Return what is looked for among all claims."""
-    short: Claim = {
+    short: ClaimOutline = {
         "number": claim["number"],
         "ship": claim["ship"],
         "task": claim["task"],

@@ -21,11 +21,11 @@ from .train_status import cars, train_status, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ..protocol import (
         CarStatus,
-        Claim,
+        ClaimOutline,
         Json,
         NextCommand,
         ShipRecord,
@@ -317,7 +317,9 @@ def task_rows(call: Call) -> Iterator[TaskRow]:
         yield task_row(call, call.tasks[task_id], car, claims)
 
 
-def task_row(call: Call, task: Task, car: CarStatus | None, claims: list[Claim]) -> TaskRow:
+def task_row(
+    call: Call, task: Task, car: CarStatus | None, claims: Sequence[ClaimOutline]
+) -> TaskRow:
     """Return a task as `tasks` lists it, with its place in the train, if it has one, and with what
     its claims have used."""
     notes = tasklist.metadata(task)
