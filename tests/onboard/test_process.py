@@ -1,12 +1,13 @@
 """Starting, finding and stopping processes on VMs."""
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import combinations
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
@@ -239,25 +240,33 @@ def test_what_is_killed_has_no_time_to_start_more(entry: str):
     assert process.marked(entry) == set()
 
 
-def test_none_that_is_killed_sees_the_end_of_another(
-    entry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """Helm would tell storage that its agent has failed, if that were killed first."""
+def test_the_eldest_is_killed_first(entry: str, monkeypatch: pytest.MonkeyPatch):
+    """Helm would tell storage that its agent has failed, if it saw that end."""
     kill = os.kill
+    killed: list[int] = []
 
-    def kill_slowly(pid: int, order: signal.Signals) -> None:
-        kill(pid, order)
-        time.sleep(0.1)
+    def kill_and_note(pid: int, signum: int) -> None:
+        killed.append(pid)
+        kill(pid, signum)
 
-    monkeypatch.setattr(os, "kill", kill_slowly)
+    monkeypatch.setattr(os, "kill", kill_and_note)
+    with ExitStack() as stack:
+        sleep = ["sleep", "600"]
+        started = [stack.enter_context(process.start(sleep, environment(entry))) for _ in range(10)]
+        pairs = combinations([child.pid for child in started], 2)
+        elder, younger = next(pair for pair in pairs if [*{*pair}] != [*pair])
+        process.kill_all(lambda: {elder, younger} & process.marked(entry))
+        process.kill_marked(entry)
+    assert killed[:2] == [elder, younger]
+
+
+def test_what_is_killed_has_no_time_to_clean_up(entry: str, tmp_path: Path):
+    """Not even a job of a shell, which is told if it is left stopped."""
     seen = tmp_path / "seen"
-    watch = f"tail --sleep-interval=0.01 --pid=$0 -f /dev/null; touch {seen}"
-    for _ in range(3):
-        with (
-            process.start(["sleep", "600"], environment(entry)) as first,
-            process.start(["bash", "-c", watch, str(first.pid)], environment(entry)),
-        ):
-            assert until(lambda: len(process.marked(entry)) == 3)
+    watch = f"set -m; trap 'touch {seen}' HUP; sleep 600 & wait; touch {seen}"
+    for _ in range(10):
+        with process.start(["bash", "-c", watch], environment(entry)):
+            assert until(lambda: len(process.marked(entry)) == 2)
             process.kill_marked(entry)
     assert not seen.exists()
 

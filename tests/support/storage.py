@@ -267,7 +267,7 @@ class Storage:
             "seq": len(self.journal_file.read_bytes().splitlines()),
             "offset": self.journal_file.stat().st_size,
             "ranking": None,
-            "agents": None,
+            "named_agents": None,
         }
         with (self.folder / "state.json").open("wb") as file:
             write_snapshot(file, sections, files, {**now, **index})

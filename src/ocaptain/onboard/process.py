@@ -212,15 +212,15 @@ def kill_marked(entry: str) -> None:
 def kill_all(pids: Callable[[], set[int]], spare: Collection[int] = ()) -> bool:
     """Kill all processes that `pids` finds, but us and the spared, until none is left.
 
-    Returns whether there was any."""
+    The eldest goes first, so that none sees the end of what it has started, and acts on it. Returns
+    whether there was any."""
     for rounds in range(KILL_ROUNDS):
         found = pids() - {os.getpid(), *spare}
         if not found:
             return rounds > 0
-        for order in (signal.SIGSTOP, signal.SIGKILL):  # so that none sees another's end, and acts
-            for pid in found:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, order)
+        for pid in sorted(found):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
         time.sleep(KILL_PAUSE_S)
     return True
 

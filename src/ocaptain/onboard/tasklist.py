@@ -184,7 +184,7 @@ def dependants(tasks: Tasks) -> dict[str, list[str]]:
     return waiting
 
 
-def agents(tasks: Iterable[TaskOutline]) -> list[str]:
+def named_agents(tasks: Iterable[TaskOutline]) -> list[str]:
     """Return the agents that some tasks name, in alphabetical order."""
     return sorted({agent(task, "") for task in tasks} - {""})
 

@@ -1,6 +1,7 @@
 """state.json, which is read in parts."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -54,15 +55,41 @@ def test_ended_claims_are_not_looked_for_until_somebody_asks(sail: Sail):
     assert claims.get("5") is None
 
 
-def test_an_entry_that_was_removed_is_nowhere(sail: Sail):
-    """Neither among all, nor among the outlines, whatever was read before."""
+@pytest.mark.parametrize("number", ["2", "3"])
+def test_an_entry_that_was_removed_is_nowhere(sail: Sail, number: str):
+    """Neither among all, nor among the outlines, whatever was read before; be it in use or not."""
     storage = at_work(sail)
-    for look in (len, lambda claims: claims.outlines, lambda claims: claims["2"], id):
+    looks: list[Callable[[Any], object]] = [
+        lambda _: None,
+        lambda claims: len(claims),
+        lambda claims: claims.outlines,
+        lambda claims: claims[number],
+    ]
+    for look in looks:
         claims: Any = Snapshot(storage.folder / "state.json").sections()["claims"]
         look(claims)
-        del claims["2"]
-        assert [*claims] == [*claims.outlines] == ["1", "3"]
-        assert "2" not in claims
+        del claims[number]
+        assert claims.get(number) is None
+        assert number not in claims
+        assert number not in claims.in_use
+        assert [*claims] == [*claims.outlines] == [left for left in "123" if left != number]
+
+
+@rule("R7")
+@pytest.mark.parametrize("section", ["tasks", "hails", "answers"])
+def test_a_line_that_removes_an_entry(sail: Sail, section: str):
+    """Its file goes, if it has one, and state.json stays good."""
+    storage = at_work(sail)
+    storage.order("hail", text="Mind the units.", id="h")
+    storage.write_state(storage.sections())
+    key = [*storage.sections()[section]][-1]
+    with (journal := storage.journal()).locked():
+        journal.commit("captain", {"op": "x"}, {section: {key: None}})
+        left: Any = journal.sections
+        assert key not in left[section]
+    for _ in range(2):
+        assert storage.sections() == fold(storage.lines())
+    assert "restored" not in storage.harbor_log()
 
 
 def test_outlines_lead_to_the_same_choice(sail: Sail):
@@ -193,11 +220,11 @@ def test_the_agents_are_known_without_the_tasks_and_told_anew_when_they_change(s
     storage = sail(task("1"), task("2", agent="codex"))
     storage.write_state(storage.sections())
     with (journal := storage.journal()).locked():
-        assert journal.agents() == ["codex"]
+        assert journal.named_agents() == ["codex"]
     storage.order("edit_task", task="2", fields={"metadata": {"agent": "gemini"}}, id="x")
     with (journal := storage.journal()).locked():
         journal._write_snapshot()
     with (journal := storage.journal()).locked():
-        assert journal.agents() == ["gemini"]
+        assert journal.named_agents() == ["gemini"]
         tasks: Any = journal.sections["tasks"]
         assert tasks._outlines is None

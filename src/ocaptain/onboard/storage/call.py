@@ -99,9 +99,9 @@ class Call:
         return self._claims.outlines
 
     def named_agents(self) -> list[str]:
-        """Return the agents that tasks name, be it only before this call or after it."""
+        """Return the agents that tasks name, before this call's changes and after them."""
         changed = self.changes.get("tasks", {}).values()
-        return [*self.journal.agents(), *tasklist.agents(changed)]
+        return [*self.journal.named_agents(), *tasklist.named_agents(changed)]
 
     def live_claims(self) -> list[Claim]:
         """Return the claims that hold."""

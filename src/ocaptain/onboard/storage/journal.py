@@ -33,7 +33,7 @@ from .snapshot import Entries, Snapshot, Spoilt, write_snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from typing import IO, Any
 
     from ..process import Done
@@ -51,7 +51,8 @@ PART_BYTES = 64_000_000
 PART_SHARE = 4
 """The journal is begun anew when it is as long as that, and as so many times state.json."""
 RELISTING = ("edit_task",)
-"""Operations that may change the order of tasks, apart from those that make new ones."""
+"""Operations that may change the order of tasks or whom they name, apart from those that make new
+ones."""
 SPARE_BYTES = 500_000_000
 """Free disk that is kept for what voyages cannot do without: claims, beats and landings."""
 HEAD_BYTES = 30
@@ -94,7 +95,7 @@ class Journal:
         self._spare_bytes = spare_bytes
         self._draft = self.folder / ".state.json.new"
         self._ranking: list[str] | None = None
-        self._agents: list[str] | None = None
+        self._named_agents: list[str] | None = None
         self._head = b""
         self._seq = 0
         self._offset = 0
@@ -107,7 +108,7 @@ class Journal:
         """Hold the one lock, with everything done that an earlier call left undone."""
         is_first = self._offset == 0
         self.look()
-        doubtful = self._doubtful_tasks(self.stamps) if is_first else []
+        doubtful = self._touched_tasks(self.sections["tasks"]) if is_first else []
         seq_before = self._seq
         lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         with os.fdopen(lock):
@@ -166,12 +167,12 @@ class Journal:
             self._ranking = tasklist.ranking(tasks.outlines)
         return self._ranking
 
-    def agents(self) -> list[str]:
+    def named_agents(self) -> list[str]:
         """Return the agents that tasks name."""
-        if self._agents is None:
+        if self._named_agents is None:
             tasks: Any = self.sections["tasks"]
-            self._agents = tasklist.agents(tasks.outlines.values())
-        return self._agents
+            self._named_agents = tasklist.named_agents(tasks.outlines.values())
+        return self._named_agents
 
     def has_room(self) -> bool:
         """Whether the disk has room for more than what voyages cannot do without."""
@@ -227,7 +228,7 @@ class Journal:
         self.sections = no_entries()
         self.stamps = {}
         self._ranking = None
-        self._agents = None
+        self._named_agents = None
         self._seq = 0
         self._offset = 0
         self._new.clear()
@@ -250,7 +251,7 @@ class Journal:
         self.stamps = dict(zip(sections["tasks"], snapshot.stamps, strict=True))
         self.sections = sections
         self._ranking = snapshot.ranking
-        self._agents = snapshot.agents
+        self._named_agents = snapshot.named_agents
         self._seq = snapshot.seq
         self._offset = snapshot.offset
         self._wait_with_snapshot(snapshot.size)
@@ -296,7 +297,7 @@ class Journal:
         has_new = any(task_id not in tasks for task_id in sets.get("tasks", ()))
         if has_new or line.get("op") in RELISTING:
             self._ranking = None
-            self._agents = None
+            self._named_agents = None
         fold(self.sections, sets)
         if is_sum:
             self.stamps = line["stamps"]
@@ -308,12 +309,15 @@ class Journal:
 
     def _write_snapshot(self) -> None:
         """Write state.json, unless somebody is at it. Without room for it there will be later."""
-        with suppress(OSError, Spoilt), self._snapshots_lock(fcntl.LOCK_NB):
-            with self.lines.open("rb") as file:
-                is_still_ours = head_of(file) == self._head
-            if is_still_ours:
-                self._draft_snapshot(self._head, self._seq, self._offset)
-                self._draft.rename(self.folder / "state.json")
+        try:
+            with suppress(OSError), self._snapshots_lock(fcntl.LOCK_NB):
+                with self.lines.open("rb") as file:
+                    is_still_ours = head_of(file) == self._head
+                if is_still_ours:
+                    self._draft_snapshot(self._head, self._seq, self._offset)
+                    self._draft.rename(self.folder / "state.json")
+        except Spoilt:
+            self.forget()
 
     @contextmanager
     def _snapshots_lock(self, flags: int = 0) -> Iterator[None]:
@@ -333,7 +337,7 @@ class Journal:
             "seq": seq,
             "offset": offset,
             "ranking": self._ranking,
-            "agents": self.agents(),
+            "named_agents": self.named_agents(),
         }
         with self._draft.open("wb") as file:
             write_snapshot(file, self.sections, self.stamps, index)
@@ -382,24 +386,26 @@ class Journal:
         self._note_followed(seq)  # there is nothing new
         self._catch_up()
 
-    def _doubtful_tasks(self, known: Mapping[str, int]) -> list[str]:
-        """Return those of some tasks whose files are not as the last changes left them: `known` has
-        when that was."""
+    def _touched_tasks(self, task_ids: Iterable[str]) -> list[str]:
+        """Return those of some tasks whose files are not as their last changes left them.
+
+        To list the folder would take half as long again as to look at each by its name."""
         try:
             folder = os.open(self.tasks_folder, os.O_RDONLY)
         except FileNotFoundError:
-            return [*known]
+            return [*task_ids]
         try:
-            return [task_id for task_id, at in known.items() if mtime_ns(folder, task_id) != at]
+            stamps = self.stamps
+            return [name for name in task_ids if mtime_ns(folder, name) != stamps.get(name)]
         finally:
             os.close(folder)
 
     def _restore_tasks(self, doubtful: Iterable[str]) -> None:
         """Put back those of some task files that are not as their last changes left them."""
-        known = {task_id: self.stamps[task_id] for task_id in doubtful if task_id in self.stamps}
-        for task_id in self._doubtful_tasks(known):
-            self.note(f"restored {task_id}.json, which was not as ocaptain had left it")
-            follow(self, "tasks", task_id)
+        for task_id in self._touched_tasks(doubtful):
+            if task_id in self.sections["tasks"]:
+                self.note(f"restored {task_id}.json, which was not as ocaptain had left it")
+                follow(self, "tasks", task_id)
 
     def forget(self) -> None:
         """Do without state.json from here on: the journal has it all."""
@@ -467,9 +473,7 @@ def fold(sections: Sections, sets: Changes) -> None:
 
 
 def mtime_ns(folder: int, task_id: str) -> int | None:
-    """Return when a task's file was changed, in an open folder; None if there is none.
-
-    To list the folder would tell all of them at once, but takes half as long again."""
+    """Return when a task's file was changed, in an open folder; None if there is none."""
     try:
         return os.lstat(f"{task_id}.json", dir_fd=folder).st_mtime_ns
     except OSError:

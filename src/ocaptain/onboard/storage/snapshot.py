@@ -2,9 +2,9 @@
 
 It is a cache, and may be deleted at any time. Each task, claim, hail and set of answers has a line
 of its own. So have the places where a section's lines begin, and the outlines of all tasks, and of
-all claims. Each is read if somebody wants it. The last line but one, the index, has all else: what
-is small, and where the lines of places and outlines begin. The last line says where the index
-begins.
+all claims. The last line but one, the index, has all else: what is small, and where the lines of
+places and outlines begin. The last line says where the index begins. What is not in the index is
+read if somebody wants it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LAST_LINE = b"%020d\n"
 LINE_BYTES = 4_000
 """How much is read at first of a line."""
 NOWHERE = -1
-"""The place of what is not in state.json."""
+"""The place of what is not in state.json, but has come after what is."""
 
 
 class Spoilt(Exception):
@@ -50,13 +50,14 @@ class Entries(AnyMapping):
         self,
         snapshot: Snapshot | None = None,
         section: str = "",
-        in_use: Mapping[str, int] | None = None,
+        places_in_use: Mapping[str, int] | None = None,
     ) -> None:
-        """`in_use` are the entries that may change again, and their places in the snapshot."""
-        self.in_use = {*(in_use or ())}
+        """`places_in_use` says where the lines begin, in the snapshot, of those entries that may
+        change again."""
+        self.in_use = {*(places_in_use or ())}
         self._snapshot = snapshot
         self._section = section
-        self._places_in_use = in_use or {}
+        self._places_in_use = {**(places_in_use or {})}
         self._all_places: dict[str, int] | None = None if snapshot else {}
         self._values: dict[str, Any] = {}
         self._outlines: dict[str, Any] | None = None if snapshot else {}
@@ -75,12 +76,12 @@ class Entries(AnyMapping):
             self._outlines[key] = value
 
     def __delitem__(self, key: str) -> None:
-        places = self._places
-        outlines = self.outlines
-        del places[key]
-        del outlines[key]
+        del self._places[key]
+        self._places_in_use.pop(key, None)
         self._values.pop(key, None)
         self.in_use.discard(key)
+        if self._outlines is not None:
+            del self._outlines[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -106,6 +107,10 @@ class Entries(AnyMapping):
         if self._outlines is None:
             written = self._snapshot.outlines(self._section) if self._snapshot else {}
             self._outlines = {**written, **self._values}
+            if self._all_places is not None:  # some may have been removed
+                removed = self._outlines.keys() - self._all_places.keys()
+                for key in removed:
+                    del self._outlines[key]
         return self._outlines
 
     @property
@@ -161,7 +166,7 @@ class Snapshot:
         self.offset: int = index["offset"]
         self.stamps: list[int] = index["stamps"]
         self.ranking: list[str] | None = index["ranking"]
-        self.agents: list[str] | None = index["agents"]
+        self.named_agents: list[str] | None = index["named_agents"]
         self._index = index
         self._outlines: dict[str, dict[str, Any]] = {}
 
@@ -202,8 +207,8 @@ class Snapshot:
     def _line_of(self, what: str, section: str) -> dict[str, Any]:
         try:
             place, size = self._index[what][section]
-            line: dict[str, Any] = json.loads(os.pread(self._file, size, place))
-        except (OSError, *UNSOUND):
+            line: dict[str, Any] = dict(json.loads(os.pread(self._file, size, place)))
+        except (OSError, OverflowError, *UNSOUND):
             raise Spoilt(f"no {what} of {section}") from None
         return line
 
