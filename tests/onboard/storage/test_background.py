@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ocaptain.onboard.process import marked
-from ocaptain.onboard.protocol import PROTOCOL, Meta
-from ocaptain.onboard.storage import background, serve
+from ocaptain.onboard.process import kill_marked, marked
+from ocaptain.onboard.protocol import Meta
+from ocaptain.onboard.storage import background
 from ocaptain.onboard.storage.job import Step
 from tests.support.machine import until
 from tests.support.rules import rule
@@ -61,13 +61,14 @@ def spoil_outlines(storage: Storage) -> Path:
 
 
 @rule("R7")
-def test_a_job_that_finds_state_json_spoilt_does_without_it(sail: Sail):
+def test_a_job_that_finds_state_json_spoilt_does_without_it(sail: Sail, mark: str):
     """Whoever asked gets the answer, and the next look is at the journal."""
     storage = sail(task("1"), notify="true")
-    request = {"protocol": PROTOCOL, "op": "beat", "claim": 7}
     path = spoil_outlines(storage)
-    assert serve.respond(storage.home, "ship-0", request)["code"] == "claim"
+    assert storage.ask_process("ship-0", "beat", claim=7)["code"] == "claim"
     assert not path.exists()
+    assert until(lambda: len(marked(mark)) == 1)
+    kill_marked(mark)
     path = spoil_outlines(storage)
     background.main(storage.home, "notify")
     assert not path.exists()
