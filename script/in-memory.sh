@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by a script in its beginning: has it run again with /tmp in memory, where root may have it so
-# and nothing is hidden.
+# Sourced by a script in its beginning: has it run again with /tmp in memory, where root may have it
+# so and nothing is hidden.
 #
 # Tests and measurements make and remove many thousands of files. Some disks take longer over that
 # than everything else takes, and the longer, the more was removed in the minute before.
