@@ -80,12 +80,17 @@ def metadata(task: Mapping[str, object]) -> TaskMetadata:
 
 def outline(task: Task) -> TaskOutline:
     """Return of a task what the list as a whole depends on: no texts, but whether it can be claimed
-    and what its rank is."""
+    and what its rank is.
+
+    Thousands of these are held by each who waits. So there is no id, for it is the key, and no
+    status if the task is pending."""
     notes: Any = metadata(task)
     kept: Any = {
         name: notes[name] for name in ("failed", "files", "addedIn", "agent") if name in notes
     }
-    short: TaskOutline = {"id": task["id"], "status": task.get("status", "pending")}
+    short: TaskOutline = {}
+    if task.get("status", "pending") != "pending":
+        short["status"] = task["status"]
     if blockers(task):
         short["blockedBy"] = blockers(task)
     if kept:

@@ -201,7 +201,10 @@ class Snapshot:
     def outlines(self, section: str) -> dict[str, Any]:
         """Return the outlines of a section's entries. Raises Spoilt."""
         if section not in self._outlines:
-            self._outlines[section] = self._line_of("outlines", section)
+            outlines = self._line_of("outlines", section)
+            if section == "tasks":
+                put_ids(outlines)
+            self._outlines[section] = outlines
         return self._outlines[section]
 
     def _line_of(self, what: str, section: str) -> dict[str, Any]:
@@ -214,6 +217,15 @@ class Snapshot:
 
     def _entries(self, section: str) -> Entries:
         return Entries(self, section, self._index["in_use"][section])
+
+
+def put_ids(outlines: dict[str, Any]) -> None:
+    """Put their ids into outlines of tasks. Raises Spoilt if they are none."""
+    try:
+        for task_id, outline in outlines.items():
+            outline["id"] = task_id
+    except TypeError:
+        raise Spoilt("outlines that are none") from None
 
 
 def write_snapshot(
