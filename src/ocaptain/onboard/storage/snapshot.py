@@ -54,10 +54,10 @@ class Entries(AnyMapping):
     ) -> None:
         """`places_in_use` says where the lines begin, in the snapshot, of those entries that may
         change again."""
-        self.in_use = {*(places_in_use or ())}
         self._snapshot = snapshot
         self._section = section
-        self._places_in_use = {**(places_in_use or {})}
+        self._places_in_use = dict(places_in_use or {})
+        self.in_use = set(self._places_in_use)
         self._all_places: dict[str, int] | None = None if snapshot else {}
         self._values: dict[str, Any] = {}
         self._outlines: dict[str, Any] | None = None if snapshot else {}
@@ -107,7 +107,7 @@ class Entries(AnyMapping):
         if self._outlines is None:
             written = self._snapshot.outlines(self._section) if self._snapshot else {}
             self._outlines = {**written, **self._values}
-            if self._all_places is not None:  # some may have been removed
+            if self._all_places is not None:
                 removed = self._outlines.keys() - self._all_places.keys()
                 for key in removed:
                     del self._outlines[key]
@@ -210,9 +210,11 @@ class Snapshot:
     def _line_of(self, what: str, section: str) -> dict[str, Any]:
         try:
             place, size = self._index[what][section]
-            line: dict[str, Any] = dict(json.loads(os.pread(self._file, size, place)))
+            line = json.loads(os.pread(self._file, size, place))
         except (OSError, OverflowError, *UNSOUND):
-            raise Spoilt(f"no {what} of {section}") from None
+            line = None
+        if not isinstance(line, dict):
+            raise Spoilt(f"no {what} of {section}")
         return line
 
     def _entries(self, section: str) -> Entries:
